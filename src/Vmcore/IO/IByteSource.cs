@@ -1,0 +1,35 @@
+namespace Vmcore.IO;
+
+/// <summary>Bytes at offsets: a file, a mapped file, or a flattened stream seen as the file that it describes.</summary>
+/// <remarks>Implementations may be read from several threads at once.</remarks>
+public interface IByteSource : IDisposable
+{
+    /// <summary>The name to show in errors, usually the path as the user gave it.</summary>
+    string Name { get; }
+
+    /// <summary>Length in bytes.</summary>
+    long Length { get; }
+
+    /// <summary>Reads bytes from <paramref name="offset"/> on.</summary>
+    /// <param name="offset">Byte offset, 0 or more. At or beyond <see cref="Length"/> nothing is read.</param>
+    /// <param name="buffer">Receives the bytes.</param>
+    /// <returns>The number of bytes read; less than asked for only where the source ends or the device fails there.</returns>
+    int Read(long offset, Span<byte> buffer);
+}
+
+/// <summary>Reading helpers for <see cref="IByteSource"/>.</summary>
+public static class ByteSourceExtensions
+{
+    /// <summary>Fills the whole buffer.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="offset">Byte offset of the first byte.</param>
+    /// <param name="buffer">Receives the bytes.</param>
+    /// <param name="what">What is read, for the error.</param>
+    /// <exception cref="DumpFormatException">The source ends before the buffer is full.</exception>
+    public static void ReadExactly(this IByteSource source, long offset, Span<byte> buffer, string what)
+    {
+        int read = source.Read(offset, buffer);
+        if (read != buffer.Length)
+            throw new DumpFormatException(source.Name, offset, what, $"{read} bytes before the end of the file (0x{source.Length:x})", $"{buffer.Length} bytes");
+    }
+}
