@@ -1,0 +1,29 @@
+namespace Vmcore.Formats.Elf;
+
+/// <summary>A program header of a core file.</summary>
+/// <param name="Type">p_type: 1 = PT_LOAD, 4 = PT_NOTE.</param>
+/// <param name="Flags">p_flags: R 4, W 2, X 1, and <see cref="DeviceFlag"/>.</param>
+/// <param name="Offset">p_offset: byte offset in the file.</param>
+/// <param name="VirtualAddress">p_vaddr; all ones or 0 where unknown.</param>
+/// <param name="PhysicalAddress">p_paddr; all ones where unknown.</param>
+/// <param name="FileSize">p_filesz in bytes.</param>
+/// <param name="MemorySize">p_memsz in bytes; what it has over p_filesz is not in the file.</param>
+/// <param name="Align">p_align.</param>
+public readonly record struct ElfSegment(
+    uint Type, uint Flags, ulong Offset, ulong VirtualAddress, ulong PhysicalAddress, ulong FileSize, ulong MemorySize, ulong Align)
+{
+    /// <summary>PF_DEV: the segment is persistent memory. An unofficial bit, used by the pmem RFC kernels and by Vmcore's loader.</summary>
+    public const uint DeviceFlag = 1 << 4;
+
+    /// <summary>True for a PT_LOAD.</summary>
+    public bool IsLoad => Type == ElfConstants.LoadSegment;
+
+    /// <summary>True for a PT_NOTE.</summary>
+    public bool IsNote => Type == ElfConstants.NoteSegment;
+
+    /// <summary>True if PF_DEV is set.</summary>
+    public bool IsDevice => (Flags & DeviceFlag) != 0;
+
+    /// <summary>One past the last physical byte, excluded tail included. Never overflows in a parsed file.</summary>
+    public ulong PhysicalEnd => PhysicalAddress + MemorySize;
+}
