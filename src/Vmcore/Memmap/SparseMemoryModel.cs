@@ -1,0 +1,154 @@
+using System.Buffers.Binary;
+using Vmcore.Kernel;
+using Vmcore.Memory;
+
+namespace Vmcore.Memmap;
+
+/// <summary>What the kernel knows of one section of physical memory.</summary>
+/// <param name="MemMap">Encoded address: the structure of pfn is at this + pfn · SIZE(page).</param>
+/// <param name="Flags">Low bits of section_mem_map: 1 present, 2 has a memmap, 4 online, 8 early (boot memory), 16 tainted by a device mapping.</param>
+public readonly record struct MemorySection(ulong MemMap, uint Flags)
+{
+    /// <summary>True if the kernel has structures for the section.</summary>
+    public bool HasMemMap => (Flags & 3) == 3;
+
+    /// <summary>True for memory that is neither boot memory nor online: pmem, or other device memory.</summary>
+    public bool IsDevice => HasMemMap && (Flags & 0xc) == 0;
+}
+
+/// <summary>SPARSEMEM: physical memory in sections, each with its own piece of the memmap, with or without SPARSEMEM_EXTREME and VMEMMAP.</summary>
+public sealed class SparseMemoryModel : MemoryModel
+{
+    // The encoded address has at least six zero low bits on every kernel; the flags need up to six of them (6.15).
+    private const ulong FlagMask = 0x3f;
+    private const int RootCacheSize = 64;
+
+    private readonly IVirtualMemory _memory;
+    private readonly ulong _roots;
+    private readonly bool _extreme;
+    private readonly int _entrySize;
+    private readonly int _mapOffset;
+    private readonly int _perRoot;
+    private readonly int _pfnShift;
+    private readonly ulong _sectionCount;
+    private readonly Root?[] _cache = new Root?[RootCacheSize];
+
+    private SparseMemoryModel(IVirtualMemory memory, int structPageSize, ulong roots, bool extreme, int entrySize, int mapOffset, int perRoot, int pfnShift, ulong sectionCount)
+        : base(structPageSize)
+    {
+        _memory = memory;
+        _roots = roots;
+        _extreme = extreme;
+        _entrySize = entrySize;
+        _mapOffset = mapOffset;
+        _perRoot = perRoot;
+        _pfnShift = pfnShift;
+        _sectionCount = sectionCount;
+    }
+
+    /// <inheritdoc/>
+    public override string Name => _extreme ? "SPARSEMEM_EX" : "SPARSEMEM";
+
+    /// <summary>log2 of the number of pages in a section.</summary>
+    public int SectionShift => _pfnShift;
+
+    /// <summary>Number of sections that the kernel can have.</summary>
+    public ulong SectionCount => _sectionCount;
+
+    /// <inheritdoc/>
+    public override bool TryGetStructPage(ulong pfn, out ulong address, out ulong runEnd)
+    {
+        MemorySection section = GetSection(pfn >> _pfnShift);
+        runEnd = ((pfn >> _pfnShift) + 1) << _pfnShift;
+        address = unchecked(section.MemMap + (pfn * (ulong)StructPageSize));
+        return section.HasMemMap;
+    }
+
+    /// <summary>The section with a number; an empty one if it does not exist or cannot be read.</summary>
+    public MemorySection GetSection(ulong number)
+    {
+        if (number >= _sectionCount)
+            return default;
+        ulong rootNumber = number / (ulong)_perRoot;
+        int slot = (int)(rootNumber % RootCacheSize);
+        Root? root = Volatile.Read(ref _cache[slot]);
+        if (root is null || root.Number != rootNumber)
+        {
+            root = ReadRoot(rootNumber);
+            Volatile.Write(ref _cache[slot], root);
+        }
+
+        return root.Sections[(int)(number % (ulong)_perRoot)];
+    }
+
+    internal static SparseMemoryModel Create(CrashedKernel kernel, int pageShift, int structPageSize, ulong symbol, int entrySize, int mapOffset)
+    {
+        VmcoreInfo info = kernel.Info;
+        long sectionBits = info.Number("SECTION_SIZE_BITS") ?? 27;
+        long physicalBits = info.Number("MAX_PHYSMEM_BITS") ?? (kernel.Memory.Levels == 5 ? 52 : 46);
+        int pageSize = 1 << pageShift;
+        if (sectionBits <= pageShift || sectionBits > 40 || physicalBits < sectionBits || physicalBits > 56)
+            throw new MissingInformationException($"vmcoreinfo: SECTION_SIZE_BITS={sectionBits} and MAX_PHYSMEM_BITS={physicalBits} are impossible: the struct pages cannot be found");
+        if (entrySize is < 8 or > 4096 || mapOffset + 8 > entrySize)
+            throw new MissingInformationException($"vmcoreinfo: SIZE(mem_section)={entrySize} and OFFSET(mem_section.section_mem_map)={mapOffset} are impossible: the struct pages cannot be found");
+        ulong count = 1UL << (int)(physicalBits - sectionBits);
+        int perRoot = pageSize / entrySize;
+        // With SPARSEMEM_EXTREME there is one entry per root, without it one per section.
+        bool extreme = info.Length("mem_section") is not { } length || (ulong)length != count || count <= (ulong)perRoot;
+        if (extreme && info.Length("mem_section") is { } roots && (ulong)roots < ((count + (ulong)perRoot - 1) / (ulong)perRoot))
+            count = (ulong)roots * (ulong)perRoot;
+        SparseMemoryModel Model(ulong address, bool ex) =>
+            new(kernel.Memory, structPageSize, address, ex, entrySize, mapOffset, perRoot, (int)sectionBits - pageShift, count);
+        SparseMemoryModel model = Model(symbol, extreme);
+        if (model.HasAnySection())
+            return model;
+
+        // vmcoreinfo gives the value of the pointer since 4.15, before that, and in a vmlinux, its address.
+        if (extreme && kernel.Memory.TryReadUInt64(symbol, out ulong pointed) && pointed >> 47 != 0)
+        {
+            SparseMemoryModel indirect = Model(pointed, true);
+            if (indirect.HasAnySection())
+                return indirect;
+        }
+
+        SparseMemoryModel plain = Model(symbol, !extreme);
+        return plain.HasAnySection() ? plain
+            : throw new MissingInformationException($"mem_section at 0x{symbol:x} names no section with a memmap: the struct pages cannot be found");
+    }
+
+    // Boot memory always fills a section below 4 GiB.
+    private bool HasAnySection()
+    {
+        for (ulong i = 0; i < Math.Min(_sectionCount, 4096); i++)
+        {
+            if (GetSection(i) is { HasMemMap: true } section && section.MemMap >> 47 != 0)
+                return true;
+        }
+
+        return false;
+    }
+
+    private Root ReadRoot(ulong rootNumber)
+    {
+        var sections = new MemorySection[_perRoot];
+        ulong address;
+        if (!_extreme)
+            address = _roots + (rootNumber * (ulong)_perRoot * (ulong)_entrySize);
+        else if (!_memory.TryReadUInt64(_roots + (rootNumber * 8), out address) || address == 0)
+            return new(rootNumber, sections);
+        byte[] bytes = new byte[_perRoot * _entrySize];
+        bool whole = _memory.Read(address, bytes) == MemoryStatus.Ok;
+        for (int i = 0; i < _perRoot; i++)
+        {
+            Span<byte> entry = bytes.AsSpan(i * _entrySize, _entrySize);
+            if (!whole && _memory.Read(address + (ulong)(i * _entrySize), entry) != MemoryStatus.Ok)
+                continue;
+            ulong word = BinaryPrimitives.ReadUInt64LittleEndian(entry[_mapOffset..]);
+            sections[i] = new(word & ~FlagMask, (uint)(word & FlagMask));
+        }
+
+        return new(rootNumber, sections);
+    }
+
+    private sealed record Root(ulong Number, MemorySection[] Sections);
+}

@@ -1,0 +1,50 @@
+namespace Vmcore.Memory;
+
+/// <summary>
+/// The crashed machine's physical memory as one dump has it, page by page. A raw vmcore and a filtered dump look alike from above.
+/// </summary>
+/// <remarks>May be read from several threads at once.</remarks>
+public abstract class CrashMemory : IPhysicalMemory
+{
+    /// <summary>Creates the memory.</summary>
+    /// <param name="pageShift">log2 of the page size in bytes, 12 to 20.</param>
+    protected CrashMemory(int pageShift)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(pageShift, 12);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(pageShift, 20);
+        PageShift = pageShift;
+    }
+
+    /// <summary>log2 of the page size in bytes.</summary>
+    public int PageShift { get; }
+
+    /// <summary>Page size in bytes.</summary>
+    public int PageSize => 1 << PageShift;
+
+    /// <summary>One past the highest pfn that the dump knows of.</summary>
+    public abstract ulong MaxPfn { get; }
+
+    /// <summary>Ranges outside of which there is no page; an upper bound that costs nothing to walk.</summary>
+    public abstract PfnRangeSet Extents { get; }
+
+    /// <summary>Says for a block of pages which exist on the machine and which have their content in the dump.</summary>
+    /// <param name="firstPfn">First pfn, a multiple of 64.</param>
+    /// <param name="exists">Receives one bit a page, LSB first: the dump covers the page, be it excluded or not.</param>
+    /// <param name="present">Receives one bit a page: its content (or a part, for a partial page) is in the dump. Same length as <paramref name="exists"/>.</param>
+    public abstract void GetPages(ulong firstPfn, Span<ulong> exists, Span<ulong> present);
+
+    /// <summary>Reads one whole page; the part of a partial page that nothing covers is zero.</summary>
+    /// <param name="pfn">The page.</param>
+    /// <param name="page">Receives the page, <see cref="PageSize"/> bytes; zero-filled where it cannot be read.</param>
+    /// <returns><see cref="MemoryStatus.Ok"/>, or why there is no content.</returns>
+    public abstract MemoryStatus ReadPage(ulong pfn, Span<byte> page);
+
+    /// <summary>Reads neighbouring pages at once where that is cheaper than one by one.</summary>
+    /// <param name="pfn">First page.</param>
+    /// <param name="pages">Receives a whole number of pages.</param>
+    /// <returns>Number of pages read from the start of the buffer, all of them whole and good; 0 if <see cref="ReadPage"/> must say more.</returns>
+    public abstract int ReadPages(ulong pfn, Span<byte> pages);
+
+    /// <inheritdoc/>
+    public abstract MemoryStatus Read(ulong address, Span<byte> buffer);
+}
