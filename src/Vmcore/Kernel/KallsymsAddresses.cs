@@ -1,0 +1,100 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel;
+
+/// <summary>The addresses of the symbols, as the kernel stores them: 4 (or 8) bytes each.</summary>
+internal sealed class KallsymsAddresses
+{
+    private readonly int[] _offsets;
+    private readonly ulong[] _absolute;
+    private readonly ulong _origin;
+
+    private KallsymsAddresses(KallsymsEncoding encoding, int[] offsets, ulong[] absolute, ulong origin)
+    {
+        Encoding = encoding;
+        _offsets = offsets;
+        _absolute = absolute;
+        _origin = origin;
+    }
+
+    /// <summary>The formula in use.</summary>
+    public KallsymsEncoding Encoding { get; }
+
+    /// <summary>Number of addresses.</summary>
+    public int Count => Encoding == KallsymsEncoding.Absolute ? _absolute.Length : _offsets.Length;
+
+    /// <summary>The address of symbol <paramref name="index"/>.</summary>
+    public ulong this[int index] => Encoding switch
+    {
+        KallsymsEncoding.Absolute => _absolute[index],
+        KallsymsEncoding.AbsolutePerCpu => _offsets[index] is var o && o >= 0 ? (ulong)o : _origin - 1 - unchecked((ulong)(long)o),
+        KallsymsEncoding.BaseRelative => _origin + (uint)_offsets[index],
+        _ => _origin + (4 * (ulong)index) + unchecked((ulong)(long)_offsets[index]),
+    };
+
+    /// <summary>
+    /// Reads the table and chooses the formula that gives a known symbol its known address: kernels changed it
+    /// without a word in vmcoreinfo.
+    /// </summary>
+    /// <param name="info">Says where the table is.</param>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="count">Number of symbols.</param>
+    /// <param name="knownIndex">Index of the known symbol.</param>
+    /// <param name="knownAddress">Its address.</param>
+    /// <param name="problem">Why there is no answer.</param>
+    public static KallsymsAddresses? TryRead(VmcoreInfo info, IVirtualMemory memory, int count, int knownIndex, ulong knownAddress, out string? problem)
+    {
+        if (info.Symbol("kallsyms_offsets") is { } offsetsAt)
+        {
+            int[] offsets = new int[count];
+            if (!TryReadTable(memory, offsetsAt, MemoryMarshal.AsBytes(offsets.AsSpan()), "kallsyms_offsets", out problem))
+                return null;
+            if (!BitConverter.IsLittleEndian)
+                BinaryPrimitives.ReverseEndianness(offsets, offsets);
+
+            ulong origin = 0;
+            bool hasBase = info.Symbol("kallsyms_relative_base") is { } baseAt && memory.TryReadUInt64(baseAt, out origin);
+            if (hasBase && Try(KallsymsEncoding.AbsolutePerCpu, origin) is { } perCpu)
+                return perCpu;
+            if (hasBase && Try(KallsymsEncoding.BaseRelative, origin) is { } relative)
+                return relative;
+            if (Try(KallsymsEncoding.SlotRelative, offsetsAt) is { } slot)
+                return slot;
+
+            problem = $"no known formula turns kallsyms_offsets[{knownIndex}] = {offsets[knownIndex]} into 0x{knownAddress:x}, the address of _stext";
+            return null;
+
+            KallsymsAddresses? Try(KallsymsEncoding encoding, ulong start)
+            {
+                var candidate = new KallsymsAddresses(encoding, offsets, [], start);
+                return candidate[knownIndex] == knownAddress ? candidate : null;
+            }
+        }
+
+        if (info.Symbol("kallsyms_addresses") is { } addressesAt)
+        {
+            ulong[] absolute = new ulong[count];
+            if (!TryReadTable(memory, addressesAt, MemoryMarshal.AsBytes(absolute.AsSpan()), "kallsyms_addresses", out problem))
+                return null;
+            if (!BitConverter.IsLittleEndian)
+                BinaryPrimitives.ReverseEndianness(absolute, absolute);
+            if (absolute[knownIndex] == knownAddress)
+                return new(KallsymsEncoding.Absolute, [], absolute, 0);
+
+            problem = $"kallsyms_addresses gives _stext the address 0x{absolute[knownIndex]:x}, vmcoreinfo 0x{knownAddress:x}";
+            return null;
+        }
+
+        problem = "vmcoreinfo has neither SYMBOL(kallsyms_offsets) nor SYMBOL(kallsyms_addresses)";
+        return null;
+    }
+
+    private static bool TryReadTable(IVirtualMemory memory, ulong address, Span<byte> table, string name, out string? problem)
+    {
+        MemoryStatus status = memory.Read(address, table);
+        problem = status == MemoryStatus.Ok ? null : $"{name} at 0x{address:x}, {table.Length} bytes, cannot be read ({status})";
+        return status == MemoryStatus.Ok;
+    }
+}

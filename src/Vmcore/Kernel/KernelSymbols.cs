@@ -1,0 +1,192 @@
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel;
+
+/// <summary>
+/// The symbols of the crashed kernel's image, read out of the dump itself (kallsyms, kernels from 6.0 on);
+/// those of modules are not among them. Neither vmlinux nor System.map is needed.
+/// </summary>
+/// <remarks>Holds about 18 bytes a symbol. Immutable: safe for several threads at once.</remarks>
+public sealed class KernelSymbols
+{
+    private const int MinCount = 1_000;
+    private const int MaxCount = 2_000_000;
+
+    private readonly KallsymsNames _names;
+    private readonly KallsymsAddresses _addresses;
+    private readonly bool _ascending;
+
+    private KernelSymbols(KallsymsNames names, KallsymsAddresses addresses)
+    {
+        _names = names;
+        _addresses = addresses;
+        _ascending = true;
+        for (int i = 1; i < addresses.Count && _ascending; i++)
+            _ascending = addresses[i - 1] <= addresses[i];
+    }
+
+    /// <summary>Number of symbols.</summary>
+    public int Count => _names.Count;
+
+    /// <summary>How this kernel stores the addresses.</summary>
+    public KallsymsEncoding Encoding => _addresses.Encoding;
+
+    /// <summary>Decodes the symbols. They are accepted only if <c>_stext</c> comes out at the address that vmcoreinfo gives.</summary>
+    /// <param name="info">Says where the tables are.</param>
+    /// <param name="memory">The kernel's memory; its text and read-only data are enough.</param>
+    /// <param name="problem">One clause for the operator on why there are no symbols; null if there are.</param>
+    /// <returns>The symbols; null if the kernel is older than 6.0, or its tables are absent or damaged.</returns>
+    public static KernelSymbols? TryLoad(VmcoreInfo info, IVirtualMemory memory, out string? problem)
+    {
+        if (info.Symbol("_stext") is not { } stext)
+        {
+            problem = "vmcoreinfo lacks SYMBOL(_stext)";
+            return null;
+        }
+
+        if (info.Symbol("kallsyms_names") is not { } names
+            || info.Symbol("kallsyms_num_syms") is not { } numSyms
+            || info.Symbol("kallsyms_token_table") is not { } tokenTable
+            || info.Symbol("kallsyms_token_index") is not { } tokenIndex)
+        {
+            problem = "vmcoreinfo does not say where kallsyms is (kernel before 6.0, or built without it)";
+            return null;
+        }
+
+        if (!memory.TryReadUInt32(numSyms, out uint count))
+        {
+            problem = $"kallsyms_num_syms at 0x{numSyms:x} cannot be read";
+            return null;
+        }
+
+        if (count is < MinCount or > MaxCount)
+        {
+            problem = $"kallsyms_num_syms is {count}, expected {MinCount} to {MaxCount}";
+            return null;
+        }
+
+        if (KallsymsTokens.TryRead(memory, tokenTable, tokenIndex, out problem) is not { } tokens)
+            return null;
+
+        // The linker puts the tokens behind the names in every kernel known; should that change, the walk has its own bound.
+        ulong limit = tokenTable > names ? tokenTable - names : ulong.MaxValue;
+        if (KallsymsNames.TryRead(memory, names, limit, (int)count, tokens, out problem) is not { } decoded)
+            return null;
+
+        Span<int> known = [-1];
+        decoded.Find(["_stext"], known);
+        if (known[0] < 0)
+        {
+            problem = $"_stext is not among the {count} symbols of kallsyms";
+            return null;
+        }
+
+        return KallsymsAddresses.TryRead(info, memory, (int)count, known[0], stext, out problem) is { } addresses ? new(decoded, addresses) : null;
+    }
+
+    /// <summary>Finds a symbol by name; the first one if there are several. Costs a pass over all names: use <see cref="Find"/> for more than one.</summary>
+    /// <param name="name">Name as in /proc/kallsyms.</param>
+    /// <param name="address">Its address; 0 if there is none.</param>
+    /// <returns>True if there is such a symbol.</returns>
+    public bool TryFind(string name, out ulong address)
+    {
+        Span<int> index = [-1];
+        _names.Find([name], index);
+        address = index[0] >= 0 ? _addresses[index[0]] : 0;
+        return index[0] >= 0;
+    }
+
+    /// <summary>Finds several symbols in one pass over all names.</summary>
+    /// <param name="names">Names as in /proc/kallsyms.</param>
+    /// <returns>For each name the address of the first symbol of that name; null if there is none.</returns>
+    public ulong?[] Find(params ReadOnlySpan<string> names)
+    {
+        int[] indexes = new int[names.Length];
+        _names.Find(names, indexes);
+        return Array.ConvertAll(indexes, i => i >= 0 ? _addresses[i] : (ulong?)null);
+    }
+
+    /// <summary>All symbols in the order of the table, which is that of /proc/kallsyms. Decoded one at a time.</summary>
+    public IEnumerable<KernelSymbol> All()
+    {
+        byte[] buffer = new byte[KallsymsNames.MaxDecoded];
+        int position = 0;
+        for (int i = 0; i < Count; i++)
+            yield return Symbol(i, ref position, buffer);
+    }
+
+    /// <summary>Finds the symbol that an address belongs to: the nearest one at or below it. Per-cpu offsets and absolute values are no such symbols.</summary>
+    /// <param name="address">Virtual address in the kernel's image.</param>
+    /// <param name="symbol">The symbol; of several at the same address the first.</param>
+    /// <param name="offset">Distance of <paramref name="address"/> from it in bytes.</param>
+    /// <returns>False if the address lies before the first or behind the last symbol.</returns>
+    public bool TryResolve(ulong address, out KernelSymbol symbol, out ulong offset)
+    {
+        symbol = default;
+        offset = 0;
+        int index = _ascending ? NearestAscending(address) : Nearest(address);
+        if (index < 0)
+            return false;
+
+        int position = _names.PositionOf(index);
+        KernelSymbol found = Symbol(index, ref position, stackalloc byte[KallsymsNames.MaxDecoded]);
+        if (found.Type is 'A' or 'a')
+            return false;
+        symbol = found;
+        offset = address - found.Address;
+        return true;
+    }
+
+    private int NearestAscending(ulong address)
+    {
+        // Behind the last symbol there is no image: nothing there belongs to a symbol.
+        if (address > _addresses[Count - 1])
+            return -1;
+        int above = LowerBound(address, orEqual: false);
+        return above == 0 ? -1 : LowerBound(_addresses[above - 1], orEqual: true);
+    }
+
+    // Index of the first symbol above an address or, with orEqual, at or above it.
+    private int LowerBound(ulong address, bool orEqual)
+    {
+        int low = 0, high = Count;
+        while (low < high)
+        {
+            int middle = (low + high) >>> 1;
+            ulong value = _addresses[middle];
+            if (value < address || (value == address && !orEqual))
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low;
+    }
+
+    private int Nearest(ulong address)
+    {
+        int best = -1;
+        bool isInside = false;
+        for (int i = 0; i < Count; i++)
+        {
+            ulong value = _addresses[i];
+            isInside |= value >= address;
+            if (value <= address && (best < 0 || value > _addresses[best]))
+                best = i;
+        }
+
+        return isInside ? best : -1;
+    }
+
+    private KernelSymbol Symbol(int index, ref int position, Span<byte> buffer)
+    {
+        Span<byte> text = buffer[.._names.Decode(ref position, buffer)];
+        foreach (ref byte b in text)
+        {
+            if (b is <= 0x20 or >= 0x7f)
+                b = (byte)'?';
+        }
+
+        return new(_addresses[index], (char)text[0], System.Text.Encoding.ASCII.GetString(text[1..]));
+    }
+}
