@@ -1,0 +1,107 @@
+using Vmcore.Kernel;
+using Vmcore.Memory;
+
+namespace Vmcore.Pmem;
+
+/// <summary>A valid info block and where its namespace starts.</summary>
+/// <param name="Base">Physical address of the namespace.</param>
+/// <param name="Block">The block.</param>
+/// <param name="IsLive">True if the kernel had struct pages for the namespace's whole data when it crashed.</param>
+internal readonly record struct LocatedInfoBlock(ulong Base, InfoBlock Block, bool IsLive);
+
+/// <summary>
+/// Looks for info blocks through the dump itself. User data may hold an image of one, and destroyed namespaces leave stale ones: where blocks overlap,
+/// those that agree with the page tables win, then the lowest.
+/// </summary>
+internal static class InfoBlockScan
+{
+    private const ulong Step = 2 << 20;
+    private const int MaxProbes = 65536;
+
+    internal static IReadOnlyList<LocatedInfoBlock> Find(
+        PfnRangeSet pages, VmemmapWalk walk, IReadOnlyList<KernelListEntry> list, PmemEvidence evidence, List<string> findings)
+    {
+        int shift = evidence.Memory.PageShift, structSize = evidence.Memmap?.StructPageSize ?? 0;
+        var pending = new SortedSet<ulong>(Candidates(pages, walk, list, evidence, shift));
+        var probed = new HashSet<ulong>();
+        List<LocatedInfoBlock> all = [];
+        byte[] block = new byte[InfoBlock.Size];
+        while (pending.Count > 0 && probed.Count < MaxProbes)
+        {
+            ulong at = pending.Min;
+            pending.Remove(at);
+            if (!probed.Add(at) || evidence.Memory.Read(at + InfoBlock.Offset, block) != MemoryStatus.Ok)
+                continue;
+            InfoBlock? found = InfoBlock.TryParse(block, at, structSize, out string? problem);
+            if (problem is not null)
+                findings.Add($"pmem: the info block at {PmemFinder.Hex(at + InfoBlock.Offset)} is not valid: {problem}");
+            if (found is null)
+                continue;
+            all.Add(new(at, found, IsLive(at, found, walk, shift)));
+
+            // Namespaces often follow each other: the next one may start where this one ends.
+            ulong end = at + found.NamespaceSize;
+            if (pages.Contains(end >> shift))
+                pending.Add((end + Step - 1) & ~(Step - 1));
+        }
+
+        return Resolve(all, findings);
+    }
+
+    private static IEnumerable<ulong> Candidates(PfnRangeSet pages, VmemmapWalk walk, IReadOnlyList<KernelListEntry> list, PmemEvidence evidence, int shift)
+    {
+        foreach (PfnRange range in pages)
+            yield return range.Start << shift;
+        foreach (PfnRange range in walk.PagesWithStruct)
+            yield return range.Start << shift;
+        foreach (KernelListEntry entry in list)
+        {
+            if (pages.Contains(entry.Pages.Start))
+                yield return entry.Pages.Start << shift;
+        }
+
+        if (evidence.Resources is not null)
+        {
+            foreach (KernelResource resource in evidence.Resources.All())
+            {
+                if (pages.Contains(resource.Start >> shift))
+                    yield return resource.Start;
+            }
+
+            yield break;
+        }
+
+        // Without the resource tree, wherever a namespace could start.
+        int budget = MaxProbes / 2;
+        foreach (PfnRange range in pages)
+        {
+            for (ulong at = range.Start << shift; at < range.End << shift && budget-- > 0; at += Step)
+                yield return at;
+        }
+    }
+
+    private static bool IsLive(ulong at, InfoBlock block, VmemmapWalk walk, int shift)
+    {
+        // From the reserve on, since old kernels map the namespace from base + start_pad.
+        var data = new PfnRange((at + block.StartPad + block.DataOffset) >> shift, (at + block.NamespaceSize - block.EndTruncation) >> shift);
+        PfnRangeSet mapped = walk.PagesWithStruct.Intersect(data);
+        return !data.IsEmpty && mapped.PageCount == data.Count;
+    }
+
+    private static List<LocatedInfoBlock> Resolve(List<LocatedInfoBlock> all, List<string> findings)
+    {
+        List<LocatedInfoBlock> result = [];
+        foreach (LocatedInfoBlock candidate in all.OrderByDescending(b => b.IsLive).ThenBy(b => b.Base))
+        {
+            var range = new PhysicalRange(candidate.Base, candidate.Base + candidate.Block.NamespaceSize);
+            int other = result.FindIndex(r => !range.Intersect(new(r.Base, r.Base + r.Block.NamespaceSize)).IsEmpty);
+            if (other < 0)
+                result.Add(candidate);
+            else
+                findings.Add($"pmem: an info block at {PmemFinder.Hex(candidate.Base)} claims {range}, which overlaps the namespace at {PmemFinder.Hex(result[other].Base)}; it is taken for a stale one");
+        }
+
+        result.Sort(static (a, b) => a.Base.CompareTo(b.Base));
+        return result;
+    }
+}

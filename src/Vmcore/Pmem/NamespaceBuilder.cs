@@ -1,0 +1,144 @@
+using System.Buffers.Binary;
+using Vmcore.Kernel;
+using Vmcore.Memory;
+
+namespace Vmcore.Pmem;
+
+/// <summary>Puts info blocks, the resource tree and the page tables together to a list of namespaces.</summary>
+internal static class NamespaceBuilder
+{
+    internal static IReadOnlyList<PmemNamespace> Build(
+        PfnRangeSet pages, PfnRangeSet metadata, VmemmapWalk walk, IReadOnlyList<LocatedInfoBlock> blocks, PmemEvidence evidence, List<string> findings)
+    {
+        int shift = evidence.Memory.PageShift;
+        List<PmemNamespace> result = [];
+        foreach (LocatedInfoBlock block in blocks.Where(b => b.IsLive))
+        {
+            var range = new PhysicalRange(block.Base, block.Base + block.Block.NamespaceSize);
+            PfnRangeSet own = metadata.Intersect(range.ToPfns(shift));
+            ulong present = Present(evidence.Memory, own);
+            PfnRangeSet memmap = walk.MemmapPages.Intersect(range.ToPfns(shift));
+            CheckBounds(block, memmap, shift, findings);
+            MemmapState state = memmap.IsEmpty ? MemmapState.None
+                : present == 0 ? MemmapState.Missing
+                : IsOverwritten(block, evidence) ? MemmapState.Overwritten
+                : present < own.PageCount ? MemmapState.Incomplete : MemmapState.Complete;
+            string? name = NameAt(evidence.Resources, block.Base);
+            if (state is MemmapState.Missing or MemmapState.Incomplete)
+                findings.Add($"pmem: {name ?? "the namespace"} at {range}: {own.PageCount - present} of {own.PageCount} metadata pages are not in the dump");
+            if (state == MemmapState.Overwritten)
+                findings.Add($"pmem: {name ?? "the namespace"} at {range}: its memmap was written anew after the crash (a pmem driver ran in the capture kernel): its struct pages are not those of the crash");
+            result.Add(new()
+            {
+                Name = name,
+                Range = range,
+                Mode = block.Block.Mode,
+                Map = block.Block.Map,
+                InfoBlock = block.Block,
+                Metadata = own,
+                MetadataPresent = present,
+                StructPages = walk.PagesWithStruct.Intersect(range.ToPfns(shift)).PageCount,
+                State = state,
+            });
+        }
+
+        AddNamed(result, pages, metadata, walk, evidence, shift, findings);
+        result.Sort(static (a, b) => a.Range.Start.CompareTo(b.Range.Start));
+        return result;
+    }
+
+    /// <summary>Namespaces without a live info block: raw, sector, legacy, or not in the dump.</summary>
+    private static void AddNamed(
+        List<PmemNamespace> result, PfnRangeSet pages, PfnRangeSet metadata, VmemmapWalk walk, PmemEvidence evidence, int shift, List<string> findings)
+    {
+        if (evidence.Resources is null)
+            return;
+        List<PmemNamespace> added = [];
+        foreach (KernelResource resource in evidence.Resources.All())
+        {
+            if (!resource.Name.StartsWith("namespace", StringComparison.Ordinal) || !pages.Contains(resource.Start >> shift)
+                || result.Exists(n => n.Range.Contains(resource.Start)))
+                continue;
+            PfnRange pfns = resource.Range.ToPfns(shift);
+            PfnRangeSet own = metadata.Intersect(pfns), memmap = walk.MemmapPages.Intersect(pfns);
+            ulong present = Present(evidence.Memory, own);
+            if (!memmap.IsEmpty && present < own.PageCount)
+                findings.Add($"pmem: {resource.Name} at {resource.Range}: {own.PageCount - present} of {own.PageCount} metadata pages are not in the dump");
+            added.Add(new()
+            {
+                Name = resource.Name,
+                Range = resource.Range,
+                Mode = ModeWithoutBlock(evidence.Memory, resource.Start),
+                Map = memmap.IsEmpty ? PmemMap.None : PmemMap.Device,
+                Metadata = own,
+                MetadataPresent = present,
+                StructPages = walk.PagesWithStruct.Intersect(pfns).PageCount,
+                State = memmap.IsEmpty ? MemmapState.None : present == 0 ? MemmapState.Missing : present < own.PageCount ? MemmapState.Incomplete : MemmapState.Complete,
+            });
+        }
+
+        result.AddRange(added);
+    }
+
+    private static PmemMode ModeWithoutBlock(CrashMemory memory, ulong start)
+    {
+        Span<byte> signature = stackalloc byte[16];
+        foreach (ulong offset in (ReadOnlySpan<ulong>)[0, 4096])
+        {
+            if (memory.Read(start + offset, signature) == MemoryStatus.Ok && signature.StartsWith("BTT_ARENA_INFO\0"u8))
+                return PmemMode.Sector;
+        }
+
+        return PmemMode.Unknown;
+    }
+
+    private static string? NameAt(ResourceTree? tree, ulong start) =>
+        tree?.All().FirstOrDefault(r => r.Start == start && r.Name.StartsWith("namespace", StringComparison.Ordinal))?.Name;
+
+    /// <summary>The memmap must lie inside what the info block reserves for it.</summary>
+    private static void CheckBounds(LocatedInfoBlock block, PfnRangeSet memmap, int shift, List<string> findings)
+    {
+        ulong start = block.Base + block.Block.StartPad;
+        PfnRange reserved = new PhysicalRange(start, start + block.Block.DataOffset).ToPfns(shift);
+        foreach (PfnRange range in memmap.Except(PfnRangeSet.From([reserved])))
+            findings.Add($"pmem: the page tables have live memmap at pfn {range}, the info block at {PmemFinder.Hex(block.Base)} reserves pfn {reserved}; the page tables decide");
+    }
+
+    private static ulong Present(CrashMemory memory, PfnRangeSet set)
+    {
+        ulong count = 0;
+        Span<ulong> exists = stackalloc ulong[64];
+        Span<ulong> present = stackalloc ulong[64];
+        foreach (PfnRange range in set)
+        {
+            for (ulong first = range.Start & ~63UL; first < range.End; first += 4096)
+            {
+                memory.GetPages(first, exists, present);
+                int from = (int)(Math.Max(range.Start, first) - first), to = (int)(Math.Min(range.End, first + 4096) - first);
+                PageBits.Clear(present, 0, from);
+                PageBits.Clear(present, to, 4096 - to);
+                count += (ulong)PageBits.Count(present);
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>
+    /// The first struct page after the reserve belongs to metadata, and the kernel links its lru to itself: an address with the kernel's own
+    /// vmemmap base in it. A capture kernel that brings the namespace up writes its own.
+    /// </summary>
+    private static bool IsOverwritten(LocatedInfoBlock block, PmemEvidence evidence)
+    {
+        if (block.Block.Map != PmemMap.Device || evidence.Memmap is not { } memmap || evidence.Kernel?.Info.Offset("page.lru") is not { } lru)
+            return false;
+        int size = memmap.StructPageSize;
+        ulong reserve = Math.Max(InfoBlock.Reserve, (ulong)evidence.Memory.PageSize);
+        ulong pfn = (block.Base + block.Block.StartPad + reserve) >> evidence.Memory.PageShift;
+        Span<byte> pages = stackalloc byte[2 * 256];
+        if (lru + 16 > size || !memmap.Model.TryGetStructPage(pfn, out ulong address, out _) || !memmap.TryReadPair(pfn, pages[..(2 * size)]))
+            return false;
+        ulong expected = address + (ulong)lru;
+        return BinaryPrimitives.ReadUInt64LittleEndian(pages[lru..]) != expected || BinaryPrimitives.ReadUInt64LittleEndian(pages[(lru + 8)..]) != expected;
+    }
+}

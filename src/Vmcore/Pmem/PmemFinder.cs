@@ -1,0 +1,67 @@
+using System.Globalization;
+using Vmcore.Formats.Elf;
+using Vmcore.Kernel;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+
+namespace Vmcore.Pmem;
+
+/// <summary>What is known of the crashed machine when its pmem is looked for. Whatever is null or empty is simply not there.</summary>
+public sealed record PmemEvidence
+{
+    /// <summary>The memory that the dump has.</summary>
+    public required CrashMemory Memory { get; init; }
+
+    /// <summary>The PT_LOADs of a core file.</summary>
+    public IReadOnlyList<ElfSegment> Loads { get; init; } = [];
+
+    /// <summary>The kernel; null without vmcoreinfo.</summary>
+    public CrashedKernel? Kernel { get; init; }
+
+    /// <summary>The memmap; null if it cannot be found.</summary>
+    public MemmapReader? Memmap { get; init; }
+
+    /// <summary>The kernel's /proc/iomem; null if it is not in the dump.</summary>
+    public ResourceTree? Resources { get; init; }
+
+    /// <summary>Ranges that the user names as pmem, in bytes.</summary>
+    public IReadOnlyList<PhysicalRange> Forced { get; init; } = [];
+
+    /// <summary>pmem that an earlier run wrote into the dump.</summary>
+    public PfnRangeSet NotedPages { get; init; } = PfnRangeSet.Empty;
+
+    /// <summary>Metadata that an earlier run wrote into the dump.</summary>
+    public PfnRangeSet NotedMetadata { get; init; } = PfnRangeSet.Empty;
+}
+
+/// <summary>
+/// Finds the pmem and its metadata. Several sources say what is pmem, and the union of them counts: user data must never leak because
+/// one source was silent. The vmemmap page tables alone say what live memmap on it is; info blocks and the kernel's own list
+/// are checked against them.
+/// </summary>
+public static class PmemFinder
+{
+    /// <summary>Merges all evidence to one answer.</summary>
+    public static PmemLayout Find(PmemEvidence evidence)
+    {
+        List<string> findings = [];
+        int pageShift = evidence.Memory.PageShift;
+        PfnRangeSet pages = PmemRanges.Find(evidence, findings);
+        if (pages.IsEmpty)
+            return PmemLayout.None;
+        VmemmapWalk walk = VmemmapWalk.Over(pages, evidence, findings);
+        IReadOnlyList<KernelListEntry> list = KernelList.Read(evidence.Kernel, findings);
+        IReadOnlyList<LocatedInfoBlock> blocks = InfoBlockScan.Find(pages, walk, list, evidence, findings);
+
+        // An info block page counts as metadata only where the kernel really had struct pages for the namespace.
+        PfnRangeSet blockPages = PfnRangeSet.From(blocks.Where(b => b.IsLive).Select(b => PageAt(b.Base + InfoBlock.Offset, pageShift)));
+        PfnRangeSet metadata = walk.MemmapPages.Union(blockPages).Union(evidence.NotedMetadata.Intersect(pages));
+        KernelList.Compare(list, walk.MemmapPages, blocks, pageShift, findings);
+        IReadOnlyList<PmemNamespace> namespaces = NamespaceBuilder.Build(pages, metadata, walk, blocks, evidence, findings);
+        return new(pages, metadata, namespaces, findings);
+    }
+
+    internal static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);
+
+    private static PfnRange PageAt(ulong address, int pageShift) => new(address >> pageShift, (address >> pageShift) + 1);
+}

@@ -1,0 +1,143 @@
+using Vmcore.Formats.Elf;
+using Vmcore.Kernel;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+
+namespace Vmcore.Pmem;
+
+/// <summary>Says what is pmem.</summary>
+internal static class PmemRanges
+{
+    /// <summary>Most namespaces that are probed for where nothing but the files' segments is known.</summary>
+    private const int MaxProbes = 65536;
+
+    internal static PfnRangeSet Find(PmemEvidence evidence, List<string> findings)
+    {
+        int shift = evidence.Memory.PageShift;
+        List<PfnRange> flagged = [.. evidence.Loads.Where(l => l.IsDevice).Select(l => Pfns(l, shift))];
+        List<PfnRange> named = [.. Named(evidence.Resources, shift)];
+        List<PfnRange> sections = [.. BySections(evidence, out PfnRangeSet hotplugged)];
+        PfnRangeSet found = PfnRangeSet.From([.. flagged, .. named, .. sections, .. evidence.NotedPages]);
+        if (evidence.Memmap is null && evidence.Resources is null)
+            found = found.Union(ByInfoBlocks(evidence, found, findings));
+
+        // RAM that a device provides (dax/kmem) is RAM.
+        PfnRangeSet ram = PfnRangeSet.From(SystemRam(evidence.Resources, shift));
+        PfnRangeSet usedAsRam = found.Intersect(ram.Union(hotplugged));
+        if (!usedAsRam.IsEmpty)
+            found = found.Except(usedAsRam);
+        ReportUnflagged(PfnRangeSet.From(flagged), PfnRangeSet.From(named).Except(ram), findings);
+        return found.Union(PfnRangeSet.From(evidence.Forced.Select(f => f.ToPfns(shift))));
+    }
+
+    private static PfnRange Pfns(ElfSegment load, int shift) =>
+        new PhysicalRange(load.PhysicalAddress, load.PhysicalEnd).ToPfns(shift);
+
+    private static IEnumerable<PfnRange> Named(ResourceTree? tree, int shift) =>
+        tree is null ? [] : tree.All().Where(IsPmem).Select(r => r.Range.ToPfns(shift));
+
+    private static bool IsPmem(KernelResource resource) =>
+        resource.IsPersistentMemory
+        || resource.Name is "Persistent Memory" or "Persistent Memory (legacy)" or "Device Backed Vmemmap"
+        || IsDeviceName(resource.Name, "namespace") || IsDeviceName(resource.Name, "dax");
+
+    /// <summary>True for a name like <c>dax0.1</c>.</summary>
+    private static bool IsDeviceName(string name, string prefix) =>
+        name.StartsWith(prefix, StringComparison.Ordinal) && name.Length > prefix.Length && char.IsAsciiDigit(name[prefix.Length])
+        && name.Contains('.', StringComparison.Ordinal);
+
+    private static IEnumerable<PfnRange> SystemRam(ResourceTree? tree, int shift)
+    {
+        if (tree is null)
+            yield break;
+        foreach (KernelResource resource in tree.All())
+        {
+            if (!resource.Name.StartsWith("System RAM", StringComparison.Ordinal))
+                continue;
+
+            // Only whole pages: a page that RAM shares with pmem is pmem.
+            ulong start = (resource.Start + (1UL << shift) - 1) >> shift, end = resource.End >> shift;
+            if (end > start)
+                yield return new(start, end);
+        }
+    }
+
+    /// <summary>
+    /// Sections of device memory: neither boot memory nor online. A segment with such sections and no others is pmem as a whole, also where
+    /// the kernel made no struct pages for it (raw, sector, unallocated).
+    /// </summary>
+    private static List<PfnRange> BySections(PmemEvidence evidence, out PfnRangeSet hotplugged)
+    {
+        List<PfnRange> result = [], online = [];
+        hotplugged = PfnRangeSet.Empty;
+        if (evidence.Memmap?.Model is not SparseMemoryModel model)
+            return result;
+        int shift = evidence.Memory.PageShift;
+        bool knowsEarly = false;
+        IEnumerable<PfnRange> extents = evidence.Loads.Count > 0 ? evidence.Loads.Select(l => Pfns(l, shift)) : evidence.Memory.Extents;
+        foreach (PfnRange extent in extents)
+        {
+            bool hasRam = false;
+            List<PfnRange> device = [];
+            for (ulong number = extent.Start >> model.SectionShift; number << model.SectionShift < extent.End && number < model.SectionCount; number++)
+            {
+                MemorySection section = model.GetSection(number);
+                var pfns = new PfnRange(number << model.SectionShift, (number + 1) << model.SectionShift);
+                if (section.IsDevice)
+                    device.Add(pfns.Intersect(extent));
+                else if (section.HasMemMap)
+                    hasRam = true;
+                knowsEarly |= (section.Flags & 8) != 0 && section.HasMemMap;
+                if ((section.Flags & 0xc) == 4 && section.HasMemMap)
+                    online.Add(pfns);
+            }
+
+            if (device.Count > 0 && !hasRam && evidence.Loads.Count > 0)
+                result.Add(extent);
+            else
+                result.AddRange(device);
+        }
+
+        // Since 5.3 boot memory is marked early, and memory that was added later comes in whole sections: such a section has no pmem in it.
+        if (knowsEarly)
+            hotplugged = PfnRangeSet.From(online);
+        return result;
+    }
+
+    /// <summary>
+    /// The last resort for a file without vmcoreinfo and without flags, as QEMU writes it: a valid info block where a namespace could start
+    /// makes everything from there to the namespace's end pmem.
+    /// </summary>
+    private static PfnRangeSet ByInfoBlocks(PmemEvidence evidence, PfnRangeSet known, List<string> findings)
+    {
+        const ulong Step = 2 << 20;
+        int shift = evidence.Memory.PageShift, probes = 0;
+        List<PfnRange> result = [];
+        byte[] block = new byte[InfoBlock.Size];
+        foreach (PfnRange extent in evidence.Memory.Extents.Except(known))
+        {
+            PhysicalRange range = extent.ToPhysical(shift);
+            for (ulong at = range.Start; at < range.End && probes < MaxProbes; at = (at + Step) & ~(Step - 1))
+            {
+                probes++;
+                if (evidence.Memory.Read(at + InfoBlock.Offset, block) != MemoryStatus.Ok
+                    || InfoBlock.TryParse(block, at, 0, out _) is not { } found)
+                    continue;
+                var pmem = new PhysicalRange(at, at + found.NamespaceSize);
+                findings.Add($"pmem: no vmcoreinfo and no flag says so, but an info block at {PmemFinder.Hex(at + InfoBlock.Offset)} does: {pmem} is taken for pmem");
+                result.Add(pmem.ToPfns(shift));
+                at = Math.Max(at, pmem.End - Step);
+            }
+        }
+
+        return PfnRangeSet.From(result).Intersect(evidence.Memory.Extents);
+    }
+
+    private static void ReportUnflagged(PfnRangeSet flagged, PfnRangeSet named, List<string> findings)
+    {
+        if (flagged.IsEmpty || named.IsEmpty)
+            return;
+        foreach (PfnRange range in flagged.Except(named))
+            findings.Add($"pmem: pfn {range} is in a PT_LOAD flagged as device memory, but the kernel's resource tree names no pmem there; taken for pmem");
+    }
+}

@@ -1,0 +1,77 @@
+using Vmcore.Architectures;
+using Vmcore.Memory;
+
+namespace Vmcore.Pmem;
+
+/// <summary>
+/// The authority on live memmap: the page tables of the vmemmap. What they map into pmem holds struct pages; what they map at all tells
+/// which pages have one. Right also with start_pad, partial sections and overwritten info blocks.
+/// </summary>
+internal sealed class VmemmapWalk
+{
+    /// <summary>Runs of one section at most: a damaged table could give one for each 4 KiB.</summary>
+    private const int MaxRunsPerSection = 1024;
+    private const int MaxRuns = 1 << 20;
+
+    private VmemmapWalk(PfnRangeSet memmapPages, PfnRangeSet pagesWithStruct, int tablesMissing)
+    {
+        MemmapPages = memmapPages;
+        PagesWithStruct = pagesWithStruct;
+        TablesMissing = tablesMissing;
+    }
+
+    /// <summary>Pages of pmem that hold live memmap.</summary>
+    internal PfnRangeSet MemmapPages { get; }
+
+    /// <summary>Pages of pmem that have a struct page.</summary>
+    internal PfnRangeSet PagesWithStruct { get; }
+
+    /// <summary>Number of page tables that are not in the dump.</summary>
+    internal int TablesMissing { get; }
+
+    internal static VmemmapWalk Over(PfnRangeSet pmem, PmemEvidence evidence, List<string> findings)
+    {
+        if (evidence.Memmap is not { } memmap || evidence.Kernel is not { } kernel)
+        {
+            findings.Add("pmem: the memmap cannot be located, so no page of it can be proven live: only user data is assumed, and all pmem is left out");
+            return new(PfnRangeSet.Empty, PfnRangeSet.Empty, 0);
+        }
+
+        int shift = evidence.Memory.PageShift, tablesMissing = 0;
+        List<PfnRange> holds = [], has = [];
+        foreach (PfnRange range in pmem)
+        {
+            for (ulong pfn = range.Start; pfn < range.End;)
+            {
+                bool found = memmap.Model.TryGetStructPage(pfn, out ulong address, out ulong runEnd);
+                ulong end = Math.Min(runEnd, range.End);
+                if (found && holds.Count < MaxRuns)
+                    AddSection(kernel.Memory, memmap.StructPageSize, pfn, end, address, shift, holds, has, ref tablesMissing);
+                pfn = end;
+            }
+        }
+
+        if (tablesMissing > 0)
+            findings.Add($"pmem: {tablesMissing} page tables of the memmap are not in the dump: metadata that they map cannot be known and is left out");
+        if (holds.Count >= MaxRuns)
+            findings.Add($"pmem: the page tables of the memmap are fragmented beyond {MaxRuns} runs, which is damage: the rest of the metadata is left out");
+        return new(PfnRangeSet.From(holds).Intersect(pmem), PfnRangeSet.From(has), tablesMissing);
+    }
+
+    private static void AddSection(
+        KernelAddressSpace space, int structSize, ulong pfn, ulong end, ulong address, int pageShift, List<PfnRange> holds, List<PfnRange> has, ref int tablesMissing)
+    {
+        ulong size = (ulong)structSize, count = end - pfn;
+        IReadOnlyList<MappedRun> runs = space.FindMapped(address, address + (count * size), MaxRunsPerSection, out int missing);
+        tablesMissing += missing;
+        foreach (MappedRun run in runs)
+        {
+            ulong first = (run.VirtualAddress - address + size - 1) / size;
+            ulong last = (run.VirtualAddress - address + run.Length) / size;
+            has.Add(new(pfn + first, pfn + Math.Min(last, count)));
+
+            // A whole page of memmap at a time: the part of it that lies outside the section's own range is live memmap all the same.
+            holds.Add(new PhysicalRange(run.PhysicalAddress, run.PhysicalAddress + run.Length).ToPfns(pageShift));
+        }
+    }
+}
