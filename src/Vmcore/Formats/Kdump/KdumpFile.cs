@@ -1,0 +1,239 @@
+using System.Collections.Concurrent;
+using Vmcore.Compression;
+using Vmcore.IO;
+using Vmcore.Memory;
+
+namespace Vmcore.Formats.Kdump;
+
+/// <summary>
+/// A kdump-compressed dump, whole or in split parts, of version 0 and later; a flattened one is opened through a flattened
+/// source. Truncated and incomplete dumps open as long as their headers and notes are there: the pages that are gone are
+/// <see cref="PageState.Lost"/>. Memory does not grow with the machine's. Safe for several threads.
+/// </summary>
+public sealed class KdumpFile : IDisposable
+{
+    private readonly KdumpPart[] _parts;
+    private readonly BitmapReader _memory;
+    private readonly BitmapReader _dumped;
+    private readonly Func<PageCodec, IPageDecompressor> _createDecompressor;
+    private readonly ConcurrentBag<PageReader> _readers = [];
+
+    private KdumpFile(KdumpPart[] parts, Func<PageCodec, IPageDecompressor> createDecompressor)
+    {
+        _parts = parts;
+        _createDecompressor = createDecompressor;
+        Header = parts[0].Header;
+        SubHeader = parts[0].SubHeader;
+
+        // All parts have the same bitmaps. If one is truncated before their end, another may not be.
+        KdumpPart whole = Array.Find(parts, p => p.Source.Length >= p.DescriptorsOffset) ?? parts.MaxBy(p => p.Source.Length)!;
+        ulong each = KdumpLayout.BlocksOfOneBitmap(MaxPfn, BlockSize);
+        HasTwoBitmaps = Header.BitmapBlocks >= 2 * each;
+        _memory = new BitmapReader(whole.Source, whole.Bitmap1Offset, MaxPfn);
+        _dumped = HasTwoBitmaps
+            ? new BitmapReader(whole.Source, whole.Bitmap1Offset + (Header.BitmapBlocks / 2 * BlockSize), MaxPfn)
+            : _memory;
+        Notes = KdumpText.ReadNotes(parts[0]);
+        VmcoreInfo = KdumpText.ReadVmcoreInfo(parts[0], Notes);
+        EraseInfo = KdumpText.ReadEraseInfo(parts[0]);
+    }
+
+    /// <summary>The main header; in a split dump that of the first part.</summary>
+    public KdumpHeader Header { get; }
+
+    /// <summary>The sub header; in a split dump that of the first part.</summary>
+    public KdumpSubHeader SubHeader { get; }
+
+    /// <summary>Page size in bytes.</summary>
+    public int BlockSize => Header.BlockSize;
+
+    /// <summary>One past the highest pfn that the dump knows.</summary>
+    public ulong MaxPfn => SubHeader.MaxMapNr;
+
+    /// <summary>True if excluded pages can be told from holes; false in old files with a single bitmap, which are never filtered.</summary>
+    public bool HasTwoBitmaps { get; }
+
+    /// <summary>True if the writer says that its target ran full, in any part.</summary>
+    public bool IsIncomplete => Array.Exists(_parts, p => (p.Header.Status & KdumpStatus.Incomplete) != 0);
+
+    /// <summary>The ELF notes, empty before version 4.</summary>
+    public ReadOnlyMemory<byte> Notes { get; }
+
+    /// <summary>The vmcoreinfo text, empty if the dump has none.</summary>
+    public ReadOnlyMemory<byte> VmcoreInfo { get; }
+
+    /// <summary>The list of erased data, one line each; empty if nothing was erased or the list is lost.</summary>
+    public string EraseInfo { get; }
+
+    /// <summary>The pages whose descriptors are in each file at hand, ascending. What no file covers is lost.</summary>
+    public IReadOnlyList<PfnRange> PartRanges => [.. _parts.Select(p => p.Pfns)];
+
+    /// <summary>Opens a dump that is one file, or one part alone of a split dump.</summary>
+    /// <param name="source">The file; the dump owns it from now on, also if opening fails.</param>
+    /// <param name="createDecompressor">Gives a decompressor for a codec; one is made for each thread.</param>
+    /// <exception cref="DumpFormatException">It is no kdump-compressed file that Vmcore reads.</exception>
+    public static KdumpFile Open(IByteSource source, Func<PageCodec, IPageDecompressor> createDecompressor) =>
+        Open([source], createDecompressor);
+
+    /// <summary>Opens a dump of one or more files.</summary>
+    /// <param name="sources">The files in any order; the dump owns them from now on, also if opening fails.</param>
+    /// <param name="createDecompressor">Gives a decompressor for a codec; one is made for each thread.</param>
+    /// <exception cref="DumpFormatException">One is no kdump-compressed file that Vmcore reads, or they are not parts of one dump.</exception>
+    public static KdumpFile Open(IReadOnlyList<IByteSource> sources, Func<PageCodec, IPageDecompressor> createDecompressor)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(sources.Count, nameof(sources));
+        ArgumentNullException.ThrowIfNull(createDecompressor);
+        try
+        {
+            KdumpPart[] parts = [.. sources.Select(KdumpPart.Open)];
+            Array.Sort(parts, static (a, b) => a.Pfns.Start != b.Pfns.Start
+                ? a.Pfns.Start.CompareTo(b.Pfns.Start)
+                : a.Pfns.End.CompareTo(b.Pfns.End));
+            CheckParts(parts);
+            return new KdumpFile(parts, createDecompressor);
+        }
+        catch
+        {
+            foreach (IByteSource source in sources)
+                source.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Says what the dump knows of a page. Costs no decompression.</summary>
+    public PageState GetPageState(ulong pfn)
+    {
+        PageReader reader = Rent();
+        try
+        {
+            return Find(reader, pfn, out _, out _);
+        }
+        finally
+        {
+            _readers.Add(reader);
+        }
+    }
+
+    /// <summary>Finds a page's descriptor.</summary>
+    /// <returns>True if the page is <see cref="PageState.Present"/>.</returns>
+    public bool TryGetDescriptor(ulong pfn, out PageDescriptor descriptor)
+    {
+        PageReader reader = Rent();
+        try
+        {
+            return Find(reader, pfn, out descriptor, out _) == PageState.Present;
+        }
+        finally
+        {
+            _readers.Add(reader);
+        }
+    }
+
+    /// <summary>Reads a page.</summary>
+    /// <param name="pfn">The page.</param>
+    /// <param name="page">Receives the page: exactly <see cref="BlockSize"/> bytes, undefined unless the answer is <see cref="MemoryStatus.Ok"/>.</param>
+    /// <returns><see cref="MemoryStatus.Ok"/>, <see cref="MemoryStatus.Hole"/>, <see cref="MemoryStatus.Excluded"/>, or <see cref="MemoryStatus.Unreadable"/> for a lost or damaged page.</returns>
+    public MemoryStatus ReadPage(ulong pfn, Span<byte> page)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(page.Length, BlockSize, nameof(page));
+        PageReader reader = Rent();
+        try
+        {
+            return Find(reader, pfn, out PageDescriptor descriptor, out IByteSource? source) switch
+            {
+                PageState.Hole => MemoryStatus.Hole,
+                PageState.Excluded => MemoryStatus.Excluded,
+                PageState.Present when reader.TryReadPage(source!, descriptor, page) => MemoryStatus.Ok,
+                _ => MemoryStatus.Unreadable,
+            };
+        }
+        finally
+        {
+            _readers.Add(reader);
+        }
+    }
+
+    /// <summary>Copies part of a bitmap. Bits at and beyond <see cref="MaxPfn"/> are 0.</summary>
+    /// <param name="which">Which bitmap.</param>
+    /// <param name="firstPfn">The page of the first bit, a multiple of 8.</param>
+    /// <param name="bits">Receives the bits, lowest bit first: 8 pages a byte.</param>
+    /// <returns>True if all of it is in the file; what is not reads as 0.</returns>
+    public bool ReadBitmap(KdumpBitmap which, ulong firstPfn, Span<byte> bits)
+    {
+        if ((firstPfn & 7) != 0)
+            throw new ArgumentOutOfRangeException(nameof(firstPfn), firstPfn, "Must be a multiple of 8.");
+        return (which == KdumpBitmap.Memory ? _memory : _dumped).Read(firstPfn, bits);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        while (_readers.TryTake(out PageReader? reader))
+            reader.Dispose();
+        foreach (KdumpPart part in _parts)
+            part.Source.Dispose();
+    }
+
+    private static void CheckParts(KdumpPart[] parts)
+    {
+        KdumpPart first = parts[0];
+        for (int i = 1; i < parts.Length; i++)
+        {
+            KdumpPart part = parts[i];
+            string name = part.Source.Name;
+            if (!part.SubHeader.IsSplit || !first.SubHeader.IsSplit)
+                throw new DumpFormatException(name, part.Header.BlockSize + 12, "kdump split", "0 in one of several files", "only parts of a split dump together");
+            // A part whose target ran full differs in the status alone.
+            if (part.Header with { Status = first.Header.Status } != first.Header || part.SubHeader.MaxMapNr != first.SubHeader.MaxMapNr)
+                throw new DumpFormatException(name, 0, "kdump header", "the header of another dump", $"the same as in {first.Source.Name}");
+            if (part.Pfns.Start < parts[i - 1].Pfns.End)
+                throw new DumpFormatException(name, part.Header.BlockSize, "kdump start_pfn", $"0x{part.Pfns.Start:x}", $"0x{parts[i - 1].Pfns.End:x}, the end of {parts[i - 1].Source.Name}, or more");
+        }
+    }
+
+    private PageReader Rent() => _readers.TryTake(out PageReader? reader) ? reader : new PageReader(BlockSize, _createDecompressor);
+
+    private PageState Find(PageReader reader, ulong pfn, out PageDescriptor descriptor, out IByteSource? source)
+    {
+        descriptor = default;
+        source = null;
+        if (pfn >= MaxPfn)
+            return PageState.Hole;
+        if (_dumped.Get(pfn) is not { } dumped)
+            return _memory.Get(pfn) == false ? PageState.Hole : PageState.Lost;
+        if (!dumped)
+        {
+            return (HasTwoBitmaps ? _memory.Get(pfn) : false) switch
+            {
+                true => PageState.Excluded,
+                false => PageState.Hole,
+                null => PageState.Lost,
+            };
+        }
+
+        if (PartOf(pfn) is not { } part
+            || !reader.TryReadDescriptor(part.Source, part.DescriptorOffset(pfn, _dumped), out descriptor)
+            || !descriptor.IsPlausible(BlockSize, part.Source.Length))
+        {
+            return PageState.Lost;
+        }
+
+        source = part.Source;
+        return PageState.Present;
+    }
+
+    private KdumpPart? PartOf(ulong pfn)
+    {
+        int low = 0, high = _parts.Length;
+        while (low < high)
+        {
+            int middle = (low + high) >>> 1;
+            if (_parts[middle].Pfns.End <= pfn)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low < _parts.Length && _parts[low].Pfns.Contains(pfn) ? _parts[low] : null;
+    }
+}

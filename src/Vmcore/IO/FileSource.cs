@@ -1,0 +1,129 @@
+using Microsoft.Win32.SafeHandles;
+
+namespace Vmcore.IO;
+
+/// <summary>A file read at offsets with pread: a regular file, a block device or <c>/proc/vmcore</c>. Safe for several threads.</summary>
+public sealed class FileSource : IByteSource
+{
+    private readonly SafeFileHandle _handle;
+
+    private FileSource(string name, SafeFileHandle handle, long length)
+    {
+        Name = name;
+        _handle = handle;
+        Length = length;
+    }
+
+    /// <inheritdoc/>
+    public string Name { get; }
+
+    /// <inheritdoc/>
+    public long Length { get; }
+
+    /// <summary>Opens a file for reading.</summary>
+    /// <param name="path">The path; it becomes the source's name as it is.</param>
+    /// <exception cref="FileAccessException">The file is missing, is a directory or a pipe, or may not be read.</exception>
+    public static FileSource Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        // The runtime answers "access denied" for a directory, which would send the operator after permissions.
+        if (Directory.Exists(path))
+            throw new FileAccessException(path, "cannot open: Is a directory");
+        SafeFileHandle? handle = null;
+        try
+        {
+            handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            long length = RandomAccess.GetLength(handle);
+            // A block device has st_size 0. So has an empty file, for which the probe ends at once.
+            if (length == 0)
+                length = ProbeLength(handle);
+            return new FileSource(path, handle, length);
+        }
+        catch (NotSupportedException e)
+        {
+            handle?.Dispose();
+            throw new FileAccessException(path, "cannot open: it is a pipe or a terminal, and a dump must be read at offsets", inner: e);
+        }
+        catch (Exception e) when (FileErrors.IsRefusal(e))
+        {
+            handle?.Dispose();
+            throw FileErrors.Describe(path, "open", e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public int Read(long offset, Span<byte> buffer)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        if (offset >= Length)
+            return 0;
+        if (buffer.Length > Length - offset)
+            buffer = buffer[..(int)(Length - offset)];
+        int done = 0;
+        try
+        {
+            // /proc/vmcore and devices may answer with less than what is there.
+            while (done < buffer.Length)
+            {
+                int read = RandomAccess.Read(_handle, buffer[done..], offset + done);
+                if (read <= 0)
+                    break;
+                done += read;
+            }
+        }
+        catch (Exception e) when (FileErrors.IsRefusal(e) && e is not ObjectDisposedException)
+        {
+            // The device fails here. What came before is good; the caller sees a short read.
+        }
+
+        return done;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _handle.Dispose();
+
+    /// <summary>Finds the end of a device by asking for single bytes: doubling, then halving. At most some 120 reads.</summary>
+    private static long ProbeLength(SafeFileHandle handle)
+    {
+        if (!IsInside(handle, 0))
+            return 0;
+        long inside = 0, outside = 1L << 20;
+        while (IsInside(handle, outside))
+        {
+            inside = outside;
+            if (outside > long.MaxValue / 4)
+                return outside;
+            outside *= 2;
+        }
+
+        while (outside - inside > 1)
+        {
+            long middle = inside + ((outside - inside) / 2);
+            if (IsInside(handle, middle))
+                inside = middle;
+            else
+                outside = middle;
+        }
+
+        return outside;
+    }
+
+    private static bool IsInside(SafeFileHandle handle, long offset)
+    {
+        const int IoError = 5;
+        Span<byte> one = stackalloc byte[1];
+        try
+        {
+            return RandomAccess.Read(handle, one, offset) == 1;
+        }
+        catch (IOException e)
+        {
+            // A bad block is still a block of the device.
+            return e.HResult == IoError;
+        }
+        catch (ArgumentException)
+        {
+            return false;
+        }
+    }
+}
