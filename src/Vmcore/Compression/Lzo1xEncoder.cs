@@ -23,13 +23,15 @@ internal sealed unsafe class Lzo1xEncoder
     /// <summary>Every so many literals without a match the step grows by one byte (as a power of two).</summary>
     private const int StepShift = 5;
 
+    private const int MaxSmallPage = 8192;
     private const int SmallTableBits = 13;
     private const int LargeTableBits = 14;
 
     // A position is kept as _epoch + its offset in the page. Pages take increasing epochs, so an entry that an earlier page left
-    // is below the current epoch and is never taken: the table needs no clearing, and a block depends on its page alone.
+    // is below the current epoch and is taken for offset 0: the table needs no clearing until the epochs are used up, and a block
+    // depends on its page alone.
     private readonly uint[] _table = new uint[1 << LargeTableBits];
-    private uint _epoch = 1;
+    private uint _epoch;
 
     /// <summary>Room that <see cref="Encode(ReadOnlySpan{byte}, Span{byte})"/> needs: the largest block plus what chunked copies write past the end.</summary>
     /// <param name="length">Length of the page in bytes.</param>
@@ -39,7 +41,7 @@ internal sealed unsafe class Lzo1xEncoder
     /// <summary>Encodes one page.</summary>
     /// <param name="page">The page.</param>
     /// <param name="output">Receives the block, end marker included; at least <see cref="MaxLength"/> bytes.</param>
-    /// <returns>The block's length in bytes; it may exceed the page's.</returns>
+    /// <returns>The block's length in bytes, less than the page's; 0 if the page does not get smaller.</returns>
     /// <exception cref="ArgumentException"><paramref name="output"/> is too short.</exception>
     public int Encode(ReadOnlySpan<byte> page, Span<byte> output)
     {
@@ -48,14 +50,14 @@ internal sealed unsafe class Lzo1xEncoder
         if (uint.MaxValue - _epoch < (uint)page.Length)
         {
             Array.Clear(_table);
-            _epoch = 1;
+            _epoch = 0;
         }
 
         int length;
         fixed (byte* input = &MemoryMarshal.GetReference(page), block = &MemoryMarshal.GetReference(output))
         fixed (uint* table = _table)
         {
-            int bits = page.Length <= 8192 ? SmallTableBits : LargeTableBits;
+            int bits = page.Length <= MaxSmallPage ? SmallTableBits : LargeTableBits;
             length = (int)(Encode(input, page.Length, block, table, 32 - bits, _epoch) - block);
         }
 
@@ -72,7 +74,6 @@ internal sealed unsafe class Lzo1xEncoder
         if (inputLength > Tail + MinMatch)
         {
             byte* limit = inEnd - Tail;
-            byte* virtualStart = input - epoch;
             byte* ip = input + 1;
             table[Hash(Read32(input), hashShift)] = epoch;
 
@@ -86,11 +87,13 @@ internal sealed unsafe class Lzo1xEncoder
                         goto Last;
                     uint sequence = Read32(ip);
                     uint* entry = table + Hash(sequence, hashShift);
-                    uint position = (uint)(ip - virtualStart);
-                    uint candidate = *entry;
-                    *entry = position;
-                    match = virtualStart + candidate;
-                    if (candidate >= epoch && position - candidate <= Lzo1xFormat.M4MaxDistance && Read32(match) == sequence)
+                    long candidate = (long)*entry - epoch;
+                    *entry = (uint)(ip - input) + epoch;
+
+                    // What is not of this page becomes offset 0 without a branch, which could hardly be predicted. Equality alone
+                    // makes a match, and any earlier offset is a possible one.
+                    match = input + (candidate & ~(candidate >> 63));
+                    if (Read32(match) == sequence && ip - match <= Lzo1xFormat.M4MaxDistance)
                         break;
                     ip += 1 + ((ip - literals) >> StepShift);
                 }
@@ -109,6 +112,10 @@ internal sealed unsafe class Lzo1xEncoder
 
     Last:
         long rest = inEnd - literals;
+
+        // A page without matches is mostly this run: spare copying what will not be used.
+        if (op - start + rest + Lzo1xFormat.EndMarkerLength >= inputLength)
+            return start;
         if (rest > 0)
             op = PutLastLiterals(op, literals, rest, op == start);
         op[0] = Lzo1xFormat.M4Marker | 1;

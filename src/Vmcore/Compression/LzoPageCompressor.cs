@@ -13,15 +13,12 @@ internal sealed class LzoPageCompressor : IPageCompressor
         // The encoder writes without looking at an end, so it needs room for the worst case; the caller's buffer may well have it.
         int bound = Lzo1xEncoder.MaxLength(page.Length);
         if (output.Length >= bound)
-        {
-            int direct = _encoder.Encode(page, output);
-            return direct < page.Length ? direct : 0;
-        }
+            return _encoder.Encode(page, output);
 
         if (_scratch.Length < bound)
             _scratch = GC.AllocateUninitializedArray<byte>(bound);
         int length = _encoder.Encode(page, _scratch);
-        if (length >= page.Length || length > output.Length)
+        if (length > output.Length)
             return 0;
         _scratch.AsSpan(0, length).CopyTo(output);
         return length;
