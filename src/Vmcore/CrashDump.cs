@@ -1,0 +1,267 @@
+using Vmcore.Compression;
+using Vmcore.Formats.Elf;
+using Vmcore.Formats.Flattened;
+using Vmcore.Formats.Kdump;
+using Vmcore.IO;
+using Vmcore.Kernel;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+using Vmcore.Pmem;
+
+namespace Vmcore;
+
+/// <summary>What kind of file a dump is.</summary>
+public enum DumpFormat
+{
+    /// <summary>ELF core file: raw, or filtered with makedumpfile -E.</summary>
+    Elf,
+
+    /// <summary>kdump-compressed (diskdump).</summary>
+    Kdump,
+}
+
+/// <summary>How a dump is opened.</summary>
+public sealed record CrashDumpOptions
+{
+    /// <summary>Text that stands in for the vmcoreinfo of a core that has none; null to use the core's.</summary>
+    public byte[]? VmcoreInfo { get; init; }
+
+    /// <summary>Ranges that are pmem whatever the dump says, in bytes.</summary>
+    public IReadOnlyList<PhysicalRange> PmemRanges { get; init; } = [];
+}
+
+/// <summary>
+/// A dump of a crashed machine: one opening call for every format, which is detected. A filtered dump and a raw one look alike from here on.
+/// </summary>
+public sealed class CrashDump : IDisposable
+{
+    private readonly IByteSource _source;
+    private readonly CrashDumpOptions _options;
+    private readonly List<string> _problems = [];
+    private readonly Lazy<PmemLayout> _pmem;
+    private readonly Lazy<ResourceTree?> _resources;
+
+    private CrashDump(IByteSource source, CrashDumpOptions options)
+    {
+        _source = source;
+        _options = options;
+        Memory = null!;
+        _resources = new(LoadResources);
+        _pmem = new(FindPmem);
+    }
+
+    /// <summary>The file's name as the user gave it.</summary>
+    public string Name => _source.Name;
+
+    /// <summary>The file's format.</summary>
+    public DumpFormat Format { get; private set; }
+
+    /// <summary>True if the file is a flattened stream.</summary>
+    public bool IsFlattened { get; private set; }
+
+    /// <summary>True if the file says that it was cut short, or is shorter than its headers say.</summary>
+    public bool IsIncomplete { get; private set; }
+
+    /// <summary>The machine's physical memory.</summary>
+    public CrashMemory Memory { get; private set; }
+
+    /// <summary>The machine that the dump is of.</summary>
+    public ElfMachine Machine { get; private set; }
+
+    /// <summary>The PT_LOADs of an ELF file, in file order; empty for other formats.</summary>
+    public IReadOnlyList<ElfSegment> Loads { get; private set; } = [];
+
+    /// <summary>The bytes of all notes.</summary>
+    public ReadOnlyMemory<byte> NoteArea { get; private set; }
+
+    /// <summary>The notes in <see cref="NoteArea"/>.</summary>
+    public IReadOnlyList<ElfNote> Notes { get; private set; } = [];
+
+    /// <summary>The kdump-compressed file; null for other formats.</summary>
+    public KdumpFile? Kdump { get; private set; }
+
+    /// <summary>The ELF file; null for other formats.</summary>
+    public ElfCoreFile? Elf { get; private set; }
+
+    /// <summary>vmcoreinfo; null if the dump has none and none was given.</summary>
+    public VmcoreInfo? Info { get; private set; }
+
+    /// <summary>The kernel; null if its address space cannot be found.</summary>
+    public CrashedKernel? Kernel { get; private set; }
+
+    /// <summary>The memmap; null if it cannot be found.</summary>
+    public MemmapReader? Memmap { get; private set; }
+
+    /// <summary>The layout of struct page; null if vmcoreinfo does not give it.</summary>
+    public StructPageLayout? PageLayout { get; private set; }
+
+    /// <summary>The kernel's resource tree (/proc/iomem); null if it is not in the dump. Read when first asked for.</summary>
+    public ResourceTree? Resources => _resources.Value;
+
+    /// <summary>The pmem. Looked for when first asked for.</summary>
+    public PmemLayout Pmem => _pmem.Value;
+
+    /// <summary>Why pages cannot be classified; null if they can.</summary>
+    public string? ClassificationProblem { get; private set; }
+
+    /// <summary>What is wrong with the file without keeping it from being read; one sentence each.</summary>
+    public IReadOnlyList<string> Problems => _problems;
+
+    /// <summary>Opens a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="options">Options; null for none.</param>
+    /// <exception cref="FileAccessException">The file cannot be opened or read.</exception>
+    /// <exception cref="DumpFormatException">The file is of no known format, or damaged beyond use.</exception>
+    public static CrashDump Open(string path, CrashDumpOptions? options = null) => Open(FileSource.Open(path), options);
+
+    /// <summary>Opens a source; the dump owns it from then on.</summary>
+    /// <param name="source">The bytes of the file.</param>
+    /// <param name="options">Options; null for none.</param>
+    /// <exception cref="DumpFormatException">The source is of no known format, or damaged beyond use.</exception>
+    public static CrashDump Open(IByteSource source, CrashDumpOptions? options = null)
+    {
+        bool flattened = false;
+        try
+        {
+            if (FlattenedSource.IsFlattened(source))
+            {
+                source = FlattenedSource.Open(source);
+                flattened = true;
+            }
+
+            var dump = new CrashDump(source, options ?? new()) { IsFlattened = flattened };
+            if (source is FlattenedSource { IsTruncated: true })
+            {
+                dump.IsIncomplete = true;
+                dump._problems.Add($"{source.Name}: the flattened stream ends without its end record: it is truncated");
+            }
+
+            if (ElfCoreFile.IsElf(source))
+                dump.OpenElf();
+            else if (KdumpHeader.IsKdump(source))
+                dump.OpenKdump();
+            else
+                throw UnknownFormat(source);
+            dump.OpenKernel();
+            return dump;
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Kdump?.Dispose();
+        _source.Dispose();
+    }
+
+    private static DumpFormatException UnknownFormat(IByteSource source)
+    {
+        byte[] start = new byte[8];
+        int read = source.Read(0, start);
+        return new(source.Name, 0, "file format", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(start.AsSpan(0, read))}", "an ELF core file, a kdump-compressed file or a flattened stream of one");
+    }
+
+    private void OpenElf()
+    {
+        Format = DumpFormat.Elf;
+        ElfCoreFile file = Elf = ElfCoreFile.Open(_source);
+        _problems.AddRange(file.Problems);
+        IsIncomplete |= (file.Flags & ElfConstants.FlagIncomplete) != 0 || file.Loads.Any(l => l.FileSize != 0 && l.Offset + l.FileSize > (ulong)_source.Length);
+        Machine = file.Machine;
+        Loads = file.Loads;
+        NoteArea = file.NoteArea;
+        Notes = file.Notes;
+        SetInfo(VmcoreInfoNote());
+        Memory = new ElfMemory(file, System.Numerics.BitOperations.Log2((uint)(Info?.PageSize ?? 4096)));
+    }
+
+    private void OpenKdump()
+    {
+        Format = DumpFormat.Kdump;
+        KdumpFile file = Kdump = KdumpFile.Open(_source, PageCodecs.CreateDecompressor);
+        IsIncomplete |= file.IsIncomplete;
+        Machine = file.Header.Utsname.Machine switch { "x86_64" => ElfMachine.X86_64, "aarch64" => ElfMachine.AArch64, _ => ElfMachine.None };
+        NoteArea = file.Notes;
+        Notes = ElfNotes.Parse(file.Notes.Span, out string? problem);
+        if (problem is not null)
+            _problems.Add($"{Name}: {problem}");
+        SetInfo(file.VmcoreInfo.Length > 0 ? file.VmcoreInfo : VmcoreInfoNote());
+        Memory = new KdumpCrashMemory(file);
+    }
+
+    private ReadOnlyMemory<byte> VmcoreInfoNote()
+    {
+        foreach (ElfNote note in Notes)
+        {
+            if (note.Name == "VMCOREINFO")
+                return NoteArea.Slice(note.DescriptorOffset, note.DescriptorLength);
+        }
+
+        return default;
+    }
+
+    private void SetInfo(ReadOnlyMemory<byte> text)
+    {
+        if (_options.VmcoreInfo is { } given)
+            text = given;
+        if (text.Length > 0)
+            Info = VmcoreInfo.Parse(text.Span);
+    }
+
+    private void OpenKernel()
+    {
+        if (Info is null)
+        {
+            ClassificationProblem = $"{Name} doesn't contain vmcoreinfo.";
+            return;
+        }
+
+        Kernel = CrashedKernel.TryOpen(Memory, Info, Machine, Loads, out string? problem);
+        if (problem is not null)
+            _problems.Add($"{Name}: {problem}");
+        if (Kernel is null)
+        {
+            ClassificationProblem = $"{Name}: {problem}";
+            return;
+        }
+
+        try
+        {
+            PageLayout = StructPageLayout.From(Info);
+            Memmap = new(MemoryModel.Detect(Kernel, Memory.PageShift), Kernel.Memory);
+        }
+        catch (MissingInformationException e)
+        {
+            ClassificationProblem = $"{Name}: {e.Message}";
+        }
+    }
+
+    private ResourceTree? LoadResources()
+    {
+        if (Kernel is null)
+            return null;
+        KernelSymbols? symbols = KernelSymbols.TryLoad(Kernel.Info, Kernel.Memory, out _);
+        return symbols is null ? null : ResourceTree.TryLoad(symbols, Kernel.Memory, types: null, out _);
+    }
+
+    private PmemLayout FindPmem()
+    {
+        PmemNote.TryRead(NoteArea.Span, Notes, out PfnRangeSet pages, out PfnRangeSet metadata);
+        return PmemFinder.Find(new()
+        {
+            Memory = Memory,
+            Loads = Loads,
+            Kernel = Kernel,
+            Memmap = Memmap,
+            Resources = Resources,
+            Forced = _options.PmemRanges,
+            NotedPages = pages,
+            NotedMetadata = metadata,
+        });
+    }
+}

@@ -1,0 +1,36 @@
+using Vmcore.Compression;
+using Vmcore.Memmap;
+
+namespace Vmcore.Dumping;
+
+/// <summary>The format of the dump that is written.</summary>
+public enum DumpOutput
+{
+    /// <summary>kdump-compressed, version 6.</summary>
+    Kdump,
+
+    /// <summary>ELF core file.</summary>
+    Elf,
+}
+
+/// <summary>What to dump and how. Nothing here knows of consoles or command lines.</summary>
+public sealed record DumpOptions
+{
+    /// <summary>Which pages are left out.</summary>
+    public DumpLevel Level { get; init; }
+
+    /// <summary>How pages are compressed; kdump-compressed only.</summary>
+    public PageCodec Codec { get; init; }
+
+    /// <summary>The format.</summary>
+    public DumpOutput Output { get; init; }
+
+    /// <summary>True to put pmem user data into the dump. Nothing else ever does.</summary>
+    public bool IncludePmemUserData { get; init; }
+
+    /// <summary>Threads that read and compress; 0 = as many as the machine has cores, at most 8.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Most bytes to write; null for no limit. The dump is cut and marked incomplete at it.</summary>
+    public long? SizeLimit { get; init; }
+}

@@ -1,0 +1,252 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using Vmcore.Formats.Elf;
+using Vmcore.Formats.Flattened;
+using Vmcore.IO;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+
+namespace Vmcore.Dumping;
+
+/// <summary>Writes a dump as an ELF core file. Like the other writer it marks the file incomplete until the last write.</summary>
+internal sealed class ElfDumpWriter
+{
+    private const int BlockBytes = 1 << 20;
+
+    private readonly DumpPlan _plan;
+    private readonly LimitedSink _sink;
+    private readonly DumpReport _report;
+    private readonly PlanCache _cache;
+    private readonly CrashMemory _memory;
+    private readonly byte[] _notes;
+    private readonly bool _fillGaps;
+    private readonly byte[] _block = new byte[BlockBytes];
+    private readonly WindowClassifier _classifier;
+    private readonly PlanWindow _window = new();
+    private ulong _loaded = ulong.MaxValue;
+
+    internal ElfDumpWriter(DumpPlan plan, IByteSink sink, DumpReport report, PlanCache cache)
+    {
+        _plan = plan;
+        _sink = new(sink, plan.Options.SizeLimit);
+        _report = report;
+        _cache = cache;
+        _memory = plan.Dump.Memory;
+        _notes = DumpNotes.Build(plan);
+        // In a file a gap reads as zero; a reader of a flattened stream may call it an error.
+        _fillGaps = sink is FlattenedSink;
+        _classifier = plan.CreateClassifier();
+    }
+
+    private bool DropsZero => (_plan.Options.Level & DumpLevel.Zero) != 0;
+
+    internal void Write(IDumpObserver observer, CancellationToken cancel)
+    {
+        if (_plan.Dump.Loads.Count == 0)
+            throw new MissingInformationException($"{_plan.Dump.Name}: an ELF dump can only be made of an ELF file; leave out -E");
+        PlanPass.Run(_plan, _cache, _report, observer, cancel, DropZeroPages);
+        var cut = new ElfSegmentPlan(KeptOf, _memory.PageShift);
+        List<ElfSegment> segments = [];
+        if (_report.End == DumpEnd.Complete)
+        {
+            foreach (ElfSegment load in _plan.Dump.Loads)
+                segments.AddRange(cut.Cut(load));
+        }
+
+        _report.ExcludedInElf = cut.LeftOut;
+        Place(segments);
+        try
+        {
+            WriteHeaders(segments, incomplete: true);
+            if (_report.End == DumpEnd.Complete)
+                CopyData(segments, cut, observer, cancel);
+        }
+        catch (FileAccessException e) when (e.IsNoSpace)
+        {
+            _report.End = e is { InnerException: SizeLimitException } ? DumpEnd.SizeLimit : DumpEnd.NoSpace;
+        }
+
+        _sink.LiftLimit();
+        WriteHeaders(segments, incomplete: _report.End != DumpEnd.Complete);
+        long length = segments.Where(s => s.FileSize > 0).Select(s => (long)(s.Offset + s.FileSize)).DefaultIfEmpty(0).Max();
+        _sink.Complete(_report.End == DumpEnd.Complete ? Math.Max(length, _sink.End) : _sink.End);
+        _report.BytesWritten = _sink.BytesWritten;
+    }
+
+    private void DropZeroPages(PlanWindow window)
+    {
+        if (DropsZero)
+            window.Excluded[PageClass.Zero] += ClearZeroPages(window);
+        _report.Excluded[PageClass.Zero] += window.Excluded[PageClass.Zero];
+    }
+
+    private ulong ClearZeroPages(PlanWindow window)
+    {
+        ulong cleared = 0;
+        int pageSize = _memory.PageSize, most = _block.Length / pageSize;
+        for (int at = 0; (at = PageBits.NextSet(window.Kept, at)) < PlanWindow.Pages;)
+        {
+            int run = Math.Min(PageBits.NextClear(window.Kept, at) - at, most);
+            int read = _memory.ReadPages(window.FirstPfn + (ulong)at, _block.AsSpan(0, run * pageSize));
+            bool good = read > 0 || _memory.ReadPage(window.FirstPfn + (ulong)at, _block.AsSpan(0, pageSize)) == MemoryStatus.Ok;
+            read = Math.Max(read, 1);
+            for (int i = 0; good && i < read; i++)
+            {
+                if (ZeroPage.IsZero(_block.AsSpan(i * pageSize, pageSize)))
+                    cleared += (ulong)PageBits.Clear(window.Kept, at + i, 1);
+            }
+
+            at += read;
+        }
+
+        return cleared;
+    }
+
+    private ulong[] KeptOf(ulong number)
+    {
+        if (_loaded == number)
+            return _window.Kept;
+        if (!_cache.TryGet(number, _window.Kept))
+        {
+            _classifier.Classify(number, _window);
+            if (DropsZero)
+                ClearZeroPages(_window);
+        }
+
+        _loaded = number;
+        return _window.Kept;
+    }
+
+    private void Place(List<ElfSegment> segments)
+    {
+        ulong page = (ulong)_memory.PageSize, at = (ulong)(NotesOffset(segments.Count + 1) + _notes.Length);
+        for (int i = 0; i < segments.Count; i++)
+        {
+            ElfSegment segment = segments[i];
+            if (segment.FileSize == 0)
+                continue;
+            // The offset has the address's place in the page, so that the file can be mapped.
+            at = ((at + page - 1) & ~(page - 1)) + (segment.PhysicalAddress & (page - 1));
+            segments[i] = segment with { Offset = at };
+            at += segment.FileSize;
+        }
+    }
+
+    private static long NotesOffset(int headers) =>
+        ElfConstants.HeaderSize + ((long)headers * ElfConstants.ProgramHeaderSize) + (IsExtended(headers) ? ElfConstants.SectionHeaderSize : 0);
+
+    private static bool IsExtended(int headers) => headers >= ElfConstants.ExtendedNumbering;
+
+    private void WriteHeaders(List<ElfSegment> segments, bool incomplete)
+    {
+        int count = segments.Count + 1;
+        bool extended = IsExtended(count);
+        long notes = NotesOffset(count);
+        byte[] head = new byte[notes + _notes.Length];
+        "\u007fELF\u0002\u0001\u0001"u8.CopyTo(head);
+        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(16), ElfConstants.TypeCore);
+        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(18), (ushort)_plan.Dump.Machine);
+        BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(20), 1);
+        BinaryPrimitives.WriteUInt64LittleEndian(head.AsSpan(32), ElfConstants.HeaderSize);
+        BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(48), incomplete ? ElfConstants.FlagIncomplete : 0);
+        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(52), ElfConstants.HeaderSize);
+        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(54), ElfConstants.ProgramHeaderSize);
+        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(56), extended ? ElfConstants.ExtendedNumbering : (ushort)count);
+        if (extended)
+        {
+            long section = ElfConstants.HeaderSize + ((long)count * ElfConstants.ProgramHeaderSize);
+            BinaryPrimitives.WriteUInt64LittleEndian(head.AsSpan(40), (ulong)section);
+            BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(58), ElfConstants.SectionHeaderSize);
+            BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(60), 1);
+            BinaryPrimitives.WriteUInt64LittleEndian(head.AsSpan((int)section + 32), 1);
+            BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan((int)section + 44), (uint)count);
+        }
+
+        DumpNotes.UpdateCounts(_notes, _plan, _report);
+        ulong size = (ulong)_notes.Length;
+        WriteSegment(head, 0, new(ElfConstants.NoteSegment, 0, (ulong)notes, 0, 0, size, size, 0));
+        for (int i = 0; i < segments.Count; i++)
+            WriteSegment(head, i + 1, segments[i]);
+        _notes.CopyTo(head.AsSpan((int)notes));
+        _sink.Write(0, head);
+    }
+
+    private static void WriteSegment(byte[] head, int index, ElfSegment segment)
+    {
+        Span<byte> entry = head.AsSpan(ElfConstants.HeaderSize + (index * ElfConstants.ProgramHeaderSize));
+        BinaryPrimitives.WriteUInt32LittleEndian(entry, segment.Type);
+        BinaryPrimitives.WriteUInt32LittleEndian(entry[4..], segment.Flags);
+        BinaryPrimitives.WriteUInt64LittleEndian(entry[8..], segment.Offset);
+        BinaryPrimitives.WriteUInt64LittleEndian(entry[16..], segment.VirtualAddress);
+        BinaryPrimitives.WriteUInt64LittleEndian(entry[24..], segment.PhysicalAddress);
+        BinaryPrimitives.WriteUInt64LittleEndian(entry[32..], segment.FileSize);
+        BinaryPrimitives.WriteUInt64LittleEndian(entry[40..], segment.MemorySize);
+        BinaryPrimitives.WriteUInt64LittleEndian(entry[48..], segment.Align);
+    }
+
+    private void CopyData(List<ElfSegment> segments, ElfSegmentPlan cut, IDumpObserver observer, CancellationToken cancel)
+    {
+        observer.Started(DumpStep.CopyingData);
+        long started = Stopwatch.GetTimestamp();
+        ulong total = 0, done = 0;
+        foreach (ElfSegment segment in segments)
+            total += segment.FileSize >> _memory.PageShift;
+        foreach (ElfSegment segment in segments.Where(s => s.FileSize > 0))
+        {
+            ulong written = segment.PhysicalAddress;
+            foreach (PhysicalRange run in cut.KeptRuns(segment))
+            {
+                if (_fillGaps && run.Start > written)
+                    FillGap(segment, written, run.Start);
+                if (!CopyRun(segment, run, cancel))
+                {
+                    _report.End = DumpEnd.Cancelled;
+                    return;
+                }
+
+                written = run.End;
+            }
+
+            done += segment.FileSize >> _memory.PageShift;
+            observer.Progress(DumpStep.CopyingData, done, total);
+        }
+
+        observer.Finished(DumpStep.CopyingData, Stopwatch.GetElapsedTime(started));
+    }
+
+    private void FillGap(ElfSegment segment, ulong from, ulong to)
+    {
+        Array.Clear(_block);
+        for (ulong at = from; at < to;)
+        {
+            int step = (int)Math.Min(to - at, BlockBytes);
+            _sink.Write((long)(segment.Offset + (at - segment.PhysicalAddress)), _block.AsSpan(0, step));
+            at += (ulong)step;
+        }
+    }
+
+    private bool CopyRun(ElfSegment segment, PhysicalRange run, CancellationToken cancel)
+    {
+        int pageSize = _memory.PageSize;
+        for (ulong at = run.Start; at < run.End;)
+        {
+            if (cancel.IsCancellationRequested)
+                return false;
+            ulong pfn = at >> _memory.PageShift;
+            int inPage = (int)(at & (ulong)(pageSize - 1));
+            int whole = inPage == 0 ? (int)(Math.Min(run.End - at, BlockBytes) / (ulong)pageSize) : 0;
+            int read = whole > 0 ? _memory.ReadPages(pfn, _block.AsSpan(0, whole * pageSize)) * pageSize : 0;
+            if (read == 0)
+            {
+                if (_memory.ReadPage(pfn, _block.AsSpan(0, pageSize)) == MemoryStatus.Unreadable)
+                    _report.Unreadable++;
+                read = (int)Math.Min((ulong)(pageSize - inPage), run.End - at);
+            }
+
+            _sink.Write((long)(segment.Offset + (at - segment.PhysicalAddress)), _block.AsSpan(inPage, read));
+            at += (ulong)read;
+        }
+
+        return true;
+    }
+}

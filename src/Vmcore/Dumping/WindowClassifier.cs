@@ -1,0 +1,181 @@
+using Vmcore.Memmap;
+using Vmcore.Memory;
+
+namespace Vmcore.Dumping;
+
+/// <summary>Classifies windows of pages. One for each thread.</summary>
+public sealed class WindowClassifier
+{
+    /// <summary>Structures read at once: 256 KiB of memmap.</summary>
+    private const int ChunkPages = 4096;
+
+    private readonly DumpPlan _plan;
+    private readonly CrashMemory _memory;
+    private readonly MemmapReader? _memmap;
+    private readonly PageClassifier? _classifier;
+    private readonly int _structSize;
+    private readonly byte[] _structs = [];
+    private readonly byte[] _pair = [];
+    private readonly ulong[] _candidates = new ulong[PlanWindow.Words];
+    private readonly ulong[] _scratch = new ulong[PlanWindow.Words];
+    private readonly ulong[] _valid = new ulong[(ChunkPages / 64) + 1];
+    private readonly ulong[] _faults = new ulong[(ChunkPages / 64) + 1];
+
+    internal WindowClassifier(DumpPlan plan)
+    {
+        _plan = plan;
+        _memory = plan.Dump.Memory;
+        if (plan.Dump.Memmap is not { } memmap || plan.Dump.PageLayout is not { } layout)
+            return;
+        var classifier = new PageClassifier(layout, plan.Options.Level);
+        if (!classifier.IsNeeded)
+            return;
+        _memmap = memmap;
+        _classifier = classifier;
+        _structSize = layout.Size;
+        _structs = new byte[(ChunkPages + 1) * _structSize];
+        _pair = new byte[2 * _structSize];
+    }
+
+    /// <summary>Classifies one window.</summary>
+    /// <param name="number">The window's number.</param>
+    /// <param name="window">Receives the verdicts.</param>
+    public void Classify(ulong number, PlanWindow window)
+    {
+        ulong first = number << PlanWindow.Shift;
+        window.Reset(first);
+        _memory.GetPages(first, window.Exists, window.Kept);
+        window.MissingInInput = (ulong)(PageBits.Count(window.Exists) - PageBits.Count(window.Kept));
+        bool hasPmem = DecidePmem(first, window);
+        if (_classifier is null)
+            return;
+        window.Kept.CopyTo(_candidates, 0);
+        if (hasPmem)
+        {
+            // Whatever is left of pmem is decided: no struct page has a say in it, neither its own nor a block that reaches into it.
+            PageBits.Fill(_scratch, first, _plan.Pmem.Pages);
+            for (int i = 0; i < _candidates.Length; i++)
+                _candidates[i] &= ~_scratch[i];
+        }
+
+        long badBefore = _classifier.BadFreeOrders;
+        for (int chunk = 0; chunk < PlanWindow.Pages; chunk += ChunkPages)
+        {
+            Span<ulong> words = _candidates.AsSpan(chunk / 64, ChunkPages / 64);
+            if (words.ContainsAnyExcept(0UL))
+                ClassifyChunk(first, chunk, window);
+        }
+
+        window.BadFreeBlocks = (ulong)(_classifier.BadFreeOrders - badBefore);
+    }
+
+    private bool DecidePmem(ulong first, PlanWindow window)
+    {
+        PfnRangeSet all = _plan.Pmem.Pages;
+        int at = all.IndexAtOrAfter(first);
+        if (at >= all.Count || all[at].Start >= first + PlanWindow.Pages)
+            return false;
+        if (!_plan.Options.IncludePmemUserData)
+            window.Excluded[PageClass.PmemUserData] = Drop(first, _plan.Pmem.UserData, window.Kept);
+        if ((_plan.Options.Level & DumpLevel.PmemMetadata) != 0)
+            window.Excluded[PageClass.PmemMetadata] = Drop(first, _plan.Pmem.Metadata, window.Kept);
+        else
+            window.MetadataKept = CountIn(first, _plan.Pmem.Metadata, window.Kept);
+        return true;
+    }
+
+    private ulong Drop(ulong first, PfnRangeSet set, ulong[] kept)
+    {
+        ulong dropped = 0;
+        var all = new PfnRange(first, first + PlanWindow.Pages);
+        for (int i = set.IndexAtOrAfter(first); i < set.Count && set[i].Start < all.End; i++)
+        {
+            PfnRange part = set[i].Intersect(all);
+            dropped += (ulong)PageBits.Clear(kept, (int)(part.Start - first), (int)part.Count);
+        }
+
+        return dropped;
+    }
+
+    private ulong CountIn(ulong first, PfnRangeSet set, ulong[] kept)
+    {
+        PageBits.Fill(_scratch, first, set);
+        for (int i = 0; i < _scratch.Length; i++)
+            _scratch[i] &= kept[i];
+        return (ulong)PageBits.Count(_scratch);
+    }
+
+    private void ClassifyChunk(ulong first, int chunk, PlanWindow window)
+    {
+        ulong pfn = first + (ulong)chunk;
+        // One structure more than the chunk has: a compound page's order is in the structure after its head's.
+        _memmap!.Read(pfn, ChunkPages + 1, _structs, _valid, _faults);
+        int at = 0;
+        if (chunk == 0 && (_valid[0] & 1) != 0 && _classifier!.IsTail(_structs))
+            ContinueBlock(first, window);
+        int end = ChunkPages;
+        while ((at = PageBits.NextSet(_candidates.AsSpan(chunk / 64, ChunkPages / 64), at)) < end)
+        {
+            if (!PageBits.Get(_valid, at))
+            {
+                if (PageBits.Get(_faults, at))
+                    window.UnreadableStructPages++;
+                at++;
+                continue;
+            }
+
+            bool hasNext = PageBits.Get(_valid, at + 1);
+            PageVerdict verdict = _classifier!.Classify(pfn + (ulong)at, _structs.AsSpan(at * _structSize, hasNext ? 2 * _structSize : _structSize));
+            if (verdict.Class == PageClass.Kept)
+            {
+                at++;
+                continue;
+            }
+
+            Exclude(chunk + at, verdict, window);
+            at += (int)Math.Min(verdict.Pages, (ulong)(end - at));
+        }
+    }
+
+    private void Exclude(int start, PageVerdict verdict, PlanWindow window)
+    {
+        // Counted are only pages that were still in; what lies beyond the window, the next one finds by itself.
+        int count = (int)Math.Min(verdict.Pages, (ulong)(PlanWindow.Pages - start));
+        int cleared = 0;
+        int end = start + count;
+        for (int word = start >> 6; word << 6 < end; word++)
+        {
+            int from = Math.Max(start - (word << 6), 0), to = Math.Min(end - (word << 6), 64);
+            ulong mask = (to - from == 64 ? ulong.MaxValue : (1UL << (to - from)) - 1) << from;
+            ulong bits = _candidates[word] & mask;
+            cleared += System.Numerics.BitOperations.PopCount(bits);
+            _candidates[word] &= ~bits;
+            window.Kept[word] &= ~bits;
+        }
+
+        window.Excluded[verdict.Class] += (ulong)cleared;
+    }
+
+    /// <summary>A window that starts inside a compound page (1 GiB hugetlb pages span eight) asks that page's head, wherever it is.</summary>
+    private void ContinueBlock(ulong first, PlanWindow window)
+    {
+        ulong last = first;
+        Span<ulong> exists = stackalloc ulong[1], present = stackalloc ulong[1];
+        for (int order = PlanWindow.Shift + 1; order <= PageClassifier.MaxOrder; order++)
+        {
+            ulong head = first & ~((1UL << order) - 1);
+            if (head == last)
+                continue;
+            last = head;
+            _memory.GetPages(head & ~63UL, exists, present);
+            if ((present[0] >> (int)(head & 63) & 1) == 0 || _plan.Pmem.Pages.Contains(head) || !_memmap!.TryReadPair(head, _pair))
+                continue;
+            PageVerdict verdict = _classifier!.Classify(head, _pair);
+            if (verdict.Class != PageClass.Kept && head + verdict.Pages > first)
+            {
+                Exclude(0, verdict with { Pages = head + verdict.Pages - first }, window);
+                return;
+            }
+        }
+    }
+}
