@@ -1,7 +1,80 @@
+using Vmcore.Cli.Makedumpfile;
+
 namespace Vmcore.Cli;
 
 /// <summary>The entry point: what the executable does follows the name it was called by.</summary>
 internal static class Program
 {
-    private static int Main() => 0;
+    private static int Main(string[] args)
+    {
+        string name = CalledAs();
+        if (name is not ("makedumpfile" or "kexec" or "vmcore-dmesg"))
+        {
+            if (args.Length > 0 && args[0] is "makedumpfile" or "kexec" or "vmcore-dmesg")
+            {
+                name = args[0];
+                args = args[1..];
+            }
+            else
+            {
+                name = "vmcore";
+            }
+        }
+
+        try
+        {
+            return Run(name, args);
+        }
+        catch (VmcoreException e)
+        {
+            Complain(name, e.Message);
+        }
+        catch (IOException e)
+        {
+            // The console itself is gone or full.
+            Complain(name, e.Message);
+        }
+        catch (OutOfMemoryException)
+        {
+            Complain(name, "not enough memory");
+        }
+#pragma warning disable CA1031 // No stack trace ever reaches a user.
+        catch (Exception e)
+        {
+            Complain(name, $"internal error: {e.GetType().Name}: {e.Message}; please report it with the command line");
+        }
+#pragma warning restore CA1031
+        return 1;
+    }
+
+    private static int Run(string name, string[] args) => name switch
+    {
+        "makedumpfile" => MakedumpfileCommand.Run(args),
+        "kexec" or "vmcore-dmesg" => NotBuilt(name),
+        _ => VmcoreCommand.Run(args),
+    };
+
+    private static int NotBuilt(string name)
+    {
+        Complain(name, "this command is not part of this build yet");
+        return 1;
+    }
+
+    private static void Complain(string name, string message)
+    {
+        try
+        {
+            Console.Error.WriteLine($"{name}: {message}");
+        }
+        catch (IOException)
+        {
+            // Nobody is listening; the exit status still says it.
+        }
+    }
+
+    private static string CalledAs()
+    {
+        string[] line = Environment.GetCommandLineArgs();
+        return line.Length > 0 ? Path.GetFileName(line[0]) : "";
+    }
 }

@@ -1,0 +1,63 @@
+namespace Vmcore.Cli.Makedumpfile;
+
+/// <summary>Kinds of messages, as the bits of <c>--message-level</c>.</summary>
+[Flags]
+internal enum MessageKind
+{
+    /// <summary>The progress line.</summary>
+    Progress = 1,
+
+    /// <summary>What everyone wants to know.</summary>
+    Common = 2,
+
+    /// <summary>Errors and warnings.</summary>
+    Error = 4,
+
+    /// <summary>Details for a bug report.</summary>
+    Debug = 8,
+
+    /// <summary>The report at the end.</summary>
+    Report = 16,
+}
+
+/// <summary>
+/// Where messages go: progress and errors to standard error, everything else to standard output, unless the dump goes there.
+/// A console that is gone never ends a dump.
+/// </summary>
+internal sealed class Messages
+{
+    private readonly TextWriter _output;
+    private readonly TextWriter _error;
+
+    internal Messages(TextWriter output, TextWriter error)
+    {
+        _output = output;
+        _error = error;
+    }
+
+    /// <summary>The kinds that are shown.</summary>
+    internal MessageKind Level { get; set; } = MessageKind.Progress | MessageKind.Common | MessageKind.Error;
+
+    /// <summary>True if the dump itself goes to standard output.</summary>
+    internal bool OutputTaken { get; set; }
+
+    internal bool Shows(MessageKind kind) => (Level & kind) != 0;
+
+    internal void Line(MessageKind kind, string text) => Write(kind, text + "\n");
+
+    internal void Write(MessageKind kind, string text)
+    {
+        if (!Shows(kind))
+            return;
+        TextWriter writer = OutputTaken || kind is MessageKind.Progress or MessageKind.Error ? _error : _output;
+        try
+        {
+            writer.Write(text);
+            writer.Flush();
+        }
+        catch (IOException)
+        {
+            // See above.
+        }
+    }
+}
