@@ -11,7 +11,7 @@ internal sealed class BtfMemberSearch(BtfBlob blob, string path)
     private const long MaxBitOffset = 8L << 26;
 
     // Members looked at in one look-up; the largest structure of a real kernel has some hundreds.
-    private int _budget = 1 << 20;
+    private int _budget = 1 << 15;
 
     private readonly byte[][] _names = Array.ConvertAll(path.Split('.'), Encoding.UTF8.GetBytes);
 

@@ -5,8 +5,6 @@ namespace Vmcore.Kernel;
 /// <summary>Reads of which it is not known beforehand how far they can go.</summary>
 internal static class PartialReads
 {
-    private const int Page = 4096;
-
     /// <summary>Reads as many bytes from <paramref name="address"/> on as there are without a gap.</summary>
     /// <returns>Number of bytes at the start of <paramref name="buffer"/> that were read.</returns>
     public static int ReadPrefix(this IVirtualMemory memory, ulong address, Span<byte> buffer)
@@ -18,14 +16,18 @@ internal static class PartialReads
         if (buffer.IsEmpty || memory.Read(address, buffer) == MemoryStatus.Ok)
             return buffer.Length;
 
+        // Pages first, then smaller pieces of the page that fails: segments may end anywhere.
         int done = 0;
-        while (done < buffer.Length)
+        foreach (int unit in (ReadOnlySpan<int>)[4096, 64, 1])
         {
-            ulong at = address + (ulong)done;
-            int step = Math.Min(Page - (int)(at & (Page - 1)), buffer.Length - done);
-            if (memory.Read(at, buffer.Slice(done, step)) != MemoryStatus.Ok)
-                break;
-            done += step;
+            while (done < buffer.Length)
+            {
+                ulong at = address + (ulong)done;
+                int step = Math.Min(unit - (int)(at & ((ulong)unit - 1)), buffer.Length - done);
+                if (memory.Read(at, buffer.Slice(done, step)) != MemoryStatus.Ok)
+                    break;
+                done += step;
+            }
         }
 
         return done;

@@ -61,6 +61,9 @@ public sealed class ResourceTree
     /// <summary>All nodes but the root, depth first: the lines of /proc/iomem in their order.</summary>
     public IEnumerable<KernelResource> All() => Root.SelfAndDescendants().Skip(1);
 
+    /// <summary>The ranges of persistent memory in ascending order: the outermost nodes that are such. What is made of them is below each.</summary>
+    public IEnumerable<KernelResource> PersistentMemory() => All().Where(node => node is { IsPersistentMemory: true, Parent.IsPersistentMemory: false });
+
     /// <summary>The tree as /proc/iomem shows it to root: last addresses inclusive, two blanks a level.</summary>
     public string ToIomem()
     {

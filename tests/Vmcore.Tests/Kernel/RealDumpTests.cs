@@ -18,8 +18,8 @@ public sealed class RealDumpTests
     [InlineData(Stock)]
     public void EverySymbolIsThatOfProcKallsyms(string name)
     {
-        using ElfSegmentsMemory memory = Open(name);
-        KernelSymbols symbols = LoadSymbols(memory);
+        using RealDump dump = Open(name);
+        KernelSymbols symbols = LoadSymbols(dump);
 
         Assert.Equal(KallsymsEncoding.AbsolutePerCpu, symbols.Encoding);
         IEnumerable<KernelSymbol> expected = Lines(name).Where(line => !line.Contains('\t')).Select(line => new KernelSymbol(
@@ -32,8 +32,8 @@ public sealed class RealDumpTests
     [InlineData(Stock)]
     public void SymbolsResolveToThemselves(string name)
     {
-        using ElfSegmentsMemory memory = Open(name);
-        KernelSymbols symbols = LoadSymbols(memory);
+        using RealDump dump = Open(name);
+        KernelSymbols symbols = LoadSymbols(dump);
         ulong last = ulong.MaxValue;
         foreach (KernelSymbol symbol in symbols.All().Where(s => s.Address > 0xffffffff80000000))
         {
@@ -112,8 +112,8 @@ public sealed class RealDumpTests
     [InlineData(Stock)]
     public void TheScanFindsTheSameTypes(string name)
     {
-        using ElfSegmentsMemory memory = Open(name);
-        BtfTypes? types = BtfTypes.TryScan(memory, memory.Text.Start, memory.Text.End, out string? problem);
+        using RealDump dump = Open(name);
+        BtfTypes? types = BtfTypes.TryScan(dump.Memory, dump.Text.Start, dump.Text.End, out string? problem);
         Assert.Null(problem);
         Assert.Equal(LoadTypes(name).Count, types!.Count);
     }
@@ -125,15 +125,16 @@ public sealed class RealDumpTests
     [InlineData(Stock, false)]
     public void TheResourceTreeIsThatOfProcIomem(string name, bool withTypes)
     {
-        using ElfSegmentsMemory memory = Open(name);
-        ResourceTree? tree = ResourceTree.TryLoad(LoadSymbols(memory), memory, withTypes ? LoadTypes(name) : null, out string? problem);
+        using RealDump dump = Open(name);
+        ResourceTree? tree = ResourceTree.TryLoad(LoadSymbols(dump), dump.Memory, withTypes ? LoadTypes(name) : null, out string? problem);
         Assert.Null(problem);
         Assert.Equal(File.ReadAllText(Path.Combine(Folder(), name, "first", "iomem")), tree!.ToIomem());
-        KernelResource pmem = Assert.Single(tree.All(), node => node.IsPersistentMemory);
+        KernelResource pmem = Assert.Single(tree.PersistentMemory());
         Assert.Equal("Persistent Memory", pmem.Name);
         Assert.Equal(0x100000000UL, pmem.Start);
-        Assert.Equal(448UL << 20, pmem.Range.Length);
-        Assert.All(tree.All(), node => Assert.Equal(node.Name.StartsWith("System RAM", StringComparison.Ordinal), node.IsSystemRam));
+        Assert.Equal(446UL << 20, pmem.Range.Length);
+        Assert.All(tree.Root.Children, node => Assert.Equal(node.Name == "System RAM", node.IsSystemRam));
+        Assert.All(pmem.SelfAndDescendants(), node => Assert.True(node.IsPersistentMemory));
     }
 
     private static string Folder()
@@ -143,24 +144,24 @@ public sealed class RealDumpTests
         return folder!;
     }
 
-    private static ElfSegmentsMemory Open(string name)
+    private static RealDump Open(string name)
     {
         string path = Path.Combine(Folder(), name + ".vmcore");
         Assert.SkipUnless(File.Exists(path), $"{path} does not exist");
         return new(path);
     }
 
-    private static KernelSymbols LoadSymbols(ElfSegmentsMemory memory)
+    private static KernelSymbols LoadSymbols(RealDump dump)
     {
-        KernelSymbols? symbols = KernelSymbols.TryLoad(VmcoreInfo.Parse(memory.VmcoreInfo), memory, out string? problem);
+        KernelSymbols? symbols = KernelSymbols.TryLoad(dump.Info, dump.Memory, out string? problem);
         Assert.Null(problem);
         return symbols!;
     }
 
     private static BtfTypes LoadTypes(string name)
     {
-        using ElfSegmentsMemory memory = Open(name);
-        BtfTypes? types = BtfTypes.TryLoad(LoadSymbols(memory), memory, out string? problem);
+        using RealDump dump = Open(name);
+        BtfTypes? types = BtfTypes.TryLoad(LoadSymbols(dump), dump.Memory, out string? problem);
         Assert.Null(problem);
         return types!;
     }
@@ -170,7 +171,7 @@ public sealed class RealDumpTests
         string plain = Path.Combine(Folder(), name, "first", "kallsyms");
         if (File.Exists(plain))
             return File.ReadLines(plain);
-        using Process zstd = Process.Start(new ProcessStartInfo("zstd", ["-dcq", plain + ".zst"]) { RedirectStandardOutput = true })!;
+        using Process zstd = Process.Start(new ProcessStartInfo("zstd", ["-dcq", plain + ".zst"]) { RedirectStandardOutput = true, UseShellExecute = false })!;
         string text = zstd.StandardOutput.ReadToEnd();
         zstd.WaitForExit();
         Assert.Equal(0, zstd.ExitCode);

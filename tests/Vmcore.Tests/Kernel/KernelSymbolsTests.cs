@@ -1,0 +1,225 @@
+using System.Buffers.Binary;
+using CsCheck;
+using Vmcore.Kernel;
+
+namespace Vmcore.Tests.Kernel;
+
+public sealed class KernelSymbolsTests
+{
+    private static readonly string s_longName = string.Concat(Enumerable.Range(0, 480).Select(i => (char)('a' + (i % 26))));
+
+    public static TheoryData<KallsymsEncoding, bool> Kinds
+    {
+        get
+        {
+            var data = new TheoryData<KallsymsEncoding, bool>();
+            foreach (KallsymsEncoding encoding in Enum.GetValues<KallsymsEncoding>())
+            {
+                data.Add(encoding, true);
+                data.Add(encoding, false);
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void AllSymbolsComeOutAsTheyWentIn(KallsymsEncoding encoding, bool oldOrder)
+    {
+        List<KernelSymbol> expected = KallsymsImage.Symbols(3000, encoding == KallsymsEncoding.AbsolutePerCpu, new KernelSymbol(KallsymsImage.Base + 0x20, 't', s_longName));
+        KernelSymbols symbols = Load(KallsymsImage.Build(expected, encoding, oldOrder));
+
+        Assert.Equal(encoding, symbols.Encoding);
+        Assert.Equal(expected.Count, symbols.Count);
+        Assert.Equal(expected, symbols.All());
+    }
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void EveryNameIsFoundAtItsFirstPlace(KallsymsEncoding encoding, bool oldOrder)
+    {
+        List<KernelSymbol> expected = KallsymsImage.Symbols(1200, encoding == KallsymsEncoding.AbsolutePerCpu, new KernelSymbol(KallsymsImage.Base + 0x20, 't', s_longName));
+        KernelSymbols symbols = Load(KallsymsImage.Build(expected, encoding, oldOrder));
+        string[] names = [.. expected.Select(s => s.Name)];
+
+        ulong?[] found = symbols.Find(names);
+        for (int i = 0; i < names.Length; i++)
+            Assert.Equal(expected.First(s => s.Name == names[i]).Address, found[i]);
+        Assert.True(symbols.TryFind(s_longName, out ulong address));
+        Assert.Equal(KallsymsImage.Base + 0x20, address);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("T_stext")]
+    [InlineData("_stex")]
+    [InlineData("_stext_")]
+    [InlineData("stext")]
+    [InlineData("\ud800")]
+    [InlineData("ünknown")]
+    public void WhatIsNotThereIsNotFound(string name)
+    {
+        KernelSymbols symbols = Load(KallsymsImage.Build(KallsymsImage.Symbols(1000, false), KallsymsEncoding.BaseRelative, false));
+        Assert.False(symbols.TryFind(name, out ulong address));
+        Assert.Equal(0UL, address);
+        Assert.Equal([null, KallsymsImage.Base, null, KallsymsImage.Base], symbols.Find(name, "_stext", name, "_stext"));
+    }
+
+    [Fact]
+    public void AddressesResolveToTheNearestSymbolBelow()
+    {
+        List<KernelSymbol> expected = KallsymsImage.Symbols(1000, true);
+        KernelSymbols symbols = Load(KallsymsImage.Build(expected, KallsymsEncoding.AbsolutePerCpu, false));
+        ulong last = expected[^1].Address;
+        for (ulong address = KallsymsImage.Base; address <= last; address += 3)
+        {
+            ulong nearest = expected.Last(s => s.Address <= address).Address;
+            Assert.True(symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset));
+            Assert.Equal(expected.First(s => s.Address == nearest), symbol);
+            Assert.Equal(address - nearest, offset);
+        }
+
+        Assert.False(symbols.TryResolve(last + 1, out _, out _));
+        Assert.False(symbols.TryResolve(ulong.MaxValue, out _, out _));
+        Assert.False(symbols.TryResolve(0x1004, out _, out _));
+        Assert.False(symbols.TryResolve(KallsymsImage.Base - 1, out _, out _));
+    }
+
+    [Fact]
+    public void ATableOutOfOrderStillResolves()
+    {
+        List<KernelSymbol> shuffled = KallsymsImage.Symbols(1000, false);
+        shuffled.Reverse();
+        KernelSymbols symbols = Load(KallsymsImage.Build(shuffled, KallsymsEncoding.BaseRelative, true));
+        Assert.True(symbols.TryResolve(KallsymsImage.Base + 0x11, out KernelSymbol symbol, out ulong offset));
+        Assert.Equal(("alloc_init_page", 1UL), (symbol.Name, offset));
+        Assert.False(symbols.TryResolve(KallsymsImage.Base - 1, out _, out _));
+        Assert.False(symbols.TryResolve(shuffled[0].Address + 1, out _, out _));
+    }
+
+    [Theory]
+    [InlineData("kallsyms_names")]
+    [InlineData("kallsyms_num_syms")]
+    [InlineData("kallsyms_token_table")]
+    [InlineData("kallsyms_token_index")]
+    [InlineData("kallsyms_offsets")]
+    [InlineData("_stext")]
+    public void AMissingKeyIsAProblem(string key)
+    {
+        KallsymsImage image = KallsymsImage.Build(KallsymsImage.Symbols(1000, false), KallsymsEncoding.BaseRelative, false);
+        Assert.Null(KernelSymbols.TryLoad(image.Info(key), MemoryOf(image.Bytes), out string? problem));
+        Assert.Contains("vmcoreinfo", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void SymbolsThatContradictVmcoreInfoAreRefused()
+    {
+        foreach (KallsymsEncoding encoding in Enum.GetValues<KallsymsEncoding>())
+        {
+            KallsymsImage image = KallsymsImage.Build(KallsymsImage.Symbols(1000, false), encoding, false);
+            Assert.Null(KernelSymbols.TryLoad(image.Info(KallsymsImage.Base + 0x1000), MemoryOf(image.Bytes), out string? problem));
+            Assert.Contains("_stext", problem, StringComparison.Ordinal);
+        }
+    }
+
+    [Theory]
+    [InlineData(0u)]
+    [InlineData(999u)]
+    [InlineData(1001u)]
+    [InlineData(2_000_000u)]
+    [InlineData(2_000_001u)]
+    [InlineData(uint.MaxValue)]
+    public void AWrongCountIsRefused(uint count)
+    {
+        KallsymsImage image = KallsymsImage.Build(KallsymsImage.Symbols(1000, false), KallsymsEncoding.BaseRelative, false);
+        byte[] bytes = image.Bytes;
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(image.OffsetOf("kallsyms_num_syms")), count);
+        Assert.Null(KernelSymbols.TryLoad(image.Info(), MemoryOf(bytes), out string? problem));
+        Assert.NotNull(problem);
+    }
+
+    [Fact]
+    public void ATruncatedImageIsRefusedWhereverItEnds()
+    {
+        KallsymsImage image = KallsymsImage.Build(KallsymsImage.Symbols(1000, true), KallsymsEncoding.AbsolutePerCpu, false);
+        byte[] bytes = image.Bytes;
+        for (int length = 0; length < bytes.Length - 64; length += 17)
+        {
+            Assert.Null(KernelSymbols.TryLoad(image.Info(), MemoryOf(bytes[..length]), out string? problem));
+            Assert.NotNull(problem);
+        }
+    }
+
+    [Fact]
+    public void APageThatIsNotInTheDumpIsAProblem()
+    {
+        KallsymsImage image = KallsymsImage.Build(KallsymsImage.Symbols(20000, false), KallsymsEncoding.BaseRelative, false);
+        byte[] bytes = image.Bytes;
+        int hole = (image.OffsetOf("kallsyms_names") + 0x3000) & ~0xfff;
+        FakeVirtualMemory memory = MemoryOf(bytes[..hole]).Add(KallsymsImage.Base + (ulong)hole + 4096, bytes[(hole + 4096)..]);
+        Assert.Null(KernelSymbols.TryLoad(image.Info(), memory, out string? problem));
+        Assert.Contains("kallsyms_names", problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DamageNeverThrows()
+    {
+        KallsymsImage[] images =
+        [
+            .. Enum.GetValues<KallsymsEncoding>().Select(e => KallsymsImage.Build(KallsymsImage.Symbols(1000, true), e, e == KallsymsEncoding.BaseRelative)),
+        ];
+        Gen.Select(Gen.Int[0, images.Length - 1], Gen.Int[0, 65535], Gen.Byte, Gen.Bool).Array[1, 8].Sample(
+            mutations =>
+            {
+                KallsymsImage image = images[mutations[0].Item1];
+                byte[] bytes = image.Bytes;
+                foreach ((_, int where, byte value, bool inHead) in mutations)
+                {
+                    // Half of the damage goes where it does most: the tokens.
+                    int at = inHead ? image.OffsetOf("kallsyms_token_table") + (where % 1300) : where % bytes.Length;
+                    bytes[at % bytes.Length] = value;
+                }
+
+                Use(KernelSymbols.TryLoad(image.Info(), MemoryOf(bytes), out string? problem), problem);
+            },
+            iter: 600);
+    }
+
+    [Fact]
+    public void NoiseNeverThrows()
+    {
+        KallsymsImage image = KallsymsImage.Build(KallsymsImage.Symbols(1000, true), KallsymsEncoding.AbsolutePerCpu, false);
+        Gen.Int.Sample(
+            seed =>
+            {
+                byte[] bytes = image.Bytes;
+                var random = new Random(seed);
+                int names = image.OffsetOf("kallsyms_names");
+                random.NextBytes(bytes.AsSpan(names + random.Next(8000)));
+                Use(KernelSymbols.TryLoad(image.Info(), MemoryOf(bytes), out string? problem), problem);
+            },
+            iter: 150);
+    }
+
+    private static void Use(KernelSymbols? symbols, string? problem)
+    {
+        Assert.Equal(symbols is null, problem is not null);
+        if (symbols is null)
+            return;
+        Assert.Equal(symbols.Count, symbols.All().Count());
+        Assert.True(symbols.TryFind("_stext", out ulong stext));
+        Assert.Equal(KallsymsImage.Base, stext);
+        symbols.TryResolve(stext + 0x123, out _, out _);
+        Assert.Single(symbols.Find("func_5_init"));
+    }
+
+    private static FakeVirtualMemory MemoryOf(byte[] bytes) => new FakeVirtualMemory().Add(KallsymsImage.Base, bytes);
+
+    private static KernelSymbols Load(KallsymsImage image)
+    {
+        KernelSymbols? symbols = KernelSymbols.TryLoad(image.Info(), MemoryOf(image.Bytes), out string? problem);
+        Assert.Null(problem);
+        return symbols!;
+    }
+}
