@@ -115,7 +115,7 @@ internal static unsafe class Lzo1xDecoder
 
             if (distance > op - outStart || length > outEnd - op)
                 return false;
-            CopyMatch(op, distance, length, outEnd);
+            MatchCopy.Copy(op, distance, length, outEnd);
             op += length;
 
             if (inEnd - ip >= 4 && outEnd - op >= 4)
@@ -156,60 +156,6 @@ internal static unsafe class Lzo1xDecoder
         }
 
         return false;
-    }
-
-    /// <summary>Copies a match. The caller has checked that [op - distance, op + length) lies in the output.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void CopyMatch(byte* op, long distance, long length, byte* outEnd)
-    {
-        byte* from = op - distance;
-        byte* end = op + length;
-
-        // A chunk is read before it is written, so a distance of a chunk or more never reads what the same step writes.
-        if (distance >= Chunk && outEnd - end >= Chunk)
-        {
-            do
-            {
-                Copy16(op, from);
-                op += Chunk;
-                from += Chunk;
-            }
-            while (op < end);
-            return;
-        }
-
-        CopyMatchSlow(op, distance, length);
-    }
-
-    private static void CopyMatchSlow(byte* op, long distance, long length)
-    {
-        if (distance == 1)
-        {
-            Unsafe.InitBlockUnaligned(op, op[-1], (uint)length);
-            return;
-        }
-
-        byte* end = op + length;
-        byte* from = op - distance;
-        if (distance < 8)
-        {
-            // Write whole periods until the start lies 8 bytes or more behind; the rest can then go in words.
-            long periods = (8 + distance - 1) / distance * distance;
-            byte* stop = periods < length ? op + periods : end;
-            while (op < stop)
-                *op++ = *from++;
-            from = op - periods;
-        }
-
-        while (end - op >= 8)
-        {
-            Unsafe.WriteUnaligned(op, Unsafe.ReadUnaligned<ulong>(from));
-            op += 8;
-            from += 8;
-        }
-
-        while (op < end)
-            *op++ = *from++;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -65,6 +65,10 @@ internal sealed unsafe class Lzo1xEncoder
         return length;
     }
 
+    /// <summary>Uses up positions as pages of so many bytes in all would, for tests of what comes when they run out.</summary>
+    /// <param name="bytes">Number of bytes.</param>
+    internal void SkipPositions(uint bytes) => _epoch = checked(_epoch + bytes);
+
     private static byte* Encode(byte* input, int inputLength, byte* op, uint* table, int hashShift, uint epoch)
     {
         byte* inEnd = input + inputLength;
