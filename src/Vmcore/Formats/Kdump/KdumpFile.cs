@@ -70,19 +70,18 @@ public sealed class KdumpFile : IDisposable
 
     /// <summary>Opens a dump that is one file, or one part alone of a split dump.</summary>
     /// <param name="source">The file; the dump owns it from now on, also if opening fails.</param>
-    /// <param name="createDecompressor">Gives a decompressor for a codec; one is made for each thread.</param>
+    /// <param name="createDecompressor">Gives a decompressor for a codec, one for each thread; by default those that are built in.</param>
     /// <exception cref="DumpFormatException">It is no kdump-compressed file that Vmcore reads.</exception>
-    public static KdumpFile Open(IByteSource source, Func<PageCodec, IPageDecompressor> createDecompressor) =>
+    public static KdumpFile Open(IByteSource source, Func<PageCodec, IPageDecompressor>? createDecompressor = null) =>
         Open([source], createDecompressor);
 
     /// <summary>Opens a dump of one or more files.</summary>
     /// <param name="sources">The files in any order; the dump owns them from now on, also if opening fails.</param>
-    /// <param name="createDecompressor">Gives a decompressor for a codec; one is made for each thread.</param>
+    /// <param name="createDecompressor">Gives a decompressor for a codec, one for each thread; by default those that are built in.</param>
     /// <exception cref="DumpFormatException">One is no kdump-compressed file that Vmcore reads, or they are not parts of one dump.</exception>
-    public static KdumpFile Open(IReadOnlyList<IByteSource> sources, Func<PageCodec, IPageDecompressor> createDecompressor)
+    public static KdumpFile Open(IReadOnlyList<IByteSource> sources, Func<PageCodec, IPageDecompressor>? createDecompressor = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(sources.Count, nameof(sources));
-        ArgumentNullException.ThrowIfNull(createDecompressor);
         try
         {
             KdumpPart[] parts = [.. sources.Select(KdumpPart.Open)];
@@ -90,7 +89,7 @@ public sealed class KdumpFile : IDisposable
                 ? a.Pfns.Start.CompareTo(b.Pfns.Start)
                 : a.Pfns.End.CompareTo(b.Pfns.End));
             CheckParts(parts);
-            return new KdumpFile(parts, createDecompressor);
+            return new KdumpFile(parts, createDecompressor ?? PageCodecs.CreateDecompressor);
         }
         catch
         {
