@@ -1,3 +1,4 @@
+using Microsoft.Win32.SafeHandles;
 using Vmcore.IO;
 
 namespace Vmcore.Formats.Flattened;
@@ -28,6 +29,11 @@ public sealed class FlattenedSink : IByteSink
         _leaveOpen = leaveOpen;
         Name = name;
     }
+
+    /// <summary>Creates a sink on the standard output, which stays open when the sink is disposed of.</summary>
+    /// <remarks>The console's own stream will not do: it swallows a broken pipe, and the lost dump would be reported as saved.</remarks>
+    /// <exception cref="FileAccessException">The standard output is closed.</exception>
+    public static FlattenedSink ToStandardOutput() => To(new SafeFileHandle(1, ownsHandle: false), "STDOUT");
 
     /// <inheritdoc/>
     public string Name { get; }
@@ -75,6 +81,9 @@ public sealed class FlattenedSink : IByteSink
         try
         {
             _stream.Flush();
+            // A file stream writes with offsets of its own. Asking for its handle moves the descriptor's offset behind
+            // the dump, so that a process that shares the descriptor does not overwrite it.
+            _ = (_stream as FileStream)?.SafeFileHandle;
         }
         catch (Exception e) when (FileErrors.IsRefusal(e))
         {
@@ -87,6 +96,19 @@ public sealed class FlattenedSink : IByteSink
     {
         if (!_leaveOpen)
             _stream.Dispose();
+    }
+
+    /// <summary>Creates a sink on an open file descriptor.</summary>
+    internal static FlattenedSink To(SafeFileHandle handle, string name)
+    {
+        try
+        {
+            return new FlattenedSink(new FileStream(handle, FileAccess.Write, bufferSize: 0), name);
+        }
+        catch (Exception e) when (FileErrors.IsRefusal(e))
+        {
+            throw FileErrors.Describe(name, "open", e);
+        }
     }
 
     private void ThrowIfCompleted()

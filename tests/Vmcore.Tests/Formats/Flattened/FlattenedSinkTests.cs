@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
+using System.IO.Pipes;
 using CsCheck;
+using Microsoft.Win32.SafeHandles;
 using Vmcore.Formats.Flattened;
 using Vmcore.Testing;
 
@@ -103,6 +105,43 @@ public sealed class FlattenedSinkTests
         var error = Assert.Throws<FileAccessException>(() => sink.Complete(1));
         Assert.Equal(noSpace, error.IsNoSpace);
         Assert.Equal($"STDOUT: cannot write: {reason}", error.Message);
+    }
+
+    [Fact]
+    public void APipeThatNobodyReadsIsReported()
+    {
+        using var pipe = new AnonymousPipeServerStream(PipeDirection.Out);
+        pipe.DisposeLocalCopyOfClientHandle();
+        using FlattenedSink sink = FlattenedSink.To(new SafeFileHandle(pipe.SafePipeHandle.DangerousGetHandle(), ownsHandle: false), "STDOUT");
+        sink.Write(0, [1]);
+        var error = Assert.Throws<FileAccessException>(() => sink.Complete(1));
+        Assert.Equal("STDOUT: cannot write: Broken pipe", error.Message);
+    }
+
+    [Fact]
+    public void WhatFollowsInTheSameFileComesBehindTheDump()
+    {
+        string path = Path.GetTempFileName();
+        try
+        {
+            using (SafeFileHandle handle = File.OpenHandle(path, FileMode.Create, FileAccess.Write))
+            {
+                for (int i = 0; i < 2; i++)
+                {
+                    using FlattenedSink sink = FlattenedSink.To(new SafeFileHandle(handle.DangerousGetHandle(), ownsHandle: false), "STDOUT");
+                    sink.Write(0, [1]);
+                    sink.Complete(1);
+                }
+            }
+
+            byte[] bytes = File.ReadAllBytes(path);
+            Assert.Equal(2 * (4096 + 17 + 16), bytes.Length);
+            Assert.Equal(bytes[..(bytes.Length / 2)], bytes[(bytes.Length / 2)..]);
+        }
+        finally
+        {
+            File.Delete(path);
+        }
     }
 
     private sealed class Refusing(int errno) : MemoryStream
