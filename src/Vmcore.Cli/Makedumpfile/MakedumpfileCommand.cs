@@ -149,7 +149,7 @@ internal sealed class MakedumpfileCommand
         {
             if (!Console.IsOutputRedirected)
                 throw new FileAccessException("STDOUT", "is a terminal; send the flattened dump to a file or a pipe");
-            return new FlattenedSink(Console.OpenStandardOutput());
+            return FlattenedSink.ToStandardOutput();
         }
 
         string output = _options.Output!;
