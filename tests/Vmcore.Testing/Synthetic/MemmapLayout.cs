@@ -131,7 +131,7 @@ internal sealed class MemmapLayout
             throw new NotSupportedException("Before 5.3 a mapping of pmem consists of whole sections.");
         if (((first | end) & (SubsectionPages - 1)) != 0)
             throw new NotSupportedException("A mapping of pmem starts and ends at 2 MiB.");
-        Altmap? altmap = space.Options.Map == PmemMap.Dev ? new(first + 2, space) : null;
+        Altmap? altmap = space.Options.Map == PmemMap.Dev ? new(first + 2, space, _memory) : null;
         for (ulong pfn = first; pfn < end;)
         {
             ulong nr = pfn >> 15;
@@ -230,7 +230,7 @@ internal sealed class MemmapLayout
     }
 
     /// <summary>The bump allocator of a namespace's own pages.</summary>
-    private sealed class Altmap(ulong next, PmemNamespace space)
+    private sealed class Altmap(ulong next, PmemNamespace space, PhysicalStore memory)
     {
         private ulong _next = next;
 
@@ -241,7 +241,11 @@ internal sealed class MemmapLayout
             if (_next > space.DataPfn)
                 throw new InvalidOperationException("The metadata range of the namespace is too small.");
             for (ulong i = 0; i < count; i++)
+            {
                 space.AltmapPfns.Add(pfn + i);
+                memory.Page(pfn + i);
+            }
+
             return pfn;
         }
     }
