@@ -5,6 +5,9 @@ public sealed record CoreSegment(ulong Physical, ulong Virtual, ulong FileSize, 
 {
     /// <summary>True for pmem.</summary>
     public bool IsPmem { get; init; }
+
+    /// <summary>True for repeated RAM.</summary>
+    public bool IsRepeated { get; init; }
 }
 
 /// <summary>A vmcore, made while it is read. May be read from several threads.</summary>
@@ -33,11 +36,11 @@ public sealed class CoreImage
     /// <summary>True if any byte of the page is in a PT_LOAD's file part.</summary>
     public bool HasData(ulong pfn) => Segments.Any(s => s.Physical >> 12 <= pfn && pfn < (s.Physical + s.FileSize + 4095) >> 12);
 
-    /// <summary>All pages with data, ascending.</summary>
+    /// <summary>All pages with data, ascending, but for those of repeated RAM.</summary>
     public IEnumerable<ulong> Pfns()
     {
         ulong next = 0;
-        foreach (CoreSegment s in Segments.OrderBy(s => s.Physical))
+        foreach (CoreSegment s in Segments.Where(s => !s.IsRepeated).OrderBy(s => s.Physical))
         {
             for (ulong pfn = Math.Max(next, s.Physical >> 12); pfn < (s.Physical + s.FileSize + 4095) >> 12; pfn++)
                 yield return pfn;

@@ -62,7 +62,7 @@ internal static class CoreImageBuilder
 
         if (!qemu)
             segments.Add(new(o.KernelPhysicalStart, o.Text(), MachineOptionsExtensions.ImageSize, MachineOptionsExtensions.ImageSize, ReadWriteExecute, 0));
-        foreach ((ulong start, ulong end) in machine.Ram)
+        foreach ((ulong start, ulong end) in machine.AllRam)
         {
             ulong from = shape.Producer == CoreProducer.FileLoad ? Math.Max(start, 1 << 20) : start;
             (ulong crash, ulong length) = qemu ? default : o.CrashKernel;
@@ -79,6 +79,8 @@ internal static class CoreImageBuilder
                 Add(crash + length, end, ReadWriteExecute, pmem: false);
         }
 
+        for (int i = 0; i < segments.Count; i++)
+            segments[i] = segments[i] with { IsRepeated = machine.Repeated.Any(r => r.Start == segments[i].Physical) };
         foreach (PmemRegion region in machine.Pmem)
         {
             if (shape.Pmem is PmemSegments.WholeRegions or PmemSegments.WholeRegionsUnmarked)

@@ -65,7 +65,9 @@ internal sealed class MachineLayout
                 high = middle;
         }
 
-        return low < _placements.Length && _placements[low].Pfn <= pfn ? _placements[low] : null;
+        if (low < _placements.Length && _placements[low].Pfn <= pfn)
+            return _placements[low];
+        return _machine.Repeated.FirstOrDefault(r => r.Contains(pfn))?.PlacementOf(pfn);
     }
 
     private void CheckPlacements()
@@ -135,7 +137,7 @@ internal sealed class MachineLayout
     private void WriteNode()
     {
         ulong node = _ram.Pages(5) << 12;
-        ulong last = _machine.Ram.Max(r => (r.End + 4095) >> 12);
+        ulong last = _machine.AllRam.Max(r => (r.End + 4095) >> 12);
         Memory.Write64(node + 17640, 0);
         Memory.Write64(node + 17648, last);
         Memory.Write64(node + 17656, last);
@@ -168,6 +170,9 @@ internal sealed class MachineLayout
                 from = 0;
             _tables.MapRange(pageOffset + from, from, to - from, _options.GigabyteDirectMap ? 1ul << 30 : 2ul << 20);
         }
+
+        foreach (RepeatedRam repeated in _machine.Repeated)
+            _tables.MapRange(pageOffset + repeated.Start, repeated.Start, repeated.Length, 1ul << 30);
     }
 
     private void WriteMedia(PmemNamespace space)

@@ -55,6 +55,8 @@ internal sealed class MemmapLayout
         else
             WriteSections(staticArea);
         WriteRamPages();
+        foreach (RepeatedRam repeated in _machine.Repeated)
+            WriteRepeated(repeated);
         foreach (PmemNamespace space in spaces)
             new PmemPageWriter(_machine, _memory, _ram, _writer, AddressOf).Write(space);
     }
@@ -189,6 +191,44 @@ internal sealed class MemmapLayout
             _memory.Write64(usage + (ulong)_machine.Era.SubsectionMapOffset, section.Subsections);
             _memory.Write64(entry + 8, _options.PageOffset() + usage);
         }
+    }
+
+    /// <summary>One block of records for each kind, and one table of blocks and one page of sections for all of the range.</summary>
+    private void WriteRepeated(RepeatedRam repeated)
+    {
+        ulong table = _ram.Pages(1);
+        for (int kind = 0; kind < repeated.Kinds.Count; kind++)
+        {
+            ulong pfn = (repeated.Start >> 12) + ((ulong)kind << 15);
+            ulong block = _ram.Pages(512, 512);
+            for (ulong i = 0; i < 512; i++)
+                _vmemmapPages[(AddressOf(pfn) >> 12) + i] = block + i;
+            for (ulong slot = (ulong)kind; slot < 512; slot += (ulong)repeated.Kinds.Count)
+                _memory.Write64((table << 12) + (slot * 8), _tables.BlockEntry(block << 12));
+            for (ulong at = pfn; at < pfn + SectionPages;)
+            {
+                Placement placement = repeated.PlacementOf(at);
+                PageImages.Write(_writer, _machine.Era, placement);
+                at = placement.End;
+            }
+        }
+
+        ulong sections = _ram.Pages(1);
+        ulong usage = _ram.Bytes(64);
+        ulong entrySize = (ulong)_options.MemSectionSize;
+        _memory.Write64(usage + (ulong)_machine.Era.SubsectionMapOffset, ulong.MaxValue);
+        for (ulong at = sections << 12; at < (sections + 1) << 12; at += entrySize)
+        {
+            _memory.Write64(at, _options.Vmemmap() | (_options.Era < KernelEra.V5_4 ? 7 : EarlyFlags));
+            _memory.Write64(at + 8, _options.PageOffset() + usage);
+        }
+
+        ulong roots = _symbols["mem_section"] - _options.PageOffset();
+        ulong rootBytes = 4096 / entrySize << 27;
+        for (ulong at = repeated.Start; at < repeated.End; at += rootBytes)
+            _memory.Write64(roots + (at / rootBytes * 8), _options.PageOffset() + (sections << 12));
+        for (ulong at = repeated.Start; at < repeated.End; at += RepeatedRam.Window)
+            _tables.Link(AddressOf(at >> 12), table);
     }
 
     private void WriteFlat((ulong Physical, ulong Virtual) staticArea)

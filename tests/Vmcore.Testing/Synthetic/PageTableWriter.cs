@@ -15,6 +15,20 @@ internal sealed class PageTableWriter(PhysicalStore memory, RamAllocator ram, ul
         int leafLevel = size switch { 1ul << 12 => 0, 1ul << 21 => 1, 1ul << 30 => 2, _ => throw new ArgumentOutOfRangeException(nameof(size)) };
         if (((va | pa) & (size - 1)) != 0)
             throw new ArgumentException("A leaf must be aligned to its size.", nameof(va));
+        ulong leaf = pa | LeafFlags | smeMask;
+        if (leafLevel > 0)
+            leaf |= Large | (pat && (va / size & 1) != 0 ? LargePat : 0);
+        memory.Write64(Slot(TableFor(va, leafLevel), va, leafLevel), leaf);
+    }
+
+    /// <summary>Maps 1 GiB by a table of 2 MiB leaves that others may use too.</summary>
+    public void Link(ulong va, ulong tablePfn) => memory.Write64(Slot(TableFor(va, 2), va, 2), (tablePfn << 12) | TableFlags | smeMask);
+
+    /// <summary>The entry of a 2 MiB leaf, for a table made by hand.</summary>
+    public ulong BlockEntry(ulong pa) => pa | LeafFlags | Large | smeMask;
+
+    private ulong TableFor(ulong va, int leafLevel)
+    {
         ulong table = root;
         for (int level = levels - 1; level > leafLevel; level--)
         {
@@ -34,10 +48,7 @@ internal sealed class PageTableWriter(PhysicalStore memory, RamAllocator ram, ul
             table = entry & AddressMask & ~smeMask;
         }
 
-        ulong leaf = pa | LeafFlags | smeMask;
-        if (leafLevel > 0)
-            leaf |= Large | (pat && (va / size & 1) != 0 ? LargePat : 0);
-        memory.Write64(Slot(table, va, leafLevel), leaf);
+        return table;
     }
 
     /// <summary>Maps a range with the largest leaves that fit, up to <paramref name="largest"/>; what is mapped already stays.</summary>

@@ -37,6 +37,8 @@ public sealed partial class SyntheticMachine
             counts[verdict] = 0;
         foreach (ulong pfn in core.Pfns())
             counts[Verdict(pfn, dumpLevel)]++;
+        foreach (CoreSegment segment in core.Segments.Where(s => s.IsRepeated))
+            CountRepeated(segment, dumpLevel, counts);
         return counts;
     }
 
@@ -44,7 +46,7 @@ public sealed partial class SyntheticMachine
     public bool IsPmem(ulong pfn) => _pmem.Exists(r => pfn >= r.Start >> 12 && pfn < (r.End + 4095) >> 12);
 
     /// <summary>True if RAM touches the page.</summary>
-    public bool IsRam(ulong pfn) => _ram.Exists(r => pfn >= r.Start >> 12 && pfn < (r.End + 4095) >> 12);
+    public bool IsRam(ulong pfn) => _repeated.Exists(r => r.Contains(pfn)) || _ram.Exists(r => pfn >= r.Start >> 12 && pfn < (r.End + 4095) >> 12);
 
     /// <summary>The bytes of a page at the crash.</summary>
     public byte[] PageContent(ulong pfn)
@@ -78,6 +80,16 @@ public sealed partial class SyntheticMachine
             PageText.FillMarked(page, PageText.Anonymous, pfn);
         else
             PageText.FillRandom(page, pfn, Options.Seed);
+    }
+
+    private void CountRepeated(CoreSegment segment, int dumpLevel, Dictionary<ExpectedVerdict, ulong> counts)
+    {
+        RepeatedRam repeated = _repeated.Find(r => r.Start == segment.Physical)!;
+        ulong pagesOfKind = (segment.FileSize >> 12) / (ulong)repeated.Kinds.Count;
+        if (segment.FileSize != repeated.Length)
+            throw new NotSupportedException("Repeated RAM is counted as a whole only.");
+        for (int kind = 0; kind < repeated.Kinds.Count; kind++)
+            counts[Verdict((repeated.Start >> 12) + ((ulong)kind << 15), dumpLevel)] += pagesOfKind;
     }
 
     private ExpectedVerdict KeepUnlessZero(ulong pfn, int dumpLevel)

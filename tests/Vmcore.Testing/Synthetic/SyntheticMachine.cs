@@ -10,6 +10,7 @@ namespace Vmcore.Testing;
 public sealed partial class SyntheticMachine
 {
     private readonly List<(ulong Start, ulong End)> _ram = [];
+    private readonly List<RepeatedRam> _repeated = [];
     private readonly List<PmemRegion> _pmem = [];
     private readonly List<Placement> _placements = [];
     private MachineLayout? _layout;
@@ -44,6 +45,11 @@ public sealed partial class SyntheticMachine
     /// <summary>RAM ranges in bytes, half-open, ascending.</summary>
     internal IReadOnlyList<(ulong Start, ulong End)> Ram => _ram;
 
+    internal IReadOnlyList<RepeatedRam> Repeated => _repeated;
+
+    /// <summary>All RAM, the repeated included.</summary>
+    internal IEnumerable<(ulong Start, ulong End)> AllRam => _ram.Concat(_repeated.Select(r => (r.Start, r.End))).Order();
+
     internal MachineLayout Layout => _layout ??= new MachineLayout(this, _placements);
 
     /// <summary>Adds a range of RAM, in bytes. Its ends may lie inside a page.</summary>
@@ -52,6 +58,24 @@ public sealed partial class SyntheticMachine
         Open();
         _ram.Add((start, start + length));
         _ram.Sort();
+        return this;
+    }
+
+    /// <summary>Adds terabytes of RAM that cost nothing: sections of 128 MiB hold the kinds in turn.</summary>
+    /// <param name="start">First byte, a multiple of 64 GiB; nothing else lies in the same 64 GiB.</param>
+    /// <param name="length">Bytes, a multiple of 64 GiB.</param>
+    /// <param name="kinds">A power of two of kinds; only those that are no compound pages.</param>
+    /// <exception cref="ArgumentException">Sizes or kinds do not allow it.</exception>
+    public SyntheticMachine AddRepeatedRam(ulong start, ulong length, params PageKind[] kinds)
+    {
+        Open();
+        if (start == 0 || (start | length) % RepeatedRam.Window != 0 || !int.IsPow2(kinds.Length) || kinds.Length > 16)
+            throw new ArgumentException("Repeated RAM consists of whole 64 GiB and up to 16 kinds.", nameof(kinds));
+        if (Options.StructPageSize != 64 || Options.MemoryModel != MemoryModel.SparseVmemmap)
+            throw new ArgumentException("Repeated RAM needs a virtual memmap with records of 64 bytes.", nameof(start));
+        if (kinds.Any(k => k is PageKind.AnonHuge or PageKind.Hugetlb or PageKind.Unaccepted))
+            throw new ArgumentException("The records of repeated RAM cannot name themselves, as compound pages do.", nameof(kinds));
+        _repeated.Add(new(start, length, kinds));
         return this;
     }
 
