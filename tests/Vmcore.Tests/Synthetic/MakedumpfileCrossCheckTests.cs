@@ -28,6 +28,18 @@ public sealed class MakedumpfileCrossCheckTests
     public void EncryptedTablesAndGigabyteLeavesAreRead() =>
         Check(SampleMachines.EveryKind(new() { SmeMask = 1ul << 47, GigabyteDirectMap = true, VmemmapBasePages = true, StructPageSize = 56 }), new(), 31);
 
+    /// <summary>It knows nothing of pmem: its counts are those of the RAM, and the memmap on the media must be good enough to be read.</summary>
+    [Theory]
+    [InlineData(PmemMode.FsDax, PmemMap.Dev)]
+    [InlineData(PmemMode.DevDax, PmemMap.Dev)]
+    [InlineData(PmemMode.FsDax, PmemMap.Mem)]
+    public void PmemOfWholeSectionsIsRead(PmemMode mode, PmemMap map)
+    {
+        SyntheticMachine machine = SampleMachines.EveryKind(new() { RfcList = true });
+        machine.AddPmem(4ul << 30, 256 << 20).AddNamespace(0, 256 << 20, new() { Mode = mode, Map = map });
+        Check(machine, new(), 31);
+    }
+
     [Theory]
     [InlineData(MemoryModel.SparseExtremeNoVmemmap)]
     [InlineData(MemoryModel.SparseStatic)]
