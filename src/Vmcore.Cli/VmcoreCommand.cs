@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text.Json;
+using Vmcore.Cli.Info;
 
 namespace Vmcore.Cli;
 
@@ -7,7 +9,25 @@ internal static class VmcoreCommand
 {
     internal static int Run(string[] args)
     {
-        var root = new RootCommand("Reads Linux crash dumps, with what they say of persistent memory. Also: makedumpfile, kexec, vmcore-dmesg.");
-        return root.Parse(args).Invoke();
+        var root = new RootCommand("Reads Linux crash dumps, and what they say of persistent memory (pmem). Called as makedumpfile, kexec or vmcore-dmesg, or with that name as its first argument, it does what these commands do.")
+        {
+            Info(),
+        };
+        return root.Parse(args).Invoke(new() { EnableDefaultExceptionHandler = false });
+    }
+
+    private static Command Info()
+    {
+        var file = new Argument<string>("FILE") { Description = "A raw vmcore, or a dump in any format: ELF, kdump-compressed, flattened." };
+        var json = new Option<bool>("--json") { Description = "Write all of it as JSON." };
+        var command = new Command("info", "Show what a dump is and what is in it: kernel, memory, pmem, page classes.") { file, json };
+        command.SetAction(parsed =>
+        {
+            using CrashDump dump = CrashDump.Open(parsed.GetRequiredValue(file));
+            DumpInfo info = InfoCollector.Collect(dump);
+            Console.Out.Write(parsed.GetValue(json) ? JsonSerializer.Serialize(info, DumpInfoJson.Default.DumpInfo) + "\n" : InfoText.Build(info));
+            return 0;
+        });
+        return command;
     }
 }

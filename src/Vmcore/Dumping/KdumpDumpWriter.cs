@@ -133,7 +133,7 @@ internal sealed class KdumpDumpWriter
             SubHeaderBlocks = layout.SubHeaderBlocks,
             BitmapBlocks = layout.BitmapBlocks,
             MaxMapNr = (uint)Math.Min(layout.MaxMapNr, uint.MaxValue),
-            CpuCount = Math.Max(1, dump.Notes.Count(n => n is { Name: "CORE", Type: ElfConstants.NotePrStatus })),
+            CpuCount = Math.Max(1, dump.Notes.Count(n => n.IsCpuStatus)),
         }.WriteTo(blocks);
         new KdumpSubHeader
         {

@@ -10,6 +10,9 @@ namespace Vmcore.Formats.Elf;
 /// <param name="DescriptorLength">Length of the descriptor in bytes.</param>
 public readonly record struct ElfNote(string Name, uint Type, int DescriptorOffset, int DescriptorLength)
 {
+    /// <summary>True for the registers of one CPU (NT_PRSTATUS).</summary>
+    public bool IsCpuStatus => Name == "CORE" && Type == ElfConstants.NotePrStatus;
+
     /// <summary>The descriptor.</summary>
     /// <param name="noteArea">The area that the note was parsed from.</param>
     public ReadOnlySpan<byte> Descriptor(ReadOnlySpan<byte> noteArea) => noteArea.Slice(DescriptorOffset, DescriptorLength);

@@ -1,0 +1,133 @@
+using Vmcore.Compression;
+using Vmcore.Dumping;
+using Vmcore.Formats.Elf;
+using Vmcore.Formats.Kdump;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+using Vmcore.Pmem;
+
+namespace Vmcore.Cli.Info;
+
+/// <summary>Collects what <c>vmcore info</c> shows.</summary>
+internal static class InfoCollector
+{
+    internal static DumpInfo Collect(CrashDump dump)
+    {
+        PageCounts? noted = DumpNotes.TryReadCounts(dump.NoteArea.Span, dump.Notes, out DumpLevel level, out ulong metadataKept);
+        KdumpFile? kdump = dump.Kdump;
+        return new()
+        {
+            File = dump.Name,
+            Format = dump.Format == DumpFormat.Elf ? "elf" : "kdump",
+            Flattened = dump.IsFlattened,
+            Incomplete = dump.IsIncomplete,
+            DumpLevel = noted is not null ? (int)level : kdump?.SubHeader.DumpLevel,
+            Compression = kdump is null ? null : CompressionOf(kdump.Header.Status),
+            Release = dump.Info?.OsRelease ?? kdump?.Header.Utsname.Release,
+            Version = dump.Kernel?.Utsname?.Version ?? kdump?.Header.Utsname.Version,
+            Machine = dump.Kernel?.Utsname?.Machine ?? kdump?.Header.Utsname.Machine ?? dump.Machine.ToString().ToLowerInvariant(),
+            NodeName = dump.Kernel?.Utsname?.NodeName ?? kdump?.Header.Utsname.Nodename,
+            BuildId = dump.Info?.BuildId,
+            CrashTime = dump.Info?.CrashTime,
+            Cpus = dump.Notes.Count(n => n.IsCpuStatus),
+            PageSize = dump.Memory.PageSize,
+            PageTableLevels = dump.Kernel?.Memory.Levels,
+            MemoryModel = dump.Memmap?.Model.Name,
+            MaxPfn = dump.Memory.MaxPfn,
+            Loads = [.. dump.Loads.Select(l => LoadOf(dump, l))],
+            Pmem = PmemOf(dump),
+            Pages = PagesOf(dump, noted, metadataKept),
+            Problems = [.. dump.Problems, .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(), .. dump.Pmem.Findings],
+        };
+    }
+
+    private static string CompressionOf(KdumpStatus status) =>
+        PageCodecs.TryFromFlags((uint)status & (uint)(PageCodec.Zlib | PageCodec.Lzo | PageCodec.Snappy | PageCodec.Zstd), out PageCodec codec)
+            ? codec.ToString().ToLowerInvariant() : "unknown";
+
+    private static LoadInfo LoadOf(CrashDump dump, ElfSegment load)
+    {
+        PfnRange pages = new PhysicalRange(load.PhysicalAddress, load.PhysicalEnd).ToPfns(dump.Memory.PageShift);
+        bool isPmem = load.IsDevice || !dump.Pmem.Pages.Intersect(pages).IsEmpty;
+        return new(load.PhysicalAddress, load.PhysicalEnd, load.VirtualAddress, load.Offset, load.FileSize, load.Flags, isPmem);
+    }
+
+    private static PmemInfo? PmemOf(CrashDump dump)
+    {
+        PmemLayout pmem = dump.Pmem;
+        if (pmem.Pages.IsEmpty)
+            return null;
+        return new(
+            pmem.Pages.PageCount,
+            pmem.Metadata.PageCount,
+            pmem.UserData.PageCount,
+            [.. pmem.Namespaces.Select(n => NamespaceOf(dump, n))],
+            [.. pmem.Metadata.Select(r => new RangeInfo(r.Start, r.End, MetadataHash.Compute(dump.Memory, r)))]);
+    }
+
+    private static NamespaceInfo NamespaceOf(CrashDump dump, PmemNamespace item)
+    {
+        PfnRange reserved = item.InfoBlock is { } block
+            ? new PhysicalRange(item.Range.Start, item.Range.Start + block.StartPad + block.DataOffset).ToPfns(dump.Memory.PageShift)
+            : default;
+        return new()
+        {
+            Name = item.Name,
+            Base = item.Range.Start,
+            Size = item.Range.Length,
+            Mode = item.Mode.ToString().ToLowerInvariant(),
+            Map = MapName(item.Map),
+            Uuid = item.InfoBlock?.Uuid,
+            DataOffset = item.InfoBlock?.DataOffset,
+            Alignment = item.InfoBlock?.Alignment,
+            MetadataPages = item.Metadata.PageCount,
+            MetadataPagesPresent = item.MetadataPresent,
+            Memmap = item.State.ToString().ToLowerInvariant(),
+            MetadataSha256 = reserved.IsEmpty || item.MetadataPresent < item.Metadata.PageCount ? null : MetadataHash.Compute(dump.Memory, reserved, item.Metadata),
+        };
+    }
+
+    internal static string MapName(PmemMap map) => map switch { PmemMap.Device => "dev", PmemMap.Memory => "mem", _ => "none" };
+
+    private static PageInfo? PagesOf(CrashDump dump, PageCounts? noted, ulong metadataKept)
+    {
+        if (noted is null && dump.ClassificationProblem is not null)
+            return null;
+        ulong existing = 0, present = 0;
+        PageCounts counts = noted ?? new();
+        ulong metadata = noted is null ? 0 : metadataKept + noted[PageClass.PmemMetadata];
+
+        // Counted at the level that names every class; a filtered file is only asked which pages it has.
+        DumpLevel level = noted is null ? DumpLevel.All & ~(DumpLevel.Zero | DumpLevel.PmemMetadata) : DumpLevel.None;
+        var plan = new DumpPlan(dump, new() { Level = level });
+        WindowClassifier classifier = plan.CreateClassifier();
+        var window = new PlanWindow();
+        foreach (ulong number in plan.Windows())
+        {
+            classifier.Classify(number, window);
+            existing += (ulong)PageBits.Count(window.Exists);
+            present += (ulong)PageBits.Count(window.Exists) - window.MissingInInput;
+            if (noted is null)
+            {
+                counts.Add(window.Excluded);
+                metadata += window.MetadataKept;
+            }
+        }
+
+        return new()
+        {
+            Counted = noted is null ? "in this file" : "when it was filtered",
+            Existing = existing,
+            InFile = present,
+            Zero = noted?[PageClass.Zero],
+            Cache = counts[PageClass.Cache],
+            CachePrivate = counts[PageClass.CachePrivate],
+            User = counts[PageClass.User],
+            Free = counts[PageClass.Free],
+            HwPoison = counts[PageClass.HwPoison],
+            Offline = counts[PageClass.Offline],
+            PmemMetadata = metadata,
+            PmemUserData = counts[PageClass.PmemUserData],
+        };
+    }
+}

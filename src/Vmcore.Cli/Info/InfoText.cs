@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Text;
+
+namespace Vmcore.Cli.Info;
+
+/// <summary>What <c>vmcore info</c> shows to people.</summary>
+internal static class InfoText
+{
+    internal static string Build(DumpInfo info)
+    {
+        var text = new StringBuilder();
+        Field(text, "File", info.File);
+        Field(text, "Format", FormatOf(info));
+        Field(text, "Dump level", info.DumpLevel is { } level ? string.Create(CultureInfo.InvariantCulture, $"{level} ({LevelOf(level)})") : "raw, nothing left out");
+        Field(text, "Kernel", info.Release ?? "unknown (no vmcoreinfo)");
+        Field(text, "Version", info.Version);
+        Field(text, "Machine", string.Create(CultureInfo.InvariantCulture, $"{info.Machine}, {info.Cpus} CPUs with registers{(info.PageTableLevels is { } n ? $", {n}-level page tables" : "")}"));
+        Field(text, "Host", info.NodeName);
+        Field(text, "Crashed", info.CrashTime is { } time and > 0 and < 1L << 36 ? DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture) : "time unknown");
+        Field(text, "Memory", string.Create(CultureInfo.InvariantCulture, $"pages of {info.PageSize} bytes below pfn 0x{info.MaxPfn:x}{(info.MemoryModel is { } m ? ", " + m : "")}"));
+        Loads(text, info);
+        Pmem(text, info);
+        Pages(text, info);
+        if (info.Problems.Count > 0)
+            text.Append("\nProblems\n");
+        foreach (string problem in info.Problems)
+            text.Append("  ").Append(problem).Append('\n');
+        return text.ToString();
+    }
+
+    private static string FormatOf(DumpInfo info)
+    {
+        string format = info.Format == "elf" ? "ELF core file" : $"kdump-compressed, {info.Compression}";
+        return (info.Flattened ? "flattened " : "") + format + (info.Incomplete ? ", INCOMPLETE" : "");
+    }
+
+    private static string LevelOf(int level)
+    {
+        string[] names = ["zero", "cache", "private cache", "user", "free", "pmem metadata"];
+        string left = string.Join(", ", names.Where((_, bit) => (level >> bit & 1) != 0));
+        return left.Length == 0 ? "nothing left out by level" : left + " left out";
+    }
+
+    private static string Size(ulong bytes) => bytes switch
+    {
+        >= 1UL << 40 => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1UL << 40):0.##} TiB"),
+        >= 1UL << 30 => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1UL << 30):0.##} GiB"),
+        >= 1UL << 20 => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1UL << 20):0.##} MiB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1024.0:0.##} KiB"),
+    };
+
+    private static void Field(StringBuilder text, string name, string? value)
+    {
+        if (!string.IsNullOrEmpty(value))
+            text.Append(CultureInfo.InvariantCulture, $"{name + ":",-12}{value}\n");
+    }
+
+    private static void Loads(StringBuilder text, DumpInfo info)
+    {
+        const int Most = 64;
+        if (info.Loads.Count == 0)
+            return;
+        text.Append("\nPT_LOAD        physical start      physical end   virtual address        size  pmem\n");
+        for (int i = 0; i < Math.Min(info.Loads.Count, Most); i++)
+        {
+            LoadInfo load = info.Loads[i];
+            string size = Size(load.PhysicalEnd - load.PhysicalStart);
+            text.Append(CultureInfo.InvariantCulture, $"  [{i,3}]  {load.PhysicalStart,20:x}  {load.PhysicalEnd,16:x}  {load.VirtualAddress,16:x}  {size,10}  {(load.IsPmem ? "yes" : "no")}\n");
+        }
+
+        if (info.Loads.Count > Most)
+            text.Append(CultureInfo.InvariantCulture, $"  and {info.Loads.Count - Most} more (--json has them all)\n");
+    }
+
+    private static void Pmem(StringBuilder text, DumpInfo info)
+    {
+        if (info.Pmem is not { } pmem)
+        {
+            text.Append("\nNo persistent memory is known of.\n");
+            return;
+        }
+
+        ulong page = (ulong)info.PageSize;
+        text.Append(CultureInfo.InvariantCulture, $"\nPersistent memory: {Size(pmem.Pages * page)}, metadata {pmem.MetadataPages} pages ({Size(pmem.MetadataPages * page)}), the rest is user data\n");
+        foreach (NamespaceInfo item in pmem.Namespaces)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"  {item.Name ?? "namespace",-13} {item.Base:x}-{item.Base + item.Size:x}  {Size(item.Size)}  {item.Mode}  map={item.Map}{(item.Uuid is { } uuid ? $"  uuid {uuid}" : "")}\n");
+            string where = item.Map switch { "dev" => "on the pmem", "mem" => "in RAM", _ => "none known" };
+            text.Append(CultureInfo.InvariantCulture, $"    memmap {where}{(item.Memmap == "none" ? "" : ", " + item.Memmap)}; metadata pages in the dump: {item.MetadataPagesPresent} of {item.MetadataPages}\n");
+            if (item.MetadataSha256 is { } hash)
+                text.Append(CultureInfo.InvariantCulture, $"    sha256 {hash} of [base, base + 0x{item.DataOffset:x}), user data taken for zero\n");
+        }
+
+        foreach (RangeInfo range in pmem.Metadata)
+            text.Append(CultureInfo.InvariantCulture, $"  metadata pfn [0x{range.StartPfn:x} - 0x{range.EndPfn:x})  sha256 {range.Sha256 ?? "(not in the dump)"}\n");
+    }
+
+    private static void Pages(StringBuilder text, DumpInfo info)
+    {
+        if (info.Pages is not { } pages)
+            return;
+        text.Append(CultureInfo.InvariantCulture, $"\nPages, counted {pages.Counted}\n");
+        Count(text, "on the machine", pages.Existing, info.PageSize);
+        Count(text, "in this file", pages.InFile, info.PageSize);
+        if (pages.Zero is { } zero)
+            Count(text, "zero", zero, info.PageSize);
+        Count(text, "page cache", pages.Cache, info.PageSize);
+        Count(text, "private page cache", pages.CachePrivate, info.PageSize);
+        Count(text, "user", pages.User, info.PageSize);
+        Count(text, "free", pages.Free, info.PageSize);
+        Count(text, "poisoned", pages.HwPoison, info.PageSize);
+        Count(text, "offline", pages.Offline, info.PageSize);
+        Count(text, "pmem metadata", pages.PmemMetadata, info.PageSize);
+        Count(text, "pmem user data", pages.PmemUserData, info.PageSize);
+    }
+
+    private static void Count(StringBuilder text, string name, ulong pages, int pageSize) =>
+        text.Append(CultureInfo.InvariantCulture, $"  {name,-20} {pages,12}  {Size(pages * (ulong)pageSize)}\n");
+}
