@@ -9,7 +9,7 @@ internal sealed class AddressConverter : JsonConverter<ulong>
 {
     /// <inheritdoc/>
     public override ulong Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
-        ulong.TryParse(reader.GetString()?.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value)
+        reader.GetString() is ['0', 'x', .. string digits] && ulong.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong value)
             ? value : throw new JsonException("expected an address as \"0x…\"");
 
     /// <inheritdoc/>
