@@ -23,7 +23,7 @@ public enum DumpFormat
 /// <summary>How a dump is opened.</summary>
 public sealed record CrashDumpOptions
 {
-    /// <summary>Text that stands in for the vmcoreinfo of a core that has none; null to use the core's.</summary>
+    /// <summary>Text that stands in for the vmcoreinfo of a core that has none; not used if it has.</summary>
     public byte[]? VmcoreInfo { get; init; }
 
     /// <summary>Ranges that are pmem whatever the dump says, in bytes.</summary>
@@ -207,7 +207,8 @@ public sealed class CrashDump : IDisposable
 
     private void SetInfo(ReadOnlyMemory<byte> text)
     {
-        if (_options.VmcoreInfo is { } given)
+        // The dump's own text has the addresses of the kernel that ran; another can at best agree with it.
+        if (text.Length == 0 && _options.VmcoreInfo is { } given)
             text = given;
         if (text.Length > 0)
             Info = VmcoreInfo.Parse(text.Span);

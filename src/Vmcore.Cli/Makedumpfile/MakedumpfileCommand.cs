@@ -85,9 +85,9 @@ internal sealed class MakedumpfileCommand
         using CrashDump dump = CrashDump.Open(_options.Input, new() { VmcoreInfo = given, PmemRanges = _options.PmemRanges });
         foreach (string problem in dump.Problems)
             _messages.Line(MessageKind.Error, problem);
-        if (given is not null && dump.Kernel is { IsVerified: false, Utsname: { } names } && names.Release != dump.Info?.OsRelease)
+        if (given is not null && CheckRelease(dump, given) is { } mismatch)
         {
-            _messages.Line(MessageKind.Error, $"{_options.VmcoreInfoFile}: OSRELEASE is {dump.Info?.OsRelease}, but {_options.Input} is of {names.Release}.");
+            _messages.Line(MessageKind.Error, mismatch);
             return WrongRelease;
         }
 
@@ -193,6 +193,17 @@ internal sealed class MakedumpfileCommand
     {
         foreach (string finding in dump.Pmem.Findings)
             _messages.Line(MessageKind.Error, finding);
+    }
+
+    /// <summary>Compares the -i file with what the dump itself says; a wrong description would drop the wrong pages.</summary>
+    private string? CheckRelease(CrashDump dump, byte[] given)
+    {
+        string? release = Kernel.VmcoreInfo.Parse(given).OsRelease;
+        string? actual = dump.Kernel?.Utsname?.Release ?? dump.Info?.OsRelease;
+        if (actual is not null && actual != release)
+            return $"{_options.VmcoreInfoFile}: OSRELEASE is '{release}', but {_options.Input} is of '{actual}'.";
+        return dump.Kernel is null || dump.Kernel.IsVerified ? null
+            : $"{_options.VmcoreInfoFile}: the kernel's release cannot be read from {_options.Input} with these addresses: the file is of another boot or another kernel.";
     }
 
     private static byte[] ReadVmcoreInfo(string path)
