@@ -77,7 +77,9 @@ internal static class KernelList
         foreach (LocatedInfoBlock block in blocks.Where(b => b.IsLive && b.Block.Map == PmemMap.Device))
         {
             var reserved = new PfnRange((block.Base + block.Block.StartPad) >> pageShift, (block.Base + block.Block.StartPad + block.Block.DataOffset) >> pageShift);
-            if (!list.Any(e => e.Pages == reserved))
+
+            // Kernels differ in where an entry ends: with the area set aside, or with the last page of it that is in use.
+            if (!list.Any(e => e.Pages.Start == reserved.Start && e.Pages.End <= reserved.End))
                 findings.Add($"pmem: the info block at {PmemFinder.Hex(block.Base)} reserves pfn {reserved}, the kernel's list has {Nearest(list, reserved)}; the page tables decide");
         }
 
