@@ -82,12 +82,16 @@ internal sealed class SystemRoot
     }
 
     /// <summary>Last component of what a symbolic link points to, for example the driver of a device; null if it is none.</summary>
-    public string? LinkName(string path)
+    public string? LinkName(string path) => Link(path) is { } target ? Path.GetFileName(target) : null;
+
+    /// <summary>Name of the folder in which the target of a symbolic link lies, for example the disk of a partition; null if it is none.</summary>
+    public string? LinkFolder(string path) => Link(path) is { } target ? Path.GetFileName(Path.GetDirectoryName(target)) : null;
+
+    private string? Link(string path)
     {
         try
         {
-            string? target = new FileInfo(Map(path)).LinkTarget;
-            return target is null ? null : Path.GetFileName(target.TrimEnd('/'));
+            return new FileInfo(Map(path)).LinkTarget?.TrimEnd('/');
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
