@@ -74,6 +74,9 @@ public sealed record LoadOptions
     /// <summary>I/O port of the UART that the stub tells of damaged memory.</summary>
     public ushort SerialPort { get; init; } = 0x3f8;
 
+    /// <summary>The initramfs file, so that kexec_file_load gets the file itself and not a copy; null if there is none.</summary>
+    public string? InitrdFile { get; init; }
+
     /// <summary>32 random bytes for the capture kernel's random number generator; empty for none.</summary>
     public ReadOnlyMemory<byte> RandomSeed { get; init; }
 }
