@@ -78,6 +78,10 @@ public sealed class KernelImage
     /// <exception cref="KexecException">It cannot be read, or is no such kernel.</exception>
     public static KernelImage Open(string file) => Parse(file, InputFile.Read(file, "kernel"));
 
+    /// <summary>Reads an initramfs.</summary>
+    /// <exception cref="KexecException">It cannot be read, or is longer than 1 GiB.</exception>
+    public static ReadOnlyMemory<byte> ReadInitramfs(string file) => InputFile.Read(file, "initramfs");
+
     /// <summary>Checks the content of a file.</summary>
     /// <exception cref="KexecException">It is no such kernel.</exception>
     public static KernelImage Parse(string file, byte[] content)
