@@ -101,7 +101,7 @@ public static class ElfCoreHeader
         List<ProgramHeader> headers = [];
         foreach (PmemNamespace space in machine.NamespacesOnMedia)
         {
-            PfnRangeSet metadata = Iomem.WholePages([space.Metadata]).Except(taken);
+            PfnRangeSet metadata = Iomem.WholePages(LiveMetadata.Of(space, machine.StructPageSize)).Except(taken);
             headers.AddRange(Loads(metadata, HeaderKind.PmemMetadata, pageOffset, space.Title));
             taken = taken.Union(metadata);
         }

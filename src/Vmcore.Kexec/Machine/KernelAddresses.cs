@@ -54,8 +54,9 @@ internal static class KernelAddresses
         byte[] head = root.TryReadBytes("/proc/kcore", 1 << 19) ?? [];
         List<KcoreSegment> segments = [];
         bool knowsPmem = head.AsSpan().IndexOf("SYMBOL(devm_memmap_vmcore_head)="u8) >= 0;
+        int structPage = head.AsSpan().IndexOf("\nSIZE(page)=64\n"u8) >= 0 ? 64 : 0;
         if (head.Length < 64 || !head.AsSpan().StartsWith("\x7f"u8.ToArray().AsSpan()) || head[4] != 2)
-            return new(segments, knowsPmem);
+            return new(segments, knowsPmem, structPage);
         ulong offset = BinaryPrimitives.ReadUInt64LittleEndian(head.AsSpan(32));
         int size = BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(54));
         int count = BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(56));
@@ -74,7 +75,7 @@ internal static class KernelAddresses
             }
         }
 
-        return new(segments, knowsPmem);
+        return new(segments, knowsPmem, structPage);
     }
 
     /// <summary>Joins the sources. Without one for the virtual address there is no text segment to describe.</summary>
@@ -106,7 +107,8 @@ internal readonly record struct KcoreSegment(ulong Virtual, ulong Physical, ulon
 /// <summary>What /proc/kcore says.</summary>
 /// <param name="Segments">Its PT_LOADs.</param>
 /// <param name="KnowsPmem">True if its vmcoreinfo note has the key of the kernel's list of memmaps on pmem.</param>
-internal sealed record KcoreLayout(IReadOnlyList<KcoreSegment> Segments, bool KnowsPmem)
+/// <param name="StructPageSize">Size of a struct page in bytes by that note; 0 if it does not say 64.</param>
+internal sealed record KcoreLayout(IReadOnlyList<KcoreSegment> Segments, bool KnowsPmem, int StructPageSize)
 {
     /// <summary>Virtual address of physical address 0 in the direct map, or null if it is not to be seen.</summary>
     /// <remarks>KASLR places the direct map at a multiple of 1 GiB.</remarks>

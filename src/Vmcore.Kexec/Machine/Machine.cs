@@ -35,6 +35,9 @@ public sealed record Machine
     /// <summary>All persistent memory, also what belongs to no namespace; whole pages.</summary>
     public PfnRangeSet Pmem { get; init; } = PfnRangeSet.Empty;
 
+    /// <summary>Size of a struct page in bytes; 0 if it is not known to be the usual 64.</summary>
+    public int StructPageSize { get; init; }
+
     /// <summary>True if a dax device provides System RAM.</summary>
     public bool HasKmem { get; init; }
 

@@ -40,6 +40,7 @@ public static class MachineReader
                 .Union(PmemReader.ReadRegions(root))
                 .Union(Iomem.WholePages(namespaces.Select(static n => n.Range)))
                 .Except(ram),
+            StructPageSize = kcore.StructPageSize,
             HasKmem = PmemReader.HasKmem(root) || iomem.Resources.Any(static r => r.Name == "System RAM (kmem)"),
             KernelAddsPmem = kcore.KnowsPmem || symbols.ContainsKey("devm_memmap_vmcore_head"),
             BootParams = bootParams.Length == 4096 ? bootParams : default,

@@ -36,6 +36,12 @@ public sealed record PmemNamespace
     /// <summary>Info block and memmap on the media, in bytes: from the namespace's start to its user data. Empty unless <see cref="Memmap"/> is <see cref="MemmapPlace.Media"/>.</summary>
     public PhysicalRange Metadata { get; init; }
 
+    /// <summary>User data that have struct pages, in bytes: what the memmap describes besides the metadata. Empty if unknown.</summary>
+    public PhysicalRange Data { get; init; }
+
+    /// <summary>Alignment of the user data in bytes; 0 if unknown.</summary>
+    public ulong Alignment { get; init; }
+
     /// <summary>Block or character device, for example <c>pmem0</c> or <c>dax0.1</c>; null if none is known.</summary>
     public string? Device { get; init; }
 

@@ -67,9 +67,16 @@ internal static class PmemReader
                 return result with { Mode = "system-ram", Memmap = MemmapPlace.SystemRam };
         }
 
+        ulong size = root.TryReadNumber($"{claim}/size") ?? 0;
         return map switch
         {
-            "pmem" => result with { Memmap = MemmapPlace.Media, Metadata = new(range.Start, data) },
+            "pmem" => result with
+            {
+                Memmap = MemmapPlace.Media,
+                Metadata = new(range.Start, data),
+                Data = size <= range.End - data ? new(data, data + size) : default,
+                Alignment = root.TryReadNumber($"{claim}/align") ?? 0,
+            },
             "ram" => result with { Memmap = MemmapPlace.Ram },
             _ => result with { Note = $"{holder} has the mode \"{map}\", which says nothing of a memmap" },
         };
