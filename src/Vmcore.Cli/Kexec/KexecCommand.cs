@@ -138,6 +138,40 @@ internal static class KexecCommand
         bool isDryRun = options.Has("dry-run");
         if (!string.IsNullOrEmpty(sysroot) && !isDryRun)
             throw new KexecException("--sysroot is for --dry-run only: a captured tree cannot be loaded to.", Refused);
+        if (isDryRun)
+        {
+            LoadPlan shown = Plan(sysroot, options, isDryRun, error);
+            if (options.Has("json"))
+                PlanJson.Write(shown, output);
+            else
+                PlanText.Write(shown, output);
+            return 0;
+        }
+
+        var loader = new CrashLoader(calls);
+        LoadPlan plan;
+        try
+        {
+            plan = Plan(sysroot, options, isDryRun, error);
+        }
+        catch (KexecException e) when (calls.IsCrashKernelLoaded() is not null)
+        {
+            // Nothing was touched yet, but who reads the message wants to know.
+            throw new KexecException($"{e.Message} {loader.State()}", e.ExitStatus, e);
+        }
+
+        if (options.Has("d"))
+            PlanText.Write(plan, output);
+        LoadOutcome outcome = loader.Load(plan);
+        foreach (string warning in outcome.Warnings)
+            error.WriteLine($"kexec: warning: {warning}");
+        if (options.Has("d"))
+            output.WriteLine($"Loaded by {(outcome.Syscall == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load")}.");
+        return 0;
+    }
+
+    private static LoadPlan Plan(string? sysroot, KexecOptions options, bool isDryRun, TextWriter error)
+    {
         LoadOptions load = KexecRequest.Read(options, sysroot, isDryRun, error);
         // As kexec-tools: without reserved memory nothing else matters.
         Machine machine = MachineReader.Read(sysroot);
@@ -148,24 +182,7 @@ internal static class KexecCommand
 
         KernelImage kernel = KernelImage.Open(options.Operands[0]);
         ReadOnlyMemory<byte> initrd = load.InitrdFile is null ? default : KernelImage.ReadInitramfs(load.InitrdFile);
-        LoadPlan plan = LoadPlanner.Plan(machine, kernel, initrd, load);
-        if (isDryRun)
-        {
-            if (options.Has("json"))
-                PlanJson.Write(plan, output);
-            else
-                PlanText.Write(plan, output);
-            return 0;
-        }
-
-        if (options.Has("d"))
-            PlanText.Write(plan, output);
-        LoadOutcome outcome = new CrashLoader(calls).Load(plan);
-        foreach (string warning in outcome.Warnings)
-            error.WriteLine($"kexec: warning: {warning}");
-        if (options.Has("d"))
-            output.WriteLine($"Loaded by {(outcome.Syscall == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load")}.");
-        return 0;
+        return LoadPlanner.Plan(machine, kernel, initrd, load);
     }
 
     /// <summary>The system call that the options ask for: the last of them counts.</summary>

@@ -59,6 +59,14 @@ public sealed class CrashLoader
             throw new KexecException($"Unloading failed: {Explain(error, syscall == LoadSyscall.FileLoad ? syscall : LoadSyscall.Load, machine, "")} {State()}");
     }
 
+    /// <summary>One sentence that says whether a crash kernel is loaded now.</summary>
+    public string State() => _calls.IsCrashKernelLoaded() switch
+    {
+        true => "The crash kernel that was loaded before is still loaded.",
+        false => "No crash kernel is loaded now.",
+        null => "Whether a crash kernel is loaded now, the kernel does not say.",
+    };
+
     // As kexec-tools: these say that the call or the format is not supported; signature errors are final.
     private static bool IsForOtherCall(int error) => error is KexecAbi.Enosys or KexecAbi.Einval or KexecAbi.Enoexec or KexecAbi.Eopnotsupp;
 
@@ -99,13 +107,6 @@ public sealed class CrashLoader
             Thread.Sleep(100);
         }
     }
-
-    private string State() => _calls.IsCrashKernelLoaded() switch
-    {
-        true => "The crash kernel that was loaded before is still loaded.",
-        false => "No crash kernel is loaded now.",
-        null => "Whether a crash kernel is loaded now, the kernel does not say.",
-    };
 
     private static string Explain(int error, LoadSyscall call, Machine? machine, string kernel)
     {

@@ -186,6 +186,13 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
+    public void A_refusal_before_the_load_says_what_is_loaded_too()
+    {
+        Assert.NotEqual(0, Run("-p", "/nonexistent/kernel"));
+        Assert.EndsWith("The crash kernel that was loaded before is still loaded.\n", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Help_and_version_are_printed_and_nothing_else_is_done()
     {
         Assert.Equal(0, Run("-h"));
