@@ -1,3 +1,4 @@
+using Vmcore.Cli.Kexec;
 using Vmcore.Cli.Makedumpfile;
 
 namespace Vmcore.Cli;
@@ -50,7 +51,8 @@ internal static class Program
     private static int Run(string name, string[] args) => name switch
     {
         "makedumpfile" => MakedumpfileCommand.Run(args),
-        "kexec" or "vmcore-dmesg" => NotBuilt(name),
+        "kexec" => KexecCommand.Run(args, Console.Out, Console.Error),
+        "vmcore-dmesg" => NotBuilt(name),
         _ => VmcoreCommand.Run(args),
     };
 

@@ -1,0 +1,105 @@
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Vmcore.Kexec;
+
+namespace Vmcore.Cli.Kexec;
+
+/// <summary>Prints a plan for programs. Addresses and sizes are text in hexadecimal, since JSON numbers end at 53 bits.</summary>
+internal static class PlanJson
+{
+    /// <summary>Prints it.</summary>
+    public static void Write(LoadPlan plan, TextWriter output) =>
+        output.WriteLine(JsonSerializer.Serialize(Convert(plan), PlanJsonContext.Default.PlanDocument));
+
+    private static PlanDocument Convert(LoadPlan plan) => new()
+    {
+        Kernel = new(plan.Kernel.File, plan.Kernel.Form, plan.Kernel.Release, Hex(plan.Kernel.InitSize)),
+        MemoryNeeded = Hex(plan.Memory.Needed),
+        MemoryReserved = Hex(plan.Memory.Reserved),
+        MemoryNeededIsEstimate = plan.Memory.IsEstimate,
+        Syscalls = [.. plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load")],
+        Namespaces =
+        [
+            .. plan.Machine.Namespaces.Select(static n => new PlanNamespace(
+                n.Name, n.Mode, n.Device, Hex(n.Range.Start), Hex(n.Range.Length), n.Memmap.ToString().ToLowerInvariant(),
+                n.Metadata.IsEmpty ? null : Hex(n.Metadata.Start), n.Metadata.IsEmpty ? null : Hex(n.Metadata.Length))),
+        ],
+        Segments = plan.Layout is null ? null :
+        [
+            .. plan.Layout.Segments.Select(static s => new PlanSegment(s.Name, Hex(s.Memory.Start), Hex(s.Memory.Length), Hex((ulong)s.Data.Length), s.IsVerified)),
+        ],
+        Entry = plan.Layout is null ? null : Hex(plan.Layout.Entry),
+        Sha256 = plan.Layout is { Digest.Length: > 0 } layout ? layout.Digest : null,
+        ElfCoreHeader = plan.Layout is null ? null :
+        [
+            .. plan.Layout.Headers.Select(static h => new PlanHeader(
+                h.Type == 4 ? "NOTE" : "LOAD", h.Kind.ToString(), Hex(h.Memory.Start), Hex(h.Memory.Length), Hex(h.Virtual), Hex(h.Flags), h.Title.Length == 0 ? null : h.Title)),
+        ],
+        MemoryMap = plan.Layout is null ? null :
+            [.. plan.Layout.Memory.Select(static e => new PlanMemory(Hex(e.Range.Start), Hex(e.Range.Length), e.Type.ToString().ToLowerInvariant()))],
+        CommandLine = plan.Layout?.CommandLine.Text,
+        FileCommandLine = plan.FileCommandLine?.Text,
+        Warnings = [.. plan.Warnings],
+        FileWarnings = [.. plan.FileWarnings],
+    };
+
+    private static string Hex(ulong value) => string.Create(CultureInfo.InvariantCulture, $"0x{value:x}");
+}
+
+/// <summary>A plan as JSON.</summary>
+internal sealed record PlanDocument
+{
+    public required PlanKernel Kernel { get; init; }
+
+    public required string MemoryNeeded { get; init; }
+
+    public required string MemoryReserved { get; init; }
+
+    public required bool MemoryNeededIsEstimate { get; init; }
+
+    public required string[] Syscalls { get; init; }
+
+    public required PlanNamespace[] Namespaces { get; init; }
+
+    public PlanSegment[]? Segments { get; init; }
+
+    public string? Entry { get; init; }
+
+    public string? Sha256 { get; init; }
+
+    public PlanHeader[]? ElfCoreHeader { get; init; }
+
+    public PlanMemory[]? MemoryMap { get; init; }
+
+    public string? CommandLine { get; init; }
+
+    public string? FileCommandLine { get; init; }
+
+    public required string[] Warnings { get; init; }
+
+    public required string[] FileWarnings { get; init; }
+}
+
+/// <summary>The capture kernel.</summary>
+internal sealed record PlanKernel(string File, string Form, string Release, string InitSize);
+
+/// <summary>A namespace; addresses and sizes in bytes.</summary>
+internal sealed record PlanNamespace(string Name, string Mode, string? Device, string Start, string Size, string Memmap, string? MetadataStart, string? MetadataSize);
+
+/// <summary>A segment; addresses and sizes in bytes.</summary>
+internal sealed record PlanSegment(string Name, string Start, string MemorySize, string DataSize, bool Verified);
+
+/// <summary>A program header; addresses and sizes in bytes.</summary>
+internal sealed record PlanHeader(string Type, string Kind, string PhysicalAddress, string Size, string VirtualAddress, string Flags, string? Title);
+
+/// <summary>An entry of the capture kernel's memory map; in bytes.</summary>
+internal sealed record PlanMemory(string Start, string Size, string Type);
+
+/// <summary>Generated at compile time, since the executable has no reflection.</summary>
+[JsonSourceGenerationOptions(
+    WriteIndented = true,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
+[JsonSerializable(typeof(PlanDocument))]
+internal sealed partial class PlanJsonContext : JsonSerializerContext;

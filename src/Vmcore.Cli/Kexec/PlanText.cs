@@ -1,0 +1,72 @@
+using System.Globalization;
+using Vmcore.Kexec;
+
+namespace Vmcore.Cli.Kexec;
+
+/// <summary>Prints a plan for people.</summary>
+internal static class PlanText
+{
+    /// <summary>Prints it.</summary>
+    public static void Write(LoadPlan plan, TextWriter output)
+    {
+        Line(output, $"Kernel: {plan.Kernel.File} ({plan.Kernel.Form} {plan.Kernel.Release}, boot protocol 0x{plan.Kernel.ProtocolVersion:x}, init_size 0x{plan.Kernel.InitSize:x})");
+        Line(output, $"Crash kernel memory: {plan.Memory.Reserved >> 20} MiB reserved, {(plan.Memory.IsEstimate ? "roughly " : "about ")}{plan.Memory.Needed >> 20} MiB needed");
+        Line(output, $"System calls, in this order: {string.Join(", ", plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load"))}");
+        WritePmem(plan.Machine, output);
+        if (plan.Layout is { } layout)
+            WriteLayout(layout, output);
+        if (plan.FileCommandLine is { } line)
+            Line(output, $"Command line for kexec_file_load (the kernel puts elfcorehdr= in front):\n  {line.Text}");
+        foreach (string warning in plan.Warnings)
+            Line(output, $"Warning: {warning}");
+        foreach (string warning in plan.FileWarnings)
+            Line(output, $"Warning, if kexec_file_load is used: {warning}");
+    }
+
+    private static void WritePmem(Machine machine, TextWriter output)
+    {
+        if (machine.Namespaces.Count == 0)
+            return;
+        Line(output, $"Persistent memory:");
+        foreach (PmemNamespace space in machine.Namespaces)
+        {
+            string memmap = space.Memmap switch
+            {
+                MemmapPlace.Media => string.Create(CultureInfo.InvariantCulture, $"memmap on media, metadata {space.Metadata.Start:x}-{space.Metadata.End - 1:x}"),
+                MemmapPlace.Ram => "memmap in RAM",
+                MemmapPlace.SystemRam => "used as System RAM",
+                _ => space.Note ?? "no memmap",
+            };
+            Line(output, $"  {space.Range.Start:x}-{space.Range.End - 1:x} {space.Title}: {memmap}");
+        }
+    }
+
+    private static void WriteLayout(LoadLayout layout, TextWriter output)
+    {
+        Line(output, $"Region: {layout.Region.Start:x}-{layout.Region.End - 1:x}");
+        Line(output, $"Segments:");
+        foreach (Segment segment in layout.Segments)
+        {
+            Line(
+                output,
+                $"  {segment.Memory.Start:x}-{segment.Memory.End - 1:x} {segment.Name,-11} bufsz 0x{segment.Data.Length:x} memsz 0x{segment.Memory.Length:x}{(segment.IsVerified ? " verified" : "")}");
+        }
+
+        Line(output, $"Entry: 0x{layout.Entry:x}");
+        Line(output, $"SHA-256 checked by the stub: {(layout.Digest.Length == 0 ? "none" : layout.Digest)}");
+        Line(output, $"ELF core header: {layout.Headers.Count} program headers");
+        foreach (ProgramHeader header in layout.Headers)
+        {
+            Line(
+                output,
+                $"  {(header.Type == 4 ? "NOTE" : "LOAD")} {header.Memory.Start:x}-{header.Memory.End - 1:x} vaddr {header.Virtual:x} flags {header.Flags:x} {header.Kind}{(header.Title.Length == 0 ? "" : $" {header.Title}")}");
+        }
+
+        Line(output, $"Memory map of the capture kernel:");
+        foreach (E820Entry entry in layout.Memory)
+            Line(output, $"  {entry.Range.Start:x}-{entry.Range.End - 1:x} {entry.Type}");
+        Line(output, $"Command line for kexec_load:\n  {layout.CommandLine.Text}");
+    }
+
+    private static void Line(TextWriter output, FormattableString text) => output.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+}

@@ -1,0 +1,99 @@
+using System.Globalization;
+using Vmcore.Memory;
+
+namespace Vmcore.Kexec;
+
+/// <summary>Decides what to load, and how. A pure function of what was read.</summary>
+public static class LoadPlanner
+{
+    /// <summary>Memory that a capture kernel takes besides itself and its initramfs, in bytes: the smallest regions that worked on Linux 6.1 and 6.12.</summary>
+    internal const ulong KernelOverhead = 20UL << 20;
+
+    // What the kernel prepends: "elfcorehdr=0x" and 16 digits and a blank.
+    private const int FileLoadReserve = 30;
+
+    /// <summary>Plans a load.</summary>
+    /// <param name="machine">The machine.</param>
+    /// <param name="kernel">The capture kernel.</param>
+    /// <param name="initrd">Its initramfs; empty for none.</param>
+    /// <param name="options">What the operator wants.</param>
+    /// <exception cref="KexecException">It cannot be done; the message says why and what to do.</exception>
+    public static LoadPlan Plan(Machine machine, KernelImage kernel, ReadOnlyMemory<byte> initrd, LoadOptions options)
+    {
+        IReadOnlyList<PhysicalRange> regions = machine.Iomem.CrashRegions;
+        if (regions.Count == 0)
+            throw NoRegion();
+        if (initrd.IsEmpty)
+            initrd = kernel.EmbeddedInitrd;
+
+        List<string> warnings = [];
+        PmemPolicy.Check(machine, options, warnings);
+        (ulong needed, ulong reserved, bool isEstimate) = Memory(regions, kernel, initrd);
+        if (needed > reserved)
+        {
+            warnings.Add(
+                $"The crash kernel has {Numbers.MiB(reserved)} and needs {(isEstimate ? "by a rough estimate " : "about ")}{Numbers.MiB(needed)} with this initramfs: "
+                + $"boot with crashkernel={Numbers.MiB(Numbers.AlignUp(needed, 16 << 20)).Replace(" MiB", "M", StringComparison.Ordinal)} or more, or make the initramfs smaller.");
+        }
+
+        IReadOnlyList<LoadSyscall> order = Order(machine, options);
+        LoadLayout? layout = order.Contains(LoadSyscall.Load) ? CrashLayout.Build(machine, kernel, initrd, options, warnings) : null;
+        CaptureCommandLine? fileLine = order.Contains(LoadSyscall.FileLoad)
+            ? CaptureCommandLine.Build(machine, options, [], Math.Max(0, kernel.CommandLineLimit - FileLoadReserve))
+            : null;
+        warnings.AddRange(layout?.CommandLine.Notes ?? fileLine?.Notes ?? []);
+        return new()
+        {
+            Machine = machine,
+            Kernel = kernel,
+            Initrd = initrd,
+            Options = options,
+            Order = order,
+            Layout = layout,
+            FileCommandLine = fileLine,
+            Warnings = warnings,
+            FileWarnings = PmemPolicy.FileLoadWarnings(machine, options),
+            Memory = (needed, reserved, isEstimate),
+        };
+    }
+
+    /// <summary>The error for a machine that reserves no memory.</summary>
+    public static KexecException NoRegion() => new(
+        "Memory for crashkernel is not reserved: boot the kernel with crashkernel=256M (or what your machine needs) on its command line, then load again.", 1);
+
+    private static (ulong Needed, ulong Reserved, bool IsEstimate) Memory(IReadOnlyList<PhysicalRange> regions, KernelImage kernel, ReadOnlyMemory<byte> initrd)
+    {
+        InitramfsSize unpacked = InitramfsSize.Measure(initrd);
+        ulong reserved = 0;
+        foreach (PhysicalRange region in regions)
+            reserved += region.Length;
+        return (kernel.InitSize + (ulong)initrd.Length + unpacked.Bytes + KernelOverhead, reserved, unpacked.IsEstimate);
+    }
+
+    private static IReadOnlyList<LoadSyscall> Order(Machine machine, LoadOptions options)
+    {
+        if (machine.IsXen && options.Syscall == LoadSyscall.FileLoad)
+            throw new KexecException("kexec_file_load does not work under Xen: leave out -s.");
+        if (machine.IsXen)
+            return [LoadSyscall.Load];
+        // Under lockdown kexec_load is refused, whatever it is given.
+        bool isLocked = machine.Lockdown is "integrity" or "confidentiality";
+        if (isLocked && options.Syscall == LoadSyscall.Load)
+        {
+            throw new KexecException(
+                $"The running kernel is locked down ({machine.Lockdown}), which forbids kexec_load: use -s with a signed kernel, or boot with lockdown (Secure Boot) off.");
+        }
+
+        return options.Syscall switch
+        {
+            LoadSyscall.Load => [LoadSyscall.Load],
+            LoadSyscall.FileLoad => [LoadSyscall.FileLoad],
+            LoadSyscall.Best when isLocked => [LoadSyscall.FileLoad],
+            LoadSyscall.Best when PmemPolicy.WantsPmem(machine, options) => [LoadSyscall.Load, LoadSyscall.FileLoad],
+            _ => [LoadSyscall.FileLoad, LoadSyscall.Load],
+        };
+    }
+
+    /// <summary>A count of bytes in hexadecimal, for messages.</summary>
+    internal static string Hex(ulong value) => string.Create(CultureInfo.InvariantCulture, $"0x{value:x}");
+}

@@ -1,0 +1,123 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Vmcore.Kexec;
+
+/// <summary>The system calls of the running kernel.</summary>
+public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
+{
+    private const nint SysKexecLoad = 246;
+    private const nint SysGetRandom = 318;
+    private const nint SysMemfdCreate = 319;
+    private const nint SysKexecFileLoad = 320;
+
+    /// <inheritdoc/>
+    public int Load(ulong entry, IReadOnlyList<Segment> segments, ulong flags)
+    {
+        var pins = new MemoryHandle[segments.Count];
+        try
+        {
+            // Never of length 0: the address of an empty array is not defined.
+            var array = new KexecSegment[Math.Max(1, segments.Count)];
+            for (int i = 0; i < segments.Count; i++)
+            {
+                Segment segment = segments[i];
+                pins[i] = segment.Data.Pin();
+                array[i] = new()
+                {
+                    Buffer = (nint)pins[i].Pointer,
+                    BufferSize = segment.Data.Length,
+                    Memory = (nint)segment.Memory.Start,
+                    MemorySize = (nint)segment.Memory.Length,
+                };
+            }
+
+            fixed (KexecSegment* pointer = array)
+                return Call(SysKexecLoad, (nint)entry, segments.Count, segments.Count == 0 ? 0 : (nint)pointer, (nint)flags, 0);
+        }
+        finally
+        {
+            foreach (MemoryHandle pin in pins)
+                pin.Dispose();
+        }
+    }
+
+    /// <inheritdoc/>
+    public int FileLoad(KernelImage kernel, ReadOnlyMemory<byte> initrd, string? initrdFile, ReadOnlyMemory<byte> commandLine, ulong flags)
+    {
+        using SafeFileHandle kernelHandle = kernel.IsPlainFile ? Open(kernel.File) : InMemory("kernel", kernel.Image);
+        using SafeFileHandle? initrdHandle = initrd.IsEmpty ? null
+            : initrdFile is not null ? Open(initrdFile)
+            : InMemory("initrd", initrd);
+        using MemoryHandle line = commandLine.Pin();
+        return Call(
+            SysKexecFileLoad,
+            kernelHandle.DangerousGetHandle(),
+            initrdHandle?.DangerousGetHandle() ?? -1,
+            commandLine.Length,
+            (nint)line.Pointer,
+            (nint)(flags | (initrdHandle is null ? KexecAbi.FileNoInitramfs : 0)));
+    }
+
+    /// <inheritdoc/>
+    public int FileUnload(ulong flags) => Call(SysKexecFileLoad, -1, -1, 0, 0, (nint)(flags | KexecAbi.FileUnload));
+
+    /// <inheritdoc/>
+    public bool? IsCrashKernelLoaded() => MachineReader.IsLoaded(null, panic: true);
+
+    /// <summary>Random bytes of the kernel; fewer or none if it has none yet.</summary>
+    public static byte[] Random(int count)
+    {
+        byte[] bytes = new byte[count];
+        fixed (byte* pointer = bytes)
+        {
+            // GRND_NONBLOCK: early in the boot there may be no randomness, and the load must not wait for it.
+            nint got = Syscall(SysGetRandom, (nint)pointer, count, 1, 0, 0);
+            return got == count ? bytes : [];
+        }
+    }
+
+    private static SafeFileHandle Open(string file)
+    {
+        try
+        {
+            return File.OpenHandle(file);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new KexecException($"Cannot open {file}: {e.Message}", 255, e);
+        }
+    }
+
+    private static SafeFileHandle InMemory(string name, ReadOnlyMemory<byte> content)
+    {
+        nint fd;
+        fixed (byte* pointer = System.Text.Encoding.ASCII.GetBytes(name + "\0"))
+            fd = Syscall(SysMemfdCreate, (nint)pointer, 0, 0, 0, 0);
+        if (fd < 0)
+            throw new KexecException($"Cannot make a file in memory for the unpacked {name}: {Marshal.GetLastPInvokeErrorMessage()}; load with -c.");
+        var handle = new SafeFileHandle(fd, ownsHandle: true);
+        RandomAccess.Write(handle, content.Span, 0);
+        return handle;
+    }
+
+    private static int Call(nint number, nint a, nint b, nint c, nint d, nint e)
+    {
+        if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
+            throw new KexecException("Only x86-64 kernels can be loaded.");
+        return Syscall(number, a, b, c, d, e) == 0 ? 0 : Marshal.GetLastPInvokeError();
+    }
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint Syscall(nint number, nint a, nint b, nint c, nint d, nint e);
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct KexecSegment
+    {
+        public nint Buffer;
+        public nint BufferSize;
+        public nint Memory;
+        public nint MemorySize;
+    }
+}

@@ -1,0 +1,130 @@
+using System.Buffers.Binary;
+using System.Text;
+using Vmcore.Memory;
+
+namespace Vmcore.Kexec;
+
+/// <summary>Where the running kernel lies, in physical and in virtual memory.</summary>
+/// <param name="Physical">Physical addresses from <c>_text</c> to <c>_end</c>, in bytes.</param>
+/// <param name="Virtual">Virtual address of <c>_text</c>.</param>
+public readonly record struct KernelText(PhysicalRange Physical, ulong Virtual);
+
+/// <summary>Reads the kernel's virtual layout from /proc/kallsyms and /proc/kcore.</summary>
+internal static class KernelAddresses
+{
+    private const ulong KernelMap = 0xffffffff80000000;
+    private static readonly string[] Wanted = ["_text", "_stext", "_end", "devm_memmap_vmcore_head"];
+
+    /// <summary>The addresses of the symbols that the loader needs; symbols that the kernel hides (address 0) are left out.</summary>
+    public static IReadOnlyDictionary<string, ulong> ReadSymbols(SystemRoot root)
+    {
+        Dictionary<string, ulong> symbols = new(StringComparer.Ordinal);
+        using FileStream? file = root.TryOpen("/proc/kallsyms");
+        if (file is null)
+            return symbols;
+        try
+        {
+            using var reader = new StreamReader(file, Encoding.ASCII, detectEncodingFromByteOrderMarks: false, bufferSize: 1 << 16);
+            // Symbols of modules come last and are none of ours: 4 million lines are more than any kernel has.
+            for (int i = 0; i < 1 << 22 && symbols.Count < Wanted.Length && reader.ReadLine() is { } line; i++)
+            {
+                int last = line.LastIndexOf(' ');
+                foreach (string name in Wanted)
+                {
+                    if (line.Length - last - 1 == name.Length && line.EndsWith(name, StringComparison.Ordinal)
+                        && Numbers.TryParseHex(line.AsSpan(0, Math.Max(0, line.IndexOf(' ')))) is > 0 and { } address)
+                    {
+                        symbols.TryAdd(name, address);
+                    }
+                }
+            }
+        }
+        catch (IOException)
+        {
+            // What was read so far is right.
+        }
+
+        return symbols;
+    }
+
+    /// <summary>Reads the program headers of /proc/kcore: the direct map's base and, if it is there, the kernel's text.</summary>
+    public static KcoreLayout ReadKcore(SystemRoot root)
+    {
+        // The program headers and the notes, which hold vmcoreinfo, lie in front of the memory.
+        byte[] head = root.TryReadBytes("/proc/kcore", 1 << 19) ?? [];
+        List<KcoreSegment> segments = [];
+        bool knowsPmem = head.AsSpan().IndexOf("SYMBOL(devm_memmap_vmcore_head)="u8) >= 0;
+        int structPage = head.AsSpan().IndexOf("\nSIZE(page)=64\n"u8) >= 0 ? 64 : 0;
+        if (head.Length < 64 || !head.AsSpan().StartsWith("\x7f"u8.ToArray().AsSpan()) || head[4] != 2)
+            return new(segments, knowsPmem, structPage);
+        ulong offset = BinaryPrimitives.ReadUInt64LittleEndian(head.AsSpan(32));
+        int size = BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(54));
+        int count = BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(56));
+        for (int i = 0; i < count && size >= 56 && offset <= (ulong)head.Length; i++)
+        {
+            int at = (int)offset + (i * size);
+            if (at > head.Length - 56)
+                break;
+            ReadOnlySpan<byte> header = head.AsSpan(at, 56);
+            if (BinaryPrimitives.ReadUInt32LittleEndian(header) == 1)
+            {
+                segments.Add(new(
+                    BinaryPrimitives.ReadUInt64LittleEndian(header[16..]),
+                    BinaryPrimitives.ReadUInt64LittleEndian(header[24..]),
+                    BinaryPrimitives.ReadUInt64LittleEndian(header[40..])));
+            }
+        }
+
+        return new(segments, knowsPmem, structPage);
+    }
+
+    /// <summary>Joins the sources. Without one for the virtual address there is no text segment to describe.</summary>
+    public static KernelText? FindText(Iomem iomem, IReadOnlyDictionary<string, ulong> symbols, KcoreLayout kcore)
+    {
+        if (iomem.KernelImage is not { } image)
+            return null;
+        if (!symbols.TryGetValue("_text", out ulong text))
+            symbols.TryGetValue("_stext", out text);
+        symbols.TryGetValue("_end", out ulong end);
+        if (text < KernelMap)
+        {
+            KcoreSegment segment = kcore.Segments.FirstOrDefault(s => s.Virtual >= KernelMap && s.Physical == image.Start);
+            text = segment.Virtual;
+            end = segment.Virtual + segment.Length;
+        }
+
+        if (text < KernelMap)
+            return null;
+        // The brk area lies between bss, where iomem stops, and _end.
+        bool isPlausible = end > text && end - text >= image.Length && end - text <= 1UL << 30;
+        return new(isPlausible ? new(image.Start, image.Start + Numbers.AlignUp(end - text, 4096)) : new(image.Start, Numbers.AlignUp(image.End, 4096)), text);
+    }
+}
+
+/// <summary>A PT_LOAD of /proc/kcore: virtual and physical address (-1 if it is not memory) and length in bytes.</summary>
+internal readonly record struct KcoreSegment(ulong Virtual, ulong Physical, ulong Length);
+
+/// <summary>What /proc/kcore says.</summary>
+/// <param name="Segments">Its PT_LOADs.</param>
+/// <param name="KnowsPmem">True if its vmcoreinfo note has the key of the kernel's list of memmaps on pmem.</param>
+/// <param name="StructPageSize">Size of a struct page in bytes by that note; 0 if it does not say 64.</param>
+internal sealed record KcoreLayout(IReadOnlyList<KcoreSegment> Segments, bool KnowsPmem, int StructPageSize)
+{
+    /// <summary>Virtual address of physical address 0 in the direct map, or null if it is not to be seen.</summary>
+    /// <remarks>KASLR places the direct map at a multiple of 1 GiB.</remarks>
+    public ulong? PageOffset
+    {
+        get
+        {
+            ulong lowest = ulong.MaxValue;
+            foreach (KcoreSegment segment in Segments)
+            {
+                // Kernel half, below the vmemmap and the text; what is no memory has no physical address.
+                if (segment.Physical != ulong.MaxValue && segment.Virtual >= 0xff00000000000000 && segment.Virtual < 0xffffffff80000000)
+                    lowest = Math.Min(lowest, segment.Virtual - segment.Physical);
+            }
+
+            return lowest == ulong.MaxValue ? null : lowest & ~((1UL << 30) - 1);
+        }
+    }
+}

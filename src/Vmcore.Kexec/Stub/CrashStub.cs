@@ -1,0 +1,221 @@
+using System.Text;
+using Vmcore.Memory;
+
+namespace Vmcore.Kexec;
+
+/// <summary>What the stub is to do.</summary>
+/// <param name="Address">Physical address at which it runs, page aligned.</param>
+/// <param name="KernelEntry">Physical address of the capture kernel's 64-bit entry.</param>
+/// <param name="ZeroPage">Physical address of its boot_params.</param>
+/// <param name="Hashed">Memory to verify, in the order in which it was hashed; lengths are multiples of 64 bytes. Empty: verify nothing.</param>
+/// <param name="Digest">SHA-256 of all of it, as eight words.</param>
+/// <param name="SerialPort">I/O port of the UART that is told of a mismatch.</param>
+internal sealed record StubRequest(ulong Address, ulong KernelEntry, ulong ZeroPage, IReadOnlyList<PhysicalRange> Hashed, uint[] Digest, ushort SerialPort);
+
+/// <summary>
+/// The code that runs between the crashed kernel and the capture kernel. The crashed kernel enters it in 64-bit mode on
+/// identity page tables, interrupts off, without a usable GDT, IDT or SSE. It verifies that the crash kernel's memory
+/// is what was loaded, and resets the machine if it is not: a damaged capture kernel could write anywhere.
+/// </summary>
+internal sealed record CrashStub
+{
+    /// <summary>Bytes of memory that the stub needs: its code in the first page, its stack at the end of the second.</summary>
+    public const int MemorySize = 8192;
+
+    private static readonly byte[] Message = Encoding.ASCII.GetBytes("\r\nvmcore: the crash kernel's memory was changed after the load: resetting\r\n\0");
+
+    private CrashStub(byte[] code, int sha256, int verify)
+    {
+        Code = code;
+        Sha256Offset = sha256;
+        VerifyOffset = verify;
+    }
+
+    /// <summary>The code, to be placed at the address asked for; it begins with the entry.</summary>
+    public byte[] Code { get; }
+
+    /// <summary>Offset of <c>void blocks(uint32_t state[8], const void *data, uint64_t blocks)</c>, -1 without verification.</summary>
+    public int Sha256Offset { get; }
+
+    /// <summary>Offset of <c>int verify(void)</c>, which answers 0 if the memory is as it was; -1 without verification.</summary>
+    public int VerifyOffset { get; }
+
+    /// <summary>Assembles the stub.</summary>
+    public static CrashStub Build(StubRequest request)
+    {
+        var asm = new StubAssembler();
+        Label stackTop = new(), verify = new(), sha256 = new(), damaged = new(), noIdt = new();
+        StubAssembler.BindAt(stackTop, MemorySize);
+        bool verifies = request.Hashed.Count > 0;
+
+        asm.Cli();
+        asm.Cld();
+        asm.Lidt(noIdt);
+        asm.Lea(Reg.Rsp, Mem.At(stackTop));
+        if (verifies)
+        {
+            asm.Call(verify);
+            asm.Test32(Reg.Rax, Reg.Rax);
+            asm.Jump(Condition.NotEqual, damaged);
+        }
+
+        EmitEnterKernel(asm, request);
+        asm.Align(8);
+        asm.Bind(noIdt);
+        asm.Word(0);
+        asm.Qword(0);
+        if (verifies)
+        {
+            EmitReset(asm, damaged, request.SerialPort);
+            EmitVerify(asm, verify, sha256, request);
+        }
+
+        byte[] code = asm.Assemble(request.Address);
+        // The stack grows down from the end of the second page; keep it there.
+        if (code.Length > MemorySize - 2048)
+            throw new KexecException("The verification stub outgrew its memory: too many segments to verify; load with -i.");
+        return new(code, sha256.Offset, verify.Offset);
+    }
+
+    // Flat segments as the boot protocol wants them (code 0x10, data 0x18), rsi = boot_params, everything else zero.
+    private static void EmitEnterKernel(StubAssembler asm, StubRequest request)
+    {
+        Label gdtr = new(), gdt = new(), reloaded = new();
+        asm.Lgdt(gdtr);
+        asm.Mov32(Reg.Rax, 0x18);
+        foreach (SegmentReg segment in (SegmentReg[])[SegmentReg.Ds, SegmentReg.Es, SegmentReg.Ss, SegmentReg.Fs, SegmentReg.Gs])
+            asm.MovSegment(segment, Reg.Rax);
+        asm.Push(0x10);
+        asm.Lea(Reg.Rax, Mem.At(reloaded));
+        asm.Push(Reg.Rax);
+        asm.RetFar();
+        asm.Bind(reloaded);
+        asm.Mov64(Reg.Rsi, request.ZeroPage);
+        foreach (Reg reg in (Reg[])[Reg.Rbx, Reg.Rcx, Reg.Rdx, Reg.Rbp, Reg.Rdi])
+            asm.Xor32(reg, reg);
+        asm.Mov64(Reg.Rax, request.KernelEntry);
+        asm.Jump(Reg.Rax);
+
+        asm.Align(8);
+        asm.Bind(gdt);
+        asm.Qword(0);
+        asm.Qword(0);
+        asm.Qword(0x00af9a000000ffff);
+        asm.Qword(0x00cf92000000ffff);
+        asm.Bind(gdtr);
+        asm.Word(0x1f);
+        asm.Address(gdt);
+    }
+
+    // Says so on the serial line and resets: an exception without an IDT is a triple fault.
+    private static void EmitReset(StubAssembler asm, Label entry, ushort port)
+    {
+        Label next = new(), wait = new(), send = new(), drain = new(), end = new(), text = new();
+        asm.Bind(entry);
+        asm.Lea(Reg.Rsi, Mem.At(text));
+        asm.Bind(next);
+        asm.LoadByte(Reg.Rbx, Mem.At(Reg.Rsi));
+        asm.Test32(Reg.Rbx, Reg.Rbx);
+        asm.Jump(Condition.Equal, drain);
+        // Line status bit 5: the transmitter takes a byte. Bounded, since there may be no UART.
+        asm.Mov32(Reg.Rdx, port + 5u);
+        asm.Mov32(Reg.Rcx, 1 << 16);
+        asm.Bind(wait);
+        asm.In();
+        asm.TestAl(0x20);
+        asm.Jump(Condition.NotEqual, send);
+        asm.Sub64(Reg.Rcx, 1);
+        asm.Jump(Condition.NotEqual, wait);
+        asm.Bind(send);
+        asm.Mov32(Reg.Rdx, port);
+        asm.Mov32(Reg.Rax, Reg.Rbx);
+        asm.Out();
+        asm.Add64(Reg.Rsi, 1);
+        asm.Jump(next);
+
+        // Bit 6: all bytes have left.
+        Label drainLoop = new();
+        asm.Bind(drain);
+        asm.Mov32(Reg.Rdx, port + 5u);
+        asm.Mov32(Reg.Rcx, 1 << 20);
+        asm.Bind(drainLoop);
+        asm.In();
+        asm.TestAl(0x40);
+        asm.Jump(Condition.NotEqual, end);
+        asm.Sub64(Reg.Rcx, 1);
+        asm.Jump(Condition.NotEqual, drainLoop);
+        asm.Bind(end);
+        asm.Ud2();
+
+        asm.Bind(text);
+        asm.Bytes(Message);
+    }
+
+    private static void EmitVerify(StubAssembler asm, Label entry, Label sha256, StubRequest request)
+    {
+        Label next = new(), last = new(), differs = new(), done = new(), table = new(), padding = new(), digest = new(), constants = new();
+        asm.Bind(entry);
+        asm.Push(Reg.Rbx);
+        asm.Sub64(Reg.Rsp, 32);
+        for (int i = 0; i < 8; i++)
+        {
+            asm.Mov32(Reg.Rax, Sha256.InitialState[i]);
+            asm.Store32(Mem.At(Reg.Rsp, i * 4), Reg.Rax);
+        }
+
+        asm.Lea(Reg.Rbx, Mem.At(table));
+        asm.Bind(next);
+        asm.Load64(Reg.Rsi, Mem.At(Reg.Rbx));
+        asm.Load64(Reg.Rdx, Mem.At(Reg.Rbx, 8));
+        asm.Test64(Reg.Rdx, Reg.Rdx);
+        asm.Jump(Condition.Equal, last);
+        asm.Shr64(Reg.Rdx, 6);
+        asm.Mov64(Reg.Rdi, Reg.Rsp);
+        asm.Call(sha256);
+        asm.Add64(Reg.Rbx, 16);
+        asm.Jump(next);
+
+        asm.Bind(last);
+        asm.Lea(Reg.Rsi, Mem.At(padding));
+        asm.Mov32(Reg.Rdx, 1);
+        asm.Mov64(Reg.Rdi, Reg.Rsp);
+        asm.Call(sha256);
+        asm.Lea(Reg.Rbx, Mem.At(digest));
+        for (int i = 0; i < 8; i++)
+        {
+            asm.Load32(Reg.Rax, Mem.At(Reg.Rsp, i * 4));
+            asm.Cmp32(Reg.Rax, Mem.At(Reg.Rbx, i * 4));
+            asm.Jump(Condition.NotEqual, differs);
+        }
+
+        asm.Xor32(Reg.Rax, Reg.Rax);
+        asm.Jump(done);
+        asm.Bind(differs);
+        asm.Mov32(Reg.Rax, 1);
+        asm.Bind(done);
+        asm.Add64(Reg.Rsp, 32);
+        asm.Pop(Reg.Rbx);
+        asm.Ret();
+
+        Sha256Routine.Emit(asm, sha256, constants);
+        Sha256Routine.EmitConstants(asm, constants);
+        asm.Align(16);
+        asm.Bind(digest);
+        foreach (uint word in request.Digest)
+            asm.Dword(word);
+        asm.Bind(padding);
+        ulong total = 0;
+        foreach (PhysicalRange range in request.Hashed)
+            total += range.Length;
+        asm.Bytes(Sha256.Padding(total));
+        asm.Bind(table);
+        foreach (PhysicalRange range in request.Hashed)
+        {
+            asm.Qword(range.Start);
+            asm.Qword(range.Length);
+        }
+
+        asm.Qword(0);
+        asm.Qword(0);
+    }
+}

@@ -1,0 +1,74 @@
+using System.Diagnostics;
+
+namespace Vmcore.Cli.Tests.Kexec;
+
+/// <summary>The script that udev calls; it is run here with a command of the test in place of the kdump service.</summary>
+public sealed class KdumpReloadTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("vmcore-reload-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public void One_event_reloads_once()
+    {
+        File.WriteAllText($"{_folder}/loaded", "1\n");
+        Assert.Equal(0, Run("echo reload >> log").Wait());
+        Assert.Equal(["reload"], File.ReadAllLines($"{_folder}/log"));
+    }
+
+    [Fact]
+    public void Many_events_reload_a_few_times_and_none_is_lost()
+    {
+        File.WriteAllText($"{_folder}/loaded", "1\n");
+        // Each reload notes how many events it has seen; the last must have seen all.
+        List<Running> running = [];
+        for (int i = 0; i < 12; i++)
+        {
+            File.AppendAllText($"{_folder}/events", "x");
+            running.Add(Run("wc -c < events >> log"));
+        }
+
+        Assert.All(running, static r => Assert.Equal(0, r.Wait()));
+        string[] seen = File.ReadAllLines($"{_folder}/log");
+        Assert.Equal("12", seen[^1].Trim());
+        Assert.InRange(seen.Length, 1, 12);
+    }
+
+    [Fact]
+    public void Without_a_crash_kernel_nothing_is_done()
+    {
+        File.WriteAllText($"{_folder}/loaded", "0\n");
+        Assert.Equal(0, Run("echo reload >> log").Wait());
+        Assert.False(File.Exists($"{_folder}/log"));
+    }
+
+    private Running Run(string reload)
+    {
+        var start = new ProcessStartInfo("sh", [Script(), "--now"]) { WorkingDirectory = _folder, UseShellExecute = false, RedirectStandardError = true };
+        start.Environment["VMCORE_RELOAD"] = reload;
+        start.Environment["VMCORE_SETTLE"] = "0.1";
+        start.Environment["VMCORE_STATE"] = $"{_folder}/state";
+        start.Environment["VMCORE_LOADED"] = $"{_folder}/loaded";
+        start.Environment["VMCORE_SETTINGS"] = $"{_folder}/none";
+        return new(Process.Start(start)!);
+    }
+
+    private static string Script()
+    {
+        string? folder = AppContext.BaseDirectory;
+        while (folder is not null && !File.Exists($"{folder}/Vmcore.slnx"))
+            folder = Path.GetDirectoryName(folder);
+        return $"{folder}/packaging/udev/kdump-reload";
+    }
+
+    private sealed record Running(Process Process)
+    {
+        public int Wait()
+        {
+            Process.WaitForExit();
+            using (Process)
+                return Process.ExitCode;
+        }
+    }
+}

@@ -1,0 +1,228 @@
+using System.Globalization;
+using System.Text.Json;
+using Vmcore.Cli.Kexec;
+using Vmcore.Kexec;
+using Vmcore.Testing.Kexec;
+
+namespace Vmcore.Cli.Tests.Kexec;
+
+public sealed class KexecCommandTests : IDisposable
+{
+    private readonly TestTree _tree = TestTree.Stock();
+    private readonly string _kernel;
+    private readonly string _initrd;
+    private readonly StringWriter _output = new(CultureInfo.InvariantCulture);
+    private readonly StringWriter _error = new(CultureInfo.InvariantCulture);
+
+    public KexecCommandTests()
+    {
+        _tree.Bytes("/boot/vmlinuz", FakeKernel.BzImage()).Bytes("/boot/initrd", FakeKernel.Gzip(FakeKernel.Cpio(1000)));
+        _kernel = $"{_tree.Root}/boot/vmlinuz";
+        _initrd = $"{_tree.Root}/boot/initrd";
+    }
+
+    public void Dispose()
+    {
+        _tree.Dispose();
+        _output.Dispose();
+        _error.Dispose();
+    }
+
+    [Fact]
+    public void Dry_run_prints_what_would_be_loaded()
+    {
+        Assert.Equal(0, Run("-p", "-c", "--dry-run", $"--sysroot={_tree.Root}", "--command-line=nr_cpus=1", $"--initrd={_initrd}", _kernel));
+        string text = _output.ToString();
+        Assert.Contains("Kernel: " + _kernel, text, StringComparison.Ordinal);
+        Assert.Contains("LOAD 100000000-1005fffff vaddr ffff897b80000000 flags 17 PmemMetadata namespace0.0 (fsdax, pmem0)", text, StringComparison.Ordinal);
+        Assert.Contains("nr_cpus=1 initcall_blacklist=nd_pmem_driver_init", text, StringComparison.Ordinal);
+        Assert.Equal("", _error.ToString());
+    }
+
+    [Fact]
+    public void Dry_run_prints_json()
+    {
+        Assert.Equal(0, Run("-p", "--dry-run", "--json", "--sysroot", _tree.Root, "--reuse-cmdline", "--append", "nr_cpus=1", "--initrd", _initrd, _kernel));
+        using JsonDocument json = JsonDocument.Parse(_output.ToString());
+        JsonElement root = json.RootElement;
+        Assert.Equal(["kexec_load", "kexec_file_load"], root.GetProperty("syscalls").EnumerateArray().Select(static e => e.GetString()));
+        Assert.Equal(["kernel", "initrd", "elfcorehdr", "boot_params", "stub"], root.GetProperty("segments").EnumerateArray().Select(static e => e.GetProperty("name").GetString()));
+        Assert.Equal("0x4200000", root.GetProperty("segments")[0].GetProperty("start").GetString());
+        Assert.Equal("media", root.GetProperty("namespaces")[0].GetProperty("memmap").GetString());
+        Assert.Equal("0x17", root.GetProperty("elfCoreHeader")[7].GetProperty("flags").GetString());
+        Assert.StartsWith("root=/dev/vda1 quiet nr_cpus=1 initcall_blacklist=", root.GetProperty("commandLine").GetString(), StringComparison.Ordinal);
+        Assert.Single(root.GetProperty("fileWarnings").EnumerateArray());
+    }
+
+    [Theory]
+    [InlineData("1", 1)]
+    [InlineData("0", 0)]
+    public void Status_is_the_exit_status(string loaded, int expected)
+    {
+        _tree.File("/sys/kernel/kexec_crash_loaded", loaded + "\n");
+        Assert.Equal(expected, Run("-S", $"--sysroot={_tree.Root}"));
+        Assert.Equal(expected, Run("--status", "-p", $"--sysroot={_tree.Root}"));
+        Assert.Equal(0, Run("-S", "-l", $"--sysroot={_tree.Root}"));
+        Assert.Equal("", _output.ToString());
+    }
+
+    [Fact]
+    public void Status_of_a_kernel_without_kexec_is_a_failure()
+    {
+        _tree.Delete("/sys/kernel/kexec_crash_loaded");
+        Assert.Equal(255, Run("-S", $"--sysroot={_tree.Root}"));
+        Assert.Contains("CONFIG_KEXEC", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Region_size_is_printed()
+    {
+        Assert.Equal(0, Run("--print-ckr-size", $"--sysroot={_tree.Root}"));
+        _tree.File("/proc/iomem", "00100000-7fffffff : System RAM\n");
+        Assert.Equal(0, Run("--print-ckr", $"--sysroot={_tree.Root}"));
+        Assert.Equal("201326592\n0\n", _output.ToString());
+    }
+
+    [Theory]
+    [InlineData("-l")]
+    [InlineData("-e")]
+    [InlineData("-f")]
+    [InlineData("--load-preserve-context")]
+    [InlineData("--entry=1")]
+    [InlineData("-x")]
+    public void A_normal_reboot_is_refused(string option)
+    {
+        Assert.Equal(1, Run(option, _kernel));
+        Assert.Contains("normal reboot", _error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("kexec-tools", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--nonsense")]
+    [InlineData("-z")]
+    [InlineData("--re")]
+    [InlineData("--mem-min")]
+    public void A_bad_option_ends_with_1(string option)
+    {
+        Assert.Equal(1, Run("-p", option));
+        Assert.StartsWith("kexec: ", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--mem-min=abc", 1)]
+    [InlineData("--pmem=all", 1)]
+    [InlineData("--serial=ttyUSB0", 1)]
+    [InlineData("--type=multiboot", 255)]
+    [InlineData("--dtb=x", 1)]
+    public void A_bad_value_is_refused_by_name(string option, int status)
+    {
+        Assert.Equal(status, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", option, _kernel));
+        Assert.Contains(option.Split('=')[0].TrimStart('-'), _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Services_options_are_taken()
+    {
+        Assert.Equal(0, Run(
+            "-p", "--dry-run", $"--sysroot={_tree.Root}", "-d", "-x", "-y", "-i", "--noefi", "--args-linux", "--elf64-core-headers", "--reset-vga", "--console-serial",
+            "--serial=0x2f8", "--serial-baud=115200", "--no-cma", "--type=bzImage64", "--mem-min=0x4000000", "--mem-max=01777777777", $"--ramdisk={_initrd}", _kernel));
+        Assert.Equal("", _error.ToString());
+        Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--elf32-core-headers", "--real-mode", _kernel));
+        Assert.Contains("ignored", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void No_reserved_memory_is_told_first()
+    {
+        _tree.File("/proc/iomem", "00100000-7fffffff : System RAM\n");
+        Assert.Equal(1, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "/nonexistent"));
+        Assert.Contains("Memory for crashkernel is not reserved", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_missing_kernel_or_initramfs_is_refused()
+    {
+        Assert.Equal(255, Run("-p", "--dry-run", $"--sysroot={_tree.Root}"));
+        Assert.Contains("No kernel specified", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(255, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--initrd=/nonexistent", _kernel));
+        Assert.Contains("initramfs /nonexistent", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", _kernel, "quiet"));
+    }
+
+    [Fact]
+    public void The_running_initramfs_is_reused_if_it_was_kept()
+    {
+        Assert.Equal(1, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--reuseinitrd", _kernel));
+        Assert.Contains("retain_initrd", _error.ToString(), StringComparison.Ordinal);
+        _tree.Bytes("/sys/firmware/initrd", FakeKernel.Cpio(10));
+        Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--reuseinitrd", _kernel));
+        Assert.Equal(1, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--reuseinitrd", $"--initrd={_initrd}", _kernel));
+    }
+
+    [Fact]
+    public void A_dump_target_on_pmem_is_refused()
+    {
+        Assert.Equal(255, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--dump-target=/dev/pmem0", _kernel));
+        Assert.Contains("namespace0.0", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--dump-target=/dev/pmem0", "--keep-pmem-drivers", _kernel));
+        Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--command-line=root=/dev/pmem0", _kernel));
+        Assert.Contains("root=", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_captured_tree_is_never_loaded_to()
+    {
+        Assert.Equal(1, Run("-p", $"--sysroot={_tree.Root}", _kernel));
+        Assert.Equal(1, Run("-p", "-u", $"--sysroot={_tree.Root}"));
+        Assert.Contains("--dry-run only", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Unload_unloads_and_says_if_it_cannot()
+    {
+        Assert.Equal(0, Run("-p", "-u"));
+        Assert.Equal(255, KexecCommand.Run(["-pu", "-c"], _output, _error, new Calls { Error = 22 }));
+        Assert.Contains("Unloading failed", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_refusal_before_the_load_says_what_is_loaded_too()
+    {
+        Assert.NotEqual(0, Run("-p", "/nonexistent/kernel"));
+        Assert.EndsWith("The crash kernel that was loaded before is still loaded.\n", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Help_and_version_are_printed_and_nothing_else_is_done()
+    {
+        Assert.Equal(0, Run("-h"));
+        Assert.Equal(0, Run("--version"));
+        Assert.Contains("--pmem=WHAT", _output.ToString(), StringComparison.Ordinal);
+        Assert.Equal(1, Run());
+    }
+
+    [Fact]
+    public void Every_option_is_in_the_help()
+    {
+        Run("-h");
+        string help = _output.ToString();
+        string[] silent = ["force", "load", "exec", "load-preserve-context", "load-jump-back-helper", "load-live-update", "exec-live-update", "entry", "no-ifdown", "no-sync", "dtb", "force-dtb", "module", "elf32-core-headers", "real-mode", "entry-32bit"];
+        foreach (LongOption option in KexecOptions.LongOptions)
+            Assert.True(silent.Contains(option.Name) || help.Contains($"--{option.Name}", StringComparison.Ordinal), option.Name);
+    }
+
+    private int Run(params string[] args) => KexecCommand.Run(args, _output, _error, new Calls());
+
+    private sealed class Calls : IKexecSyscalls
+    {
+        public int Error { get; init; }
+
+        public int Load(ulong entry, IReadOnlyList<Segment> segments, ulong flags) => Error;
+
+        public int FileLoad(KernelImage kernel, ReadOnlyMemory<byte> initrd, string? initrdFile, ReadOnlyMemory<byte> commandLine, ulong flags) => Error;
+
+        public int FileUnload(ulong flags) => Error;
+
+        public bool? IsCrashKernelLoaded() => true;
+    }
+}

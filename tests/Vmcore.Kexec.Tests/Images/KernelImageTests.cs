@@ -1,0 +1,111 @@
+using System.Buffers.Binary;
+using Vmcore.Testing.Kexec;
+
+namespace Vmcore.Kexec.Tests.Images;
+
+public sealed class KernelImageTests
+{
+    [Fact]
+    public void A_bzimage_is_read()
+    {
+        KernelImage kernel = KernelImage.Parse("vmlinuz", FakeKernel.BzImage());
+        Assert.True(kernel.IsPlainFile);
+        Assert.Equal(FakeKernel.Release, kernel.Release);
+        Assert.Equal(0x20f, kernel.ProtocolVersion);
+        Assert.Equal(1536, kernel.SetupSize);
+        Assert.Equal(65536, kernel.ProtectedMode.Length);
+        Assert.Equal(0x200000ul, kernel.InitSize);
+        Assert.Equal(0x26c - 0x1f1, kernel.SetupHeader.Length);
+        Assert.Equal(2047, kernel.CommandLineLimit);
+    }
+
+    [Fact]
+    public void A_compressed_one_is_unpacked()
+    {
+        KernelImage kernel = KernelImage.Parse("vmlinuz.gz", FakeKernel.Gzip(FakeKernel.BzImage()));
+        Assert.Equal("bzImage.gz", kernel.Form);
+        Assert.False(kernel.IsPlainFile);
+        Assert.Equal(FakeKernel.BzImage(), kernel.Image.ToArray());
+    }
+
+    [Fact]
+    public void A_unified_image_gives_kernel_and_initramfs()
+    {
+        byte[] initrd = [1, 2, 3, 4, 5];
+        KernelImage kernel = KernelImage.Parse("uki.efi", FakeKernel.Pe((".osrel", [9]), (".linux", FakeKernel.BzImage()), (".initrd", initrd)));
+        Assert.Equal("UKI", kernel.Form);
+        Assert.Equal(FakeKernel.BzImage(), kernel.Image.ToArray());
+        Assert.Equal(initrd, kernel.EmbeddedInitrd.ToArray());
+    }
+
+    public static TheoryData<string, string> Bad => new()
+    {
+        { "empty", "not a Linux kernel" },
+        { "elf", "vmlinux" },
+        { "pe", "not a Linux kernel" },
+        { "old", "older than 0x20c" },
+        { "low", "zImage" },
+        { "32", "32-bit" },
+        { "init_size", "init_size" },
+        { "alignment", "alignment" },
+        { "setup", "setup header" },
+        { "gzip", "gzip data are damaged" },
+        { "preferred", "preferred address" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Bad))]
+    public void What_is_no_kernel_is_refused_in_a_sentence(string kind, string expected)
+    {
+        byte[] image = FakeKernel.BzImage();
+        switch (kind)
+        {
+            case "empty": image = []; break;
+            case "elf": image = [0x7f, (byte)'E', (byte)'L', (byte)'F', 2, 1]; break;
+            case "pe": image = FakeKernel.Pe((".text", [1])); break;
+            case "old": image[0x206] = 0x0b; break;
+            case "low": image[0x211] = 0; break;
+            case "32": image[0x236] = 0; break;
+            case "init_size": BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(0x260), uint.MaxValue); break;
+            case "alignment": BinaryPrimitives.WriteUInt32LittleEndian(image.AsSpan(0x230), 0x300000); break;
+            case "setup": image[0x1f1] = 255; break;
+            case "gzip": image = FakeKernel.Gzip(image)[..100]; image[50] ^= 0xff; image[20] ^= 0xff; break;
+            case "preferred": image[0x25f] = 0xff; break;
+            default: Assert.Fail(kind); break;
+        }
+
+        KexecException e = Assert.Throws<KexecException>(() => KernelImage.Parse("thing", image));
+        Assert.Contains("thing", e.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, e.Message, StringComparison.Ordinal);
+        Assert.Equal(255, e.ExitStatus);
+    }
+
+    [Fact]
+    public void Damaged_bytes_never_end_in_another_exception()
+    {
+        var random = new Random(1);
+        byte[][] good = [FakeKernel.BzImage(), FakeKernel.Pe((".linux", FakeKernel.BzImage())), FakeKernel.Gzip(FakeKernel.BzImage())];
+        for (int i = 0; i < 3000; i++)
+        {
+            byte[] image = (byte[])good[i % 3].Clone();
+            for (int j = 0; j < 4; j++)
+                image[random.Next(Math.Min(image.Length, 0x600))] = (byte)random.Next(256);
+            try
+            {
+                KernelImage kernel = KernelImage.Parse("thing", image[..random.Next(image.Length)]);
+                _ = (kernel.Release, kernel.ProtectedMode.Length, kernel.SetupHeader.Length);
+            }
+            catch (KexecException e)
+            {
+                Assert.Contains("thing", e.Message, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_file_that_is_not_there_is_refused()
+    {
+        KexecException e = Assert.Throws<KexecException>(() => KernelImage.Open("/nonexistent/vmlinuz"));
+        Assert.Contains("/nonexistent/vmlinuz", e.Message, StringComparison.Ordinal);
+    }
+}

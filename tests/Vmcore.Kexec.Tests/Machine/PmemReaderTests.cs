@@ -1,0 +1,105 @@
+using Vmcore.Memory;
+using Vmcore.Testing.Kexec;
+
+namespace Vmcore.Kexec.Tests.Machines;
+
+public sealed class PmemReaderTests
+{
+    [Fact]
+    public void Stock_machine_has_an_fsdax_and_a_devdax_namespace_on_media()
+    {
+        using TestTree tree = TestTree.Stock();
+        IReadOnlyList<PmemNamespace> spaces = MachineReader.Read(tree.Root).Namespaces;
+        Assert.Equal(2, spaces.Count);
+        Assert.Equal(("namespace0.0 (fsdax, pmem0)", MemmapPlace.Media), (spaces[0].Title, spaces[0].Memmap));
+        Assert.Equal(new PhysicalRange(0x100000000, 0x110000000), spaces[0].Range);
+        Assert.Equal(new PhysicalRange(0x100000000, 0x100600000), spaces[0].Metadata);
+        Assert.Equal(("namespace0.1 (devdax, dax0.1)", MemmapPlace.Media), (spaces[1].Title, spaces[1].Memmap));
+        Assert.Equal(new PhysicalRange(0x110000000, 0x110400000), spaces[1].Metadata);
+    }
+
+    [Fact]
+    public void Map_mem_has_its_memmap_in_ram()
+    {
+        using TestTree tree = TestTree.Rfc();
+        Machine machine = MachineReader.Read(tree.Root);
+        Assert.Equal([MemmapPlace.Media, MemmapPlace.Media, MemmapPlace.Ram], machine.Namespaces.Select(static n => n.Memmap));
+        Assert.Equal(2, machine.NamespacesOnMedia.Count());
+        Assert.True(machine.Namespaces[2].Metadata.IsEmpty);
+    }
+
+    [Fact]
+    public void A_namespace_whose_claim_is_not_bound_has_no_memmap()
+    {
+        using TestTree tree = TestTree.Stock()
+            .Delete("/sys/bus/nd/devices/pfn0.0/resource").Delete("/sys/bus/nd/devices/pfn0.0/size").Delete("/sys/bus/nd/devices/pfn0.0/block");
+        PmemNamespace space = MachineReader.Read(tree.Root).Namespaces[0];
+        Assert.Equal(MemmapPlace.None, space.Memmap);
+        Assert.Contains("not active", space.Note, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("btt0.0", "safe", "sector")]
+    [InlineData("", "raw", "raw")]
+    [InlineData("../../../etc", "raw", "raw")]
+    public void Sector_and_raw_have_none(string holder, string mode, string expected)
+    {
+        using TestTree tree = TestTree.Stock().File("/sys/bus/nd/devices/namespace0.0/holder", holder + "\n").File("/sys/bus/nd/devices/namespace0.0/mode", mode + "\n");
+        PmemNamespace space = MachineReader.Read(tree.Root).Namespaces[0];
+        Assert.Equal((MemmapPlace.None, expected), (space.Memmap, space.Mode));
+    }
+
+    [Fact]
+    public void Legacy_pmem_without_an_info_block_has_its_memmap_in_ram()
+    {
+        using TestTree tree = Legacy();
+        PmemNamespace space = Assert.Single(MachineReader.Read(tree.Root).Namespaces);
+        Assert.Equal(MemmapPlace.Ram, space.Memmap);
+        Assert.Equal("namespace0.0 (fsdax, pmem0)", space.Title);
+    }
+
+    [Fact]
+    public void Legacy_pmem_made_raw_by_force_has_none()
+    {
+        using TestTree tree = Legacy().File("/sys/bus/nd/devices/namespace0.0/force_raw", "1\n");
+        Assert.Equal(MemmapPlace.None, Assert.Single(MachineReader.Read(tree.Root).Namespaces).Memmap);
+    }
+
+    [Fact]
+    public void Memory_given_to_the_system_is_ram_and_no_pmem()
+    {
+        using TestTree tree = Kmem();
+        Machine machine = MachineReader.Read(tree.Root);
+        Assert.Equal(("system-ram", MemmapPlace.SystemRam), (machine.Namespaces[1].Mode, machine.Namespaces[1].Memmap));
+        Assert.True(machine.HasKmem);
+        Assert.True(machine.Iomem.SystemRam.Contains(0x118000));
+        Assert.False(machine.Pmem.Contains(0x118000));
+        Assert.True(machine.Pmem.Contains(0x110000));
+    }
+
+    [Fact]
+    public void Data_outside_the_namespace_is_not_believed()
+    {
+        using TestTree tree = TestTree.Stock().File("/sys/bus/nd/devices/pfn0.0/resource", "0x90000000\n");
+        Assert.Equal(MemmapPlace.None, MachineReader.Read(tree.Root).Namespaces[0].Memmap);
+    }
+
+    /// <summary>The stock machine with the devdax namespace bound to kmem.</summary>
+    internal static TestTree Kmem() => TestTree.Stock()
+        .Delete("/sys/bus/dax/devices/dax0.1/driver")
+        .Link("/sys/bus/dax/devices/dax0.1/driver", "../../drivers/kmem")
+        .File("/proc/iomem", Stock612.Iomem.Replace(
+            "  110400000-117ffffff : dax0.1", "  110400000-117ffffff : dax0.1\n    118000000-11fffffff : System RAM (kmem)", StringComparison.Ordinal) + "\n");
+
+    private static TestTree Legacy() => TestTree.Machine(
+            """
+            00001000-0009fbff : System RAM
+            00100000-bfffffff : System RAM
+              20000000-2fffffff : Crash kernel
+            240000000-2ffffffff : Persistent Memory (legacy)
+              240000000-2ffffffff : namespace0.0
+            """,
+            "0x13728000 1024", 0xffff888000000000, 0xffffffff81000000, 0x1000000, 0x2000000)
+        .Devices("/sys/bus/nd/devices", "namespace0.0/resource=0x240000000\nnamespace0.0/size=3221225472\nnamespace0.0/mode=memory\nnamespace0.0/holder=\nnamespace0.0/force_raw=0")
+        .File("/sys/bus/nd/devices/namespace0.0/block/pmem0/size", "0");
+}

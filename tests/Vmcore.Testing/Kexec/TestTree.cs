@@ -1,0 +1,125 @@
+using System.Buffers.Binary;
+using System.Globalization;
+
+namespace Vmcore.Testing.Kexec;
+
+/// <summary>A folder with /proc and /sys of a machine, for the loader to read. Deleted at the end.</summary>
+public sealed class TestTree : IDisposable
+{
+    public TestTree() => Root = Directory.CreateTempSubdirectory("vmcore-tree-").FullName;
+
+    public string Root { get; }
+
+    public void Dispose() => Directory.Delete(Root, recursive: true);
+
+    /// <summary>The Debian 6.12 machine: 2 CPUs, one crash region, fsdax and devdax namespaces with map=dev.</summary>
+    public static TestTree Stock() => Machine(Stock612.Iomem, "0x0000000013728000 1024", 0xffff897a80000000, 0xffffffffaa200000, 0x10a00000, 0x2c30000)
+        .Devices("/sys/bus/nd/devices", Stock612.Nd)
+        .Devices("/sys/bus/dax/devices", Stock612.Dax)
+        .File("/sys/bus/nd/devices/pfn0.0/block/pmem0/size", "0")
+        .Link("/sys/bus/dax/devices/dax0.1/driver", "../../drivers/device_dax");
+
+    /// <summary>The 6.1 machine with the kernel's list of memmaps: fsdax dev, devdax dev, fsdax mem.</summary>
+    public static TestTree Rfc() => Machine(Rfc61.Iomem, "0x00000000011a0000 1024", 0xffff8b5040000000, 0xffffffff82e00000, 0x9600000, 0x1630000)
+        .Devices("/sys/bus/nd/devices", Rfc61.Nd)
+        .Devices("/sys/bus/dax/devices", Rfc61.Dax)
+        .Append("/proc/kallsyms", "ffffffff83e12340 d devm_memmap_vmcore_head\n");
+
+    /// <summary>A machine without pmem.</summary>
+    public static TestTree Machine(string iomem, string vmcoreinfo, ulong pageOffset, ulong text, ulong textPhysical, ulong textSize)
+    {
+        var tree = new TestTree();
+        return tree.File("/proc/iomem", iomem + "\n")
+            .File("/proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/vda1 crashkernel=192M quiet\n")
+            .File("/proc/sys/kernel/osrelease", "6.12.0-test\n")
+            .File("/proc/kallsyms", string.Create(
+                CultureInfo.InvariantCulture,
+                $"{text:x16} T startup_64\n{text:x16} T _stext\n{text:x16} T _text\n{text + textSize:x16} B _end\n{text + 16:x16} t _endless\n"))
+            .Bytes("/proc/kcore", Kcore(pageOffset, text, textPhysical, textSize))
+            .File("/sys/kernel/vmcoreinfo", vmcoreinfo + "\n")
+            .File("/sys/kernel/kexec_crash_loaded", "0\n")
+            .File("/sys/kernel/kexec_loaded", "0\n")
+            .File("/sys/devices/system/cpu/possible", "0-3\n")
+            .File("/sys/devices/system/cpu/cpu0/crash_notes", "2a14c00\n")
+            .File("/sys/devices/system/cpu/cpu0/crash_notes_size", "368\n")
+            .File("/sys/devices/system/cpu/cpu1/crash_notes", "2b14c00\n")
+            .File("/sys/devices/system/cpu/cpu1/crash_notes_size", "368\n");
+    }
+
+    public TestTree File(string path, string content) => Bytes(path, System.Text.Encoding.UTF8.GetBytes(content));
+
+    public TestTree Append(string path, string content)
+    {
+        System.IO.File.AppendAllText(Root + path, content);
+        return this;
+    }
+
+    public TestTree Bytes(string path, byte[] content)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Root + path)!);
+        System.IO.File.WriteAllBytes(Root + path, content);
+        return this;
+    }
+
+    public TestTree Link(string path, string target)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(Root + path)!);
+        System.IO.File.CreateSymbolicLink(Root + path, target);
+        return this;
+    }
+
+    public TestTree Delete(string path)
+    {
+        if (Directory.Exists(Root + path))
+            Directory.Delete(Root + path, recursive: true);
+        else
+            System.IO.File.Delete(Root + path);
+        return this;
+    }
+
+    /// <summary>Lines of "device/attribute=value".</summary>
+    public TestTree Devices(string folder, string lines)
+    {
+        foreach (string line in lines.Split('\n'))
+        {
+            int equals = line.IndexOf('=', StringComparison.Ordinal);
+            string value = line[(equals + 1)..];
+            // What reads as ENXIO was captured as nothing: there is no such file here.
+            if (value.Length > 0 || line.Contains("holder", StringComparison.Ordinal))
+                File($"{folder}/{line[..equals]}", value + "\n");
+        }
+
+        return this;
+    }
+
+    /// <summary>An ELF file like /proc/kcore: unsorted, text first, vmalloc space without a physical address.</summary>
+    private static byte[] Kcore(ulong pageOffset, ulong text, ulong textPhysical, ulong textSize)
+    {
+        (ulong Virtual, ulong Physical, ulong Size)[] segments =
+        [
+            (text, textPhysical, textSize),
+            (0xffffb00000000000, ulong.MaxValue, 0x1fffffffffff),
+            (0xffffffffc0000000, ulong.MaxValue, 0x3f000000),
+            (pageOffset + 0x100000, 0x100000, 0x1bedc000),
+            (pageOffset + 0x1000, 0x1000, 0x9e000),
+            (0xffffe90000000000, ulong.MaxValue, 0x700000),
+        ];
+        byte[] bytes = new byte[4096];
+        bytes[0] = 0x7f;
+        "ELF"u8.CopyTo(bytes.AsSpan(1));
+        bytes[4] = 2;
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(32), 64);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(54), 56);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(56), (ushort)segments.Length);
+        for (int i = 0; i < segments.Length; i++)
+        {
+            Span<byte> header = bytes.AsSpan(64 + (i * 56), 56);
+            BinaryPrimitives.WriteUInt32LittleEndian(header, 1);
+            BinaryPrimitives.WriteUInt64LittleEndian(header[16..], segments[i].Virtual);
+            BinaryPrimitives.WriteUInt64LittleEndian(header[24..], segments[i].Physical);
+            BinaryPrimitives.WriteUInt64LittleEndian(header[40..], segments[i].Size);
+        }
+
+        return bytes;
+    }
+}
