@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Globalization;
+using Vmcore.Hashing;
 using Vmcore.Memory;
 
 namespace Vmcore.Kexec;
@@ -128,8 +130,14 @@ internal static class CrashLayout
     {
         var hash = new Sha256();
         foreach (Segment segment in segments.Where(static s => s.IsVerified))
-            hash.Append(segment.Data.Span, segment.Memory.Length - (ulong)segment.Data.Length);
-        return hash.Finish();
+        {
+            hash.Append(segment.Data.Span);
+            hash.AppendZeros(segment.Memory.Length - (ulong)segment.Data.Length);
+        }
+
+        // As words, the way the stub compares them.
+        byte[] digest = hash.Finish();
+        return [.. Enumerable.Range(0, digest.Length / 4).Select(i => BinaryPrimitives.ReadUInt32BigEndian(digest.AsSpan(i * 4)))];
     }
 
     private static List<string> Extra(Machine machine, LoadOptions options, IReadOnlyList<E820Entry> memory, PhysicalRange header)

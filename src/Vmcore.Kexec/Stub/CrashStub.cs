@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Text;
+using Vmcore.Hashing;
 using Vmcore.Memory;
 
 namespace Vmcore.Kexec;
@@ -207,7 +209,7 @@ internal sealed record CrashStub
         ulong total = 0;
         foreach (PhysicalRange range in request.Hashed)
             total += range.Length;
-        asm.Bytes(Sha256.Padding(total));
+        asm.Bytes(FinalBlock(total));
         asm.Bind(table);
         foreach (PhysicalRange range in request.Hashed)
         {
@@ -217,5 +219,14 @@ internal sealed record CrashStub
 
         asm.Qword(0);
         asm.Qword(0);
+    }
+
+    /// <summary>The block that ends a message of whole blocks: a one bit, zeros, and the length in bits.</summary>
+    private static byte[] FinalBlock(ulong length)
+    {
+        byte[] block = new byte[64];
+        block[0] = 0x80;
+        BinaryPrimitives.WriteUInt64BigEndian(block.AsSpan(56), length * 8);
+        return block;
     }
 }

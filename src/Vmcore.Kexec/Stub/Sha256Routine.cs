@@ -1,3 +1,5 @@
+using Vmcore.Hashing;
+
 namespace Vmcore.Kexec;
 
 /// <summary>The machine code that hashes memory at the crash: general registers only, since SSE is off then.</summary>

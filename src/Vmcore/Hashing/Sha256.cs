@@ -22,8 +22,11 @@ public sealed class Sha256
     /// <summary>Creates a hash of nothing yet.</summary>
     public Sha256() => Reset();
 
-    // The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
-    private static ReadOnlySpan<uint> K =>
+    /// <summary>The first 32 bits of the fractional parts of the square roots of the first eight primes.</summary>
+    public static ReadOnlySpan<uint> InitialState => [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
+
+    /// <summary>The first 32 bits of the fractional parts of the cube roots of the first 64 primes.</summary>
+    public static ReadOnlySpan<uint> RoundConstants =>
     [
         0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5, 0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
         0xe49b69c1, 0xefbe4786, 0x0fc19dc6, 0x240ca1cc, 0x2de92c6f, 0x4a7484aa, 0x5cb0a9dc, 0x76f988da, 0x983e5152, 0xa831c66d, 0xb00327c8, 0xbf597fc7, 0xc6e00bf3, 0xd5a79147, 0x06ca6351, 0x14292967,
@@ -62,6 +65,16 @@ public sealed class Sha256
         _filled = bytes.Length;
     }
 
+    /// <summary>Adds bytes of zero.</summary>
+    /// <param name="count">How many.</param>
+    public void AppendZeros(ulong count)
+    {
+        Span<byte> zeros = stackalloc byte[1024];
+        zeros.Clear();
+        for (; count > 0; count -= Math.Min(count, (ulong)zeros.Length))
+            Append(zeros[..(int)Math.Min(count, (ulong)zeros.Length)]);
+    }
+
     /// <summary>Ends the hash and starts a new one.</summary>
     /// <returns>32 bytes.</returns>
     public byte[] Finish()
@@ -82,9 +95,7 @@ public sealed class Sha256
 
     private void Reset()
     {
-        // The first 32 bits of the fractional parts of the square roots of the first eight primes.
-        ReadOnlySpan<uint> initial = [0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19];
-        initial.CopyTo(_state);
+        InitialState.CopyTo(_state);
         _filled = 0;
         _length = 0;
     }
@@ -92,7 +103,7 @@ public sealed class Sha256
     private void Compress(ReadOnlySpan<byte> block)
     {
         Span<uint> w = _schedule;
-        ReadOnlySpan<uint> k = K;
+        ReadOnlySpan<uint> k = RoundConstants;
         for (int i = 0; i < 16; i++)
             w[i] = BinaryPrimitives.ReadUInt32BigEndian(block[(i * 4)..]);
         for (int i = 16; i < 64; i++)

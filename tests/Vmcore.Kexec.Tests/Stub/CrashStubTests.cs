@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using CsCheck;
+using Vmcore.Hashing;
 using Vmcore.Memory;
 
 namespace Vmcore.Kexec.Tests.Stub;
@@ -21,7 +22,7 @@ public sealed unsafe class CrashStubTests
             bytes =>
             {
                 byte[] padded = Pad(bytes);
-                uint[] state = [.. Sha256.InitialState];
+                uint[] state = Sha256.InitialState.ToArray();
                 fixed (uint* s = state)
                 fixed (byte* d = padded)
                     ((delegate* unmanaged<uint*, byte*, ulong, void>)routine)(s, d, (ulong)padded.Length / 64);
@@ -43,7 +44,7 @@ public sealed unsafe class CrashStubTests
             byte[] bytes = new byte[1 << 20];
             bytes.AsSpan().Fill(fill);
             byte[] padded = Pad(bytes);
-            uint[] state = [.. Sha256.InitialState];
+            uint[] state = Sha256.InitialState.ToArray();
             fixed (uint* s = state)
             fixed (byte* d = padded)
                 ((delegate* unmanaged<uint*, byte*, ulong, void>)routine)(s, d, (ulong)padded.Length / 64);
@@ -78,12 +79,13 @@ public sealed unsafe class CrashStubTests
             random.NextBytes(span);
             // The second half is what the kernel fills with zeros.
             span[(sizes[i] / 2)..].Clear();
-            hash.Append(span[..(sizes[i] / 2)], (ulong)sizes[i] / 2);
+            hash.Append(span[..(sizes[i] / 2)]);
+            hash.AppendZeros((ulong)sizes[i] / 2);
             ranges.Add(new((ulong)buffers[i], (ulong)buffers[i] + (ulong)sizes[i]));
         }
 
         using var memory = new ExecutableMemory(CrashStub.MemorySize);
-        CrashStub stub = CrashStub.Build(Request(memory.Address, ranges, hash.Finish()));
+        CrashStub stub = CrashStub.Build(Request(memory.Address, ranges, ToWords(hash.Finish())));
         memory.Write(stub.Code);
         var verify = (delegate* unmanaged<int>)(memory.Pointer + stub.VerifyOffset);
         Assert.Equal(0, verify());
@@ -150,6 +152,9 @@ public sealed unsafe class CrashStubTests
         BinaryPrimitives.WriteUInt64BigEndian(padded.AsSpan(padded.Length - 8), (ulong)bytes.Length * 8);
         return padded;
     }
+
+    private static uint[] ToWords(byte[] digest) =>
+        [.. Enumerable.Range(0, digest.Length / 4).Select(n => BinaryPrimitives.ReadUInt32BigEndian(digest.AsSpan(n * 4)))];
 
     private static byte[] ToBytes(uint[] state)
     {
