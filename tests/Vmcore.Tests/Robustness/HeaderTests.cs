@@ -80,13 +80,13 @@ public class HeaderTests
         (int headers, int count) = HostileMachine.ProgramHeaders(source.Bytes);
         (int Offset, int Width)[] fields = [(0, 4), (4, 4), (8, 8), (16, 8), (24, 8), (32, 8), (40, 8), (48, 8)];
         int round = 0;
-        for (int header = 0; header < count; header++)
+        // The notes, the kernel text, and the last, which is pmem.
+        foreach (int header in new[] { 0, 1, count - 1 })
         {
             foreach ((int offset, int width) in fields)
             {
-                foreach (ulong value in s_values)
+                foreach (ulong value in s_values.Where((_, i) => width == 8 ? i % 2 == round % 2 : i % 4 == 0))
                 {
-                    // One way a value: all of them meet each field in some way.
                     source.WriteNumber(headers + (56 * header) + offset, value, width);
                     HostileRun.One(source, round++ % HostileRun.Ways, noCanary: false);
                     source.Restore();

@@ -1,11 +1,10 @@
 using System.Buffers.Binary;
 using Vmcore.Formats.Elf;
 using Vmcore.Testing;
-using Vmcore.Tests.Synthetic;
 
 namespace Vmcore.Tests.Robustness;
 
-/// <summary>A machine as small as one can be: 46 MiB of RAM with a page of every kind, and a live namespace on pmem.</summary>
+/// <summary>A machine as small as one can be: 15 MiB of RAM with pages of many kinds, and a live namespace on 6 MiB of pmem.</summary>
 internal static class HostileMachine
 {
     private const ulong MiB = 1 << 20;
@@ -30,10 +29,12 @@ internal static class HostileMachine
 
     private static SyntheticMachine Create()
     {
-        var machine = new SyntheticMachine(new() { Era = KernelEra.V6_1, RfcList = true });
-        machine.AddRam(0x1000, 0x9ec00).AddRam(MiB, 47 * MiB);
-        SampleMachines.Fill(machine, 0x1800);
-        machine.AddPmem(4096 * MiB, 16 * MiB).AddNamespace(0, 12 * MiB);
+        var machine = new SyntheticMachine(new() { Era = KernelEra.V6_1, RfcList = true, KernelPhysicalStart = 2 * MiB });
+        machine.AddRam(0x1000, 0x9ec00).AddRam(MiB, 15 * MiB);
+        machine.Place(0x800, PageKind.AnonHuge).Place(0xa00, PageKind.Free, 8)
+            .PlaceMany(0xb00, 20, PageKind.PageCache).PlaceMany(0xb20, 20, PageKind.Anonymous).PlaceMany(0xb40, 4, PageKind.Slab, 3)
+            .PlaceMany(0xb80, 8, PageKind.PageTable).PlaceMany(0xb90, 3, PageKind.HwPoison).PlaceMany(0xba0, 8, PageKind.Free, 2);
+        machine.AddPmem(4096 * MiB, 6 * MiB).AddNamespace(0, 6 * MiB);
         return machine;
     }
 }

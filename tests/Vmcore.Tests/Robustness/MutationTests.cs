@@ -7,14 +7,14 @@ using Vmcore.Memmap;
 namespace Vmcore.Tests.Robustness;
 
 /// <summary>
-/// Random damage to a good file, by seed. VMCORE_FUZZ_ROUNDS=N makes it N rounds a test in place of a hundred and
+/// Random damage to a good file, by seed. VMCORE_FUZZ_ROUNDS=N makes it N rounds a test in place of sixty and
 /// VMCORE_FUZZ_SEED=S starts at another seed; a failure names the seed of its round.
 /// </summary>
 public class MutationTests
 {
     private static readonly ulong[] s_values = [0, 1, 0xff, 0xfff, 0x1000, 0xffff, 0x7fffffff, 0xffffffff, 1UL << 46, 1UL << 52, 1UL << 63, ulong.MaxValue, 0xffff888000000000, 0xffffea0000000000];
 
-    private static int Rounds => Setting("VMCORE_FUZZ_ROUNDS", 100);
+    private static int Rounds => Setting("VMCORE_FUZZ_ROUNDS", 60);
 
     private static int FirstSeed => Setting("VMCORE_FUZZ_SEED", 1);
 
