@@ -8,6 +8,7 @@ internal static class Program
 {
     private static int Main(string[] args)
     {
+        StandardStreams.Fill();
         string name = CalledAs();
         if (name is not ("makedumpfile" or "kexec" or "vmcore-dmesg"))
         {
@@ -30,7 +31,7 @@ internal static class Program
         {
             Complain(name, e.Message);
         }
-        catch (IOException e)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // The console itself is gone or full.
             Complain(name, e.Message);
@@ -68,7 +69,7 @@ internal static class Program
         {
             Console.Error.WriteLine($"{name}: {message}");
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             // Nobody is listening; the exit status still says it.
         }

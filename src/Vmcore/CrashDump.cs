@@ -171,13 +171,32 @@ public sealed class CrashDump : IDisposable
         Format = DumpFormat.Elf;
         ElfCoreFile file = Elf = ElfCoreFile.Open(_source);
         _problems.AddRange(file.Problems);
-        IsIncomplete |= (file.Flags & ElfConstants.FlagIncomplete) != 0 || file.Loads.Any(l => l.FileSize != 0 && l.Offset + l.FileSize > (ulong)_source.Length);
+        IsIncomplete |= (file.Flags & ElfConstants.FlagIncomplete) != 0 || file.IsTruncated;
         Machine = file.Machine;
         Loads = file.Loads;
         NoteArea = file.NoteArea;
         Notes = file.Notes;
         SetInfo(VmcoreInfoNote());
-        Memory = new ElfMemory(file, System.Numerics.BitOperations.Log2((uint)(Info?.PageSize ?? 4096)));
+        var memory = new ElfMemory(file, PageShift());
+        Memory = memory;
+        if (memory.SharedBytes > 0)
+        {
+            _problems.Add($"{Name}: PT_LOADs give {memory.SharedBytes} bytes more than the file has, by naming the same bytes for several addresses; those are not read");
+            IsIncomplete = true;
+        }
+    }
+
+    private int PageShift()
+    {
+        const int X86PageSize = 4096;
+        int size = Info?.PageSize ?? X86PageSize;
+        if (Machine == ElfMachine.X86_64 && size != X86PageSize)
+        {
+            _problems.Add($"{Name}: vmcoreinfo: PAGESIZE is {size}, but x86_64 has pages of {X86PageSize} bytes; ignored");
+            size = X86PageSize;
+        }
+
+        return System.Numerics.BitOperations.Log2((uint)size);
     }
 
     private void OpenKdump()
@@ -210,6 +229,12 @@ public sealed class CrashDump : IDisposable
         // The dump's own text has the addresses of the kernel that ran; another can at best agree with it.
         if (text.Length == 0 && _options.VmcoreInfo is { } given)
             text = given;
+        if (text.Length > VmcoreInfo.MaxLength)
+        {
+            _problems.Add($"{Name}: vmcoreinfo: {text.Length} bytes; only the first {VmcoreInfo.MaxLength} are read");
+            text = text[..VmcoreInfo.MaxLength];
+        }
+
         if (text.Length > 0)
             Info = VmcoreInfo.Parse(text.Span);
     }

@@ -15,6 +15,9 @@ internal sealed class MakedumpfileCommand
     private const int Failure = 1;
     private const int WrongRelease = 2;
 
+    /// <summary>SIGXFSZ on every Linux that .NET runs on.</summary>
+    private const int FileSizeSignal = 25;
+
     private readonly MakedumpfileOptions _options;
     private readonly Messages _messages;
 
@@ -100,6 +103,9 @@ internal sealed class MakedumpfileCommand
             _messages.Line(MessageKind.Common, string.Create(CultureInfo.InvariantCulture, $"The dump will contain {dump.Pmem.UserData.PageCount} pages of pmem user data, as --include-pmem-userdata asks for."));
         using CancellationTokenSource cancel = new();
         using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, cancel), terminate = OnSignal(PosixSignal.SIGTERM, cancel), hangUp = OnSignal(PosixSignal.SIGHUP, cancel);
+
+        // Beyond a limit on the size of files the system sends a signal that kills; without it the write fails, and the dump is finished as on a full disk.
+        using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileSizeSignal, static context => context.Cancel = true);
         for (int i = 0; ; i++)
         {
             DumpReport report = WriteLevel(dump, _options.Levels[i], progress, overwrite: i > 0, cancel.Token);

@@ -56,9 +56,22 @@ public abstract class KernelAddressSpace : IVirtualMemory
     /// <returns>The runs in ascending order of virtual address; <paramref name="limit"/> of them if there are more.</returns>
     public IReadOnlyList<MappedRun> FindMapped(ulong start, ulong end, int limit, out int tablesMissing)
     {
+        long steps = long.MaxValue;
+        return FindMapped(start, end, limit, ref steps, out tablesMissing);
+    }
+
+    /// <summary>As the other one, with a budget over many calls.</summary>
+    /// <param name="start">First virtual address.</param>
+    /// <param name="end">One past the last.</param>
+    /// <param name="limit">Most runs to list.</param>
+    /// <param name="steps">Most entries to look at; what is left of it afterwards. At 0 the walk ends: tables that name themselves map any range in pages of 4 KiB.</param>
+    /// <param name="tablesMissing">Receives how many table entries could not be followed.</param>
+    /// <returns>The runs that were found.</returns>
+    public IReadOnlyList<MappedRun> FindMapped(ulong start, ulong end, int limit, ref long steps, out int tablesMissing)
+    {
         List<MappedRun> runs = [];
         tablesMissing = 0;
-        for (ulong address = start; address < end && runs.Count < limit;)
+        for (ulong address = start; address < end && runs.Count < limit && steps > 0; steps--)
         {
             Translation translation = Translate(address);
             ulong step = translation.Size - (address & (translation.Size - 1));

@@ -27,7 +27,8 @@ public static class DumpNotes
             if (note.Name == PmemNote.Name && note.Type is PmemNote.Type or CountsType)
                 continue;
             ReadOnlySpan<byte> descriptor = note.Descriptor(dump.NoteArea.Span);
-            bool isInfo = note is { Name: "VMCOREINFO", Type: 0 };
+            // Readers go by the first one. Only that is replaced: a hundred thousand copies of the text would fill the memory.
+            bool isInfo = !hasInfo && note is { Name: "VMCOREINFO", Type: 0 };
             if (isInfo && dump.Info is not null)
                 descriptor = dump.Info.Text.Span;
             hasInfo |= isInfo;

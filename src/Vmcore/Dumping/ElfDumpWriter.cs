@@ -44,22 +44,25 @@ internal sealed class ElfDumpWriter
     {
         if (_plan.Dump.Loads.Count == 0)
             throw new MissingInformationException($"{_plan.Dump.Name}: an ELF dump can only be made of an ELF file; leave out -E");
+        RefuseHeaps();
         PlanPass.Run(_plan, _cache, _report, observer, cancel, DropZeroPages);
         var cut = new ElfSegmentPlan(KeptOf, _memory.PageShift);
         List<ElfSegment> segments = [];
-        if (_report.End == DumpEnd.Complete)
+        foreach (ElfSegment load in _plan.Dump.Loads)
         {
-            foreach (ElfSegment load in _plan.Dump.Loads)
+            if (_report.End == DumpEnd.Complete)
                 segments.AddRange(cut.Cut(load));
+            else
+                segments.Add(load with { Offset = 0, FileSize = 0 }); // Stopped before anything was written: a file without content that readers open.
         }
 
         _report.ExcludedInElf = cut.LeftOut;
-        Place(segments);
+        List<ElfSegment> blocks = ElfDataLayout.Place(segments, NotesOffset(segments.Count + 1) + _notes.Length, _memory.PageSize);
         try
         {
             WriteHeaders(segments, incomplete: true);
             if (_report.End == DumpEnd.Complete)
-                CopyData(segments, cut, observer, cancel);
+                CopyData(blocks, cut, observer, cancel);
         }
         catch (FileAccessException e) when (e.IsNoSpace)
         {
@@ -68,9 +71,20 @@ internal sealed class ElfDumpWriter
 
         _sink.LiftLimit();
         WriteHeaders(segments, incomplete: _report.End != DumpEnd.Complete);
-        long length = segments.Where(s => s.FileSize > 0).Select(s => (long)(s.Offset + s.FileSize)).DefaultIfEmpty(0).Max();
+        long length = blocks.Count == 0 ? 0 : (long)(blocks[^1].Offset + blocks[^1].FileSize);
         _sink.Complete(_report.End == DumpEnd.Complete ? Math.Max(length, _sink.End) : _sink.End);
         _report.BytesWritten = _sink.BytesWritten;
+    }
+
+    /// <summary>Each PT_LOAD is cut by itself, so the work grows with how often they overlap: a few times in a file that a tool wrote.</summary>
+    private void RefuseHeaps()
+    {
+        const ulong MostOverlap = 64;
+        ulong total = 0, file = (ulong)_plan.Dump.Elf!.Source.Length;
+        foreach (ElfSegment load in _plan.Dump.Loads)
+            total += load.FileSize;
+        if (total / MostOverlap > file)
+            throw new MissingInformationException($"{_plan.Dump.Name}: the PT_LOADs overlap: they name {total} bytes of a file of {file}; an ELF dump of it cannot be made: leave out -E");
     }
 
     private void DropZeroPages(PlanWindow window)
@@ -115,21 +129,6 @@ internal sealed class ElfDumpWriter
 
         _loaded = number;
         return _window.Kept;
-    }
-
-    private void Place(List<ElfSegment> segments)
-    {
-        ulong page = (ulong)_memory.PageSize, at = (ulong)(NotesOffset(segments.Count + 1) + _notes.Length);
-        for (int i = 0; i < segments.Count; i++)
-        {
-            ElfSegment segment = segments[i];
-            if (segment.FileSize == 0)
-                continue;
-            // The offset has the address's place in the page, so that the file can be mapped.
-            at = ((at + page - 1) & ~(page - 1)) + (segment.PhysicalAddress & (page - 1));
-            segments[i] = segment with { Offset = at };
-            at += segment.FileSize;
-        }
     }
 
     private static long NotesOffset(int headers) =>
@@ -184,14 +183,14 @@ internal sealed class ElfDumpWriter
         BinaryPrimitives.WriteUInt64LittleEndian(entry[48..], segment.Align);
     }
 
-    private void CopyData(List<ElfSegment> segments, ElfSegmentPlan cut, IDumpObserver observer, CancellationToken cancel)
+    private void CopyData(List<ElfSegment> blocks, ElfSegmentPlan cut, IDumpObserver observer, CancellationToken cancel)
     {
         observer.Started(DumpStep.CopyingData);
         long started = Stopwatch.GetTimestamp();
         ulong total = 0, done = 0;
-        foreach (ElfSegment segment in segments)
+        foreach (ElfSegment segment in blocks)
             total += segment.FileSize >> _memory.PageShift;
-        foreach (ElfSegment segment in segments.Where(s => s.FileSize > 0))
+        foreach (ElfSegment segment in blocks)
         {
             ulong written = segment.PhysicalAddress;
             foreach (PhysicalRange run in cut.KeptRuns(segment))

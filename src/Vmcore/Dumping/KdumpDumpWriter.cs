@@ -21,6 +21,8 @@ internal sealed class KdumpDumpWriter
     private readonly PlanCache _cache;
     private readonly byte[] _notes;
     private readonly int _pageSize;
+    private readonly bool _isStream;
+    private readonly byte[] _reserve = new byte[FlushBytes];
 
     internal KdumpDumpWriter(DumpPlan plan, IByteSink sink, DumpReport report, PlanCache cache)
     {
@@ -30,16 +32,20 @@ internal sealed class KdumpDumpWriter
         _cache = cache;
         _notes = DumpNotes.Build(plan);
         _pageSize = plan.Dump.Memory.PageSize;
+        _isStream = sink is Formats.Flattened.FlattenedSink;
     }
 
     internal void Write(IDumpObserver observer, CancellationToken cancel)
     {
         // Where bitmaps and descriptors lie depends on the number of pages only through what follows them.
-        ulong pages = WriteBitmaps(new(_pageSize, _plan.MaxPfn, _notes.Length, 0), observer, cancel);
-        var layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length, pages);
+        var layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length, 0);
+        ulong pages = 0;
         try
         {
+            // The header comes first: on a full disk it could not be put in front later.
             WriteHeaders(layout, incomplete: true);
+            pages = WriteBitmaps(layout, observer, cancel);
+            layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length, pages);
             if (_report.End == DumpEnd.Complete)
                 WritePages(layout, pages, observer, cancel);
         }
@@ -81,14 +87,16 @@ internal sealed class KdumpDumpWriter
         _sink.Write(layout.DataOffset, zero);
         long data = layout.DataOffset + _pageSize;
         ulong done = 0;
-        Span<byte> entry = stackalloc byte[PageDescriptor.Size];
+        long reserved = 0;
         byte[] block = new byte[PageDescriptor.Size * (PageBatch.Bytes / _pageSize)];
         try
         {
             new PagePipeline(_plan, _cache).Run(
                 batch =>
                 {
-                    // Data first: a descriptor never names what is not there.
+                    // Room for the descriptors, then the data: a descriptor never names what is not there, and a disk that is
+                    // full by then still takes the descriptors of what fitted.
+                    reserved = Reserve(layout, reserved, (long)done + batch.Count, (long)pages);
                     _sink.Write(data, batch.Packed);
                     for (int i = 0; i < batch.Count; i++)
                     {
@@ -116,6 +124,23 @@ internal sealed class KdumpDumpWriter
         if (cancel.IsCancellationRequested && done < pages)
             _report.End = DumpEnd.Cancelled;
         observer.Finished(DumpStep.CopyingData, System.Diagnostics.Stopwatch.GetElapsedTime(started));
+    }
+
+    /// <summary>Fills the room of the next descriptors with zero, so that the disk's blocks are there when it is full.</summary>
+    /// <returns>Descriptors that have room.</returns>
+    private long Reserve(KdumpLayout layout, long reserved, long needed, long pages)
+    {
+        if (_isStream || needed <= reserved)
+            return reserved;
+        long next = Math.Min(pages, needed + (_reserve.Length / PageDescriptor.Size));
+        for (long at = reserved * PageDescriptor.Size, end = next * PageDescriptor.Size; at < end;)
+        {
+            int step = (int)Math.Min(end - at, _reserve.Length);
+            _sink.Write(layout.DescriptorsOffset + at, _reserve.AsSpan(0, step));
+            at += step;
+        }
+
+        return next;
     }
 
     private void WriteHeaders(KdumpLayout layout, bool incomplete)

@@ -9,6 +9,9 @@ namespace Vmcore.Kernel;
 /// </summary>
 public sealed class VmcoreInfo
 {
+    /// <summary>Most bytes that are parsed: 1 MiB. Kernels write a page or two.</summary>
+    public const int MaxLength = 1 << 20;
+
     private readonly Dictionary<string, string> _values;
 
     private VmcoreInfo(Dictionary<string, string> values, byte[] text)

@@ -59,7 +59,9 @@ public sealed class MemmapReader
     private void ReadRun(ulong address, int first, int count, Span<byte> structs, Span<ulong> valid, Span<ulong> faults)
     {
         int size = StructPageSize;
-        ulong end = address + ((ulong)count * (ulong)size);
+        ulong end = unchecked(address + ((ulong)count * (ulong)size));
+        if (end < address)
+            return; // A damaged base: structures do not reach around the end of the address space.
         PageBits.Set(valid, first, count);
         for (ulong at = address; at < end;)
         {

@@ -58,8 +58,9 @@ public sealed class SparseMemoryModel : MemoryModel
     /// <inheritdoc/>
     public override bool TryGetStructPage(ulong pfn, out ulong address, out ulong runEnd)
     {
-        MemorySection section = GetSection(pfn >> _pfnShift);
-        runEnd = ((pfn >> _pfnShift) + 1) << _pfnShift;
+        ulong number = pfn >> _pfnShift;
+        MemorySection section = GetSection(number);
+        runEnd = section.HasMemMap ? (number + 1) << _pfnShift : NextPresent(number) << _pfnShift;
         address = unchecked(section.MemMap + (pfn * (ulong)StructPageSize));
         return section.HasMemMap;
     }
@@ -81,13 +82,26 @@ public sealed class SparseMemoryModel : MemoryModel
         return root.Sections[(int)(number % (ulong)_perRoot)];
     }
 
+    /// <summary>A section after one that does not exist, such that all between them do not exist either. Whole roots are skipped at once.</summary>
+    /// <param name="number">The section that does not exist.</param>
+    /// <returns>The next section to look at, <paramref name="number"/> + 1 or more; a number beyond any pfn after the last section.</returns>
+    internal ulong NextPresent(ulong number)
+    {
+        if (number >= _sectionCount)
+            return ulong.MaxValue >> _pfnShift;
+        ulong rootNumber = number / (ulong)_perRoot;
+        return Volatile.Read(ref _cache[(int)(rootNumber % RootCacheSize)]) is { IsAbsent: true } root && root.Number == rootNumber
+            ? (rootNumber + 1) * (ulong)_perRoot
+            : number + 1;
+    }
+
     internal static SparseMemoryModel Create(CrashedKernel kernel, int pageShift, int structPageSize, ulong symbol, int entrySize, int mapOffset)
     {
         VmcoreInfo info = kernel.Info;
         long sectionBits = info.Number("SECTION_SIZE_BITS") ?? 27;
         long physicalBits = info.Number("MAX_PHYSMEM_BITS") ?? (kernel.Memory.Levels == 5 ? 52 : 46);
         int pageSize = 1 << pageShift;
-        if (sectionBits <= pageShift || sectionBits > 40 || physicalBits < sectionBits || physicalBits > 56)
+        if (sectionBits < Math.Max(24, pageShift + 1) || sectionBits > 40 || physicalBits < sectionBits || physicalBits > 56)
             throw new MissingInformationException($"vmcoreinfo: SECTION_SIZE_BITS={sectionBits} and MAX_PHYSMEM_BITS={physicalBits} are impossible: the struct pages cannot be found");
         if (entrySize is < 8 or > 4096 || mapOffset + 8 > entrySize)
             throw new MissingInformationException($"vmcoreinfo: SIZE(mem_section)={entrySize} and OFFSET(mem_section.section_mem_map)={mapOffset} are impossible: the struct pages cannot be found");
@@ -133,9 +147,9 @@ public sealed class SparseMemoryModel : MemoryModel
         var sections = new MemorySection[_perRoot];
         ulong address;
         if (!_extreme)
-            address = _roots + (rootNumber * (ulong)_perRoot * (ulong)_entrySize);
-        else if (!_memory.TryReadUInt64(_roots + (rootNumber * 8), out address) || address == 0)
-            return new(rootNumber, sections);
+            address = unchecked(_roots + (rootNumber * (ulong)_perRoot * (ulong)_entrySize));
+        else if (!_memory.TryReadUInt64(unchecked(_roots + (rootNumber * 8)), out address) || address == 0)
+            return new(rootNumber, sections) { IsAbsent = true };
         byte[] bytes = new byte[_perRoot * _entrySize];
         bool whole = _memory.Read(address, bytes) == MemoryStatus.Ok;
         for (int i = 0; i < _perRoot; i++)
@@ -150,5 +164,8 @@ public sealed class SparseMemoryModel : MemoryModel
         return new(rootNumber, sections);
     }
 
-    private sealed record Root(ulong Number, MemorySection[] Sections);
+    private sealed record Root(ulong Number, MemorySection[] Sections)
+    {
+        public bool IsAbsent { get; init; }
+    }
 }

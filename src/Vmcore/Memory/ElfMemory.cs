@@ -22,11 +22,18 @@ public sealed class ElfMemory : CrashMemory
         : base(pageShift)
     {
         _file = file;
-        _pieces = BuildPieces(file.Loads);
+        _pieces = BuildPieces(file.Loads, (ulong)file.Source.Length, out ulong shared);
+        SharedBytes = shared;
         _existing = PfnRangeSet.From(file.Loads.Select(l => new PhysicalRange(l.PhysicalAddress, l.PhysicalEnd).ToPfns(pageShift)));
         _present = PfnRangeSet.From(_pieces.Select(p => new PhysicalRange(p.Start, p.End).ToPfns(pageShift)));
         _covered = MergeBytes(file.Loads.Select(l => new PhysicalRange(l.PhysicalAddress, l.PhysicalEnd)));
     }
+
+    /// <summary>
+    /// Bytes of memory that were left out because the file is too short to hold so many: several addresses name the same bytes. A file of some
+    /// megabytes must not become a dump of terabytes.
+    /// </summary>
+    public ulong SharedBytes { get; }
 
     /// <inheritdoc/>
     public override ulong MaxPfn => _existing.IsEmpty ? 0 : _existing[^1].End;
@@ -122,13 +129,14 @@ public sealed class ElfMemory : CrashMemory
     }
 
     /// <summary>Cuts the segments into pieces that do not overlap; where several have a byte, the first of the file wins.</summary>
-    private static Piece[] BuildPieces(IReadOnlyList<ElfSegment> loads)
+    private static Piece[] BuildPieces(IReadOnlyList<ElfSegment> loads, ulong budget, out ulong shared)
     {
         int[] byStart = [.. Enumerable.Range(0, loads.Count).Where(i => loads[i].FileSize > 0).OrderBy(i => loads[i].PhysicalAddress)];
         ulong[] bounds = [.. byStart.SelectMany(i => new[] { loads[i].PhysicalAddress, loads[i].PhysicalAddress + loads[i].FileSize }).Order()];
         var active = new PriorityQueue<int, int>();
         List<Piece> pieces = [];
         int next = 0;
+        shared = 0;
         for (int b = 0; b + 1 < bounds.Length; b++)
         {
             ulong start = bounds[b], end = bounds[b + 1];
@@ -145,6 +153,13 @@ public sealed class ElfMemory : CrashMemory
             if (!active.TryPeek(out int winner, out _))
                 continue;
             ulong offset = loads[winner].Offset + (start - loads[winner].PhysicalAddress);
+            if (end - start > budget)
+            {
+                shared += end - start;
+                continue;
+            }
+
+            budget -= end - start;
             Piece? last = pieces.Count > 0 ? pieces[^1] : null;
             if (last is { } l && l.End == start && l.FileOffset + (l.End - l.Start) == offset)
                 pieces[^1] = l with { End = end };

@@ -17,7 +17,8 @@ public sealed class KdumpCrashMemory : CrashMemory
     {
         _file = file;
         _bytes = new(file);
-        Extents = PfnRangeSet.From([new PfnRange(0, file.MaxPfn)]);
+        // A header may claim more pages than the file has bits for; nothing can be known of those.
+        Extents = PfnRangeSet.From([new PfnRange(0, Math.Min(file.MaxPfn, file.ReadablePfns))]);
     }
 
     /// <inheritdoc/>

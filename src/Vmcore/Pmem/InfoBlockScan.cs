@@ -18,6 +18,9 @@ internal static class InfoBlockScan
     private const ulong Step = 2 << 20;
     private const int MaxProbes = 65536;
 
+    /// <summary>Most blocks that are believed: more namespaces than any machine has.</summary>
+    private const int MaxBlocks = 4096;
+
     internal static IReadOnlyList<LocatedInfoBlock> Find(
         PfnRangeSet pages, VmemmapWalk walk, IReadOnlyList<KernelListEntry> list, PmemEvidence evidence, List<string> findings)
     {
@@ -26,7 +29,7 @@ internal static class InfoBlockScan
         var probed = new HashSet<ulong>();
         List<LocatedInfoBlock> all = [];
         byte[] block = new byte[InfoBlock.Size];
-        while (pending.Count > 0 && probed.Count < MaxProbes)
+        while (pending.Count > 0 && probed.Count < MaxProbes && all.Count < MaxBlocks)
         {
             ulong at = pending.Min;
             pending.Remove(at);

@@ -7,6 +7,8 @@ namespace Vmcore.Pmem;
 /// <summary>Puts info blocks, the resource tree and the page tables together to a list of namespaces.</summary>
 internal static class NamespaceBuilder
 {
+    private const int MaxNamed = 4096;
+
     internal static IReadOnlyList<PmemNamespace> Build(
         PfnRangeSet pages, PfnRangeSet metadata, VmemmapWalk walk, IReadOnlyList<LocatedInfoBlock> blocks, PmemEvidence evidence, List<string> findings)
     {
@@ -56,8 +58,10 @@ internal static class NamespaceBuilder
         List<PmemNamespace> added = [];
         foreach (KernelResource resource in evidence.Resources.All())
         {
+            if (added.Count == MaxNamed)
+                break;
             if (!resource.Name.StartsWith("namespace", StringComparison.Ordinal) || !pages.Contains(resource.Start >> shift)
-                || result.Exists(n => n.Range.Contains(resource.Start)))
+                || result.Exists(n => n.Range.Contains(resource.Start)) || added.Exists(n => !n.Range.Intersect(resource.Range).IsEmpty))
                 continue;
             PfnRange pfns = resource.Range.ToPfns(shift);
             PfnRangeSet own = metadata.Intersect(pfns), memmap = walk.MemmapPages.Intersect(pfns);

@@ -41,6 +41,9 @@ public sealed record PmemEvidence
 /// </summary>
 public static class PmemFinder
 {
+    /// <summary>Most findings that are reported: a damaged machine could give one for each of 100,000 blocks.</summary>
+    private const int MaxFindings = 200;
+
     /// <summary>Merges all evidence to one answer.</summary>
     public static PmemLayout Find(PmemEvidence evidence)
     {
@@ -58,6 +61,13 @@ public static class PmemFinder
         PfnRangeSet metadata = walk.MemmapPages.Union(blockPages).Union(evidence.NotedMetadata.Intersect(pages));
         KernelList.Compare(list, walk.MemmapPages, blocks, pageShift, findings);
         IReadOnlyList<PmemNamespace> namespaces = NamespaceBuilder.Build(pages, metadata, walk, blocks, evidence, findings);
+        if (findings.Count > MaxFindings)
+        {
+            int more = findings.Count - MaxFindings;
+            findings.RemoveRange(MaxFindings, more);
+            findings.Add($"pmem: {more} more findings");
+        }
+
         return new(pages, metadata, namespaces, findings);
     }
 

@@ -11,6 +11,9 @@ internal static class PmemRanges
     /// <summary>Most namespaces that are probed for where nothing but the files' segments is known.</summary>
     private const int MaxProbes = 65536;
 
+    /// <summary>Most runs of sections of one kind; a damaged table could alternate for terabytes.</summary>
+    private const int MaxSections = 1 << 20;
+
     internal static PfnRangeSet Find(PmemEvidence evidence, List<string> findings)
     {
         int shift = evidence.Memory.PageShift;
@@ -74,34 +77,55 @@ internal static class PmemRanges
             return result;
         int shift = evidence.Memory.PageShift;
         bool knowsEarly = false;
-        IEnumerable<PfnRange> extents = evidence.Loads.Count > 0 ? evidence.Loads.Select(l => Pfns(l, shift)) : evidence.Memory.Extents;
-        foreach (PfnRange extent in extents)
+        List<PfnRange> device = [], ram = [];
+        // Every section once, however many segments there are.
+        foreach (PfnRange extent in evidence.Memory.Extents)
         {
-            bool hasRam = false;
-            List<PfnRange> device = [];
-            for (ulong number = extent.Start >> model.SectionShift; number << model.SectionShift < extent.End && number < model.SectionCount; number++)
+            for (ulong number = extent.Start >> model.SectionShift; number < model.SectionCount && number << model.SectionShift < extent.End && device.Count + ram.Count < MaxSections;)
             {
                 MemorySection section = model.GetSection(number);
-                var pfns = new PfnRange(number << model.SectionShift, (number + 1) << model.SectionShift);
-                if (section.IsDevice)
-                    device.Add(pfns.Intersect(extent));
-                else if (section.HasMemMap)
-                    hasRam = true;
-                knowsEarly |= (section.Flags & 8) != 0 && section.HasMemMap;
-                if ((section.Flags & 0xc) == 4 && section.HasMemMap)
-                    online.Add(pfns);
-            }
+                if (!section.HasMemMap)
+                {
+                    number = model.NextPresent(number);
+                    continue;
+                }
 
-            if (device.Count > 0 && !hasRam && evidence.Loads.Count > 0)
-                result.Add(extent);
-            else
-                result.AddRange(device);
+                var pfns = new PfnRange(number << model.SectionShift, (number + 1) << model.SectionShift);
+                Append(section.IsDevice ? device : ram, pfns);
+                knowsEarly |= (section.Flags & 8) != 0;
+                if ((section.Flags & 0xc) == 4)
+                    Append(online, pfns);
+                number++;
+            }
+        }
+
+        PfnRangeSet deviceSet = PfnRangeSet.From(device), ramSet = PfnRangeSet.From(ram);
+        result.AddRange(deviceSet.Intersect(evidence.Memory.Extents));
+        foreach (ElfSegment load in evidence.Loads)
+        {
+            PfnRange pages = Pfns(load, shift);
+            if (Touches(deviceSet, pages) && !Touches(ramSet, pages))
+                result.Add(pages);
         }
 
         // Since 5.3 boot memory is marked early, and memory that was added later comes in whole sections: such a section has no pmem in it.
         if (knowsEarly)
             hotplugged = PfnRangeSet.From(online);
         return result;
+    }
+
+    private static bool Touches(PfnRangeSet set, PfnRange range)
+    {
+        int index = set.IndexAtOrAfter(range.Start);
+        return index < set.Count && set[index].Start < range.End;
+    }
+
+    private static void Append(List<PfnRange> ranges, PfnRange next)
+    {
+        if (ranges.Count > 0 && ranges[^1].End == next.Start)
+            ranges[^1] = ranges[^1] with { End = next.End };
+        else
+            ranges.Add(next);
     }
 
     /// <summary>

@@ -13,6 +13,9 @@ internal sealed class VmemmapWalk
     private const int MaxRunsPerSection = 1024;
     private const int MaxRuns = 1 << 20;
 
+    /// <summary>Page-table entries looked at: the memmap of 24 TiB in pages of 4 KiB, and some room.</summary>
+    private const long MaxSteps = 1L << 27;
+
     private VmemmapWalk(PfnRangeSet memmapPages, PfnRangeSet pagesWithStruct, int tablesMissing)
     {
         MemmapPages = memmapPages;
@@ -38,6 +41,7 @@ internal sealed class VmemmapWalk
         }
 
         int shift = evidence.Memory.PageShift, tablesMissing = 0;
+        long steps = MaxSteps;
         List<PfnRange> holds = [], has = [];
         foreach (PfnRange range in pmem)
         {
@@ -45,24 +49,26 @@ internal sealed class VmemmapWalk
             {
                 bool found = memmap.Model.TryGetStructPage(pfn, out ulong address, out ulong runEnd);
                 ulong end = Math.Min(runEnd, range.End);
-                if (found && holds.Count < MaxRuns)
-                    AddSection(kernel.Memory, memmap.StructPageSize, pfn, end, address, shift, holds, has, ref tablesMissing);
+                if (found && holds.Count < MaxRuns && steps > 0)
+                    AddSection(kernel.Memory, memmap.StructPageSize, pfn, end, address, shift, holds, has, ref steps, ref tablesMissing);
                 pfn = end;
             }
         }
 
         if (tablesMissing > 0)
             findings.Add($"pmem: {tablesMissing} page tables of the memmap are not in the dump: metadata that they map cannot be known and is left out");
+        if (steps <= 0)
+            findings.Add($"pmem: the page tables of the memmap have more than {MaxSteps} entries, which is damage: the rest of the metadata is left out");
         if (holds.Count >= MaxRuns)
             findings.Add($"pmem: the page tables of the memmap are fragmented beyond {MaxRuns} runs, which is damage: the rest of the metadata is left out");
         return new(PfnRangeSet.From(holds).Intersect(pmem), PfnRangeSet.From(has), tablesMissing);
     }
 
     private static void AddSection(
-        KernelAddressSpace space, int structSize, ulong pfn, ulong end, ulong address, int pageShift, List<PfnRange> holds, List<PfnRange> has, ref int tablesMissing)
+        KernelAddressSpace space, int structSize, ulong pfn, ulong end, ulong address, int pageShift, List<PfnRange> holds, List<PfnRange> has, ref long steps, ref int tablesMissing)
     {
         ulong size = (ulong)structSize, count = end - pfn;
-        IReadOnlyList<MappedRun> runs = space.FindMapped(address, address + (count * size), MaxRunsPerSection, out int missing);
+        IReadOnlyList<MappedRun> runs = space.FindMapped(address, address + (count * size), MaxRunsPerSection, ref steps, out int missing);
         tablesMissing += missing;
         foreach (MappedRun run in runs)
         {

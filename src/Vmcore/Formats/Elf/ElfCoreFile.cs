@@ -16,6 +16,16 @@ public sealed class ElfCoreFile
     /// <summary>Most note bytes that are accepted: 64 MiB, enough for 100,000 CPUs.</summary>
     public const int MaxNoteBytes = 64 << 20;
 
+    /// <summary>One past the highest physical address that is believed: 2^52, all that page tables and the kdump format can name.</summary>
+    public const ulong MaxPhysicalEnd = 1UL << 52;
+
+    /// <summary>Most memory without content, in bytes over all PT_LOADs: 128 TiB. Bitmaps of more would fill a disk out of an empty file.</summary>
+    private const ulong MaxAbsent = 1UL << 47;
+
+    private const int MaxProblems = 100;
+
+    private ulong _absent;
+
     private ElfCoreFile(IByteSource source) => Source = source;
 
     /// <summary>The file.</summary>
@@ -27,7 +37,13 @@ public sealed class ElfCoreFile
     /// <summary>e_flags; bit 0 says that the dump was cut short.</summary>
     public uint Flags { get; private set; }
 
-    /// <summary>The PT_LOAD segments in file order.</summary>
+    /// <summary>True if the headers name bytes beyond the end of the file.</summary>
+    public bool IsTruncated { get; private set; }
+
+    /// <summary>
+    /// The PT_LOAD segments in file order. What they say is cut to what can be true: <see cref="ElfSegment.FileSize"/> never goes beyond the end
+    /// of the file, and no address beyond <see cref="MaxPhysicalEnd"/>.
+    /// </summary>
     public IReadOnlyList<ElfSegment> Loads { get; private set; } = [];
 
     /// <summary>The PT_NOTE segments in file order.</summary>
@@ -58,6 +74,13 @@ public sealed class ElfCoreFile
         Span<byte> header = stackalloc byte[ElfConstants.HeaderSize];
         source.ReadExactly(0, header, "ELF header");
         file.ParseHeader(header, problems);
+        if (problems.Count > MaxProblems)
+        {
+            int more = problems.Count - MaxProblems;
+            problems.RemoveRange(MaxProblems, more);
+            problems.Add($"{source.Name}: {more} more faults of this kind");
+        }
+
         file.Problems = problems;
         return file;
     }
@@ -149,25 +172,53 @@ public sealed class ElfCoreFile
         if (segment.PhysicalAddress == ulong.MaxValue || segment.MemorySize == 0)
             return; // Old /proc/kcore marks an unknown physical address so.
         ulong size = Math.Max(segment.MemorySize, segment.FileSize);
-        if (segment.PhysicalAddress + size < segment.PhysicalAddress || segment.PhysicalAddress + size > 1UL << 56)
+        if (segment.PhysicalAddress + size < segment.PhysicalAddress || segment.PhysicalAddress + size > MaxPhysicalEnd)
         {
-            problems.Add($"{Source.Name}: program header {index}: physical range {Hex(segment.PhysicalAddress)} + {Hex(size)} lies beyond 2^56; ignored");
+            Note(problems, $"{Source.Name}: program header {index}: physical range {Hex(segment.PhysicalAddress)} + {Hex(size)} lies beyond 2^52; ignored");
             return;
         }
 
         if (segment.FileSize > segment.MemorySize)
             segment = segment with { MemorySize = segment.FileSize };
-        if (segment.FileSize != 0 && (segment.Offset > long.MaxValue - segment.FileSize || segment.Offset + segment.FileSize > (ulong)Source.Length))
-            problems.Add($"{Source.Name}: program header {index}: file range {Hex(segment.Offset)} + {Hex(segment.FileSize)} goes beyond the end of the file ({Hex((ulong)Source.Length)}); the file is truncated");
-        if (segment.Offset > long.MaxValue - segment.FileSize)
-            segment = segment with { Offset = (ulong)Source.Length, FileSize = 0 };
-        loads.Add(segment);
+        segment = CutToFile(segment, index, problems);
+        ulong absent = segment.MemorySize - segment.FileSize;
+        if (absent > MaxAbsent - _absent)
+        {
+            Note(problems, $"{Source.Name}: program header {index}: {Hex(absent)} bytes of memory without content, beyond 2^47 in all: taken for no memory");
+            segment = segment with { MemorySize = segment.FileSize };
+            absent = 0;
+        }
+
+        _absent += absent;
+        if (segment.MemorySize != 0)
+            loads.Add(segment);
+    }
+
+    /// <summary>A truncated file lacks these pages: they exist, but are not in it. Its last page goes too unless it is whole.</summary>
+    private ElfSegment CutToFile(ElfSegment segment, int index, List<string> problems)
+    {
+        ulong length = (ulong)Source.Length;
+        if (segment.FileSize == 0 || (segment.Offset <= length && segment.FileSize <= length - segment.Offset))
+            return segment;
+        IsTruncated = true;
+        Note(problems, $"{Source.Name}: program header {index}: file range {Hex(segment.Offset)} + {Hex(segment.FileSize)} goes beyond the end of the file ({Hex(length)}); the file is truncated");
+        ulong left = segment.Offset < length ? length - segment.Offset : 0;
+        ulong end = (segment.PhysicalAddress + left) & ~4095UL;
+        return segment with { FileSize = end > segment.PhysicalAddress ? end - segment.PhysicalAddress : 0 };
+    }
+
+    private static void Note(List<string> problems, string text)
+    {
+        // A million bad headers are one problem; beyond the limit only their number counts.
+        problems.Add(problems.Count <= MaxProblems ? text : "");
     }
 
     private void ReadNotes(List<string> problems)
     {
-        byte[] area = [];
+        using var area = new MemoryStream();
         List<ElfNote> all = [];
+        // Bytes read, not bytes kept: headers without number may name the same bytes again and again.
+        ulong budget = MaxNoteBytes;
         foreach (ElfSegment segment in NoteSegments)
         {
             // With device dumps in it the kernel raises only p_memsz.
@@ -175,26 +226,33 @@ public sealed class ElfCoreFile
             if (segment.Offset >= (ulong)Source.Length || size == 0)
             {
                 if (size != 0)
-                    problems.Add($"{Source.Name}: PT_NOTE at {Hex(segment.Offset)} lies beyond the end of the file ({Hex((ulong)Source.Length)})");
+                    Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)} lies beyond the end of the file ({Hex((ulong)Source.Length)})");
                 continue;
             }
 
-            int length = (int)Math.Min(Math.Min(size, (ulong)Source.Length - segment.Offset), (ulong)(MaxNoteBytes - area.Length));
+            if (budget == 0 || all.Count >= ElfNotes.MaxCount)
+            {
+                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: more than {MaxNoteBytes} bytes or {ElfNotes.MaxCount} notes in all; ignored");
+                break;
+            }
+
+            int length = (int)Math.Min(Math.Min(size, (ulong)Source.Length - segment.Offset), budget);
             byte[] bytes = new byte[length];
             int read = Source.Read((long)segment.Offset, bytes);
+            budget -= (ulong)length;
             if ((ulong)read < size)
-                problems.Add($"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: {read} of {size} bytes can be read");
+                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: {read} of {size} bytes can be read");
             IReadOnlyList<ElfNote> notes = ElfNotes.Parse(bytes.AsSpan(0, read), out string? problem);
             if (problem is not null)
-                problems.Add($"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: {problem}");
+                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: {problem}");
             int used = notes.Count == 0 ? 0 : Math.Min(read, (notes[^1].DescriptorOffset + notes[^1].DescriptorLength + 3) & ~3);
-            int at = area.Length;
-            Array.Resize(ref area, at + ((used + 3) & ~3));
-            bytes.AsSpan(0, used).CopyTo(area.AsSpan(at));
+            int at = (int)area.Length;
+            area.Write(bytes, 0, used);
+            area.Write([0, 0, 0], 0, -used & 3);
             all.AddRange(notes.Select(n => n with { DescriptorOffset = n.DescriptorOffset + at }));
         }
 
-        NoteArea = area;
+        NoteArea = area.ToArray();
         Notes = all;
     }
 }

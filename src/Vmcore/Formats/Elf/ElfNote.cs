@@ -21,6 +21,9 @@ public readonly record struct ElfNote(string Name, uint Type, int DescriptorOffs
 /// <summary>Reads and appends notes. Name and descriptor are padded to 4 bytes, also in ELF-64.</summary>
 public static class ElfNotes
 {
+    /// <summary>Most notes of one area: two for each of 100,000 CPUs, and room.</summary>
+    public const int MaxCount = 1 << 18;
+
     private const int HeaderSize = 12;
 
     /// <summary>Parses a note area up to its end, the first empty name, or the first note that overruns the area.</summary>
@@ -39,6 +42,12 @@ public static class ElfNotes
             uint type = BinaryPrimitives.ReadUInt32LittleEndian(area[(at + 8)..]);
             if (nameSize == 0)
                 break;
+            if (notes.Count == MaxCount)
+            {
+                problem = $"more than {MaxCount} notes; the rest is ignored";
+                break;
+            }
+
             long nameEnd = at + HeaderSize + Pad(nameSize);
             long end = nameEnd + descriptorSize;
             if (end > area.Length)

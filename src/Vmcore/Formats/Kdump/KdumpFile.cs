@@ -50,6 +50,9 @@ public sealed class KdumpFile : IDisposable
     /// <summary>One past the highest pfn that the dump knows.</summary>
     public ulong MaxPfn => SubHeader.MaxMapNr;
 
+    /// <summary>One past the last page of which the file says whether it exists: less than <see cref="MaxPfn"/> if it ends before.</summary>
+    public ulong ReadablePfns => Math.Max(_memory.ReadablePfns, _dumped.ReadablePfns);
+
     /// <summary>True if excluded pages can be told from holes; false in old files with a single bitmap, which are never filtered.</summary>
     public bool HasTwoBitmaps { get; }
 

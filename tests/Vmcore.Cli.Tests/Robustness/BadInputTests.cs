@@ -1,0 +1,127 @@
+namespace Vmcore.Cli.Tests.Robustness;
+
+/// <summary>Inputs that are no vmcore, options that conflict, consoles that are not there.</summary>
+public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, IDisposable
+{
+    private readonly Shell _shell = new();
+
+    public void Dispose() => _shell.Dispose();
+
+    [Theory]
+    [InlineData("printf 'no dump at all' > in", "in", "file format: found bytes 6E6F")]
+    [InlineData(": > in", "in", "an empty file")]
+    [InlineData("mkdir in", "in", "Is a directory")]
+    [InlineData("true", "in", "No such file or directory")]
+    [InlineData("true", "/dev/null", "an empty file")]
+    [InlineData("true", "/dev/zero", "file format")]
+    [InlineData("mkfifo in; (echo x > in) &", "in", "it is a pipe")]
+    [InlineData("head -c 64 $F > in", "in", "program headers")]
+    [InlineData("head -c 20 $F > in", "in", "ELF header")]
+    [InlineData("printf 'KDUMP   ' > in", "in", "kdump header")]
+    [InlineData("ln -s in in", "in", "in:")]
+    public void Not_a_vmcore(string prepare, string input, string words)
+    {
+        _shell.Run($"F={core.Path}; {prepare}\n$M -d 31 {input} out").Refused(words).Refused("makedumpfile Failed.");
+        Assert.False(File.Exists(_shell.PathOf("out")));
+    }
+
+    [Fact]
+    public void A_file_that_may_not_be_read()
+    {
+        // Root may read everything: as somebody else.
+        string user = Environment.UserName == "root" ? "setpriv --reuid 65534 --clear-groups " : "";
+        Finished done = _shell.Run($"chmod 755 .; cp -L $M m; chmod 755 m; cp /bin/sh in; chmod 0 in; exec {user}./m makedumpfile -d 31 in /tmp/none-of-it");
+        done.Refused("in: cannot open: Permission denied");
+    }
+
+    [Theory]
+    [InlineData(31)]
+    [InlineData(2)]
+    [InlineData(16)]
+    public void No_vmcoreinfo_at_a_level_that_needs_it(int level)
+    {
+        Finished done = _shell.Run($"$M -d {level} {core.BarePath} out").Refused("doesn't contain vmcoreinfo.\n");
+        Assert.Contains("Specify '-i' option.", done.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(32)]
+    public void No_vmcoreinfo_at_a_level_that_does_not_need_it(int level)
+    {
+        Assert.Equal(0, _shell.Run($"$M -d {level} {core.BarePath} out").Clean().Status);
+        Assert.Equal(0, _shell.Run("grep -c SYN-PMEM-CANARY out; true").Output.Trim() is "0" ? 0 : 1);
+    }
+
+    [Theory]
+    [InlineData("-c -l $F out")]
+    [InlineData("-E -c $F out")]
+    [InlineData("-d 64 $F out")]
+    [InlineData("-d -1 $F out")]
+    [InlineData("-d 99999999999999999999 $F out")]
+    [InlineData("-d 1,31,x $F out")]
+    [InlineData("-L 99999999999999999999 $F out")]
+    [InlineData("-L -5 $F out")]
+    [InlineData("--num-threads 99999999999999999999 $F out")]
+    [InlineData("--message-level 99999999999999999999 $F out")]
+    [InlineData("--pmem-range 0x2000-0x1000 $F out")]
+    [InlineData("--pmem-range zz $F out")]
+    [InlineData("--no-such-option $F out")]
+    [InlineData("$F")]
+    [InlineData("")]
+    public void Options_that_make_no_sense(string arguments)
+    {
+        _shell.Run($"F={core.Path}; $M {arguments}").Refused("");
+        Assert.False(File.Exists(_shell.PathOf("out")));
+    }
+
+    [Fact]
+    public void A_closed_console_costs_neither_the_dump_nor_its_header()
+    {
+        Assert.Equal(0, _shell.Run($"$M -d 31 {core.Path} ref >/dev/null 2>&1").Status);
+        foreach (string closed in new[] { ">&-", "2>&-", "<&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full" })
+        {
+            Assert.Equal(0, _shell.Run($"rm -f out; $M -d 31 {core.Path} out {closed}").Clean().Status);
+            Assert.Equal(0, _shell.Run("cmp ref out").Status);
+        }
+    }
+
+    [Theory]
+    [InlineData(">&-")]
+    [InlineData(">/dev/full")]
+    [InlineData("| head -c 100000 > /dev/null")]
+    public void A_flattened_dump_that_nobody_takes(string target)
+    {
+        Finished done = _shell.Run($"{{ $M -F -d 1 {core.Path}; echo $? > status; }} {target}").Clean();
+        // Closed by the shell, the null device stands in for it and takes everything.
+        string status = File.Exists(_shell.PathOf("status")) ? File.ReadAllText(_shell.PathOf("status")).Trim() : done.Status.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        Assert.Equal(target == ">&-" ? "0" : "1", status);
+    }
+
+    [Fact]
+    public void Little_address_space_gives_a_dump_or_a_clear_word()
+    {
+        foreach (int megabytes in new[] { 20, 60, 150, 300, 600 })
+        {
+            Finished done = _shell.Run($"ulimit -v {megabytes * 1024}; $M -f -d 31 {core.Path} out");
+            Assert.DoesNotContain("   at ", done.Text, StringComparison.Ordinal);
+            Assert.True(done.Status == 0 || done.Text.Trim().Length > 0);
+        }
+    }
+
+    [Theory]
+    [InlineData("-c")]
+    [InlineData("-l")]
+    [InlineData("-p")]
+    [InlineData("-z")]
+    [InlineData("-E -D")]
+    public void An_empty_root_file_system_is_enough(string options)
+    {
+        string enter = Environment.UserName == "root" ? "chroot" : "unshare -r chroot";
+        Finished done = _shell.Run($"mkdir root; cp -L $M root/makedumpfile; cp --sparse=always {core.Path} root/vmcore; exec {enter} root /makedumpfile -d 31 --message-level 31 {options} /vmcore /dump");
+        Assert.Equal(0, done.Clean().Status);
+        Assert.Contains("sha256: ", _shell.Run($"{enter} root /makedumpfile -f -d 31 -D {options} /vmcore /dump").Text, StringComparison.Ordinal);
+        Assert.Equal(0, _shell.Run($"$M -d 31 {options} root/vmcore here && cmp here root/dump").Status);
+    }
+}

@@ -1,0 +1,145 @@
+using System.Diagnostics;
+using Vmcore.Memory;
+
+namespace Vmcore.Cli.Tests.Robustness;
+
+/// <summary>Dumps that end early: the disk is full, a limit is reached, somebody stops it. What is there is marked incomplete and readable.</summary>
+public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, IDisposable
+{
+    private const string LibKdumpFile = """
+        import kdumpfile, sys
+        dump = kdumpfile.Context()
+        dump.attr["file.fd"] = open(sys.argv[1], "rb").fileno()
+        good = 0
+        for pfn in range(256, 25600):
+            try:
+                dump.read(kdumpfile.KDUMP_MACHPHYSADDR, pfn * 4096, 4096)
+                good += 1
+            except Exception:
+                pass
+        print(good)
+        """;
+
+    private readonly Shell _shell = new();
+
+    public void Dispose() => _shell.Dispose();
+
+    [Theory]
+    [InlineData("-c", true)]
+    [InlineData("", true)]
+    [InlineData("-E", false)]
+    public void The_disk_is_full(string options, bool isKdump)
+    {
+        string enter = Environment.UserName == "root" ? "unshare -m" : "unshare -rm";
+        Finished done = _shell.Run($"mkdir disk; exec {enter} sh -c 'mount -t tmpfs -o size=20m tmpfs disk && $M -d 0 {options} {core.Path} disk/out; s=$?; cp --sparse=always disk/out .; exit $s'");
+        done.Refused("no space is left on the target");
+        CheckCut("out", isKdump, atLeast: 1000);
+    }
+
+    [Theory]
+    [InlineData("-c", true)]
+    [InlineData("-E", false)]
+    public void The_file_may_not_grow(string options, bool isKdump)
+    {
+        _shell.Run($"ulimit -f 30000; $M -d 0 {options} {core.Path} out").Refused("no space is left on the target");
+        CheckCut("out", isKdump, atLeast: 1000);
+    }
+
+    [Fact]
+    public void The_target_takes_nothing() =>
+        _shell.Run($"$M -f -d 31 {core.Path} /dev/full").Refused("No space left on device");
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4096)]
+    [InlineData(20_000)]
+    [InlineData(100_000)]
+    [InlineData(5_000_000)]
+    public void A_size_limit(int bytes)
+    {
+        _shell.Run($"$M -d 0 -L {bytes} {core.Path} out").Refused("the size limit of -L is reached");
+        CheckCut("out", isKdump: true, atLeast: bytes > 1_000_000 ? 100 : 0);
+    }
+
+    [Fact]
+    public void A_list_of_levels_goes_on_until_one_fits()
+    {
+        long all = Size("all", "-c -d 0"), few = Size("few", "-c -d 31");
+        Assert.True(few < all / 2);
+        Finished done = _shell.Run($"$M -c -d 0,31 -L {(all + few) / 2} {core.Path} out").Clean();
+        Assert.Equal(0, done.Status);
+        Assert.Equal(0, _shell.Run("cmp out few").Status);
+        _shell.Run($"$M -f -c -d 0,31 -L {few / 2} {core.Path} out").Refused("size limit");
+    }
+
+    [Theory]
+    [InlineData("INT", "-c")]
+    [InlineData("TERM", "-c")]
+    [InlineData("HUP", "-z")]
+    [InlineData("TERM", "-E")]
+    public void A_signal_ends_the_dump_in_order(string signal, string options)
+    {
+        (int status, string text) = Interrupt(signal, $"{options} -d 0 --num-threads 1", "out");
+        Assert.Equal(1, status);
+        Assert.Contains("it was asked to stop", text, StringComparison.Ordinal);
+        CheckCut("out", options != "-E", atLeast: 1);
+    }
+
+    [Fact]
+    public void Killed_outright_the_header_says_incomplete()
+    {
+        Interrupt("KILL", "-c -d 0 --num-threads 1", "out");
+        using CrashDump dump = CrashDump.Open(_shell.PathOf("out"));
+        Assert.True(dump.IsIncomplete);
+    }
+
+    private long Size(string name, string options)
+    {
+        Assert.Equal(0, _shell.Run($"$M {options} {core.Path} {name}").Status);
+        return new FileInfo(_shell.PathOf(name)).Length;
+    }
+
+    /// <summary>Stops a dump when some of its data is written: freezes it first, so that it cannot end meanwhile.</summary>
+    private (int Status, string Text) Interrupt(string signal, string options, string output)
+    {
+        using Process process = _shell.Start($"exec $M {options} {core.Path} {output}");
+        Task<string> errors = process.StandardError.ReadToEndAsync(), text = process.StandardOutput.ReadToEndAsync();
+        var file = new FileInfo(_shell.PathOf(output));
+        while (!process.HasExited)
+        {
+            file.Refresh();
+            if (file.Exists && file.Length > 1 << 20)
+                break;
+            Thread.Sleep(1);
+        }
+
+        _shell.Run($"kill -STOP {process.Id}; kill -{signal} {process.Id}; kill -CONT {process.Id}");
+        Assert.True(process.WaitForExit(TimeSpan.FromMinutes(2)));
+        return (process.ExitCode, text.Result + errors.Result);
+    }
+
+    /// <summary>The file says that it is incomplete, and every page that it gives is the vmcore's.</summary>
+    private void CheckCut(string name, bool isKdump, int atLeast)
+    {
+        using CrashDump raw = CrashDump.Open(core.Path), cut = CrashDump.Open(_shell.PathOf(name));
+        Assert.True(cut.IsIncomplete);
+        byte[] expected = new byte[4096], found = new byte[4096];
+        int good = 0;
+        for (ulong pfn = 256; pfn < 25_600; pfn++)
+        {
+            if (cut.Memory.ReadPage(pfn, found) != MemoryStatus.Ok)
+                continue;
+            Assert.Equal(MemoryStatus.Ok, raw.Memory.ReadPage(pfn, expected));
+            Assert.True(expected.AsSpan().SequenceEqual(found), $"pfn 0x{pfn:x}");
+            good++;
+        }
+
+        Assert.InRange(good, atLeast, 25_343);
+        if (!isKdump || good == 0)
+            return;
+        File.WriteAllText(_shell.PathOf("read.py"), LibKdumpFile);
+        Finished read = _shell.Run($"/usr/bin/python3 read.py {name}");
+        Assert.Equal("", read.Errors);
+        Assert.InRange(int.Parse(read.Output, System.Globalization.CultureInfo.InvariantCulture), Math.Min(good, 1), 25_344);
+    }
+}

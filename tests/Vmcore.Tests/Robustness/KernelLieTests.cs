@@ -1,0 +1,152 @@
+using System.Text;
+using System.Text.RegularExpressions;
+using Vmcore.Architectures;
+using Vmcore.Formats.Elf;
+using Vmcore.Memory;
+
+namespace Vmcore.Tests.Robustness;
+
+/// <summary>What the crashed kernel says of itself is a lie: vmcoreinfo, page tables, mem_section, the memmap.</summary>
+public partial class KernelLieTests
+{
+    private static readonly string[] s_numbers =
+    [
+        "0", "1", "2", "7", "13", "23", "33", "41", "60", "63", "64", "255", "256", "4095", "65536", "67108864", "2147483647", "4294967295", "9223372036854775807",
+        "18446744073709551615", "-1", "-2147483648", "", "x", "0x", "99999999999999999999999",
+    ];
+
+    private static readonly string[] s_addresses =
+    [
+        "0", "1", "ffffffffffffffff", "fffffffffffffff8", "ffffffff80000000", "ffff888000000000", "ffff800000000000", "ffffea0000000000", "7fffffffffff", "ff00000000000000", "", "g",
+    ];
+
+    [Fact]
+    public void Every_key_of_vmcoreinfo_with_absurd_values()
+    {
+        HostileSource source = HostileMachine.Open();
+        string text = HostileMachine.Machine.Vmcoreinfo;
+        int round = 0;
+        foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            string key = line[..line.IndexOf('=', StringComparison.Ordinal)];
+            string[] values = key.StartsWith("SYMBOL", StringComparison.Ordinal) ? s_addresses : s_numbers;
+            // A few values a key and run; with VMCORE_FUZZ_ROUNDS set, all.
+            int step = Environment.GetEnvironmentVariable("VMCORE_FUZZ_ROUNDS") is null ? 5 : 1;
+            for (int i = round % step; i < values.Length; i += step)
+            {
+                string value = values[i];
+                string changed = text.Replace(line + "\n", $"{key}={value}\n", StringComparison.Ordinal);
+                // The memmap's own place decides where metadata is; PT_LOADs still say what is pmem.
+                HostileRun.One(source, round++ % HostileRun.Ways, noCanary: true, new() { VmcoreInfo = Encoding.Latin1.GetBytes(changed) });
+            }
+
+            HostileRun.One(source, round++ % HostileRun.Ways, noCanary: true, new() { VmcoreInfo = Encoding.Latin1.GetBytes(text.Replace(line + "\n", "", StringComparison.Ordinal)) });
+        }
+    }
+
+    [Fact]
+    public void Many_keys_of_vmcoreinfo_lie_at_once()
+    {
+        HostileSource source = HostileMachine.Open();
+        var random = new Random(21);
+        for (int round = 0; round < 60; round++)
+        {
+            string text = Assignment().Replace(HostileMachine.Machine.Vmcoreinfo, m => random.Next(12) != 0 ? m.Value
+                : $"{m.Groups[1].Value}={(m.Value.StartsWith("SYMBOL", StringComparison.Ordinal) ? s_addresses[random.Next(s_addresses.Length)] : s_numbers[random.Next(s_numbers.Length)])}");
+            HostileRun.One(source, round % HostileRun.Ways, noCanary: true, new() { VmcoreInfo = Encoding.Latin1.GetBytes(text) });
+        }
+    }
+
+    [Fact]
+    public void A_huge_vmcoreinfo_and_copies_of_it_do_not_multiply()
+    {
+        HostileSource source = HostileMachine.Open();
+        byte[] text = new byte[8 << 20];
+        text.AsSpan().Fill((byte)'a');
+        for (int i = 2; i < text.Length; i += 4)
+            (text[i - 1], text[i]) = ((byte)'=', (byte)'\n');
+        using CrashDump dump = CrashDump.Open(source, new() { VmcoreInfo = text });
+        Assert.InRange(dump.Info!.Text.Length, 1, Vmcore.Kernel.VmcoreInfo.MaxLength);
+        Assert.Contains(dump.Problems, p => p.Contains("vmcoreinfo", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Page_tables_that_are_their_own_children(int depth)
+    {
+        HostileSource source = HostileMachine.Open();
+        ElfCoreFile file = ElfCoreFile.Open(source);
+        using CrashDump good = CrashDump.Open(source);
+        ulong root = good.Kernel!.Info.Symbol("swapper_pg_dir")!.Value;
+        Translation translation = good.Kernel.Memory.Translate(root);
+        ulong table = translation.PhysicalAddress;
+        for (int level = 0; level < depth; level++)
+        {
+            // Down along the first entry that leads to a table.
+            ReadOnlySpan<byte> entries = source.Bytes.Slice(HostileMachine.FileOffset(file, table), 4096);
+            ulong next = 0;
+            for (int i = 0; i < 512 && next == 0; i++)
+            {
+                ulong entry = BitConverter.ToUInt64(entries[(8 * i)..]);
+                if ((entry & 0x81) == 1)
+                    next = entry & 0xffffffffff000;
+            }
+
+            if (next == 0)
+                break;
+            table = next;
+        }
+
+        int at = HostileMachine.FileOffset(file, table);
+        for (int i = 0; i < 512; i++)
+            source.WriteNumber(at + (8 * i), table | 3);
+        HostileRun.All(source, noCanary: false);
+    }
+
+    [Theory]
+    [InlineData("swapper_pg_dir", 4096)]
+    [InlineData("mem_section", 4096)]
+    [InlineData("init_uts_ns", 512)]
+    [InlineData("iomem_resource", 256)]
+    [InlineData("node_data", 4096)]
+    public void Structures_of_all_ones_all_zero_and_themselves(string symbol, int length)
+    {
+        HostileSource source = HostileMachine.Open();
+        ElfCoreFile file = ElfCoreFile.Open(source);
+        using CrashDump good = CrashDump.Open(source);
+        if (good.Kernel!.Info.Symbol(symbol) is not { } address || good.Kernel.Memory.Translate(address) is not { Status: MemoryStatus.Ok } found)
+            return;
+        int at = HostileMachine.FileOffset(file, found.PhysicalAddress);
+        byte[] bytes = new byte[length];
+        foreach (byte fill in new byte[] { 0xff, 0, 0x41 })
+        {
+            Array.Fill(bytes, fill);
+            source.Write(at, bytes);
+            HostileRun.All(source, noCanary: false);
+            source.Restore();
+        }
+
+        for (int i = 0; i < length; i += 8)
+            source.WriteNumber(at + i, address);
+        HostileRun.All(source, noCanary: false);
+    }
+
+    [Fact]
+    public void Memory_of_all_ones()
+    {
+        HostileSource source = HostileMachine.Open();
+        foreach (ElfSegment load in ElfCoreFile.Open(source).Loads)
+        {
+            byte[] ones = new byte[load.FileSize];
+            Array.Fill(ones, (byte)0xff);
+            source.Write((int)load.Offset, ones);
+            HostileRun.One(source, 1, noCanary: true);
+        }
+    }
+
+    [GeneratedRegex(@"^([^=\n]+)=[^\n]*", RegexOptions.Multiline, 1000)]
+    private static partial Regex Assignment();
+}
