@@ -52,6 +52,11 @@ internal sealed class ElfDumpWriter
             foreach (ElfSegment load in _plan.Dump.Loads)
                 segments.AddRange(cut.Cut(load));
         }
+        else
+        {
+            // Stopped before it was known what stays: readers still learn what memory there was.
+            segments.AddRange(_plan.Dump.Loads.Select(l => l with { Offset = 0, FileSize = 0 }));
+        }
 
         _report.ExcludedInElf = cut.LeftOut;
         Place(segments);
