@@ -55,6 +55,11 @@ internal sealed class ElfDumpWriter
             else
                 segments.Add(load with { Offset = 0, FileSize = 0 }); // Stopped before anything was written: a file without content that readers open.
         }
+        else
+        {
+            // Stopped before it was known what stays: readers still learn what memory there was.
+            segments.AddRange(_plan.Dump.Loads.Select(l => l with { Offset = 0, FileSize = 0 }));
+        }
 
         _report.ExcludedInElf = cut.LeftOut;
         List<ElfSegment> blocks = ElfDataLayout.Place(segments, NotesOffset(segments.Count + 1) + _notes.Length, _memory.PageSize);

@@ -59,15 +59,26 @@ internal sealed class CoreWalker
         BinaryPrimitives.ReadUInt64LittleEndian(ReadPhysical(address, 8) ?? throw new InvalidDataException($"0x{address:x} is not in the core."));
 
     /// <summary>Walks the page tables.</summary>
-    public ulong? Walk(ulong va)
+    public ulong? Walk(ulong va) => Walk(va, out _);
+
+    /// <summary>Physical address of the entry that maps an address.</summary>
+    public ulong LeafEntry(ulong va)
     {
+        Assert.NotNull(Walk(va, out ulong entry));
+        return entry;
+    }
+
+    private ulong? Walk(ulong va, out ulong slot)
+    {
+        slot = 0;
         ulong sme = Info.ContainsKey("NUMBER(sme_mask)") ? (ulong)Number("NUMBER(sme_mask)") : 0;
         ulong mask = 0x000ffffffffff000 & ~sme;
         ulong table = Hex("SYMBOL(init_top_pgt)") - 0xffffffff80000000 + (ulong)Number("NUMBER(phys_base)");
         for (int level = Number("NUMBER(pgtable_l5_enabled)") == 1 ? 4 : 3; level >= 0; level--)
         {
             int shift = 12 + (9 * level);
-            ulong entry = PhysicalWord(table + ((va >> shift & 511) * 8));
+            slot = table + ((va >> shift & 511) * 8);
+            ulong entry = PhysicalWord(slot);
             if ((entry & 1) == 0)
                 return null;
             Assert.Equal(sme, entry & sme);

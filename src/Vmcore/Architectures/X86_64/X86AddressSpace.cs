@@ -51,7 +51,7 @@ public sealed class X86AddressSpace : KernelAddressSpace
         {
             MemoryStatus status = ReadEntry(table, (int)(address >> shift) & 511, out ulong entry);
             if (status != MemoryStatus.Ok)
-                return new(MemoryStatus.PageTableMissing, 0, 1UL << Math.Min(shift + 9, 57)); // All that the table would map.
+                return new(MemoryStatus.PageTableMissing, 0, 1UL << (shift + 9)); // What the whole missing table covers.
             if ((entry & Present) == 0)
                 return new(MemoryStatus.NotMapped, 0, 1UL << shift);
             bool leaf = shift == 12 || (shift <= 30 && (entry & PageSizeBit) != 0);
