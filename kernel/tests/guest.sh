@@ -16,7 +16,7 @@ list() {
 }
 word() { sed -n "s/.*$1=\([^ ]*\).*/\1/p" /proc/cmdline; }
 load() {
-    kexec -s -p --command-line="console=ttyS0 nr_cpus=1 panic=1 loglevel=5 $(word capture | tr , ' ')" \
+    kexec -s -p --command-line="console=ttyS0 nr_cpus=1 panic=1 loglevel=5 no_timer_check $(word capture | tr , ' ')" \
         --initrd=/capture.img /vmlinuz
     say "load $1 exit=$? loaded=$(cat /sys/kernel/kexec_crash_loaded)"
 }
