@@ -53,12 +53,7 @@ internal sealed class ElfDumpWriter
             if (_report.End == DumpEnd.Complete)
                 segments.AddRange(cut.Cut(load));
             else
-                segments.Add(load with { Offset = 0, FileSize = 0 }); // Stopped before anything was written: a file without content that readers open.
-        }
-        else
-        {
-            // Stopped before it was known what stays: readers still learn what memory there was.
-            segments.AddRange(_plan.Dump.Loads.Select(l => l with { Offset = 0, FileSize = 0 }));
+                segments.Add(load with { Offset = 0, FileSize = 0 }); // Stopped before it was known what stays: readers still learn what memory there was.
         }
 
         _report.ExcludedInElf = cut.LeftOut;
