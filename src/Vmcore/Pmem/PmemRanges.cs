@@ -74,7 +74,8 @@ internal static class PmemRanges
             return result;
         int shift = evidence.Memory.PageShift;
         bool knowsEarly = false;
-        IEnumerable<PfnRange> extents = evidence.Loads.Count > 0 ? evidence.Loads.Select(l => Pfns(l, shift)) : evidence.Memory.Extents;
+        PfnRange[] extents = evidence.Loads.Count > 0 ? [.. evidence.Loads.Select(l => Pfns(l, shift))] : [.. evidence.Memory.Extents];
+        PfnRangeSet all = PfnRangeSet.From(extents);
         foreach (PfnRange extent in extents)
         {
             bool hasRam = false;
@@ -86,7 +87,7 @@ internal static class PmemRanges
                 if (section.IsDevice)
                     device.Add(pfns.Intersect(extent));
                 else if (section.HasMemMap)
-                    hasRam = true;
+                    hasRam |= !IsShared(pfns, extent, all);
                 knowsEarly |= (section.Flags & 8) != 0 && section.HasMemMap;
                 if ((section.Flags & 0xc) == 4 && section.HasMemMap)
                     online.Add(pfns);
@@ -102,6 +103,17 @@ internal static class PmemRanges
         if (knowsEarly)
             hotplugged = PfnRangeSet.From(online);
         return result;
+    }
+
+    /// <summary>
+    /// True if a section that starts or ends an extent also holds memory of another one. Such a section tells nothing of the extent: where pmem and RAM
+    /// meet inside it, it is boot memory for both.
+    /// </summary>
+    private static bool IsShared(PfnRange section, PfnRange extent, PfnRangeSet all)
+    {
+        if (section.Start >= extent.Start && section.End <= extent.End)
+            return false;
+        return !all.Intersect(section).Except(PfnRangeSet.From([extent])).IsEmpty;
     }
 
     /// <summary>
