@@ -40,7 +40,7 @@ internal static class InfoBlockScan
                 findings.Add($"pmem: the info block at {PmemFinder.Hex(at + InfoBlock.Offset)} is not valid: {problem}");
             if (found is null)
                 continue;
-            all.Add(new(at, found, IsLive(at, found, walk, shift)));
+            all.Add(new(at, found, IsLive(at, found, walk, shift) && !BlockProof.Contradicts(at, found, evidence)));
 
             // Namespaces often follow each other: the next one may start where this one ends.
             ulong end = at + found.NamespaceSize;

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Vmcore.Kernel;
 using Vmcore.Memory;
 
@@ -132,17 +131,8 @@ internal static class NamespaceBuilder
     /// The first struct page after the reserve belongs to metadata, and the kernel links its lru to itself: an address with the kernel's own
     /// vmemmap base in it. A capture kernel that brings the namespace up writes its own.
     /// </summary>
-    private static bool IsOverwritten(LocatedInfoBlock block, PmemEvidence evidence)
-    {
-        if (block.Block.Map != PmemMap.Device || evidence.Memmap is not { } memmap || evidence.Kernel?.Info.Offset("page.lru") is not { } lru)
-            return false;
-        int size = memmap.StructPageSize;
-        ulong reserve = Math.Max(InfoBlock.Reserve, (ulong)evidence.Memory.PageSize);
-        ulong pfn = (block.Base + block.Block.StartPad + reserve) >> evidence.Memory.PageShift;
-        Span<byte> pages = stackalloc byte[2 * 256];
-        if (lru + 16 > size || !memmap.Model.TryGetStructPage(pfn, out ulong address, out _) || !memmap.TryReadPair(pfn, pages[..(2 * size)]))
-            return false;
-        ulong expected = address + (ulong)lru;
-        return BinaryPrimitives.ReadUInt64LittleEndian(pages[lru..]) != expected || BinaryPrimitives.ReadUInt64LittleEndian(pages[(lru + 8)..]) != expected;
-    }
+    private static bool IsOverwritten(LocatedInfoBlock block, PmemEvidence evidence) =>
+        block.Block.Map == PmemMap.Device
+        && BlockProof.TryReadLink(block.Base, block.Block, evidence, out ulong expected, out ulong next, out ulong previous)
+        && (next != expected || previous != expected);
 }

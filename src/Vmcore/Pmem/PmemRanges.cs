@@ -104,7 +104,7 @@ internal static class PmemRanges
         foreach (ElfSegment load in evidence.Loads)
         {
             PfnRange pages = Pfns(load, shift);
-            if (Touches(deviceSet, pages) && !Touches(ramSet, pages))
+            if (Touches(deviceSet, pages) && !Touches(ramSet, WithoutSharedEnds(pages, model.SectionShift, evidence.Memory.Extents)))
                 result.Add(pages);
         }
 
@@ -117,7 +117,7 @@ internal static class PmemRanges
     private static bool Touches(PfnRangeSet set, PfnRange range)
     {
         int index = set.IndexAtOrAfter(range.Start);
-        return index < set.Count && set[index].Start < range.End;
+        return !range.IsEmpty && index < set.Count && set[index].Start < range.End;
     }
 
     private static void Append(List<PfnRange> ranges, PfnRange next)
@@ -126,6 +126,18 @@ internal static class PmemRanges
             ranges[^1] = ranges[^1] with { End = next.End };
         else
             ranges.Add(next);
+    }
+
+    /// <summary>
+    /// A section in which a segment starts or ends may also hold memory of another segment. Where pmem and RAM meet inside it, it is boot memory
+    /// for both, and so tells nothing of the segment.
+    /// </summary>
+    private static PfnRange WithoutSharedEnds(PfnRange pages, int sectionShift, PfnRangeSet extents)
+    {
+        ulong size = 1UL << sectionShift;
+        ulong start = pages.Start & ~(size - 1), end = (pages.End + size - 1) & ~(size - 1);
+        bool sharesStart = Touches(extents, new(start, pages.Start)), sharesEnd = Touches(extents, new(pages.End, end));
+        return new(sharesStart ? start + size : pages.Start, sharesEnd ? end - size : pages.End);
     }
 
     /// <summary>

@@ -154,7 +154,7 @@ public sealed class DumpFaultTests
         SyntheticMachine machine = Machines.EveryKind();
         CoreImage core = machine.Core();
         var walker = new CoreWalker(core);
-        foreach (ulong order in new[] { 11ul, 63, 64, 1ul << 32, ulong.MaxValue })
+        foreach (ulong order in new ulong[] { 11, 63, 64, 1ul << 32, ulong.MaxValue })
         {
             EditedCore edited = new EditedCore(core).WritePhysical64(walker.Walk(walker.PageAddress(0x2000) + 40)!.Value, order);
             WrittenDump dump = WrittenDump.Of(edited, new() { Level = DumpLevel.Free });

@@ -22,14 +22,14 @@ public sealed class DumpLevelTests
     }
 
     [Theory]
-    [InlineData(KernelEra.V6_1)]
-    [InlineData(KernelEra.V7_1)]
-    public void EveryLevelIsExact(KernelEra era)
+    [InlineData(KernelEra.V6_1, 1)]
+    [InlineData(KernelEra.V7_1, 9)]
+    public void EveryLevelIsExact(KernelEra era, int step)
     {
         SyntheticMachine machine = Machines.EveryKind(new() { Era = era, CompoundInfoMask = era == KernelEra.V7_1 });
         machine.AddPmem(Machines.PmemBase, 160 * Machines.MiB).AddNamespace(0, 128 * Machines.MiB, new() { StaleReserve = true });
         CoreImage core = machine.Core();
-        for (int level = 0; level < 64; level++)
+        for (int level = 0; level < 64; level += step)
             new DumpOracle(machine, core, level).CheckKdump(WrittenDump.Of(core, level), contents: false);
     }
 

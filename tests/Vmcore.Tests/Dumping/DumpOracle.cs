@@ -138,11 +138,12 @@ internal sealed class DumpOracle
         Content?.Invoke(pfn, page);
         if (!_partial.Contains(pfn))
             return;
+        CoreSegment[] near = [.. _segments.Where(s => s.Physical >> 12 <= pfn && pfn << 12 < s.Physical + s.FileSize)];
         for (int i = 0; i < page.Length; i++)
         {
             // Of a partial page there is what the PT_LOADs have; the rest is zero.
             ulong address = (pfn << 12) + (ulong)i;
-            if (!_segments.Any(s => s.Physical <= address && address < s.Physical + s.FileSize))
+            if (!Array.Exists(near, s => s.Physical <= address && address < s.Physical + s.FileSize))
                 page[i] = 0;
         }
     }

@@ -1,4 +1,5 @@
 using Vmcore.Dumping;
+using Vmcore.Formats.Elf;
 using Vmcore.Testing;
 
 namespace Vmcore.Tests.Dumping;
@@ -30,6 +31,9 @@ public sealed class DumpShapeTests
             Assert.Equal(3, open.Kdump!.Header.CpuCount);
         }
 
+        // With each of 66,000 pages twice it would only be large.
+        if (extra > 1000)
+            return;
         WrittenDump elf = WrittenDump.Of(core, 31, output: DumpOutput.Elf);
         new DumpOracle(machine, core, 31).CheckElf(elf);
         elf.AssertNoPmemUserData();
@@ -44,7 +48,7 @@ public sealed class DumpShapeTests
         foreach (CoreSegment s in core.Segments)
         {
             ulong end = s.Physical + s.MemorySize;
-            Formats.Elf.ElfSegment[] parts = [.. dump.Loads.Where(l => l.VirtualAddress - l.PhysicalAddress == s.Virtual - s.Physical && l.PhysicalAddress >= s.Physical && l.PhysicalEnd <= end)];
+            ElfSegment[] parts = [.. dump.Loads.Where(l => l.VirtualAddress - l.PhysicalAddress == s.Virtual - s.Physical && l.PhysicalAddress >= s.Physical && l.PhysicalEnd <= end)];
             Assert.Equal(s.MemorySize, parts.Aggregate(0ul, (sum, p) => sum + p.MemorySize));
             Assert.All(parts, p => Assert.Equal(s.Flags, p.Flags));
             Assert.All(parts.Where(p => p.FileSize > 0), p => Assert.Equal(p.PhysicalAddress & 4095, p.Offset & 4095));
