@@ -52,7 +52,7 @@ public partial class KernelLieTests
         for (int round = 0; round < 60; round++)
         {
             string text = Assignment().Replace(HostileMachine.Machine.Vmcoreinfo, m => random.Next(12) != 0 ? m.Value
-                : $"{m.Groups[1].Value}={(m.Value.StartsWith("SYMBOL", StringComparison.Ordinal) ? s_addresses[random.Next(s_addresses.Length)] : s_numbers[random.Next(s_numbers.Length)])}");
+                : $"{m.Groups["key"].Value}={(m.Value.StartsWith("SYMBOL", StringComparison.Ordinal) ? s_addresses[random.Next(s_addresses.Length)] : s_numbers[random.Next(s_numbers.Length)])}");
             HostileRun.One(source, round % HostileRun.Ways, noCanary: true, new() { VmcoreInfo = Encoding.Latin1.GetBytes(text) });
         }
     }
@@ -147,6 +147,6 @@ public partial class KernelLieTests
         }
     }
 
-    [GeneratedRegex(@"^([^=\n]+)=[^\n]*", RegexOptions.Multiline, 1000)]
+    [GeneratedRegex(@"^(?<key>[^=\n]+)=[^\n]*", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Assignment();
 }

@@ -85,7 +85,7 @@ public class SegmentHeapTests
     {
         HostileSource source = Core(2, Data, i => i == 0 ? (0, 0, Data, Data) : (0UL, physical, 0UL, memory));
         using CrashDump dump = CrashDump.Open(source);
-        Assert.Equal(believed ? ((ulong)Data + memory) / 4096 : (ulong)Data / 4096, dump.Memory.Extents.PageCount);
+        Assert.Equal((Data + (believed ? memory : 0)) / 4096, dump.Memory.Extents.PageCount);
     }
 
     [Fact]
