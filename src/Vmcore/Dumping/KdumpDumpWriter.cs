@@ -70,7 +70,9 @@ internal sealed class KdumpDumpWriter
             long offset = (long)(window.FirstPfn / 8);
             int length = (int)Math.Min(PlanWindow.Pages / 8, layout.BitmapLength - offset);
             exists.Write(offset, MemoryMarshal.AsBytes(window.Exists.AsSpan())[..length]);
-            kept.Write(offset, MemoryMarshal.AsBytes(window.Kept.AsSpan())[..length]);
+            // In a file, what is not written is zero: a machine of terabytes of which little is kept costs little.
+            if (_isStream || window.Kept.AsSpan().ContainsAnyExcept(0UL))
+                kept.Write(offset, MemoryMarshal.AsBytes(window.Kept.AsSpan())[..length]);
             count += (ulong)Memory.PageBits.Count(window.Kept);
         });
         exists.Flush();

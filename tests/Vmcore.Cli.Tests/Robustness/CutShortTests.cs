@@ -8,8 +8,7 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
 {
     private const string LibKdumpFile = """
         import kdumpfile, sys
-        dump = kdumpfile.Context()
-        dump.attr["file.fd"] = open(sys.argv[1], "rb").fileno()
+        dump = kdumpfile.kdumpfile(sys.argv[1])
         good = 0
         for pfn in range(256, 25600):
             try:

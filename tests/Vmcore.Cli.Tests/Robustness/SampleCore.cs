@@ -11,7 +11,7 @@ public sealed class SampleCore : IDisposable
     {
         const ulong MiB = 1 << 20;
         var machine = new SyntheticMachine(new() { Era = KernelEra.V6_1 });
-        machine.AddRam(MiB, 99 * MiB).PlaceMany(0x2000, 0x3000, PageKind.KernelData);
+        machine.AddRam(MiB, 99 * MiB).PlaceMany(0x2000, 0x1000, PageKind.KernelData).PlaceMany(0x3000, 0x2000, PageKind.Anonymous);
         machine.AddPmem(4096 * MiB, 16 * MiB).AddNamespace(0, 12 * MiB);
         machine.WriteSparse(Path);
         machine.WriteSparse(BarePath, new() { Vmcoreinfo = false });

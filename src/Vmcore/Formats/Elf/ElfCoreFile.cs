@@ -19,8 +19,8 @@ public sealed class ElfCoreFile
     /// <summary>One past the highest physical address that is believed: 2^52, all that page tables and the kdump format can name.</summary>
     public const ulong MaxPhysicalEnd = 1UL << 52;
 
-    /// <summary>Most memory without content, in bytes over all PT_LOADs: 128 TiB. Bitmaps of more would fill a disk out of an empty file.</summary>
-    private const ulong MaxAbsent = 1UL << 47;
+    /// <summary>Most memory without content, in bytes over all PT_LOADs: 32 TiB, whose bitmap takes 1 GiB. More would fill a disk out of an empty file.</summary>
+    private const ulong MaxAbsent = 1UL << 45;
 
     private const int MaxProblems = 100;
 
@@ -184,7 +184,7 @@ public sealed class ElfCoreFile
         ulong absent = segment.MemorySize - segment.FileSize;
         if (absent > MaxAbsent - _absent)
         {
-            Note(problems, $"{Source.Name}: program header {index}: {Hex(absent)} bytes of memory without content, beyond 2^47 in all: taken for no memory");
+            Note(problems, $"{Source.Name}: program header {index}: {Hex(absent)} bytes of memory without content, beyond 2^45 in all: taken for no memory");
             segment = segment with { MemorySize = segment.FileSize };
             absent = 0;
         }
