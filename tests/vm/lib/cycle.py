@@ -1,0 +1,118 @@
+"""One cycle: build the machine of a case, let it crash, collect what it left, have it judged."""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+
+from . import cases, initramfs, kernels, machine, paths
+
+# Added to the first kernel's command line for the capture kernel; the loader adds its own words.
+CAPTURE_COMMAND_LINE = "console=ttyS0 nr_cpus=1 reset_devices panic=1 loglevel=5 transparent_hugepage=never"
+SECONDS = 300
+
+
+def run(case: cases.Case, folder: pathlib.Path, keep: bool):
+    """Returns what is wrong with the result: an empty list when nothing is."""
+    started = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    facts = {"case": case.name}
+    try:
+        problems = _cycle(case, folder, facts)
+    except (machine.Timeout, cases.CaseError, RuntimeError, OSError, subprocess.CalledProcessError) as error:
+        problems = [f"{type(error).__name__}: {error}"]
+    facts["seconds"] = round(time.monotonic() - started)
+    facts["problems"] = problems
+    (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
+    if not keep and not problems:
+        for path in [*folder.glob("*.mem*"), folder / "vmcore", folder / "truth.img"]:
+            path.unlink(missing_ok=True)
+    return problems
+
+
+def _cycle(case, folder, facts):
+    kernel = kernels.get(case["kernel"])
+    debian = any(line.split()[0] == "debian" for line in case["dump"])
+    drivers = case.yes("capture-drivers")
+    _contents(case, folder / "contents", kernel, initramfs.capture(kernel, debian, drivers))
+    command_line = (f"console=ttyS0 crashkernel={case['crashkernel']} loglevel=5 mitigations=off panic=10 "
+                    f"{case['append']}").strip()
+    vm = machine.Machine(folder, case, kernel, initramfs.first(kernel), command_line)
+    ram = cases.size(case["ram"])
+    vm.disks(folder / "contents", (1 << 30) + ram * (1 + len(case["dump"])))
+    shutil.rmtree(folder / "contents")
+
+    def before(vm, line):
+        vm.copy_backing("before")
+        for wanted in case["qemu-dump"]:
+            vm.command("dump-guest-memory", paging=wanted == "paging", protocol=f"file:{folder / wanted}.elf")
+        return not case["qemu-dump"]
+
+    def panic(vm, line):
+        vm.copy_backing("panic")
+
+    facts["end"] = vm.run({"VMRIG before the panic": before, "sysrq: Trigger a crash": panic}, SECONDS)
+    serial = vm.log.read_text(errors="replace")
+    facts["said"] = re.findall(r"VMRIG (.*)", serial)
+    vm.collect()
+    truth = (folder / "truth.img")
+    for name, start in (("kpageflags", 0), ("kpagecount", 64 << 20)):
+        with open(truth, "rb") as file:
+            file.seek(start)
+            (folder / "out" / "first" / name).write_bytes(file.read(_max_pfn(folder) * 8))
+    raw = re.search(r"VMRIG vmcore size=(\d+)", serial)
+    if raw:
+        machine.sparse_copy(folder / "raw.img", folder / "vmcore", int(raw[1]))
+    (folder / "raw.img").unlink(missing_ok=True)
+    return []
+
+
+def _max_pfn(folder):
+    """The end of what kpageflags covers: the last RAM or pmem of the machine."""
+    last = 0
+    for line in (folder / "out" / "first" / "iomem").read_text().splitlines():
+        if "System RAM" in line or "Persistent Memory" in line:
+            last = max(last, int(line.split()[0].split("-")[1], 16) + 1)
+    return last >> 12
+
+
+def _contents(case, folder, kernel, capture):
+    """What the guest finds in /data."""
+    inside = folder / "in"
+    (inside / "tools").mkdir(parents=True)
+    (folder / "out").mkdir()
+    shutil.copy(kernel.image, inside / "vmlinuz")
+    shutil.copy(capture, inside / "capture.img")
+    if paths.executable().exists():
+        shutil.copy(paths.executable(), inside / "tools" / "vmcore")
+        (inside / "tools" / "vmcore").chmod(0o755)
+        for name in ("kexec", "makedumpfile"):
+            (inside / "tools" / name).symlink_to("vmcore")
+    for script in paths.GUEST.glob("*.sh"):
+        shutil.copy(script, inside)
+    words = {
+        "LOADER": case["loader"],
+        "ALIGN": case["align"],
+        "RELOAD": case["reload"],
+        "CAPTURE_COMMAND_LINE": f"{CAPTURE_COMMAND_LINE} {case['capture-append']}".strip(),
+        "CAPTURE_DRIVERS": "yes" if case.yes("capture-drivers") else "",
+        "RAW": "yes" if case.yes("raw") else "",
+        "STAY": "yes" if case["qemu-dump"] else "",
+        "KEEP_SYSFS": "",
+    }
+    (inside / "case.env").write_text("".join(f"{name}='{value}'\n" for name, value in words.items()))
+    (inside / "namespaces").write_text("".join(_namespace(line) + "\n" for line in case["namespace"]))
+    work = [line.split() for line in case["work"]]
+    (inside / "work").write_text("".join(f"{kind} {cases.size(amount)}\n" for kind, amount in work))
+    (inside / "dumps").write_text("".join(line + "\n" for line in case["dump"]))
+
+
+def _namespace(line):
+    words = line.split()
+    late = "late" in words
+    words = [word for word in words if word != "late"] + ["idle"]
+    region, mode, mapping, amount, uses = words[:5]
+    amount = amount if amount == "rest" else str(cases.size(amount))
+    return "\t".join([region, mode, mapping, amount, uses] + (["late"] if late else []))
