@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import time
 
-from . import cases, initramfs, kernels, machine, paths
+from . import cases, initramfs, judge, kernels, machine, paths, truth
 
 # Added to the first kernel's command line for the capture kernel; the loader adds its own words.
 CAPTURE_COMMAND_LINE = "console=ttyS0 nr_cpus=1 reset_devices panic=1 loglevel=5 transparent_hugepage=never"
@@ -45,28 +45,63 @@ def _cycle(case, folder, facts):
     shutil.rmtree(folder / "contents")
 
     def before(vm, line):
-        vm.copy_backing("before")
+        vm.copy_memory("before", ram=False)
         for wanted in case["qemu-dump"]:
             vm.command("dump-guest-memory", paging=wanted == "paging", protocol=f"file:{folder / wanted}.elf")
         return not case["qemu-dump"]
 
     def panic(vm, line):
-        vm.copy_backing("panic")
+        vm.copy_memory("panic", ram=True)
 
     facts["end"] = vm.run({"VMRIG before the panic": before, "sysrq: Trigger a crash": panic}, SECONDS)
     serial = vm.log.read_text(errors="replace")
     facts["said"] = re.findall(r"VMRIG (.*)", serial)
     vm.collect()
-    truth = (folder / "truth.img")
+    flags = folder / "truth.img"
     for name, start in (("kpageflags", 0), ("kpagecount", 64 << 20)):
-        with open(truth, "rb") as file:
+        with open(flags, "rb") as file:
             file.seek(start)
             (folder / "out" / "first" / name).write_bytes(file.read(_max_pfn(folder) * 8))
     raw = re.search(r"VMRIG vmcore size=(\d+)", serial)
     if raw:
         machine.sparse_copy(folder / "raw.img", folder / "vmcore", int(raw[1]))
     (folder / "raw.img").unlink(missing_ok=True)
-    return []
+    return _judge(case, folder, kernel, facts)
+
+
+def _judge(case, folder, kernel, facts):
+    if case["qemu-dump"]:
+        return []
+    machine_truth = truth.Truth(folder, len(case["nvdimm"]), cases.size(case["ram"]))
+    facts["namespaces"] = [f"{space.name} {space.mode} map={space.mapping} {space.size >> 20} MiB"
+                           for space in machine_truth.namespaces]
+    expectations = {word for line in case["expect"] for word in line.split()}
+    symbols = kernels.debug(kernel)
+    problems = []
+    facts["dumps"] = []
+    for number, line in enumerate(case["dump"]):
+        dump = folder / "out" / "second" / f"dump.{number}"
+        status = dump.with_name(dump.name + ".status")
+        log = dump.with_name(dump.name + ".log")
+        facts["dumps"].append({"dumper": line})
+        if not status.exists():
+            problems.append(f"dump {number} ({line}): the dumper did not come to its end")
+            continue
+        exit_status = re.search(r"exit=(\d+) seconds=(\S+)", status.read_text())
+        if exit_status[1] != "0":
+            said = log.read_text(errors="replace").strip().splitlines()[-1:]
+            problems.append(f"dump {number} ({line}): exit status {exit_status[1]}: {' '.join(said)}")
+            continue
+        verdict = judge.judge(dump, machine_truth, _level(line), expectations, symbols)
+        judge.report(log.read_text(errors="replace"), verdict, machine_truth, _level(line))
+        facts["dumps"][-1].update({"seconds": float(exit_status[2]), **verdict.facts})
+        problems += [f"dump {number} ({line}): {problem}" for problem in verdict.problems]
+    return problems
+
+
+def _level(line):
+    level = re.search(r"-d ?(\d+)", line)
+    return int(level[1]) if level else 0
 
 
 def _max_pfn(folder):

@@ -89,3 +89,21 @@ def _download(name, root):
     root.mkdir(parents=True, exist_ok=True)
     subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
     archive.unlink()
+
+
+def debug(kernel: Kernel, download: bool = False):
+    """The kernel with debug information for drgn, or None when it is not here. Debian's is a download of 1 GB."""
+    built = kernel.root / "vmlinux"
+    if built.exists():
+        return built
+    target = paths.CACHE / "debug" / f"vmlinux-{kernel.release}"
+    if not target.exists() and download:
+        downloads = paths.CACHE / "downloads"
+        downloads.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "-q", "download", f"linux-image-{kernel.release}-dbg"], check=True, cwd=downloads)
+        archive = next(downloads.glob(f"linux-image-{kernel.release}-dbg_*.deb"))
+        subprocess.run(f"dpkg-deb --fsys-tarfile '{archive}' | tar -x --no-same-owner --wildcards --strip-components=5 "
+                       f"-C '{target.parent}' '*/boot/vmlinux-{kernel.release}'", shell=True, check=True)
+        archive.unlink()
+    return target if target.exists() else None

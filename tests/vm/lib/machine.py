@@ -30,12 +30,15 @@ class Machine:
             "-chardev", "stdio,id=serial", "-serial", "chardev:serial",
             "-qmp", f"unix:{folder / 'qmp'},server=on,wait=off",
         ]
+        # Memory is a file: a copy of it at the panic is what the dump is compared with.
+        self.ram = folder / "ram.mem"
+        self._command += ["-object", f"memory-backend-file,id=ram,share=on,mem-path={self.ram},size={ram}"]
         if self.nvdimms:
             total = ram + sum(self.nvdimms)
-            self._command += ["-M", "q35,nvdimm=on",
+            self._command += ["-M", "q35,nvdimm=on,memory-backend=ram",
                               "-m", f"{ram >> 20}M,slots={len(self.nvdimms)},maxmem={(total >> 20) + 1024}M"]
         else:
-            self._command += ["-M", "q35", "-m", f"{ram >> 20}M"]
+            self._command += ["-M", "q35,memory-backend=ram", "-m", f"{ram >> 20}M"]
         for index, size in enumerate(self.nvdimms):
             self._command += [
                 "-object", f"memory-backend-file,id=pmem{index},share=on,mem-path={self.backing[index]},"
@@ -138,16 +141,16 @@ class Machine:
                 reason = event["data"]["reason"]
         return reason
 
-    def copy_backing(self, suffix: str):
-        for path in self.backing:
+    def copy_memory(self, suffix: str, ram: bool):
+        for path in [*self.backing, *([self.ram] if ram else [])]:
             subprocess.run(["cp", "--sparse=always", str(path), f"{path}.{suffix}"], check=True)
 
     def collect(self):
         """Takes the guest's files out of its disks and drops the disks."""
         subprocess.run(["debugfs", "-R", f"rdump /out {self.folder}", str(self.folder / "data.img")],
                        check=True, capture_output=True)
-        for name in ("data", "swap"):
-            (self.folder / f"{name}.img").unlink()
+        for name in ("data.img", "swap.img", "ram.mem", "qmp"):
+            (self.folder / name).unlink(missing_ok=True)
 
 
 def sparse_copy(source: pathlib.Path, target: pathlib.Path, length: int):

@@ -1,0 +1,154 @@
+"""Judges one dump by ground truth. Says what is wrong in sentences, and puts what it counted into a dictionary."""
+import hashlib
+import pathlib
+import re
+
+from . import dumpfiles, readers
+from .truth import PAGE
+
+PMEM_CANARY = b"VMCORE-PMEM-CANARY /"
+ANON_TEXT = b"VMCORE-ANON-TEXT "
+
+# /proc/kpageflags, Documentation/admin-guide/mm/pagemap.rst
+SLAB, LRU, BUDDY, ANON, SWAPCACHE, SWAPBACKED, HUGE, TABLE, RESERVED = 7, 5, 10, 12, 13, 14, 17, 26, 32
+# What level 31 must keep, and what it must leave out. The flags were read about two seconds before the panic.
+KEPT_31 = {"slab": SLAB, "page tables": TABLE, "reserved": RESERVED}
+DROPPED_31 = {"free": BUDDY, "anonymous": ANON}
+DRIFT, DRIFT_PAGES = 0.04, 96
+
+
+class Verdict:
+    def __init__(self):
+        self.problems, self.facts = [], {}
+
+    def wrong(self, text):
+        self.problems.append(text)
+
+
+def judge(path: pathlib.Path, truth, level: int, expectations, symbols) -> Verdict:
+    """expectations: words of the case's "expect" lines that change what is right."""
+    verdict = Verdict()
+    try:
+        dump = dumpfiles.open_dump(path)
+    except (dumpfiles.DumpError, OSError) as error:
+        verdict.wrong(str(error))
+        return verdict
+    facts = verdict.facts
+    facts["bytes"] = path.stat().st_size
+    if dump.incomplete:
+        verdict.wrong("the dump is marked incomplete")
+    if dump.level is not None and dump.level != level:
+        verdict.wrong(f"dump level {dump.level} in the file instead of {level}")
+    panic, before = truth.memory("panic"), truth.memory("before")
+    _metadata(dump, truth, panic, before, level, expectations, verdict)
+    _content(dump, truth, panic, verdict)
+    if level == 31:
+        _classes(dump, truth, panic, verdict)
+    readers.libkdumpfile(path, dump, verdict)
+    if symbols and level & 32 == 0:
+        readers.drgn(path, truth, symbols, verdict, "no-metadata" not in expectations)
+    return verdict
+
+
+def _metadata(dump, truth, panic, before, level, expectations, verdict):
+    """Each page of live memmap and each info block of map=dev is there and right; of other pmem, nothing is there."""
+    required, allowed = set(), set()
+    ranges = []
+    for namespace in truth.namespaces:
+        for start, end in namespace.required:
+            required.update(range(start // PAGE, end // PAGE))
+            ranges.append((namespace, start, end))
+        for start, end in namespace.allowed:
+            allowed.update(range(start // PAGE, end // PAGE))
+    facts = verdict.facts
+    present = {pfn for pfn in dump.pages() if truth.is_pmem(pfn)}
+    stray = present - required - allowed
+    if isinstance(dump, dumpfiles.ElfCore):
+        stray = {pfn for pfn in stray if dump.page(pfn).count(0) != PAGE}  # a short gap is written as zeros
+    facts["metadata pages"] = len(required)
+    facts["pmem user pages in the dump"] = len(stray)
+    if stray:
+        verdict.wrong(f"{len(stray)} pages of pmem user data are in the dump, the first is pfn {min(stray):#x}")
+    if level & 32 or "no-metadata" in expectations:
+        facts["metadata found"] = len(present & required)
+        if level & 32 and present & (required | allowed):
+            verdict.wrong(f"{len(present & (required | allowed))} metadata pages in the dump despite level {level}")
+        return
+    # A page that is all zero may be left out by bit 1 of the level.
+    missing = {pfn for pfn in required - present if not (level & 1 and panic.page(pfn).count(0) == PAGE)}
+    different = {pfn for pfn in required & present if dump.page(pfn) != panic.page(pfn)}
+    facts["metadata found"] = len(required) - len(missing) - len(different)
+    if missing:
+        verdict.wrong(f"{len(missing)} of {len(required)} metadata pages are not in the dump, first pfn {min(missing):#x}")
+    if different:
+        verdict.wrong(f"{len(different)} of {len(required)} metadata pages differ from the media at the panic")
+    hashes = facts["sha256"] = []
+    for namespace, start, end in ranges:
+        zero = bytes(PAGE)
+        in_dump = hashlib.sha256(b"".join(
+            dump.page(pfn) if dump.has(pfn) else zero for pfn in range(start // PAGE, end // PAGE))).hexdigest()
+        at_panic = hashlib.sha256(panic.read(start, end - start)).hexdigest()
+        earlier = hashlib.sha256(before.read(start, end - start)).hexdigest()
+        hashes.append({"namespace": namespace.name, "start": hex(start), "end": hex(end), "dump": in_dump,
+                       "panic": at_panic, "first kernel": earlier})
+        if in_dump != at_panic:
+            verdict.wrong(f"{namespace.name} [{start:#x}-{end:#x}): SHA-256 differs from the media's at the panic")
+        if at_panic != earlier:
+            facts.setdefault("changed by the panic itself", []).append(namespace.name)
+
+
+def _content(dump, truth, panic, verdict):
+    """No canary of the pmem, and pages of RAM hold what RAM held."""
+    canaries = pages = different = 0
+    for pfn in dump.pages():
+        data = dump.page(pfn)
+        pages += 1
+        canaries += PMEM_CANARY in data
+        if not truth.is_pmem(pfn):
+            real = panic.page(pfn)
+            different += real is not None and real != data
+    verdict.facts.update({"pages": pages, "canaries": canaries, "pages changed after the panic": different})
+    if canaries:
+        verdict.wrong(f"{canaries} pages hold user data of the pmem")
+    if different > max(400, pages // 20):
+        verdict.wrong(f"{different} of {pages} pages differ from memory at the panic")
+
+
+def _classes(dump, truth, panic, verdict):
+    """Level 31 against the kernel's own page flags."""
+    kept = {name: [0, 0] for name in KEPT_31}
+    dropped = {name: [0, 0] for name in [*DROPPED_31, "page cache", "hugetlb"]}
+    for pfn in truth.ram_pfns():
+        flags = truth.page_flags(pfn)
+        has = dump.has(pfn)
+        for name, bit in KEPT_31.items():
+            if flags >> bit & 1:
+                kept[name][0] += 1
+                if not has and dump.in_memory(pfn) and panic.page(pfn).count(0) != PAGE:
+                    kept[name][1] += 1
+        for name, bit in DROPPED_31.items():
+            if flags >> bit & 1:
+                dropped[name][0] += 1
+                dropped[name][1] += has
+        if flags >> HUGE & 1:
+            dropped["hugetlb"][0] += 1
+            dropped["hugetlb"][1] += has
+        if flags >> LRU & 1 and not flags >> ANON & 1:
+            dropped["page cache"][0] += 1
+            dropped["page cache"][1] += has
+    verdict.facts["lost of"] = {name: f"{bad}/{total}" for name, (total, bad) in kept.items()}
+    verdict.facts["kept of"] = {name: f"{bad}/{total}" for name, (total, bad) in dropped.items()}
+    for name, (total, bad) in kept.items():
+        if bad > max(DRIFT_PAGES, total * DRIFT):
+            verdict.wrong(f"{bad} of {total} {name} pages are not in the dump")
+    for name, (total, bad) in dropped.items():
+        if bad > max(DRIFT_PAGES, total * DRIFT):
+            verdict.wrong(f"{bad} of {total} {name} pages are in the dump")
+
+
+def report(log: str, verdict, truth, level):
+    """The dumper's own report."""
+    for key in ("pmem metadata pages", "pmem userdata pages"):
+        found = re.search(rf"^\s*{key}\s*:\s*0x([0-9a-f]+)", log, re.M)
+        if found:
+            verdict.facts[key] = int(found[1], 16)
