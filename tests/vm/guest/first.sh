@@ -160,6 +160,7 @@ daxctl list >$first/daxctl-list.json 2>/dev/null
 if [ -n "$KEEP_SYSFS" ]; then
     . /data/in/sysfs-tree.sh
 fi
+say "crash kernel region $(grep 'Crash kernel' /proc/iomem | tail -n 1)"
 sync
 # Not unmounted: its page cache has to be there at the crash.
 mount -o remount,ro /data

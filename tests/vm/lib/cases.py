@@ -3,7 +3,7 @@ import dataclasses
 import pathlib
 import re
 
-LISTS = {"nvdimm", "namespace", "work", "dump", "expect", "qemu-dump", "check"}
+LISTS = {"nvdimm", "namespace", "work", "dump", "expect", "qemu-dump"}
 DEFAULTS = {
     "title": "",
     "kernel": "stock-6.1",
@@ -20,6 +20,7 @@ DEFAULTS = {
     "raw": "no",
     "corrupt": "",
     "vmcoreinfo-device": "no",
+    "expect-load": "",
 }
 KEYS = set(DEFAULTS) | LISTS
 

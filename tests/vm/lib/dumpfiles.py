@@ -26,6 +26,19 @@ def open_dump(path: pathlib.Path):
     raise DumpError(f"{path.name}: neither kdump-compressed nor ELF: {magic!r}")
 
 
+def rearrange(source: pathlib.Path, target: pathlib.Path):
+    """A flattened stream to the file that it describes."""
+    with open(source, "rb") as stream, open(target, "wb") as file:
+        if stream.read(4096)[:16] != b"makedumpfile\0\0\0\0":
+            raise DumpError(f"{source.name} is not flattened")
+        while True:
+            offset, size = struct.unpack(">qq", stream.read(16))
+            if offset < 0:
+                break
+            file.seek(offset)
+            file.write(stream.read(size))
+
+
 def _map(path):
     with open(path, "rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

@@ -1,5 +1,6 @@
 """One virtual machine: its disks, QEMU without KVM, the serial line and QMP."""
 import json
+import mmap
 import os
 import pathlib
 import selectors
@@ -109,6 +110,7 @@ class Machine:
                 return answer["return"]
 
     def _watch(self, process, actions, deadline):
+        started = time.monotonic()
         selector = selectors.DefaultSelector()
         selector.register(process.stdout, selectors.EVENT_READ)
         pending = b""
@@ -117,7 +119,7 @@ class Machine:
         with open(self.log, "wb") as log:
             while True:
                 if time.monotonic() > deadline:
-                    raise Timeout(f"no end after {deadline:.0f} s; the last line: {pending[-200:]!r}")
+                    raise Timeout(f"no end after {time.monotonic() - started:.0f} s; the last line: {pending[-200:]!r}")
                 if not selector.select(timeout=1):
                     continue
                 data = os.read(process.stdout.fileno(), 65536)
@@ -145,12 +147,21 @@ class Machine:
         for path in [*self.backing, *([self.ram] if ram else [])]:
             subprocess.run(["cp", "--sparse=always", str(path), f"{path}.{suffix}"], check=True)
 
+    def corrupt(self, segment: pathlib.Path, start: int, end: int):
+        """Changes one byte in the middle of a loaded segment: the segment's bytes are looked up in the crash kernel's
+        region of the memory file, [start, end)."""
+        data = segment.read_bytes()
+        middle = len(data) // 2
+        with open(self.ram, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+            at = memory.find(data[middle:middle + 256], start, end)
+            if at < 0:
+                raise RuntimeError(f"{segment.name} is not in the crash kernel's region")
+            memory[at] ^= 0xff
+
     def collect(self):
-        """Takes the guest's files out of its disks and drops the disks."""
+        """Takes the guest's files out of its disk."""
         subprocess.run(["debugfs", "-R", f"rdump /out {self.folder}", str(self.folder / "data.img")],
                        check=True, capture_output=True)
-        for name in ("data.img", "swap.img", "ram.mem", "qmp"):
-            (self.folder / name).unlink(missing_ok=True)
 
 
 def sparse_copy(source: pathlib.Path, target: pathlib.Path, length: int):
