@@ -157,8 +157,10 @@ for device in /sys/bus/nd/devices/* /sys/bus/dax/devices/*; do
 done >$first/nd-sysfs
 ndctl list -RNDvu >$first/ndctl-list.json 2>/dev/null
 daxctl list >$first/daxctl-list.json 2>/dev/null
-if [ -n "$KEEP_SYSFS" ]; then
-    . /data/in/sysfs-tree.sh
+if [ -n "$LEAN" ]; then
+    # Little to dump: the files of the initramfs that are needed no more, and the page cache.
+    rm -rf /modules /tools/vmcore /usr/bin/ndctl /usr/bin/daxctl /sbin/mkfs.xfs /sbin/mke2fs /sbin/kexec /usr/lib /lib
+    echo 3 >/proc/sys/vm/drop_caches
 fi
 say "crash kernel region $(grep 'Crash kernel' /proc/iomem | tail -n 1)"
 sync

@@ -21,6 +21,7 @@ DEFAULTS = {
     "corrupt": "",
     "vmcoreinfo-device": "no",
     "expect-load": "",
+    "lean": "no",
 }
 KEYS = set(DEFAULTS) | LISTS
 

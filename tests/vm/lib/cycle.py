@@ -1,5 +1,6 @@
 """One cycle: build the machine of a case, let it crash, collect what it left, have it judged."""
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -11,7 +12,7 @@ from . import cases, dumpfiles, initramfs, judge, kernels, machine, paths, truth
 
 # Added to the first kernel's command line for the capture kernel; the loader adds its own words.
 CAPTURE_COMMAND_LINE = "console=ttyS0 nr_cpus=1 reset_devices panic=1 loglevel=5 transparent_hugepage=never"
-SECONDS = 300
+SECONDS = float(os.environ.get("VMCORE_VM_SECONDS", "300"))
 
 
 def run(case: cases.Case, folder: pathlib.Path, keep: bool):
@@ -19,7 +20,9 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
     started = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    facts = {"case": case.name}
+    facts = {"case": case.name, "title": case["title"], "kernel": case["kernel"], "loader": case["loader"],
+             "crashkernel": case["crashkernel"], "ram": case["ram"], "drivers": case["capture-drivers"],
+             "corrupt": case["corrupt"], "expect": case["expect"]}
     try:
         problems = _cycle(case, folder, facts)
     except Exception as error:  # one broken case must not end the others
@@ -42,6 +45,7 @@ def _cycle(case, folder, facts):
     kernel = kernels.get(case["kernel"])
     debian = any(line.split()[0] == "debian" for line in case["dump"])
     drivers = case.yes("capture-drivers")
+    facts["release"] = kernel.release
     capture = initramfs.capture(kernel, debian, drivers)
     _contents(case, folder / "contents", kernel, capture)
     command_line = (f"console=ttyS0 crashkernel={case['crashkernel']} loglevel=5 mitigations=off panic=10 "
@@ -173,7 +177,7 @@ def _contents(case, folder, kernel, capture):
         "CAPTURE_DRIVERS": "yes" if case.yes("capture-drivers") else "",
         "RAW": "yes" if case.yes("raw") else "",
         "STAY": "yes" if case["qemu-dump"] else "",
-        "KEEP_SYSFS": "",
+        "LEAN": "yes" if case.yes("lean") else "",
     }
     (inside / "case.env").write_text("".join(f"{name}='{value}'\n" for name, value in words.items()))
     (inside / "namespaces").write_text("".join(_namespace(line) + "\n" for line in case["namespace"]))

@@ -75,6 +75,13 @@ def _base(archive: Archive, kernel: kernels.Kernel, modules, extra=()):
     archive.file("/modules/order.pmem", "".join(_short(path) + "\n" for path in later).encode())
 
 
+def _builtin(archive: Archive, kernel: kernels.Kernel):
+    """Of a kernel without modules, the lists that tell kmod, and with it ndctl, that everything is built in."""
+    if (kernel.modules / "modules.dep").stat().st_size == 0:
+        for path in kernel.modules.glob("modules.*"):
+            archive.file(f"/lib/modules/{kernel.release}/{path.name}", path.read_bytes())
+
+
 def _short(path):
     return pathlib.Path(path).name.split(".ko")[0] + ".ko"
 
@@ -103,6 +110,7 @@ def _cached(archive: Archive, name: str) -> pathlib.Path:
 def first(kernel: kernels.Kernel) -> pathlib.Path:
     archive, seen = Archive(), set()
     _base(archive, kernel, kernels.FIRST)
+    _builtin(archive, kernel)
     archive.file("/tools/mapper", mapper(), 0o755)
     for path in FIRST_PROGRAMS:
         _program(archive, path, seen)

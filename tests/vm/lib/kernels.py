@@ -1,5 +1,6 @@
 """The kernels: Debian's, downloaded by apt and unpacked without installing, and ours, as kernel/build leaves them."""
 import lzma
+import os
 import pathlib
 import subprocess
 
@@ -73,14 +74,16 @@ def get(name: str) -> Kernel:
 
 
 def _root(name):
-    return paths.CACHE / "kernels" / name if name in DEBIAN else paths.TREE / ".cache" / "kernel" / name
+    # Ours are where kernel/build leaves them; VMCORE_KERNELS names another tree's .cache/kernel.
+    built = pathlib.Path(os.environ.get("VMCORE_KERNELS", paths.TREE / ".cache" / "kernel"))
+    return paths.CACHE / "kernels" / name if name in DEBIAN else built / name
 
 
 def _download(name, root):
     # The meta package says which version is the newest; the unsigned image is the same kernel without a signature
     # and without dependencies that would have to be installed.
     shown = subprocess.run(["apt-cache", "depends", DEBIAN[name]], check=True, capture_output=True, text=True).stdout
-    package = next(word for word in shown.split() if word.startswith("linux-image-6")and word != DEBIAN[name])
+    package = next(word for word in shown.split() if word.startswith("linux-image-6") and word != DEBIAN[name])
     downloads = paths.CACHE / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
     print(f"downloading {package}-unsigned for {name}", flush=True)
@@ -93,9 +96,9 @@ def _download(name, root):
 
 def debug(kernel: Kernel, download: bool = False):
     """The kernel with debug information for drgn, or None when it is not here. Debian's is a download of 1 GB."""
-    built = kernel.root / "vmlinux"
-    if built.exists():
-        return built
+    for built in (kernel.root / "vmlinux", kernel.root / "objects" / "vmlinux"):
+        if built.exists():
+            return built
     target = paths.CACHE / "debug" / f"vmlinux-{kernel.release}"
     if not target.exists() and download:
         downloads = paths.CACHE / "downloads"
