@@ -42,6 +42,9 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
 
 
 def _cycle(case, folder, facts):
+    ours = any(line.startswith("vmcore") for line in [case["loader"], *case["dump"]])
+    if ours and not paths.executable().exists():
+        raise FileNotFoundError(f"{paths.executable()} is not there: run ./build")
     kernel = kernels.get(case["kernel"])
     debian = any(line.split()[0] == "debian" for line in case["dump"])
     drivers = case.yes("capture-drivers")
@@ -143,7 +146,8 @@ def _judge(case, folder, kernel, facts):
         if " -F " in f" {line} ":
             flattened, dump = dump, dump.with_name(dump.name + ".rearranged")
             dumpfiles.rearrange(flattened, dump)
-        verdict = judge.judge(dump, machine_truth, _level(line), expectations, symbols)
+        wanted = expectations | ({"whole-area"} if line.startswith("debian") else set())
+        verdict = judge.judge(dump, machine_truth, _level(line), wanted, symbols)
         judge.report(log.read_text(errors="replace"), verdict, machine_truth, _level(line))
         facts["dumps"][-1].update({"seconds": float(exit_status[2]), **verdict.facts})
         problems += [f"dump {number} ({line}): {problem}" for problem in verdict.problems]

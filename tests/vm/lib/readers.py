@@ -40,12 +40,13 @@ def libkdumpfile(path: pathlib.Path, dump, verdict):
 
 def drgn(path: pathlib.Path, truth, symbols: pathlib.Path, verdict, metadata: bool):
     """In a process of its own: with debug information drgn takes half a gigabyte, which should go back."""
-    pfns = []
+    pfns, types = [], []
     if metadata:
         for namespace in truth.namespaces:
             whole = [pair for pair in namespace.required[1:] if pair[1] > pair[0]]
             if whole:
-                pfns.append(hex((namespace.metadata_end + PAGE) // PAGE))
+                pfns.append(hex(namespace.metadata_end // PAGE))
+                types.append({"fsdax": "3", "devdax": "4"}[namespace.mode])
     done = subprocess.run([sys.executable, "-c", DRGN, str(path), str(symbols), *pfns], capture_output=True, text=True)
     if done.returncode:
         verdict.wrong("drgn: " + (done.stderr.strip().splitlines() or ["failed"])[-1])
@@ -53,3 +54,7 @@ def drgn(path: pathlib.Path, truth, symbols: pathlib.Path, verdict, metadata: bo
     verdict.facts["drgn"] = done.stdout.strip().splitlines()
     if "init 0" in done.stdout.splitlines()[0]:
         verdict.wrong("drgn finds no init among the tasks: " + done.stdout.splitlines()[0])
+    # MEMORY_DEVICE_FS_DAX and MEMORY_DEVICE_GENERIC, by the pgmap of the first page of user data.
+    found = [line.split()[-1] for line in verdict.facts["drgn"][1:]]
+    if found != types:
+        verdict.wrong(f"drgn finds device pages of types {found} on the pmem instead of {types}")
