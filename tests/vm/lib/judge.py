@@ -133,7 +133,8 @@ def _classes(dump, truth, panic, verdict):
                 if not has and dump.in_memory(pfn) and panic.page(pfn).count(0) != PAGE:
                     kept[name][1] += 1
         for name, bit in DROPPED_31.items():
-            if flags >> bit & 1:
+            # 6.12 says "anonymous" of slab pages too: it reads their free list as a mapping.
+            if flags >> bit & 1 and not flags >> SLAB & 1:
                 dropped[name][0] += 1
                 dropped[name][1] += has
         if flags >> HUGE & 1:

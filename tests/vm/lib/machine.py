@@ -22,7 +22,9 @@ class Machine:
         self.log = folder / "serial.log"
         self._case = case
         ram = cases.size(case["ram"])
-        self.nvdimms = [cases.size(text) for text in case["nvdimm"]]
+        # 2 MiB more than said: labels take 128 KiB of it and QEMU rounds the rest down, so that a region has just the
+        # size of the case and the next one begins on a boundary that namespaces can have.
+        self.nvdimms = [cases.size(text) + (2 << 20) for text in case["nvdimm"]]
         self.backing = [folder / f"nvdimm{index}.mem" for index in range(len(self.nvdimms))]
         self._command = [
             "nice", "-n", "10", "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
