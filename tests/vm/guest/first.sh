@@ -78,21 +78,25 @@ wait_for_mappers() {
     done
 }
 
-# The crash kernel. Also called again for namespaces that appear after the load, as a udev rule would.
 load() {
-    set -- $LOADER
-    case $1 in
-    vmcore) program=/data/in/tools/kexec ;;
-    debian) program=/sbin/kexec ;;
-    esac
-    shift
-    echo "# $program -p $* --command-line=\"$CAPTURE_COMMAND_LINE\"" >>$out/load.log
-    started=$(cut -d ' ' -f 1 /proc/uptime)
-    $program -p "$@" --command-line="$CAPTURE_COMMAND_LINE" --initrd=/data/in/capture.img /data/in/vmlinuz \
-        >>$out/load.log 2>&1
-    status=$?
-    echo "# exit $status after $started..$(cut -d ' ' -f 1 /proc/uptime)" >>$out/load.log
-    say "load exit=$status loaded=$(cat /sys/kernel/kexec_crash_loaded)"
+    sh /data/in/load.sh
+}
+
+# A reload by the rules in packaging/udev, not by us: udevd runs, an event comes, the crash kernel is loaded again.
+start_udev() {
+    echo "VMCORE_RELOAD='sh /data/in/load.sh'" >/etc/default/vmcore-kdump
+    /lib/systemd/systemd-udevd --daemon >>$out/udev.log 2>&1 || say "udevd failed"
+    udevadm settle >>$out/udev.log 2>&1
+    loads=$(grep -c '^# exit' $out/load.log)
+}
+
+wait_for_udev() {
+    waited=0
+    until [ "$(grep -c '^# exit' $out/load.log)" -gt $loads ]; do
+        waited=$((waited + 1))
+        [ $waited -gt 600 ] && say "the udev rule failed to reload" && break
+        usleep 100000
+    done
 }
 
 if [ -s /data/in/namespaces ]; then
@@ -109,10 +113,14 @@ fi
 
 if grep -q '	late$' /data/in/namespaces 2>/dev/null; then
     grep '	late$' /data/in/namespaces >/tmp/later
+    [ "$RELOAD" = udev ] && start_udev
     while read -r region mode map size uses late; do
         make_namespace $region $mode $map $size $uses
     done </tmp/later
-    [ "$RELOAD" = no ] || load
+    case $RELOAD in
+    udev) wait_for_udev ;;
+    yes) load ;;
+    esac
 fi
 
 while read -r kind size; do

@@ -53,7 +53,7 @@ def _cycle(case, folder, facts):
     _contents(case, folder / "contents", kernel, capture)
     command_line = (f"console=ttyS0 crashkernel={case['crashkernel']} loglevel=5 mitigations=off panic=10 "
                     f"{case['append']}").strip()
-    vm = machine.Machine(folder, case, kernel, initramfs.first(kernel), command_line)
+    vm = machine.Machine(folder, case, kernel, initramfs.first(kernel, case["reload"] == "udev"), command_line)
     ram = cases.size(case["ram"])
     vm.disks(folder / "contents", (1 << 30) + ram * (1 + len(case["dump"])))
     shutil.rmtree(folder / "contents")

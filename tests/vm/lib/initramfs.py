@@ -52,9 +52,9 @@ class Archive:
         self._parts.append(header + b"\0" * (-len(header) % 4) + data + b"\0" * (-len(data) % 4))
 
 
-def _program(archive: Archive, path: str, seen: set):
+def _program(archive: Archive, path: str, seen: set, source=None):
     """A program with the libraries it needs, at the places where it looks for them."""
-    real = pathlib.Path(path).resolve()
+    real = (source or pathlib.Path(path)).resolve()
     archive.file(path, real.read_bytes(), 0o755)
     listed = subprocess.run(["ldd", str(real)], capture_output=True, text=True).stdout
     for library in re.findall(r"(/\S+) \(0x", listed):
@@ -107,7 +107,23 @@ def _cached(archive: Archive, name: str) -> pathlib.Path:
     return target
 
 
-def first(kernel: kernels.Kernel) -> pathlib.Path:
+def _udev(archive: Archive, seen: set):
+    """udevd, unpacked and not installed, and our rules as a package puts them."""
+    root = paths.CACHE / "udev"
+    if not (root / "bin" / "udevadm").exists():
+        root.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["apt-get", "-q", "download", "udev"], check=True, cwd=root)
+        subprocess.run(["dpkg-deb", "-x", str(next(root.glob("udev_*.deb"))), str(root)], check=True)
+    _program(archive, "/bin/udevadm", seen, root / "bin" / "udevadm")
+    archive.link("/lib/systemd/systemd-udevd", "/bin/udevadm")
+    _program(archive, "/usr/bin/flock", seen)
+    ours = paths.TREE / "packaging" / "udev"
+    archive.file("/lib/udev/rules.d/99-vmcore-kdump.rules", (ours / "99-vmcore-kdump.rules").read_bytes())
+    archive.file("/usr/lib/vmcore/kdump-reload", (ours / "kdump-reload").read_bytes(), 0o755)
+    archive.folder("/etc/default")
+
+
+def first(kernel: kernels.Kernel, udev: bool) -> pathlib.Path:
     archive, seen = Archive(), set()
     _base(archive, kernel, kernels.FIRST)
     _builtin(archive, kernel)
@@ -117,7 +133,9 @@ def first(kernel: kernels.Kernel) -> pathlib.Path:
     for name in ("/usr/share/mke2fs", "/etc/mke2fs.conf"):
         if os.path.isfile(name):
             archive.file("/etc/mke2fs.conf", pathlib.Path(name).read_bytes())
-    return _cached(archive, f"first-{kernel.name}")
+    if udev:
+        _udev(archive, seen)
+    return _cached(archive, f"first-{kernel.name}" + ("-udev" if udev else ""))
 
 
 def capture(kernel: kernels.Kernel, debian: bool, drivers: bool) -> pathlib.Path:

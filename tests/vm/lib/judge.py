@@ -154,8 +154,22 @@ def _classes(dump, truth, panic, verdict):
 
 
 def report(log: str, verdict, truth, level):
-    """The dumper's own report."""
-    for key in ("pmem metadata pages", "pmem userdata pages"):
-        found = re.search(rf"^\s*{key}\s*:\s*0x([0-9a-f]+)", log, re.M)
-        if found:
-            verdict.facts[key] = int(found[1], 16)
+    """What the dumper itself says at message level 31: its counts and its hashes against the media's."""
+    said = {}
+    for key, number in re.findall(r"^\s*(pmem [a-z ]+?)\s*: 0x([0-9a-f]+)", log, re.M):
+        said[key] = int(number, 16)
+    if not said:
+        return
+    verdict.facts["report"] = said
+    panic = truth.memory("panic")
+    known = {int(start, 16): digest for start, digest in
+             re.findall(r"pfn: \[0x([0-9a-f]+) - 0x[0-9a-f]+\) sha256: ([0-9a-f]{64})", log)}
+    for namespace in truth.namespaces:
+        for start, end in namespace.required[1:]:
+            real = hashlib.sha256(panic.read(start, end - start)).hexdigest()
+            if known.get(start // PAGE) != real:
+                verdict.wrong(f"the dumper gives {known.get(start // PAGE)} as SHA-256 of the memmap of {namespace.name}")
+    kept = said.get("pmem metadata kept")
+    if level & 33 == 0 and kept is not None and kept < verdict.facts.get("metadata found", 0):
+        verdict.wrong(f"the report says that {kept} metadata pages are kept, but "
+                      f"{verdict.facts['metadata found']} are in the dump")
