@@ -98,7 +98,8 @@ def debug(kernel: Kernel, download: bool = False):
     """The kernel with debug information for drgn, or None when it is not here. Debian's is a download of 1 GB."""
     for built in (kernel.root / "vmlinux", kernel.root / "objects" / "vmlinux"):
         if built.exists():
-            return built
+            sections = subprocess.run(["readelf", "-SW", str(built)], capture_output=True, text=True).stdout
+            return built if ".debug_info" in sections else None
     target = paths.CACHE / "debug" / f"vmlinux-{kernel.release}"
     if not target.exists() and download:
         downloads = paths.CACHE / "downloads"
