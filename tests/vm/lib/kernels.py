@@ -67,9 +67,10 @@ def cached(name: str) -> bool:
 def get(name: str) -> Kernel:
     root = _root(name)
     if not cached(name):
-        if name not in DEBIAN:
-            raise FileNotFoundError(f"no kernel {name} in {root}: run kernel/build first")
-        _download(name, root)
+        if name in DEBIAN:
+            _download(name, root)
+        else:
+            subprocess.run([str(paths.TREE / "kernel" / "build"), name.removeprefix("patched-")], check=True)
     return Kernel(name, root)
 
 

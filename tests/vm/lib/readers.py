@@ -1,4 +1,6 @@
 """The readers that people use, on a dump: do they open it and find the machine's tasks and a struct page on pmem?"""
+import hashlib
+import json
 import pathlib
 import subprocess
 import sys
@@ -58,3 +60,31 @@ def drgn(path: pathlib.Path, truth, symbols: pathlib.Path, verdict, metadata: bo
     found = [line.split()[-1] for line in verdict.facts["drgn"][1:]]
     if found != types:
         verdict.wrong(f"drgn finds device pages of types {found} on the pmem instead of {types}")
+
+
+def vmcore_info(path: pathlib.Path, executable: pathlib.Path, truth, release: str, verdict):
+    """Our own reader: does it name each namespace, and give the media's hashes?"""
+    done = subprocess.run([str(executable), "info", "--json", str(path)], capture_output=True, text=True)
+    if done.returncode:
+        verdict.wrong("vmcore info: " + " ".join(done.stderr.strip().splitlines()[-1:]))
+        return
+    info = json.loads(done.stdout)
+    if info["release"] != release:
+        verdict.wrong(f"vmcore info gives release {info['release']}")
+    pmem = info.get("pmem") or {"namespaces": [], "metadata": []}
+    by_base = {int(space["base"], 16): space for space in pmem["namespaces"]}
+    hashes = {span["start_pfn"]: span["sha256"] for span in pmem["metadata"]}
+    panic = truth.memory("panic")
+    for space in truth.namespaces:
+        if space.mapping != "dev":
+            continue
+        found = by_base.get(space.base)
+        # Of a namespace without any whole section the memmap is RAM, and nothing of it can be missing.
+        if found is None or found["mode"] != space.mode or found["memmap"] not in ("complete", "none"):
+            verdict.wrong(f"vmcore info on {space.name} ({space.mode}): {found}")
+            continue
+        for start, end in space.required[1:]:
+            real = hashlib.sha256(panic.read(start, end - start)).hexdigest()
+            if hashes.get(start // PAGE) != real:
+                verdict.wrong(f"vmcore info: SHA-256 of the memmap of {space.name} is not the media's")
+    verdict.facts["vmcore info"] = f"{len(by_base)} namespaces"

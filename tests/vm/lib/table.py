@@ -34,7 +34,7 @@ def _rows(result):
         return [start + [f"(a byte of the {result['corrupt']} changed after the load: resets)"] + ["–"] * 6 + [verdict]]
     rows = []
     for dump in result.get("dumps", []) or [{"dumper": "–"}]:
-        readers = [name for name in ("libkdumpfile", "drgn") if name in dump]
+        readers = [name for name in ("libkdumpfile", "drgn", "vmcore info") if name in dump]
         rows.append(start + [
             dump["dumper"],
             f"{dump['metadata found']} of {dump['metadata pages']}" if "metadata found" in dump else "–",
