@@ -39,6 +39,20 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
     return problems
 
 
+def again(case: cases.Case, folder: pathlib.Path):
+    """Judges once more what a run with --keep, or one that failed, has left."""
+    facts = json.loads((folder / "result.json").read_text())
+    problems = _said(facts) + _end(case, folder, facts) + verdicts.judge_all(
+        case, folder, kernels.get(case["kernel"]), facts)
+    facts["problems"] = problems
+    (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
+    return problems
+
+
+def _said(facts):
+    return [said for said in facts["said"] if re.search("fail|cannot|no reflink|no system-ram", said)]
+
+
 def _cycle(case, folder, facts):
     ours = any(line.startswith("vmcore") for line in [case["loader"], *case["dump"]])
     if ours and not paths.executable().exists():
@@ -76,12 +90,11 @@ def _cycle(case, folder, facts):
     serial = vm.log.read_text(errors="replace")
     facts["said"] = re.findall(r"VMRIG (.*)", serial)
     vm.collect()
-    problems = [said for said in facts["said"] if re.search("fail|cannot|no reflink|no system-ram", said)]
     _page_flags(folder)
     raw = re.search(r"VMRIG vmcore size=(\d+)", serial)
     if raw:
         machine.sparse_copy(folder / "raw.img", folder / "vmcore", int(raw[1]))
-    return problems + _end(case, folder, facts) + verdicts.judge_all(case, folder, kernel, facts)
+    return _said(facts) + _end(case, folder, facts) + verdicts.judge_all(case, folder, kernel, facts)
 
 
 def _end(case, folder, facts):
