@@ -112,7 +112,7 @@ def _udev(archive: Archive, seen: set):
     root = paths.CACHE / "udev"
     if not (root / "bin" / "udevadm").exists():
         root.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "-q", "download", "udev"], check=True, cwd=root)
+        subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", "udev"], check=True, cwd=root)
         subprocess.run(["dpkg-deb", "-x", str(next(root.glob("udev_*.deb"))), str(root)], check=True)
     _program(archive, "/bin/udevadm", seen, root / "bin" / "udevadm")
     archive.link("/lib/systemd/systemd-udevd", "/bin/udevadm")

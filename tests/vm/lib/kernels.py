@@ -88,7 +88,7 @@ def _download(name, root):
     downloads = paths.CACHE / "downloads"
     downloads.mkdir(parents=True, exist_ok=True)
     print(f"downloading {package}-unsigned for {name}", flush=True)
-    subprocess.run(["apt-get", "-q", "download", package + "-unsigned"], check=True, cwd=downloads)
+    subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package + "-unsigned"], check=True, cwd=downloads)
     archive = next(downloads.glob(f"{package}-unsigned_*.deb"))
     root.mkdir(parents=True, exist_ok=True)
     subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
@@ -106,7 +106,7 @@ def debug(kernel: Kernel, download: bool = False):
         downloads = paths.CACHE / "downloads"
         downloads.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "-q", "download", f"linux-image-{kernel.release}-dbg"], check=True, cwd=downloads)
+        subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"linux-image-{kernel.release}-dbg"], check=True, cwd=downloads)
         archive = next(downloads.glob(f"linux-image-{kernel.release}-dbg_*.deb"))
         subprocess.run(f"dpkg-deb --fsys-tarfile '{archive}' | tar -x --no-same-owner --wildcards --strip-components=5 "
                        f"-C '{target.parent}' '*/boot/vmlinux-{kernel.release}'", shell=True, check=True)
