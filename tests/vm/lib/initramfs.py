@@ -7,7 +7,7 @@ import re
 import stat
 import subprocess
 
-from . import kernels, paths
+from . import apt, kernels, paths
 
 # In the first kernel: what makes namespaces and file systems, and Debian's kexec for comparison.
 FIRST_PROGRAMS = ["/usr/bin/ndctl", "/usr/bin/daxctl", "/sbin/mkfs.xfs", "/sbin/mke2fs", "/sbin/kexec"]
@@ -111,9 +111,9 @@ def _udev(archive: Archive, seen: set):
     """udevd, unpacked and not installed, and our rules as a package puts them."""
     root = paths.CACHE / "udev"
     if not (root / "bin" / "udevadm").exists():
-        root.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", "udev"], check=True, cwd=root)
-        subprocess.run(["dpkg-deb", "-x", str(next(root.glob("udev_*.deb"))), str(root)], check=True)
+        archive_file = apt.download("udev")
+        subprocess.run(["dpkg-deb", "-x", str(archive_file), str(root)], check=True)
+        archive_file.unlink()
     _program(archive, "/bin/udevadm", seen, root / "bin" / "udevadm")
     archive.link("/lib/systemd/systemd-udevd", "/bin/udevadm")
     _program(archive, "/usr/bin/flock", seen)

@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from . import paths
+from . import apt, paths
 
 DEBIAN = {
     "stock-6.1": "linux-image-amd64",
@@ -85,11 +85,7 @@ def _download(name, root):
     # and without dependencies that would have to be installed.
     shown = subprocess.run(["apt-cache", "depends", DEBIAN[name]], check=True, capture_output=True, text=True).stdout
     package = next(word for word in shown.split() if word.startswith("linux-image-6") and word != DEBIAN[name])
-    downloads = paths.CACHE / "downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
-    print(f"downloading {package}-unsigned for {name}", flush=True)
-    subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", package + "-unsigned"], check=True, cwd=downloads)
-    archive = next(downloads.glob(f"{package}-unsigned_*.deb"))
+    archive = apt.download(package + "-unsigned")
     root.mkdir(parents=True, exist_ok=True)
     subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
     archive.unlink()
@@ -103,11 +99,8 @@ def debug(kernel: Kernel, download: bool = False):
             return built if ".debug_info" in sections else None
     target = paths.CACHE / "debug" / f"vmlinux-{kernel.release}"
     if not target.exists() and download:
-        downloads = paths.CACHE / "downloads"
-        downloads.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["apt-get", "-q", "-o", "APT::Sandbox::User=root", "download", f"linux-image-{kernel.release}-dbg"], check=True, cwd=downloads)
-        archive = next(downloads.glob(f"linux-image-{kernel.release}-dbg_*.deb"))
+        archive = apt.download(f"linux-image-{kernel.release}-dbg")
         subprocess.run(f"dpkg-deb --fsys-tarfile '{archive}' | tar -x --no-same-owner --wildcards --strip-components=5 "
                        f"-C '{target.parent}' '*/boot/vmlinux-{kernel.release}'", shell=True, check=True)
         archive.unlink()

@@ -4,8 +4,8 @@ import pathlib
 
 HEAD = """# Real kernels, real crashes
 
-Written by `tests/vm/table docs/vm-results.md` after `tests/vm/run --all`: each line is one dump of one crash in a virtual machine
-(QEMU without KVM, two CPUs). "metadata" counts pages of live memmap and info blocks on the pmem that are in the dump
+Written by `tests/vm/table docs/vm-results.md` after `tests/vm/run --all`: each line is one dump of one crash in a
+virtual machine (QEMU without KVM, two CPUs). "metadata" counts pages of live memmap and info blocks on the pmem that are in the dump
 and equal the media at the panic, of those that have to be there; "user data" counts pages of the pmem in the dump that
 are none of these; "lost" and "left" judge level 31 by the kernel's own page flags (`/proc/kpageflags`, read some two
 seconds before the panic): slab, page table and reserved pages that are missing, and free, anonymous, page cache and
