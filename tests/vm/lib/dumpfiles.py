@@ -105,7 +105,8 @@ class Kdump:
 
 
 class ElfCore:
-    """An ELF core file: /proc/vmcore, makedumpfile -E, or QEMU's."""
+    """An ELF core file that makedumpfile -E wrote. In it a short run of pages that were left out is written as zeros,
+    so a page of zeros is taken for one that is not there."""
 
     incomplete = False
     level = None
@@ -141,10 +142,12 @@ class ElfCore:
 
     def pages(self):
         for physical, size, _, _, _ in self.loads:
-            yield from range((physical + PAGE - 1) // PAGE, (physical + size) // PAGE)
+            for pfn in range((physical + PAGE - 1) // PAGE, (physical + size) // PAGE):
+                if self.page(pfn).count(0) != PAGE:
+                    yield pfn
 
     def has(self, pfn):
-        return self._find(pfn) is not None
+        return self._find(pfn) is not None and self.page(pfn).count(0) != PAGE
 
     def in_memory(self, pfn):
         return any(load[0] <= pfn * PAGE < load[0] + load[4] for load in self.loads)
