@@ -7,7 +7,8 @@
 //   mapper read PATH BYTES TEXT     maps what is there already and reads it
 //   mapper clone PATH BYTES FROM    makes PATH share the blocks of FROM (reflink), and ends
 //   mapper disk PATH BYTES TEXT     writes it to a block device past the page cache, and ends
-// TEXT and the path or kind are written every 64 KiB ("TEXT /path"), other bytes are a pattern that does not repeat.
+// TEXT and the path or kind are written every 64 KiB ("TEXT /path"), other bytes are a pattern that
+// repeats with it: no page is zero, and a sample still compresses well.
 // It prints one line when the content is there, and never ends by itself.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,8 +40,10 @@ static void die(const char *what)
 
 static void fill(unsigned char *at, size_t bytes, const char *text, const char *name)
 {
-    uint64_t state = 0x9e3779b97f4a7c15ULL ^ bytes;
+    uint64_t state = 0;
     for (size_t i = 0; i + 8 <= bytes; i += 8) {
+        if (i % Stride == 0)
+            state = 0x9e3779b97f4a7c15ULL ^ bytes;
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
