@@ -1,0 +1,46 @@
+"""What the guest finds on its data disk, in /data/in: the kernel to load, the tools, the case."""
+import shutil
+
+from . import cases, paths
+
+# Added to the first kernel's command line for the capture kernel; the loader adds its own words.
+CAPTURE_COMMAND_LINE = "console=ttyS0 nr_cpus=1 reset_devices panic=1 loglevel=5 transparent_hugepage=never"
+
+
+def write(case, folder, kernel, capture):
+    inside = folder / "in"
+    (inside / "tools").mkdir(parents=True)
+    (folder / "out").mkdir()
+    shutil.copy(kernel.image, inside / "vmlinuz")
+    shutil.copy(capture, inside / "capture.img")
+    if paths.executable().exists():
+        shutil.copy(paths.executable(), inside / "tools" / "vmcore")
+        (inside / "tools" / "vmcore").chmod(0o755)
+        for name in ("kexec", "makedumpfile"):
+            (inside / "tools" / name).symlink_to("vmcore")
+    for script in paths.GUEST.glob("*.sh"):
+        shutil.copy(script, inside)
+    words = {
+        "LOADER": case["loader"],
+        "ALIGN": case["align"],
+        "RELOAD": case["reload"],
+        "CAPTURE_COMMAND_LINE": f"{CAPTURE_COMMAND_LINE} {case['capture-append']}".strip(),
+        "CAPTURE_DRIVERS": "yes" if case.yes("capture-drivers") else "",
+        "RAW": "yes" if case.yes("raw") else "",
+        "STAY": "yes" if case["qemu-dump"] else "",
+        "LEAN": "yes" if case.yes("lean") else "",
+    }
+    (inside / "case.env").write_text("".join(f"{name}='{value}'\n" for name, value in words.items()))
+    (inside / "namespaces").write_text("".join(_namespace(line) + "\n" for line in case["namespace"]))
+    work = [line.split() for line in case["work"]]
+    (inside / "work").write_text("".join(f"{kind} {cases.size(amount)}\n" for kind, amount in work))
+    (inside / "dumps").write_text("".join(line + "\n" for line in case["dump"]))
+
+
+def _namespace(line):
+    words = line.split()
+    late = "late" in words
+    words = [word for word in words if word != "late"] + ["idle"]
+    region, mode, mapping, amount, uses = words[:5]
+    amount = amount if amount == "rest" else str(cases.size(amount))
+    return "\t".join([region, mode, mapping, amount, uses] + (["late"] if late else []))

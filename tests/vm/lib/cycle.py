@@ -1,0 +1,134 @@
+"""One cycle: build the machine of a case, let it crash, collect what it left, have it judged."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+import traceback
+
+from . import cases, contents, initramfs, kernels, machine, paths, verdicts
+
+SECONDS = float(os.environ.get("VMCORE_VM_SECONDS", "300"))
+
+
+def run(case: cases.Case, folder: pathlib.Path, keep: bool):
+    """Returns what is wrong with the result: an empty list when nothing is."""
+    started = time.monotonic()
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    facts = {"case": case.name, "title": case["title"], "kernel": case["kernel"], "loader": case["loader"],
+             "crashkernel": case["crashkernel"], "ram": case["ram"], "drivers": case["capture-drivers"],
+             "corrupt": case["corrupt"], "expect": case["expect"]}
+    try:
+        problems = _cycle(case, folder, facts)
+    except Exception as error:  # one broken case must not end the others
+        (folder / "traceback").write_text(traceback.format_exc())
+        problems = [f"{type(error).__name__}: {error}"]
+    for name in ("data.img", "swap.img", "raw.img", "truth.img", "ram.mem", "qmp"):
+        (folder / name).unlink(missing_ok=True)
+    facts["seconds"] = round(time.monotonic() - started)
+    facts["problems"] = problems
+    (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
+    if not keep and not problems:
+        second = folder / "out" / "second"
+        for path in [*folder.glob("*.mem*"), folder / "vmcore", *folder.glob("*.elf"), *folder.glob("*.dump"),
+                     *second.glob("dump.[0-9]"), *second.glob("*.rearranged")]:
+            path.unlink(missing_ok=True)
+    return problems
+
+
+def again(case: cases.Case, folder: pathlib.Path):
+    """Judges once more what a run with --keep, or one that failed, has left."""
+    facts = json.loads((folder / "result.json").read_text())
+    problems = _said(facts) + _end(case, folder, facts) + verdicts.judge_all(
+        case, folder, kernels.get(case["kernel"]), facts)
+    facts["problems"] = problems
+    (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
+    return problems
+
+
+def _said(facts):
+    return [said for said in facts["said"] if re.search("fail|cannot|no reflink|no system-ram", said)]
+
+
+def _cycle(case, folder, facts):
+    ours = any(line.startswith("vmcore") for line in [case["loader"], *case["dump"]])
+    if ours and not paths.executable().exists():
+        raise FileNotFoundError(f"{paths.executable()} is not there: run ./build")
+    kernel = kernels.get(case["kernel"])
+    debian = any(line.split()[0] == "debian" for line in case["dump"])
+    drivers = case.yes("capture-drivers")
+    facts["release"] = kernel.release
+    capture = initramfs.capture(kernel, debian, drivers)
+    contents.write(case, folder / "contents", kernel, capture)
+    command_line = (f"console=ttyS0 crashkernel={case['crashkernel']} loglevel=5 mitigations=off panic=10 "
+                    f"{case['append']}").strip()
+    vm = machine.Machine(folder, case, kernel, initramfs.first(kernel, case["reload"] == "udev"), command_line)
+    ram = cases.size(case["ram"])
+    vm.disks(folder / "contents", (1 << 30) + ram * (1 + len(case["dump"])))
+    shutil.rmtree(folder / "contents")
+
+    def before(vm, line):
+        vm.copy_memory("before", ram=False)
+        if case["corrupt"]:
+            region = re.search(r"crash kernel region +([0-9a-f]+)-([0-9a-f]+)", vm.log.read_text(errors="replace"))
+            segment = {"kernel": kernel.image, "initrd": capture}[case["corrupt"]]
+            vm.corrupt(segment, int(region[1], 16), int(region[2], 16) + 1)
+        if case["qemu-dump"]:
+            vm.copy_memory("panic", ram=True)
+        for wanted in case["qemu-dump"]:
+            vm.command("dump-guest-memory", paging=wanted == "paging", protocol=f"file:{folder / wanted}.elf")
+        return not case["qemu-dump"]
+
+    def panic(vm, line):
+        vm.copy_memory("panic", ram=True)
+
+    facts["end"] = vm.run({"VMRIG before the panic": before, "sysrq: Trigger a crash": panic},
+                          120 if case["corrupt"] else SECONDS)
+    serial = vm.log.read_text(errors="replace")
+    facts["said"] = re.findall(r"VMRIG (.*)", serial)
+    vm.collect()
+    _page_flags(folder)
+    raw = re.search(r"VMRIG vmcore size=(\d+)", serial)
+    if raw:
+        machine.sparse_copy(folder / "raw.img", folder / "vmcore", int(raw[1]))
+    return _said(facts) + _end(case, folder, facts) + verdicts.judge_all(case, folder, kernel, facts)
+
+
+def _end(case, folder, facts):
+    """Did the machine load, crash and end as it should?"""
+    if case["qemu-dump"]:
+        return []
+    problems = []
+    log = (folder / "out" / "load.log").read_text(errors="replace")
+    for load in [said for said in facts["said"] if said.startswith("load ")]:
+        if load != "load exit=0 loaded=1":
+            problems.append(f"{load}: {' '.join(log.strip().splitlines()[-2:])}")
+    if case["expect-load"] and case["expect-load"] not in log:
+        problems.append(f"the loader does not say {case['expect-load']!r}")
+    if case["corrupt"]:
+        if facts["end"] != "guest-reset" or "capture kernel is up" in facts["said"]:
+            problems.append(f"with a corrupted segment the machine did not reset: {facts['end']}")
+    elif facts["end"] != "guest-shutdown" or "done" not in facts["said"]:
+        problems.append(f"the capture kernel did not come to its end: {facts['end']}")
+    return problems
+
+
+def _page_flags(folder):
+    """kpageflags and kpagecount, which the guest wrote to a disk of their own."""
+    flags = folder / "truth.img"
+    for name, start in (("kpageflags", 0), ("kpagecount", 64 << 20)):
+        with open(flags, "rb") as file:
+            file.seek(start)
+            (folder / "out" / "first" / name).write_bytes(file.read(_max_pfn(folder) * 8))
+
+
+def _max_pfn(folder):
+    """The end of what kpageflags covers: the last RAM or pmem of the machine."""
+    last = 0
+    for line in (folder / "out" / "first" / "iomem").read_text().splitlines():
+        if "System RAM" in line or "Persistent Memory" in line:
+            last = max(last, int(line.split()[0].split("-")[1], 16) + 1)
+    return last >> 12

@@ -1,0 +1,183 @@
+"""Judges one dump by ground truth. Says what is wrong in sentences, and puts what it counted into a dictionary."""
+import hashlib
+import pathlib
+import re
+
+from . import dumpfiles, readers
+from .truth import PAGE
+
+PMEM_CANARY = b"VMCORE-PMEM-CANARY /"
+ANON_TEXT = b"VMCORE-ANON-TEXT "
+
+# /proc/kpageflags, Documentation/admin-guide/mm/pagemap.rst
+SLAB, LRU, BUDDY, ANON, SWAPCACHE, SWAPBACKED, HUGE, TABLE, RESERVED = 7, 5, 10, 12, 13, 14, 17, 26, 32
+# What level 31 must keep, and what it must leave out. The flags were read about two seconds before the panic.
+KEPT_31 = {"slab": SLAB, "page tables": TABLE, "reserved": RESERVED}
+DROPPED_31 = {"free": BUDDY, "anonymous": ANON}
+DRIFT, DRIFT_PAGES = 0.04, 96
+
+RESERVE_BYTES = 2 * 64
+
+
+class Verdict:
+    def __init__(self):
+        self.problems, self.facts = [], {}
+
+    def wrong(self, text):
+        self.problems.append(text)
+
+
+def judge(path: pathlib.Path, truth, level: int, expectations, symbols) -> Verdict:
+    """expectations: words of the case's "expect" lines that change what is right."""
+    verdict = Verdict()
+    try:
+        dump = dumpfiles.open_dump(path)
+    except (dumpfiles.DumpError, OSError) as error:
+        verdict.wrong(str(error))
+        return verdict
+    facts = verdict.facts
+    facts["bytes"] = path.stat().st_size
+    if dump.incomplete:
+        verdict.wrong("the dump is marked incomplete")
+    if dump.level is not None and dump.level != level:
+        verdict.wrong(f"dump level {dump.level} in the file instead of {level}")
+    panic, before = truth.memory("panic"), truth.memory("before")
+    _metadata(dump, truth, panic, before, level, expectations, verdict)
+    _content(dump, truth, panic, verdict)
+    if level == 31:
+        _classes(dump, truth, panic, verdict)
+    readers.libkdumpfile(path, dump, verdict)
+    if symbols and level & 32 == 0:
+        readers.drgn(path, truth, symbols, verdict, "no-metadata" not in expectations)
+    return verdict
+
+
+def _metadata(dump, truth, panic, before, level, expectations, verdict):
+    """Each page of live memmap and each info block of map=dev is there and right; of other pmem, nothing is there."""
+    facts = verdict.facts
+    required, allowed = set(), set()
+    ranges = []
+    for namespace in truth.namespaces:
+        for start, end in namespace.required:
+            required.update(range(start // PAGE, end // PAGE))
+            ranges.append((namespace, start, end))
+        for start, end in namespace.allowed:
+            allowed.update(range(start // PAGE, end // PAGE))
+    present = {pfn for pfn in dump.pages() if truth.is_pmem(pfn)}
+    stray = present - required - allowed
+    if "whole-area" in expectations:
+        # A dumper that knows nothing of pmem keeps all of a metadata PT_LOAD, [base, base + dataoff), unused gaps too.
+        gaps = {pfn for pfn in stray for space in truth.namespaces if space.mapping == "dev"
+                and space.base // PAGE <= pfn < space.metadata_end // PAGE}
+        facts["unused pages of the metadata area"] = len(gaps)
+        stray -= gaps
+    facts["metadata pages"] = len(required)
+    facts["pmem user pages in the dump"] = len(stray)
+    if stray:
+        verdict.wrong(f"{len(stray)} pages of pmem user data are in the dump, the first is pfn {min(stray):#x}")
+    if level & 32 or "no-metadata" in expectations:
+        facts["metadata found"] = len(present & required)
+        if level & 32 and present & (required | allowed):
+            verdict.wrong(f"{len(present & (required | allowed))} metadata pages in the dump despite level {level}")
+        return
+    # A page that is all zero may be left out by bit 1 of the level.
+    missing = {pfn for pfn in required - present if not (level & 1 and panic.page(pfn).count(0) == PAGE)}
+    different = {pfn for pfn in required & present if dump.page(pfn) != panic.page(pfn)}
+    facts["metadata found"] = len(required) - len(missing) - len(different)
+    if missing:
+        verdict.wrong(f"{len(missing)} of {len(required)} metadata pages are not in the dump, first pfn {min(missing):#x}")
+    if different:
+        verdict.wrong(f"{len(different)} of {len(required)} metadata pages differ from the media at the panic")
+    hashes = facts["sha256"] = []
+    for namespace, start, end in ranges:
+        zero = bytes(PAGE)
+        in_dump = hashlib.sha256(b"".join(
+            dump.page(pfn) if dump.has(pfn) else zero for pfn in range(start // PAGE, end // PAGE))).hexdigest()
+        at_panic = hashlib.sha256(panic.read(start, end - start)).hexdigest()
+        earlier = hashlib.sha256(before.read(start, end - start)).hexdigest()
+        hashes.append({"namespace": namespace.name, "start": hex(start), "end": hex(end), "dump": in_dump,
+                       "panic": at_panic, "first kernel": earlier})
+        if in_dump != at_panic:
+            verdict.wrong(f"{namespace.name} [{start:#x}-{end:#x}): SHA-256 differs from the media's at the panic")
+        if at_panic != earlier:
+            facts.setdefault("changed by the panic itself", []).append(namespace.name)
+
+
+def _content(dump, truth, panic, verdict):
+    """No canary of the pmem, and pages of RAM hold what RAM held."""
+    canaries = pages = different = stale = 0
+    # The kernel never writes the struct pages of a namespace's first two pages (the reserve with the info block), so
+    # where other data were before, 128 bytes of them stay in the first page of the live memmap.
+    unwritten = {space.required[1][0] // PAGE for space in truth.namespaces if len(space.required) > 1}
+    for pfn in dump.pages():
+        data = dump.page(pfn)
+        pages += 1
+        if pfn in unwritten:
+            stale += PMEM_CANARY in data[:RESERVE_BYTES]
+            data = data[RESERVE_BYTES:]
+        canaries += PMEM_CANARY in data
+        if not truth.is_pmem(pfn):
+            real = panic.page(pfn)
+            different += real is not None and real != data
+    verdict.facts.update({"pages": pages, "canaries": canaries,
+                          "stale bytes in unwritten struct pages": stale * RESERVE_BYTES,
+                          "pages changed after the panic": different})
+    if canaries:
+        verdict.wrong(f"{canaries} pages hold user data of the pmem")
+    if different > max(400, pages // 20):
+        verdict.wrong(f"{different} of {pages} pages differ from memory at the panic")
+
+
+def _classes(dump, truth, panic, verdict):
+    """Level 31 against the kernel's own page flags."""
+    kept = {name: [0, 0] for name in KEPT_31}
+    dropped = {name: [0, 0] for name in [*DROPPED_31, "page cache", "hugetlb"]}
+    for pfn in truth.ram_pfns():
+        flags = truth.page_flags(pfn)
+        has = dump.has(pfn)
+        for name, bit in KEPT_31.items():
+            if flags >> bit & 1:
+                kept[name][0] += 1
+                if not has and dump.in_memory(pfn) and panic.page(pfn).count(0) != PAGE:
+                    kept[name][1] += 1
+        for name, bit in DROPPED_31.items():
+            # 6.12 says "anonymous" of slab pages too: it reads their free list as a mapping.
+            if flags >> bit & 1 and not flags >> SLAB & 1:
+                dropped[name][0] += 1
+                dropped[name][1] += has
+        if flags >> HUGE & 1:
+            dropped["hugetlb"][0] += 1
+            dropped["hugetlb"][1] += has
+        if flags >> LRU & 1 and not flags >> ANON & 1:
+            dropped["page cache"][0] += 1
+            dropped["page cache"][1] += has
+    verdict.facts["lost of"] = {name: f"{bad}/{total}" for name, (total, bad) in kept.items()}
+    verdict.facts["kept of"] = {name: f"{bad}/{total}" for name, (total, bad) in dropped.items()}
+    for name, (total, bad) in kept.items():
+        if bad > max(DRIFT_PAGES, total * DRIFT):
+            verdict.wrong(f"{bad} of {total} {name} pages are not in the dump")
+    for name, (total, bad) in dropped.items():
+        if bad > max(DRIFT_PAGES, total * DRIFT):
+            verdict.wrong(f"{bad} of {total} {name} pages are in the dump")
+
+
+def report(log: str, verdict, truth, level):
+    """What the dumper itself says at message level 31: its counts and its hashes against the media's."""
+    said = {}
+    for key, number in re.findall(r"^\s*(pmem [a-z ]+?)\s*: 0x([0-9a-f]+)", log, re.M):
+        said[key] = int(number, 16)
+    if not said:
+        return
+    verdict.facts["report"] = said
+    panic = truth.memory("panic")
+    known = {int(start, 16): digest for start, digest in
+             re.findall(r"pfn: \[0x([0-9a-f]+) - 0x[0-9a-f]+\) sha256: ([0-9a-f]{64})", log)}
+    for namespace in truth.namespaces:
+        for start, end in namespace.required[1:]:
+            real = hashlib.sha256(panic.read(start, end - start)).hexdigest()
+            if known.get(start // PAGE) != real:
+                verdict.wrong(f"the dumper gives {known.get(start // PAGE)} as SHA-256 of the memmap of {namespace.name}")
+    kept = said.get("pmem metadata kept")
+    if level & 33 == 0 and kept is not None and kept < verdict.facts.get("metadata found", 0):
+        verdict.wrong(f"the report says that {kept} metadata pages are kept, but "
+                      f"{verdict.facts['metadata found']} are in the dump")

@@ -1,0 +1,107 @@
+"""The kernels: Debian's, downloaded by apt and unpacked without installing, and ours, as kernel/build leaves them."""
+import lzma
+import os
+import pathlib
+import subprocess
+
+from . import apt, paths
+
+DEBIAN = {
+    "stock-6.1": "linux-image-amd64",
+    "stock-6.12": "linux-image-6.12-amd64",
+}
+
+# What the first kernel needs, and, of that, what the capture kernel needs; dependencies are added.
+FIRST = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "xfs", "libnvdimm", "nfit", "nd_pmem", "nd_btt",
+         "dax_pmem", "device_dax", "kmem", "qemu_fw_cfg"]
+CAPTURE = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
+PMEM = ["libnvdimm", "nfit", "nd_pmem", "nd_btt", "dax_pmem", "device_dax"]
+
+
+class Kernel:
+    def __init__(self, name: str, root: pathlib.Path):
+        self.name, self.root = name, root
+        self.image = next((root / "boot").glob("vmlinuz-*"))
+        self.release = self.image.name.removeprefix("vmlinuz-")
+        self.modules = root / "lib" / "modules" / self.release
+        self._needs = None
+        self._paths = {}
+
+    def order(self, wanted):
+        """Module files in an order in which insmod takes them."""
+        if self._needs is None:
+            self._read_dependencies()
+        order = []
+
+        def add(path):
+            for need in self._needs.get(path, []):
+                add(need)
+            if path not in order:
+                order.append(path)
+
+        for name in wanted:
+            path = self._paths.get(name.replace("-", "_"))
+            if path:  # else it is built in
+                add(path)
+        return order
+
+    def _read_dependencies(self):
+        if not (self.modules / "modules.dep").exists():
+            subprocess.run(["depmod", "-b", str(self.root), self.release], check=True, stderr=subprocess.DEVNULL)
+        self._needs = {}
+        for line in (self.modules / "modules.dep").read_text().splitlines():
+            path, _, needs = line.partition(":")
+            self._needs[path] = needs.split()
+            self._paths[pathlib.Path(path).name.split(".ko")[0].replace("-", "_")] = path
+
+    def module(self, path: str) -> bytes:
+        """The module's bytes, not compressed: insmod of busybox reads no xz."""
+        data = (self.modules / path).read_bytes()
+        return lzma.decompress(data) if path.endswith(".xz") else data
+
+
+def cached(name: str) -> bool:
+    return any((_root(name) / "boot").glob("vmlinuz-*"))
+
+
+def get(name: str) -> Kernel:
+    root = _root(name)
+    if not cached(name):
+        if name in DEBIAN:
+            _download(name, root)
+        else:
+            subprocess.run([str(paths.TREE / "kernel" / "build"), name.removeprefix("patched-")], check=True)
+    return Kernel(name, root)
+
+
+def _root(name):
+    # Ours are where kernel/build leaves them; VMCORE_KERNELS names another tree's .cache/kernel.
+    built = pathlib.Path(os.environ.get("VMCORE_KERNELS", paths.TREE / ".cache" / "kernel"))
+    return paths.CACHE / "kernels" / name if name in DEBIAN else built / name
+
+
+def _download(name, root):
+    # The meta package says which version is the newest; the unsigned image is the same kernel without a signature
+    # and without dependencies that would have to be installed.
+    shown = subprocess.run(["apt-cache", "depends", DEBIAN[name]], check=True, capture_output=True, text=True).stdout
+    package = next(word for word in shown.split() if word.startswith("linux-image-6") and word != DEBIAN[name])
+    archive = apt.download(package + "-unsigned")
+    root.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
+    archive.unlink()
+
+
+def debug(kernel: Kernel, download: bool = False):
+    """The kernel with debug information for drgn, or None when it is not here. Debian's is a download of 1 GB."""
+    for built in (kernel.root / "vmlinux", kernel.root / "objects" / "vmlinux"):
+        if built.exists():
+            sections = subprocess.run(["readelf", "-SW", str(built)], capture_output=True, text=True).stdout
+            return built if ".debug_info" in sections else None
+    target = paths.CACHE / "debug" / f"vmlinux-{kernel.release}"
+    if not target.exists() and download:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        archive = apt.download(f"linux-image-{kernel.release}-dbg")
+        subprocess.run(f"dpkg-deb --fsys-tarfile '{archive}' | tar -x --no-same-owner --wildcards --strip-components=5 "
+                       f"-C '{target.parent}' '*/boot/vmlinux-{kernel.release}'", shell=True, check=True)
+        archive.unlink()
+    return target if target.exists() else None

@@ -1,0 +1,139 @@
+"""What the machine was just before its panic, from the first kernel's own files and from the host's memory files."""
+import dataclasses
+import mmap
+import pathlib
+import re
+
+PAGE = 4096
+SECTION = 128 << 20
+BLOCK = 2 << 20
+
+
+@dataclasses.dataclass
+class Namespace:
+    name: str
+    base: int
+    size: int
+    mode: str      # fsdax, devdax, sector, raw
+    mapping: str   # dev, mem or -
+    metadata_end: int
+    required: list  # [start, end) of metadata that a dump must have
+    allowed: list   # and of what else it may have
+
+
+class Memory:
+    """Physical memory as the host saw it at the panic."""
+
+    def __init__(self):
+        self.parts = []
+
+    def add(self, start, path: pathlib.Path, offset=0, length=None):
+        with open(path, "rb") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.parts.append((start, (length or len(data)), data, offset))
+
+    def read(self, address, size):
+        for start, length, data, offset in self.parts:
+            if start <= address and address + size <= start + length:
+                at = offset + address - start
+                return data[at:at + size]
+        return None
+
+    def page(self, pfn):
+        return self.read(pfn * PAGE, PAGE)
+
+
+def iomem(text):
+    """(depth, start, end, name) of each line; end is exclusive."""
+    lines = []
+    for line in text.splitlines():
+        match = re.match(r"( *)([0-9a-f]+)-([0-9a-f]+) : (.*)", line)
+        if match:
+            lines.append((len(match[1]) // 2, int(match[2], 16), int(match[3], 16) + 1, match[4]))
+    return lines
+
+
+def attributes(text):
+    devices = {}
+    for line in text.splitlines():
+        name, equals, value = line.partition("=")
+        device, _, attribute = name.partition("/")
+        if equals:
+            devices.setdefault(device, {})[attribute] = value.strip()
+    return devices
+
+
+def namespaces(devices):
+    found = []
+    for name, values in sorted(devices.items()):
+        if not re.fullmatch(r"namespace\d+\.\d+", name) or not values.get("resource", "").startswith("0x"):
+            continue
+        base, size = int(values["resource"], 16), int(values["size"])
+        if size == 0 or base == (1 << 64) - 1:
+            continue
+        holder = devices.get(values.get("holder", ""), {})
+        kind = values.get("holder", "").rstrip("0123456789.")
+        mode = {"pfn": "fsdax", "dax": "devdax", "btt": "sector"}.get(kind, "raw")
+        mapping = {"pmem": "dev", "ram": "mem"}.get(holder.get("mode"), "-")
+        if mode in ("fsdax", "devdax"):
+            end = int(holder["resource"], 16)
+            information = [(base + PAGE, base + 2 * PAGE)]
+            required = information + _memmap(base, base + size) if mapping == "dev" else []
+            allowed = information
+        else:
+            end, required, allowed = base, [], []
+        found.append(Namespace(name, base, size, mode, mapping, end, required, allowed))
+    return found
+
+
+def _memmap(start, end):
+    """Where x86_64 puts the memmap of a namespace: 2 MiB blocks from start + 2 MiB on, one for each whole section;
+    parts of a section have theirs in RAM. [start, end) must begin on a 2 MiB boundary."""
+    sections = end // SECTION - -(-start // SECTION)
+    if sections <= 0:
+        return []
+    return [(start + BLOCK, start + BLOCK + sections * BLOCK)]
+
+
+class Truth:
+    def __init__(self, folder: pathlib.Path, nvdimms: int, ram: int):
+        first = folder / "out" / "first"
+        self.folder = folder
+        self.iomem = iomem((first / "iomem").read_text())
+        self.devices = attributes((first / "nd-sysfs").read_text())
+        self.namespaces = namespaces(self.devices)
+        self.regions = sorted((start, end) for _, start, end, name in self.iomem if name.startswith("Persistent Memory"))
+        self.hotplugged = [(start, end) for _, start, end, name in self.iomem if name == "System RAM (kmem)"]
+        self.crash = [(start, end) for _, start, end, name in self.iomem if name == "Crash kernel"]
+        self.ram = [(start, end) for _, start, end, name in self.iomem if name.startswith("System RAM")]
+        self.flags = (first / "kpageflags").read_bytes()
+        if len(self.regions) != nvdimms:
+            raise ValueError(f"{nvdimms} nvdimms but {len(self.regions)} lines of Persistent Memory in iomem")
+        self._ram_bytes = ram
+
+    def memory(self, suffix):
+        memory = Memory()
+        for index, (start, end) in enumerate(self.regions):
+            memory.add(start, self.folder / f"nvdimm{index}.mem.{suffix}", 0, end - start)
+        ram = self.folder / f"ram.mem.{suffix}"
+        if ram.exists():
+            low = self._ram_bytes if self._ram_bytes < 0xb0000000 else 0x80000000
+            memory.add(0, ram, 0, low)
+            if low < self._ram_bytes:
+                memory.add(1 << 32, ram, low, self._ram_bytes - low)
+        return memory
+
+    def is_pmem(self, pfn):
+        address = pfn * PAGE
+        return (any(start <= address < end for start, end in self.regions)
+                and not any(start <= address < end for start, end in self.hotplugged))
+
+    def page_flags(self, pfn):
+        return int.from_bytes(self.flags[pfn * 8:pfn * 8 + 8], "little")
+
+    def ram_pfns(self):
+        for start, end in self.ram:
+            for pfn in range(-(-start // PAGE), end // PAGE):
+                address = pfn * PAGE
+                if address >= 1 << 20 and not any(low <= address < high for low, high in self.crash):
+                    yield pfn
