@@ -2,7 +2,6 @@ using CsCheck;
 using Vmcore.Dumping;
 using Vmcore.Formats.Kdump;
 using Vmcore.Memmap;
-using Vmcore.Memory;
 using Vmcore.Testing;
 using Vmcore.Tests.Synthetic;
 
@@ -67,7 +66,7 @@ public sealed class DumpFaultTests
         foreach (int level in new[] { 0, 31 })
         {
             WrittenDump dump = WrittenDump.Of(input, new() { Level = (DumpLevel)level, Threads = 2 });
-            ulong lost = level == 0 ? 1024 - 0x100 : 1000 - 0x100;
+            ulong lost = level == 0 ? 1024ul - 0x100 : 1000ul - 0x100;
             Assert.Equal(lost, dump.Report.Unreadable);
             // What cannot be read is zero in the dump, and counted as such where zero pages are.
             new DumpOracle(machine, core, level)
