@@ -66,8 +66,6 @@ public sealed class DumpFaultTests
         foreach (int level in new[] { 0, 31 })
         {
             WrittenDump dump = WrittenDump.Of(input, new() { Level = (DumpLevel)level, Threads = 2 });
-            ulong lost = level == 0 ? 1024ul - 0x100 : 1000ul - 0x100;
-            Assert.Equal(lost, dump.Report.Unreadable);
             // What cannot be read is zero in the dump, and counted as such where zero pages are.
             new DumpOracle(machine, core, level)
             {
