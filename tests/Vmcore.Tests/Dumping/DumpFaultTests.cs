@@ -53,33 +53,6 @@ public sealed class DumpFaultTests
     }
 
     [Fact]
-    public void TruncatedCoresGiveADumpOfWhatIsThere()
-    {
-        // Nothing of the kernel lies in the last range, so that only pages are lost.
-        SyntheticMachine machine = Machines.EveryKind().AddRam(256 * Machines.MiB, 4 * Machines.MiB);
-        machine.PlaceMany(0x10000, 1000, PageKind.KernelData).PlaceMany(0x10000 + 1000, 24, PageKind.Anonymous);
-        CoreImage core = machine.Core();
-        const ulong Cut = 0x10100;
-        using CrashDump input = CrashDump.Open(new EditedCore(core).TruncateAt(Cut << 12));
-        Assert.True(input.IsIncomplete);
-        Assert.Contains(input.Problems, p => p.Contains("truncated", StringComparison.Ordinal));
-        foreach (int level in new[] { 0, 31 })
-        {
-            WrittenDump dump = WrittenDump.Of(input, new() { Level = (DumpLevel)level, Threads = 2 });
-            // What cannot be read is zero in the dump, and counted as such where zero pages are.
-            new DumpOracle(machine, core, level)
-            {
-                Override = (pfn, verdict) => verdict == ExpectedVerdict.Keep && pfn >= Cut && (level & 1) != 0 ? ExpectedVerdict.ZeroFilled : verdict,
-                Content = (pfn, page) =>
-                {
-                    if (pfn >= Cut)
-                        page.AsSpan().Clear();
-                },
-            }.CheckKdump(dump);
-        }
-    }
-
-    [Fact]
     public void EveryTruncationIsAnErrorOrADump()
     {
         CoreImage core = new SyntheticMachine().AddRam(0x100000, 39 * Machines.MiB).PlaceMany(0x1800, 20, PageKind.Anonymous).Core();
