@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Vmcore.Memory;
 
 namespace Vmcore.Pmem;
 

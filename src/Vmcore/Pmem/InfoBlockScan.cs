@@ -40,7 +40,7 @@ internal static class InfoBlockScan
                 findings.Add($"pmem: the info block at {PmemFinder.Hex(at + InfoBlock.Offset)} is not valid: {problem}");
             if (found is null)
                 continue;
-            all.Add(new(at, found, IsLive(at, found, walk, shift) && !BlockProof.Contradicts(at, found, evidence)));
+            all.Add(new(at, found, IsLive(at, found, pages, walk, evidence) && !BlockProof.Contradicts(at, found, evidence)));
 
             // Namespaces often follow each other: the next one may start where this one ends.
             ulong end = at + found.NamespaceSize;
@@ -83,12 +83,17 @@ internal static class InfoBlockScan
         }
     }
 
-    private static bool IsLive(ulong at, InfoBlock block, VmemmapWalk walk, int shift)
+    private static bool IsLive(ulong at, InfoBlock block, PfnRangeSet pages, VmemmapWalk walk, PmemEvidence evidence)
     {
         // From the reserve on, since old kernels map the namespace from base + start_pad.
+        int shift = evidence.Memory.PageShift;
         var data = new PfnRange((at + block.StartPad + block.DataOffset) >> shift, (at + block.NamespaceSize - block.EndTruncation) >> shift);
-        PfnRangeSet mapped = walk.PagesWithStruct.Intersect(data);
-        return !data.IsEmpty && mapped.PageCount == data.Count;
+        if (data.IsEmpty)
+            return false;
+
+        // A loader that gives the dump the metadata alone leaves the data outside of all that was walked.
+        PfnRangeSet rest = PfnRangeSet.From([data]).Except(walk.PagesWithStruct);
+        return rest.Intersect(pages).IsEmpty && rest.All(r => VmemmapWalk.IsMapped(r, evidence));
     }
 
     private static List<LocatedInfoBlock> Resolve(List<LocatedInfoBlock> all, List<string> findings)

@@ -64,6 +64,31 @@ internal sealed class VmemmapWalk
         return new(PfnRangeSet.From(holds).Intersect(pmem), PfnRangeSet.From(has), tablesMissing);
     }
 
+    /// <summary>True if every page of a range has a struct page that the page tables map; the range may lie outside of the dump.</summary>
+    internal static bool IsMapped(PfnRange range, PmemEvidence evidence)
+    {
+        if (evidence.Memmap is not { } memmap || evidence.Kernel is not { } kernel)
+            return false;
+        for (ulong pfn = range.Start; pfn < range.End;)
+        {
+            if (!memmap.Model.TryGetStructPage(pfn, out ulong address, out ulong runEnd))
+                return false;
+            ulong next = Math.Min(runEnd, range.End), end = address + ((next - pfn) * (ulong)memmap.StructPageSize);
+            // The first hole ends it, so damage costs no more than what is really mapped.
+            for (ulong at = address; at < end;)
+            {
+                Translation translation = kernel.Memory.Translate(at);
+                if (translation.Status != MemoryStatus.Ok)
+                    return false;
+                at += translation.Size - (at & (translation.Size - 1));
+            }
+
+            pfn = next;
+        }
+
+        return true;
+    }
+
     private static void AddSection(
         KernelAddressSpace space, int structSize, ulong pfn, ulong end, ulong address, int pageShift, List<PfnRange> holds, List<PfnRange> has, ref long steps, ref int tablesMissing)
     {

@@ -2,7 +2,6 @@ using CsCheck;
 using Vmcore.Dumping;
 using Vmcore.Formats.Kdump;
 using Vmcore.Memmap;
-using Vmcore.Memory;
 using Vmcore.Testing;
 using Vmcore.Tests.Synthetic;
 
@@ -51,44 +50,6 @@ public sealed class DumpFaultTests
         Assert.Equal(0ul, dump.Report.UnreadableStructPages);
         using KdumpFile file = dump.OpenKdump();
         Assert.True(Enumerable.Range((int)First, 192).All(p => file.GetPageState((ulong)p) != PageState.Excluded));
-    }
-
-    [Fact]
-    public void TruncatedCoresGiveADumpOfWhatIsThere()
-    {
-        SyntheticMachine machine = Machines.EveryKind();
-        CoreImage core = machine.Core();
-        const ulong Cut = 198 * Machines.MiB;
-        EditedCore edited = new EditedCore(core).TruncateAt(Cut);
-        using CrashDump input = CrashDump.Open(edited);
-        Assert.True(input.IsIncomplete);
-        Assert.Contains(input.Problems, p => p.Contains("truncated", StringComparison.Ordinal));
-        WrittenDump dump = WrittenDump.Of(input, new() { Level = (DumpLevel)31, Threads = 2 });
-        using KdumpFile file = dump.OpenKdump();
-        byte[] page = new byte[4096];
-        ulong lost = 0;
-        foreach (ulong pfn in core.Pfns())
-        {
-            bool kept = file.GetPageState(pfn) is not PageState.Excluded;
-            if (machine.Verdict(pfn, 31) is ExpectedVerdict.Keep or ExpectedVerdict.ZeroFilled)
-                Assert.True(kept, $"0x{pfn:x}");
-            if (!kept)
-                continue;
-            Assert.Equal(MemoryStatus.Ok, file.ReadPage(pfn, page));
-            if (pfn >= Cut >> 12)
-            {
-                lost++;
-                Assert.True(page.AsSpan().IndexOfAnyExcept((byte)0) < 0);
-            }
-            else
-            {
-                Assert.True(page.AsSpan().SequenceEqual(machine.PageContent(pfn)), $"0x{pfn:x}");
-            }
-        }
-
-        Assert.Equal(2ul * 256, lost);
-        Assert.Equal(lost, dump.Report.Unreadable);
-        Assert.True(dump.Report.UnreadableStructPages > 0);
     }
 
     [Fact]

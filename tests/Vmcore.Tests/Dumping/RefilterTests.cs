@@ -55,7 +55,7 @@ public sealed class RefilterTests
         WrittenDump elf = WrittenDump.Of(s_core, 0, output: DumpOutput.Elf);
         Same(WrittenDump.Of(s_core, 31), WrittenDump.Of(elf.Open(), new() { Level = (DumpLevel)31 }));
         WrittenDump elfTwice = WrittenDump.Of(elf.Open(), new() { Level = (DumpLevel)31, Output = DumpOutput.Elf });
-        new DumpOracle(s_machine, s_core, 31).CheckElf(elfTwice);
+        new DumpOracle(s_machine, s_core, 31).CheckElf(elfTwice, counts: false);
         using CrashDump kdump = s_whole.Open();
         Assert.Throws<MissingInformationException>(() => WrittenDump.Of(kdump, new() { Output = DumpOutput.Elf }));
     }

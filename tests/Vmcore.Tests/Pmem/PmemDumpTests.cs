@@ -95,8 +95,6 @@ public sealed class PmemDumpTests
     }
 
     [Theory]
-    [InlineData(CoreProducer.FileLoad, PmemSegments.MetadataOnly)]
-    [InlineData(CoreProducer.KexecLoad, PmemSegments.MetadataOnly)]
     [InlineData(CoreProducer.FileLoad, PmemSegments.None)]
     [InlineData(CoreProducer.Qemu, PmemSegments.None)]
     public void SegmentsMayHoldLess(CoreProducer producer, PmemSegments segments)
