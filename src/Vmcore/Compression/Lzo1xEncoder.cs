@@ -11,6 +11,9 @@ namespace Vmcore.Compression;
 /// </summary>
 internal sealed unsafe class Lzo1xEncoder
 {
+    /// <summary>Largest page in bytes: an offset must fit a table entry.</summary>
+    public const int MaxPage = 1 << 16;
+
     /// <summary>Shortest match that is looked for, in bytes.</summary>
     private const int MinMatch = 4;
 
@@ -23,15 +26,19 @@ internal sealed unsafe class Lzo1xEncoder
     /// <summary>Every so many literals without a match the step grows by one byte (as a power of two).</summary>
     private const int StepShift = 5;
 
-    private const int MaxSmallPage = 8192;
-    private const int SmallTableBits = 13;
-    private const int LargeTableBits = 14;
+    // Offset in the page of the last position with each hash. Cleared for each page, so that a block depends on its page alone; an
+    // entry that was not set is the possible match at offset 0.
+    private readonly ushort[] _table = new ushort[1 << LargePage.TableBits];
 
-    // A position is kept as _epoch + its offset in the page. Pages take increasing epochs, so an entry that an earlier page left
-    // is below the current epoch and is taken for offset 0: the table needs no clearing until the epochs are used up, and a block
-    // depends on its page alone.
-    private readonly uint[] _table = new uint[1 << LargeTableBits];
-    private uint _epoch;
+    /// <summary>What the search knows of the page's size when it is compiled.</summary>
+    private interface IPageClass
+    {
+        /// <summary>Entries of the table as a power of two: the clearing and the cache misses of a larger one cost more than it finds.</summary>
+        static abstract int HashBits { get; }
+
+        /// <summary>Whether distances can be too long for the shorter formats of a match.</summary>
+        static abstract bool HasFarMatches { get; }
+    }
 
     /// <summary>Room that <see cref="Encode(ReadOnlySpan{byte}, Span{byte})"/> needs: the largest block plus what chunked copies write past the end.</summary>
     /// <param name="length">Length of the page in bytes.</param>
@@ -39,148 +46,146 @@ internal sealed unsafe class Lzo1xEncoder
     public static int MaxLength(int length) => checked(length + (length / 16) + 64);
 
     /// <summary>Encodes one page.</summary>
-    /// <param name="page">The page.</param>
+    /// <param name="page">The page, at most <see cref="MaxPage"/> bytes.</param>
     /// <param name="output">Receives the block, end marker included; at least <see cref="MaxLength"/> bytes.</param>
     /// <returns>The block's length in bytes, less than the page's; 0 if the page does not get smaller.</returns>
-    /// <exception cref="ArgumentException"><paramref name="output"/> is too short.</exception>
+    /// <exception cref="ArgumentException"><paramref name="page"/> is too long or <paramref name="output"/> too short.</exception>
     public int Encode(ReadOnlySpan<byte> page, Span<byte> output)
     {
+        if (page.Length > MaxPage)
+            throw new ArgumentException("The page is longer than a table entry can tell.", nameof(page));
         if (output.Length < MaxLength(page.Length))
             throw new ArgumentException("The output is shorter than the worst case.", nameof(output));
-        if (uint.MaxValue - _epoch < (uint)page.Length)
-        {
-            Array.Clear(_table);
-            _epoch = 0;
-        }
 
-        int length;
         fixed (byte* input = &MemoryMarshal.GetReference(page), block = &MemoryMarshal.GetReference(output))
-        fixed (uint* table = _table)
+        fixed (ushort* table = _table)
         {
-            int bits = page.Length <= MaxSmallPage ? SmallTableBits : LargeTableBits;
-            length = (int)(Encode(input, page.Length, block, table, 32 - bits, _epoch) - block);
+            // The far match's format begins one byte after the near one's farthest.
+            return (int)(page.Length <= Lzo1xFormat.M3MaxDistance
+                ? Encode<SmallPage>(input, page.Length, block, table)
+                : Encode<LargePage>(input, page.Length, block, table));
         }
-
-        _epoch += (uint)page.Length;
-        return length;
     }
 
-    /// <summary>Uses up positions as pages of so many bytes in all would, for tests of what comes when they run out.</summary>
-    /// <param name="bytes">Number of bytes.</param>
-    internal void SkipPositions(uint bytes) => _epoch = checked(_epoch + bytes);
-
-    private static byte* Encode(byte* input, int inputLength, byte* op, uint* table, int hashShift, uint epoch)
+    // No call in the loop: a call would push most of its variables out of the registers.
+    private static long Encode<TPage>(byte* input, int inputLength, byte* block, ushort* table)
+        where TPage : struct, IPageClass
     {
-        byte* inEnd = input + inputLength;
-        byte* start = op;
+        byte* op = block;
         byte* literals = input;
+        byte* limit = input + inputLength - Tail;
+        byte* ip = input + 1;
+        new Span<ushort>(table, 1 << TPage.HashBits).Clear();
 
-        if (inputLength > Tail + MinMatch)
+        while (ip < limit)
         {
-            byte* limit = inEnd - Tail;
-            byte* ip = input + 1;
-            table[Hash(Read32(input), hashShift)] = epoch;
-
-            while (true)
+            uint sequence = Read32(ip);
+            ushort* entry = table + ((sequence * 2654435761u) >> (32 - TPage.HashBits));
+            byte* match = input + *entry;
+            *entry = (ushort)(ip - input);
+            if (Read32(match) != sequence || (TPage.HasFarMatches && ip - match > Lzo1xFormat.M4MaxDistance))
             {
-                // Look for a match.
-                byte* match;
-                while (true)
-                {
-                    if (ip >= limit)
-                        goto Last;
-                    uint sequence = Read32(ip);
-                    uint* entry = table + Hash(sequence, hashShift);
-                    long candidate = (long)*entry - epoch;
-                    *entry = (uint)(ip - input) + epoch;
-
-                    // What is not of this page becomes offset 0 without a branch, which could hardly be predicted. Equality alone
-                    // makes a match, and any earlier offset is a possible one.
-                    match = input + (candidate & ~(candidate >> 63));
-                    if (Read32(match) == sequence && ip - match <= Lzo1xFormat.M4MaxDistance)
-                        break;
-                    ip += 1 + ((ip - literals) >> StepShift);
-                }
-
-                // The literals before it.
-                long run = ip - literals;
-                if (run > 0)
-                    op = PutLiterals(op, literals, run, op == start);
-
-                long length = MinMatch + CommonLength(ip + MinMatch, match + MinMatch, inEnd);
-                op = PutMatch(op, length, ip - match);
-                ip += length;
-                literals = ip;
+                ip += 1 + ((ip - literals) >> StepShift);
+                continue;
             }
+
+            // The page's first byte is always a literal, so no match touches the first instruction.
+            long run = ip - literals;
+            if (run <= Lzo1xFormat.MaxTrailingLiterals && literals != input)
+            {
+                op[-2] |= (byte)run;
+                Unsafe.WriteUnaligned(op, Read32(literals));
+                op += run;
+            }
+            else
+            {
+                op = PutRunLength(op, run, literals == input);
+                byte* end = op + run;
+                do
+                {
+                    Vector128.Store(Vector128.Load(literals), op);
+                    literals += 16;
+                    op += 16;
+                }
+                while (op < end);
+                op = end;
+            }
+
+            long distance = ip - match;
+            long length = MatchLength(ip, match, limit + Tail);
+            ip += length;
+            literals = ip;
+            op = PutMatch(op, length, distance, TPage.HasFarMatches);
         }
 
-    Last:
-        long rest = inEnd - literals;
+        long rest = input + inputLength - literals;
 
         // A page without matches is mostly this run: spare copying what will not be used.
-        if (op - start + rest + Lzo1xFormat.EndMarkerLength >= inputLength)
-            return start;
+        if (op - block + rest + Lzo1xFormat.EndMarkerLength >= inputLength)
+            return 0;
         if (rest > 0)
-            op = PutLastLiterals(op, literals, rest, op == start);
+        {
+            if (rest <= Lzo1xFormat.MaxTrailingLiterals && literals != input)
+                op[-2] |= (byte)rest;
+            else
+                op = PutRunLength(op, rest, literals == input);
+            Unsafe.CopyBlockUnaligned(op, literals, (uint)rest);
+            op += rest;
+        }
+
         op[0] = Lzo1xFormat.M4Marker | 1;
         op[1] = 0;
         op[2] = 0;
-        return op + Lzo1xFormat.EndMarkerLength;
+        return op - block + Lzo1xFormat.EndMarkerLength;
     }
 
-    /// <summary>Writes literals that a match follows. Reads and writes up to 15 bytes more than there are.</summary>
+    /// <summary>Counts the equal bytes of two places of a page that begin with <see cref="MinMatch"/> of them, up to the page's end.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static byte* PutLiterals(byte* op, byte* from, long run, bool first)
+    private static long MatchLength(byte* later, byte* earlier, byte* end)
     {
-        if (run <= Lzo1xFormat.MaxTrailingLiterals && !first)
-        {
-            op[-2] |= (byte)run;
-            Unsafe.WriteUnaligned(op, Read32(from));
-            return op + run;
-        }
+        byte* at = later + MinMatch;
+        earlier += MinMatch;
 
-        op = PutRunLength(op, run, first);
-        byte* end = op + run;
+        // The tail leaves room for the first word.
         do
         {
-            Vector128.Store(Vector128.Load(from), op);
-            op += 16;
-            from += 16;
+            ulong difference = Unsafe.ReadUnaligned<ulong>(at) ^ Unsafe.ReadUnaligned<ulong>(earlier);
+            if (difference != 0)
+                return at - later + (BitOperations.TrailingZeroCount(difference) >> 3);
+            at += 8;
+            earlier += 8;
         }
-        while (op < end);
-        return end;
+        while (at <= end - 8);
+
+        while (at < end && *at == *earlier)
+        {
+            at++;
+            earlier++;
+        }
+
+        return at - later;
     }
 
-    private static byte* PutLastLiterals(byte* op, byte* from, long run, bool first)
-    {
-        if (run <= Lzo1xFormat.MaxTrailingLiterals && !first)
-            op[-2] |= (byte)run;
-        else
-            op = PutRunLength(op, run, first);
-        Unsafe.CopyBlockUnaligned(op, from, (uint)run);
-        return op + run;
-    }
-
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static byte* PutRunLength(byte* op, long run, bool first)
     {
         if (first && run <= Lzo1xFormat.MaxFirstRun)
         {
-            *op++ = (byte)(Lzo1xFormat.FirstRunBase + run);
-            return op;
+            *op = (byte)(Lzo1xFormat.FirstRunBase + run);
+            return op + 1;
         }
 
         if (run <= Lzo1xFormat.MaxShortRun)
         {
-            *op++ = (byte)(run - 3);
-            return op;
+            *op = (byte)(run - 3);
+            return op + 1;
         }
 
-        *op++ = 0;
-        return PutContinuation(op, run - Lzo1xFormat.MaxShortRun);
+        return PutContinuedLength(op, 0, run - Lzo1xFormat.MaxShortRun);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static byte* PutMatch(byte* op, long length, long distance)
+    private static byte* PutMatch(byte* op, long length, long distance, bool hasFarMatches)
     {
         if (length <= Lzo1xFormat.M2MaxLength && distance <= Lzo1xFormat.M2MaxDistance)
         {
@@ -190,77 +195,59 @@ internal sealed unsafe class Lzo1xEncoder
             return op + 2;
         }
 
-        if (distance <= Lzo1xFormat.M3MaxDistance)
+        if (!hasFarMatches || distance <= Lzo1xFormat.M3MaxDistance)
         {
             distance--;
             if (length <= Lzo1xFormat.M3MaxShortLength)
-            {
                 *op++ = (byte)(Lzo1xFormat.M3Marker | (length - 2));
-            }
             else
-            {
-                *op++ = Lzo1xFormat.M3Marker;
-                op = PutContinuation(op, length - Lzo1xFormat.M3MaxShortLength);
-            }
+                op = PutContinuedLength(op, Lzo1xFormat.M3Marker, length - Lzo1xFormat.M3MaxShortLength);
         }
         else
         {
             distance -= Lzo1xFormat.M3MaxDistance;
-            long high = (distance >> 11) & 8;
+            long marker = Lzo1xFormat.M4Marker | ((distance >> 11) & 8);
             if (length <= Lzo1xFormat.M4MaxShortLength)
-            {
-                *op++ = (byte)(Lzo1xFormat.M4Marker | high | (length - 2));
-            }
+                *op++ = (byte)(marker | (length - 2));
             else
-            {
-                *op++ = (byte)(Lzo1xFormat.M4Marker | high);
-                op = PutContinuation(op, length - Lzo1xFormat.M4MaxShortLength);
-            }
+                op = PutContinuedLength(op, marker, length - Lzo1xFormat.M4MaxShortLength);
         }
 
         Unsafe.WriteUnaligned(op, (ushort)(distance << 2));
         return op + 2;
     }
 
-    /// <summary>Writes a length of 1 or more as zero bytes of 255 each and a last byte.</summary>
-    private static byte* PutContinuation(byte* op, long value)
+    /// <summary>Writes an instruction's first byte, then a length of 1 or more as zero bytes of 255 each and a last byte.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static byte* PutContinuedLength(byte* op, long marker, long length)
     {
-        while (value > 255)
+        *op++ = (byte)marker;
+        while (length > 255)
         {
             *op++ = 0;
-            value -= 255;
+            length -= 255;
         }
 
-        *op++ = (byte)value;
-        return op;
-    }
-
-    /// <summary>Counts the equal bytes of two places of a page, the first of which lies later; stops at the page's end.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long CommonLength(byte* a, byte* b, byte* end)
-    {
-        byte* start = a;
-        while (end - a >= 8)
-        {
-            ulong difference = Unsafe.ReadUnaligned<ulong>(a) ^ Unsafe.ReadUnaligned<ulong>(b);
-            if (difference != 0)
-                return a - start + (BitOperations.TrailingZeroCount(difference) >> 3);
-            a += 8;
-            b += 8;
-        }
-
-        while (a < end && *a == *b)
-        {
-            a++;
-            b++;
-        }
-
-        return a - start;
+        *op = (byte)length;
+        return op + 1;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static uint Read32(byte* p) => Unsafe.ReadUnaligned<uint>(p);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static uint Hash(uint sequence, int shift) => (sequence * 2654435761u) >> shift;
+    private readonly struct SmallPage : IPageClass
+    {
+        public static int HashBits => 12;
+
+        public static bool HasFarMatches => false;
+    }
+
+    private readonly struct LargePage : IPageClass
+    {
+        public const int TableBits = 14;
+
+        public static int HashBits => TableBits;
+
+        public static bool HasFarMatches => true;
+    }
 }
