@@ -40,6 +40,7 @@ public sealed class CrashDump : IDisposable
     private readonly List<string> _problems = [];
     private readonly Lazy<PmemLayout> _pmem;
     private readonly Lazy<ResourceTree?> _resources;
+    private MaskedMemory? _safeMemory;
 
     private CrashDump(IByteSource source, CrashDumpOptions options)
     {
@@ -100,6 +101,9 @@ public sealed class CrashDump : IDisposable
 
     /// <summary>The pmem. Looked for when first asked for.</summary>
     public PmemLayout Pmem => _pmem.Value;
+
+    /// <summary>The machine's physical memory as it may be shown to others: what the kernel never wrote of a memmap on pmem reads as zero.</summary>
+    public CrashMemory SafeMemory => Pmem.Unwritten.Count == 0 ? Memory : _safeMemory ??= new(Memory, Pmem.Unwritten);
 
     /// <summary>Why pages cannot be classified; null if they can.</summary>
     public string? ClassificationProblem { get; private set; }

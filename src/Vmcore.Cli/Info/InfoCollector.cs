@@ -62,7 +62,7 @@ internal static class InfoCollector
             pmem.Metadata.PageCount,
             pmem.UserData.PageCount,
             [.. pmem.Namespaces.Select(n => NamespaceOf(dump, n))],
-            [.. pmem.Metadata.Select(r => new RangeInfo(r.Start, r.End, MetadataHash.Compute(dump.Memory, r)))]);
+            [.. pmem.Metadata.Select(r => new RangeInfo(r.Start, r.End, MetadataHash.Compute(dump.SafeMemory, r)))]);
     }
 
     private static NamespaceInfo NamespaceOf(CrashDump dump, PmemNamespace item)
@@ -83,7 +83,7 @@ internal static class InfoCollector
             MetadataPages = item.Metadata.PageCount,
             MetadataPagesPresent = item.MetadataPresent,
             Memmap = item.State.ToString().ToLowerInvariant(),
-            MetadataSha256 = reserved.IsEmpty || item.MetadataPresent < item.Metadata.PageCount ? null : MetadataHash.Compute(dump.Memory, reserved, item.Metadata),
+            MetadataSha256 = reserved.IsEmpty || item.MetadataPresent < item.Metadata.PageCount ? null : MetadataHash.Compute(dump.SafeMemory, reserved, item.Metadata),
         };
     }
 

@@ -49,7 +49,7 @@ internal static class DebugText
         }
 
         foreach (PfnRange range in pmem.Metadata)
-            text.Append(CultureInfo.InvariantCulture, $"pfn: [0x{range.Start:x} - 0x{range.End:x}) sha256: {MetadataHash.Compute(dump.Memory, range) ?? "not in the dump"}\n");
+            text.Append(CultureInfo.InvariantCulture, $"pfn: [0x{range.Start:x} - 0x{range.End:x}) sha256: {MetadataHash.Compute(dump.SafeMemory, range) ?? "not in the dump"}\n");
         foreach (string finding in pmem.Findings)
             text.Append(finding).Append('\n');
         return text.ToString();

@@ -31,7 +31,7 @@ internal sealed class ElfDumpWriter
         _sink = new(sink, plan.Options.SizeLimit);
         _report = report;
         _cache = cache;
-        _memory = plan.Dump.Memory;
+        _memory = plan.Dump.SafeMemory;
         _notes = DumpNotes.Build(plan);
         // In a file a gap reads as zero; a reader of a flattened stream may call it an error.
         _fillGaps = sink is FlattenedSink;

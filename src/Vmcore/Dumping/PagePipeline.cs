@@ -59,7 +59,7 @@ internal sealed class PagePipeline
         IEnumerator<ulong> pages = KeptPages().GetEnumerator();
         while (!cancel.IsCancellationRequested && Fill(batch, pages))
         {
-            batch.Process(_plan.Dump.Memory, compressor, DropZero);
+            batch.Process(_plan.Dump.SafeMemory, compressor, DropZero);
             if (!consume(batch))
                 return;
         }
@@ -107,7 +107,7 @@ internal sealed class PagePipeline
         {
             try
             {
-                batch.Process(_plan.Dump.Memory, compressor, DropZero);
+                batch.Process(_plan.Dump.SafeMemory, compressor, DropZero);
             }
 #pragma warning disable CA1031 // Whatever it is, the thread that waits for the batch must hear of it.
             catch (Exception e)

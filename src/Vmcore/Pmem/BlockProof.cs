@@ -29,7 +29,7 @@ internal static class BlockProof
             && own == before && own >> 47 != 0;
     }
 
-    private static bool TryReadLru(ulong pfn, PmemEvidence evidence, out ulong expected, out ulong next, out ulong previous)
+    internal static bool TryReadLru(ulong pfn, PmemEvidence evidence, out ulong expected, out ulong next, out ulong previous)
     {
         expected = next = previous = 0;
         if (evidence.Memmap is not { } memmap || evidence.Kernel?.Info.Offset("page.lru") is not { } lru)

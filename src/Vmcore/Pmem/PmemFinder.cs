@@ -68,7 +68,7 @@ public static class PmemFinder
             findings.Add($"pmem: {more} more findings");
         }
 
-        return new(pages, metadata, namespaces, findings);
+        return new(pages, metadata, namespaces, findings, UnwrittenStructs.Find(namespaces, walk, evidence));
     }
 
     internal static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);

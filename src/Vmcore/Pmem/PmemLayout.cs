@@ -13,8 +13,11 @@ public sealed class PmemLayout
     /// <param name="metadata">Those of them that are metadata.</param>
     /// <param name="namespaces">The namespaces, by address.</param>
     /// <param name="findings">Disagreements between sources, damage, and what could not be found out; one sentence each.</param>
-    public PmemLayout(PfnRangeSet pages, PfnRangeSet metadata, IReadOnlyList<PmemNamespace> namespaces, IReadOnlyList<string> findings)
+    /// <param name="unwritten">Bytes in metadata pages that the kernel never wrote; null for none.</param>
+    public PmemLayout(
+        PfnRangeSet pages, PfnRangeSet metadata, IReadOnlyList<PmemNamespace> namespaces, IReadOnlyList<string> findings, IReadOnlyList<PhysicalRange>? unwritten = null)
     {
+        Unwritten = unwritten ?? [];
         Pages = pages;
         Metadata = metadata.Intersect(pages);
         UserData = pages.Except(metadata);
@@ -30,6 +33,9 @@ public sealed class PmemLayout
 
     /// <summary>Everything else on pmem, also raw, sector and unallocated space.</summary>
     public PfnRangeSet UserData { get; }
+
+    /// <summary>Physical ranges in bytes inside metadata pages that the kernel never wrote: old content of the media, zero in every dump.</summary>
+    public IReadOnlyList<PhysicalRange> Unwritten { get; }
 
     /// <summary>The namespaces, by address.</summary>
     public IReadOnlyList<PmemNamespace> Namespaces { get; }

@@ -1,4 +1,5 @@
 using Vmcore.Architectures;
+using Vmcore.Memmap;
 using Vmcore.Memory;
 
 namespace Vmcore.Pmem;
@@ -43,7 +44,7 @@ internal sealed class VmemmapWalk
         int shift = evidence.Memory.PageShift, tablesMissing = 0;
         long steps = MaxSteps;
         List<PfnRange> holds = [], has = [];
-        foreach (PfnRange range in pmem)
+        foreach (PfnRange range in WithNeighbours(pmem, memmap.Model))
         {
             for (ulong pfn = range.Start; pfn < range.End;)
             {
@@ -62,6 +63,30 @@ internal sealed class VmemmapWalk
         if (holds.Count >= MaxRuns)
             findings.Add($"pmem: the page tables of the memmap are fragmented beyond {MaxRuns} runs, which is damage: the rest of the metadata is left out");
         return new(PfnRangeSet.From(holds).Intersect(pmem), PfnRangeSet.From(has), tablesMissing);
+    }
+
+    /// <summary>
+    /// The pages to ask for: those of the pmem and, where it goes on in device sections, those behind. A core may hold the metadata of a namespace alone,
+    /// and most of that metadata is about data that the core has not.
+    /// </summary>
+    private static PfnRangeSet WithNeighbours(PfnRangeSet pmem, MemoryModel model)
+    {
+        const int MostSections = 1 << 20;
+        if (model is not SparseMemoryModel sparse)
+            return pmem;
+        int budget = MostSections;
+        ulong reached = 0;
+        List<PfnRange> result = [];
+        foreach (PfnRange range in pmem)
+        {
+            ulong end = Math.Max(range.End, reached);
+            for (ulong number = end >> sparse.SectionShift; budget > 0 && sparse.GetSection(number).IsDevice; number++, budget--)
+                end = (number + 1) << sparse.SectionShift;
+            reached = end;
+            result.Add(range with { End = end });
+        }
+
+        return PfnRangeSet.From(result);
     }
 
     /// <summary>True if every page of a range has a struct page that the page tables map; the range may lie outside of the dump.</summary>

@@ -1,8 +1,10 @@
 using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Memmap;
+using Vmcore.Memory;
 using Vmcore.Testing;
 using Vmcore.Tests.Dumping;
+using Vmcore.Tests.Synthetic;
 using MemmapState = Vmcore.Pmem.MemmapState;
 
 namespace Vmcore.Tests.Pmem;
@@ -97,6 +99,8 @@ public sealed class PmemDumpTests
     [Theory]
     [InlineData(CoreProducer.FileLoad, PmemSegments.None)]
     [InlineData(CoreProducer.Qemu, PmemSegments.None)]
+    [InlineData(CoreProducer.FileLoad, PmemSegments.MetadataOnly)]
+    [InlineData(CoreProducer.KexecLoad, PmemSegments.MetadataOnly)]
     public void SegmentsMayHoldLess(CoreProducer producer, PmemSegments segments)
     {
         SyntheticMachine machine = EveryNamespace(new());
@@ -106,6 +110,37 @@ public sealed class PmemDumpTests
             WrittenDump dump = WrittenDump.Of(core, level);
             new DumpOracle(machine, core, level).CheckKdump(dump);
             dump.AssertNoPmemUserData();
+        }
+    }
+
+    /// <summary>A namespace that was made anew on used media: the kernel leaves two struct pages as they were.</summary>
+    [Theory]
+    [InlineData(PmemState.Live, DumpOutput.Kdump)]
+    [InlineData(PmemState.Live, DumpOutput.Elf)]
+    [InlineData(PmemState.LiveInfoBlockLost, DumpOutput.Kdump)]
+    public void WhatTheKernelNeverWroteOfTheMemmapIsZero(PmemState state, DumpOutput output)
+    {
+        (SyntheticMachine machine, PmemNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = state });
+        CoreImage core = machine.Core();
+        var walker = new CoreWalker(core);
+        var edited = new EditedCore(core);
+        ulong first = space.MappedStart >> 12, mark = System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian([.. PageText.PmemStale.Take(8).Select(c => (byte)c)]);
+        foreach (ulong pfn in new[] { first, first + 1 })
+        {
+            for (ulong at = 0; at < 64; at += 8)
+                edited.WritePhysical64(walker.Walk(walker.PageAddress(pfn))!.Value + at, mark);
+        }
+
+        byte[] canary = BitConverter.GetBytes(mark);
+        foreach (int level in new[] { 0, 31 })
+        {
+            WrittenDump dump = WrittenDump.Of(edited, new() { Level = (DumpLevel)level, Output = output, Threads = 1 });
+            Assert.True(dump.Bytes.AsSpan().IndexOf(canary) < 0, "Old content of the media is in the file.");
+            using CrashDump open = dump.Open();
+            byte[] page = new byte[4096];
+            Assert.Equal(MemoryStatus.Ok, open.Memory.ReadPage(space.MemmapPfns[0], page));
+            Assert.True(page.AsSpan(0, 128).IndexOfAnyExcept((byte)0) < 0);
+            Assert.True(page.AsSpan(128, 64).IndexOfAnyExcept((byte)0) >= 0, "The struct page behind is the kernel's.");
         }
     }
 
