@@ -10,6 +10,10 @@ internal sealed class LzoPageCompressor : IPageCompressor
 
     public int Compress(ReadOnlySpan<byte> page, Span<byte> output)
     {
+        // No machine that is dumped with LZO has such pages; stored as they are, they are right all the same.
+        if (page.Length > Lzo1xEncoder.MaxPage)
+            return 0;
+
         // The encoder writes without looking at an end, so it needs room for the worst case; the caller's buffer may well have it.
         int bound = Lzo1xEncoder.MaxLength(page.Length);
         if (output.Length >= bound)

@@ -60,7 +60,7 @@ public partial class KernelLieTests
     [Fact]
     public void A_huge_vmcoreinfo_and_copies_of_it_do_not_multiply()
     {
-        HostileSource source = HostileMachine.Open();
+        var source = new HostileSource(HostileMachine.Machine.ToElf(new() { Vmcoreinfo = false }));
         byte[] text = new byte[8 << 20];
         text.AsSpan().Fill((byte)'a');
         for (int i = 2; i < text.Length; i += 4)
