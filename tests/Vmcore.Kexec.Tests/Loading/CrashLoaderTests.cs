@@ -1,5 +1,5 @@
-using Vmcore.Testing.Kexec;
 using Vmcore.Kexec.Tests.Layout;
+using Vmcore.Testing.Kexec;
 
 namespace Vmcore.Kexec.Tests.Loading;
 
