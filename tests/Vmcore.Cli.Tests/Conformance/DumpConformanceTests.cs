@@ -97,13 +97,17 @@ public sealed class DumpConformanceTests
             {
                 if ((crash.PageFlags[pfn] & flag) == 0 || !raw.Has(pfn) || raw.IsPmem(pfn))
                     continue;
+
+                // Since slab is a page type, the kernel's own flags call some slab pages anonymous too.
+                if (flag == Anon && (crash.PageFlags[pfn] & Slab) != 0)
+                    continue;
                 all++;
                 if (DumpCheck.Get(present, pfn) != keep)
                     wrong++;
             }
 
-            // The flags are some seconds older than the crash.
-            Assert.True(wrong <= all * 4 / 100, $"{what}: {wrong} of {all} pages are {(keep ? "lost" : "kept")}");
+            // The flags are some seconds older than the crash; a process that ended in between has a few page tables.
+            Assert.True(wrong <= Math.Max(all * 4 / 100, 8), $"{what}: {wrong} of {all} pages are {(keep ? "lost" : "kept")}");
             Assert.True(all > 0 || flag == Huge, $"no page is {what}");
         }
     }
