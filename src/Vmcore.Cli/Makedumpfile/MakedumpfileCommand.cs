@@ -111,7 +111,7 @@ internal sealed class MakedumpfileCommand
             DumpReport report = WriteLevel(dump, _options.Levels[i], progress, overwrite: i > 0, cancel.Token);
             bool retry = report.End is DumpEnd.NoSpace or DumpEnd.SizeLimit && i + 1 < _options.Levels.Count;
             if (!retry)
-                return Conclude(report);
+                return Conclude(dump, report);
             _messages.Line(MessageKind.Error, $"The target is too small at dump level {(int)_options.Levels[i]}; trying {(int)_options.Levels[i + 1]}.");
         }
     }
@@ -160,16 +160,24 @@ internal sealed class MakedumpfileCommand
 
         string output = _options.Output!;
         // Overwriting the input would destroy the only copy there is.
-        if (File.Exists(output) && SameFile.Are(_options.Input, output))
-            throw new FileAccessException(output, "is the input itself; give another name for the dump");
+        if (FileIdentity.Of(output) is { } target)
+        {
+            if (target == FileIdentity.Of(_options.Input))
+                throw new FileAccessException(output, "is the input itself; give another name for the dump");
+            if (target.IsPipe)
+                throw new FileAccessException(output, "is a pipe or a socket; use -F, which writes to standard output");
+        }
+
         return FileSink.Create(output, overwrite || _options.Overwrite);
     }
 
-    private int Conclude(DumpReport report)
+    private int Conclude(CrashDump dump, DumpReport report)
     {
         if (_messages.Shows(MessageKind.Progress))
             _messages.Write(MessageKind.Progress, "\n");
         _messages.Write(MessageKind.Report, ReportText.Build(report));
+        if (report.MissingInInput > 0 && dump.IsIncomplete)
+            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{_options.Input} is incomplete: {report.MissingInInput} pages of the machine are not in it, and so not in the dump."));
         if (report.UnreadableStructPages > 0)
             _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.UnreadableStructPages} struct pages could not be read; their pages are in the dump."));
         if (report.BadFreeBlocks > 0)

@@ -29,6 +29,7 @@ internal sealed class MakedumpfileOptions
     ];
 
     private readonly List<string> _operands = [];
+    private MessageKind _alsoShown;
 
     /// <summary>Dump levels: the first is used, the next where the target is too small for it.</summary>
     internal List<DumpLevel> Levels { get; private set; } = [DumpLevel.None];
@@ -80,6 +81,7 @@ internal sealed class MakedumpfileOptions
             throw new UsageException("makedumpfile: " + error);
         foreach (ParsedOption option in options)
             Apply(option);
+        MessageLevel |= _alsoShown;
     }
 
     /// <summary>Checks that the options go together.</summary>
@@ -90,7 +92,7 @@ internal sealed class MakedumpfileOptions
             throw new UsageException("-E cannot be used with -c, -l, -p or -z: an ELF file is not compressed.");
         if (Elf && Threads > 0)
             throw new UsageException("--num-threads cannot used with ELF format.");
-        if (_operands.Count != (Flattened ? 1 : 2))
+        if (_operands.Count != (Flattened ? 1 : 2) || _operands.Contains("") || VmcoreInfoFile is "")
             throw new UsageException("");
     }
 
@@ -136,8 +138,8 @@ internal sealed class MakedumpfileOptions
             case "f": Overwrite = true; break;
             case "h": Help = true; break;
             case "v": Version = true; break;
-            case "D": MessageLevel |= MessageKind.Debug; break;
-            case "show-stats": MessageLevel |= MessageKind.Report; break;
+            case "D": _alsoShown |= MessageKind.Debug; break;
+            case "show-stats": _alsoShown |= MessageKind.Report; break;
             case "message-level":
                 MessageLevel = (MessageKind)Integer("--message-level", value, 0, 31);
                 break;

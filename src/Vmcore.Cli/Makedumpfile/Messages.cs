@@ -28,6 +28,7 @@ internal sealed class Messages
 {
     private readonly TextWriter _output;
     private readonly TextWriter _error;
+    private bool _isDrawing;
 
     internal Messages(TextWriter output, TextWriter error)
     {
@@ -50,6 +51,11 @@ internal sealed class Messages
         if (!Shows(kind))
             return;
         TextWriter writer = OutputTaken || kind is MessageKind.Progress or MessageKind.Error ? _error : _output;
+        // An error does not go on in the line that the progress is drawn in.
+        if (_isDrawing && kind != MessageKind.Progress && writer == _error)
+            text = "\n" + text;
+        if (writer == _error)
+            _isDrawing = !text.EndsWith('\n');
         try
         {
             writer.Write(text);

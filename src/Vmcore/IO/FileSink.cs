@@ -20,7 +20,7 @@ public sealed class FileSink : IByteSink
 
     /// <summary>Creates a file that only its owner may read and write (mode 0600): a dump holds the secrets of the machine.</summary>
     /// <param name="path">The path; it becomes the sink's name as it is.</param>
-    /// <param name="overwrite">True to empty and reuse an existing file, which keeps its mode; false to refuse it, a dangling symbolic link included.</param>
+    /// <param name="overwrite">True to empty and reuse an existing file; false to refuse it, a dangling symbolic link included.</param>
     /// <exception cref="FileAccessException">The file exists and <paramref name="overwrite"/> is false, or the system refuses.</exception>
     public static FileSink Create(string path, bool overwrite)
     {
@@ -38,7 +38,11 @@ public sealed class FileSink : IByteSink
             };
             if (!OperatingSystem.IsWindows())
                 options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            return new FileSink(path, new FileStream(path, options));
+            var stream = new FileStream(path, options);
+            // An existing file may have been readable by everyone.
+            if (overwrite && !OperatingSystem.IsWindows() && FileIdentity.Of(path) is { IsRegular: true })
+                File.SetUnixFileMode(stream.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            return new FileSink(path, stream);
         }
         catch (Exception e) when (FileErrors.IsRefusal(e))
         {

@@ -1,0 +1,46 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace Vmcore.IO;
+
+/// <summary>Which file a path leads to, whatever links and mounts are on the way: what statx(2) says of it. x86_64 only, as Vmcore is.</summary>
+/// <param name="Device">Major and minor number of the file system.</param>
+/// <param name="Inode">Number of the file in it.</param>
+/// <param name="Type">Type bits of the mode (S_IFMT).</param>
+public readonly partial record struct FileIdentity(ulong Device, ulong Inode, int Type)
+{
+    private const nint SysStatx = 332;
+    private const int AtCurrentDirectory = -100;
+    private const int TypeMask = 0xf000;
+    private const int Fifo = 0x1000;
+    private const int Socket = 0xc000;
+    private const int Regular = 0x8000;
+
+    /// <summary>True for a pipe or a socket: nothing can be written to it at an offset, and opening one waits for a reader.</summary>
+    public bool IsPipe => Type is Fifo or Socket;
+
+    /// <summary>True for a regular file.</summary>
+    public bool IsRegular => Type == Regular;
+
+    /// <summary>Asks for a path, symbolic links followed.</summary>
+    /// <returns>Null if there is nothing, or it may not be asked for.</returns>
+    public static unsafe FileIdentity? Of(string path)
+    {
+        byte[] name = [.. Encoding.UTF8.GetBytes(path), 0];
+        Span<byte> result = stackalloc byte[256];
+        result.Clear();
+        fixed (byte* n = name, r = result)
+        {
+            // Basic statistics (0x7ff); the answer's layout is struct statx of the kernel.
+            if (Syscall(SysStatx, AtCurrentDirectory, (nint)n, 0, 0x7ff, (nint)r) != 0)
+                return null;
+        }
+
+        ulong device = ((ulong)BinaryPrimitives.ReadUInt32LittleEndian(result[136..]) << 32) | BinaryPrimitives.ReadUInt32LittleEndian(result[140..]);
+        return new(device, BinaryPrimitives.ReadUInt64LittleEndian(result[32..]), BinaryPrimitives.ReadUInt16LittleEndian(result[28..]) & TypeMask);
+    }
+
+    [LibraryImport("libc", EntryPoint = "syscall")]
+    private static partial nint Syscall(nint number, nint directory, nint path, nint flags, nint mask, nint result);
+}
