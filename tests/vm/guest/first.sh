@@ -71,7 +71,7 @@ wait_for_mappers() {
         waited=0
         until grep -q ready /tmp/mapper.$number; do
             waited=$((waited + 1))
-            [ $waited -gt 1200 ] && say "mapper $number: $(cat /tmp/mapper.$number)" && break
+            [ $waited -gt 6000 ] && say "mapper $number: $(cat /tmp/mapper.$number)" && break
             usleep 100000
         done
         cat /tmp/mapper.$number >>$first/mappers
@@ -94,7 +94,7 @@ wait_for_udev() {
     waited=0
     until [ "$(grep -c '^# exit' $out/load.log)" -gt $loads ]; do
         waited=$((waited + 1))
-        [ $waited -gt 600 ] && say "the udev rule failed to reload" && break
+        [ $waited -gt 6000 ] && say "the udev rule failed to reload" && break
         usleep 100000
     done
 }
