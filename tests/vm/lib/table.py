@@ -4,7 +4,7 @@ import pathlib
 
 HEAD = """# Real kernels, real crashes
 
-Written by `tests/vm/table docs/vm-results.md` after `tests/vm/run --all`: each line is one dump of one crash in a
+Written by `tests/vm/table docs/vm-results.md` after `tests/vm/run`, from the cases that were run: each line is one dump of one crash in a
 virtual machine (QEMU without KVM, two CPUs). "metadata" counts pages of live memmap and info blocks on the pmem that are in the dump
 and equal the media at the panic, of those that have to be there; "user data" counts pages of the pmem in the dump that
 are none of these; "lost" and "left" judge level 31 by the kernel's own page flags (`/proc/kpageflags`, read some two
@@ -17,13 +17,64 @@ hugetlb pages that are there; "readers" are those that opened it and found what 
 """
 
 
+MEASURE = """
+## Read against mmap of /proc/vmcore
+
+The dumpers map /proc/vmcore unless told `--non-mmap`. Seconds of the whole dump in the capture kernel (without KVM, where each
+access to memory is slow; compare within a line's kernel only), one after another of the same crash.
+
+| kernel | dumper | mapped | read |
+|---|---|---|---|
+"""
+
+SMALLEST = """
+## The smallest crashkernel=
+
+Found by `tests/vm/smallest` in steps of 4 MiB: a machine of 512 MiB with a pmem namespace, the capture initramfs with
+busybox and our executable, `-l -d 31`. What the words cost and save is in `tests/vm/README.md`.
+
+| kernel | capture kernel's words | works | too small |
+|---|---|---|---|
+"""
+
+
 def write(results: pathlib.Path, names, target: pathlib.Path):
+    """The smallest crashkernel= is taken from the folder that tests/vm/smallest keeps beside the results."""
+    files = [results / path.stem / "result.json" for path in names]
+    found = [json.loads(file.read_text()) for file in files if file.exists()]
+    small = [json.loads(file.read_text()) for file in sorted(results.parent.glob("smallest/results/*/result.json"))]
+    target.write_text(HEAD + _lines(row for result in found for row in _rows(result))
+                      + _section(MEASURE, _measured(found)) + _section(SMALLEST, _smallest(small)))
+
+
+def _section(head, rows):
+    return head + _lines(rows) if rows else ""
+
+
+def _lines(rows):
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def _measured(found):
     rows = []
-    for path in names:
-        file = results / path.stem / "result.json"
-        if file.exists():
-            rows += _rows(json.loads(file.read_text()))
-    target.write_text(HEAD + "".join("| " + " | ".join(row) + " |\n" for row in rows))
+    for result in found:
+        seconds = {dump["dumper"]: dump["seconds"] for dump in result.get("dumps", []) if "seconds" in dump}
+        for dumper, read in seconds.items():
+            mapped = seconds.get(dumper.replace(" --non-mmap", ""))
+            if " --non-mmap" in dumper and mapped is not None:
+                rows.append([f"{result['kernel']} {result['release']}", dumper.replace(" --non-mmap", ""),
+                             str(mapped), str(read)])
+    return rows
+
+
+def _smallest(small):
+    """Of each kernel and words: the smallest that works and the largest that does not."""
+    tried = {}
+    for result in small:
+        works = tried.setdefault((f"{result['kernel']} {result.get('release', '')}", result["capture-append"]), ([], []))
+        works[bool(result["problems"])].append(int(result["crashkernel"].removesuffix("M")))
+    return [[kernel, words or "–", f"{min(good)}M", f"{max(bad)}M" if bad else "–"]
+            for (kernel, words), (good, bad) in sorted(tried.items()) if good]
 
 
 def _rows(result):
@@ -37,11 +88,15 @@ def _rows(result):
         readers = [name for name in ("libkdumpfile", "drgn", "vmcore info") if name in dump]
         rows.append(start + [
             dump["dumper"],
-            f"{dump['metadata found']} of {dump['metadata pages']}" if "metadata found" in dump else "–",
+            _metadata(dump) + (" (none expected)" if "no-metadata" in result["expect"] else ""),
             str(dump.get("pmem user pages in the dump", "–")),
             _sum(dump.get("lost of")), _sum(dump.get("kept of")),
             ", ".join(readers) or "–", str(dump.get("seconds", "–")), verdict])
     return rows
+
+
+def _metadata(dump):
+    return f"{dump['metadata found']} of {dump['metadata pages']}" if "metadata found" in dump else "–"
 
 
 def _sum(counts):
