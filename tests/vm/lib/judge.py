@@ -161,7 +161,7 @@ def _classes(dump, truth, panic, verdict):
             verdict.wrong(f"{bad} of {total} {name} pages are in the dump")
 
 
-def report(log: str, verdict, truth, level):
+def report(log: str, verdict, truth, level, expectations):
     """What the dumper itself says at message level 31: its counts and its hashes against the media's."""
     said = {}
     for key, number in re.findall(r"^\s*(pmem [a-z ]+?)\s*: 0x([0-9a-f]+)", log, re.M):
@@ -169,6 +169,12 @@ def report(log: str, verdict, truth, level):
     if not said:
         return
     verdict.facts["report"] = said
+    if "no-metadata" in expectations:
+        told = {int(start, 16) for start in re.findall(r"pfn: \[0x([0-9a-f]+) - 0x[0-9a-f]+\) sha256: not in the dump", log)}
+        silent = [space.name for space in truth.namespaces for start, _ in space.required[1:] if start // PAGE not in told]
+        if silent:
+            verdict.wrong(f"the dumper does not say that the memmap of {', '.join(silent)} is missing")
+        return
     panic = truth.memory("panic")
     known = {int(start, 16): digest for start, digest in
              re.findall(r"pfn: \[0x([0-9a-f]+) - 0x[0-9a-f]+\) sha256: ([0-9a-f]{64})", log)}
