@@ -21,7 +21,7 @@ MEASURE = """
 ## Read against mmap of /proc/vmcore
 
 The dumpers map /proc/vmcore unless told `--non-mmap`. Seconds of the whole dump in the capture kernel (without KVM, where each
-access to memory is slow; compare within a line's kernel only), one after another of the same crash.
+access to memory is slow; compare within a kernel only), one after another of the same crash, the better of two.
 
 | kernel | dumper | mapped | read |
 |---|---|---|---|
@@ -58,7 +58,10 @@ def _lines(rows):
 def _measured(found):
     rows = []
     for result in found:
-        seconds = {dump["dumper"]: dump["seconds"] for dump in result.get("dumps", []) if "seconds" in dump}
+        seconds = {}
+        for dump in result.get("dumps", []):
+            if "seconds" in dump:
+                seconds[dump["dumper"]] = min(dump["seconds"], seconds.get(dump["dumper"], dump["seconds"]))
         for dumper, read in seconds.items():
             mapped = seconds.get(dumper.replace(" --non-mmap", ""))
             if " --non-mmap" in dumper and mapped is not None:
