@@ -41,7 +41,7 @@ def judge(path: pathlib.Path, truth, level: int, expectations, symbols) -> Verdi
         verdict.wrong(f"dump level {dump.level} in the file instead of {level}")
     panic, before = truth.memory("panic"), truth.memory("before")
     _metadata(dump, truth, panic, before, level, expectations, verdict)
-    _content(dump, truth, panic, verdict)
+    _content(dump, truth, panic, expectations, verdict)
     if level == 31:
         _classes(dump, truth, panic, verdict)
     readers.libkdumpfile(path, dump, verdict)
@@ -105,7 +105,7 @@ def _metadata(dump, truth, panic, before, level, expectations, verdict):
             facts.setdefault("changed by the panic itself", []).append(namespace.name)
 
 
-def _content(dump, truth, panic, verdict):
+def _content(dump, truth, panic, expectations, verdict):
     """No canary of the pmem, and pages of RAM hold what RAM held."""
     canaries = pages = different = stale = 0
     unwritten = {start // PAGE for space in truth.namespaces for start in space.unwritten}
@@ -122,6 +122,8 @@ def _content(dump, truth, panic, verdict):
     verdict.facts.update({"pages": pages, "canaries": canaries,
                           "stale bytes in unwritten struct pages": stale * RESERVE_BYTES,
                           "pages changed after the panic": different})
+    if stale and "whole-area" not in expectations:
+        verdict.wrong(f"user data are left in {stale} pairs of struct pages that the kernel never wrote")
     if canaries:
         verdict.wrong(f"{canaries} pages hold user data of the pmem")
     if different > max(400, pages // 20):
