@@ -54,7 +54,11 @@ use_namespace() {
         fi
         ;;
     destroy) ndctl destroy-namespace -f $device >>$out/ndctl.log 2>&1 || say "destroying $device failed" ;;
-    ram) daxctl reconfigure-device -m system-ram $character >>$out/ndctl.log 2>&1 || say "no system-ram" ;;
+    ram)
+        # Where the kernel onlines new memory by itself, daxctl refuses: it wants to choose the zone.
+        echo offline >/sys/devices/system/memory/auto_online_blocks
+        daxctl reconfigure-device -m system-ram $character >>$out/ndctl.log 2>&1 || say "no system-ram"
+        ;;
     *) fail "unknown use $1" ;;
     esac
 }
