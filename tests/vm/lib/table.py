@@ -4,18 +4,23 @@ import pathlib
 
 HEAD = """# Real kernels, real crashes
 
-Written by `tests/vm/table docs/vm-results.md` after `tests/vm/run`, from the cases that were run: each line is one dump of one crash in a
-virtual machine (QEMU without KVM, two CPUs). "metadata" counts pages of live memmap and info blocks on the pmem that are in the dump
-and equal the media at the panic, of those that have to be there; "user data" counts pages of the pmem in the dump that
-are none of these; "lost" and "left" judge level 31 by the kernel's own page flags (`/proc/kpageflags`, read some two
-seconds before the panic): slab, page table and reserved pages that are missing, and free, anonymous, page cache and
-hugetlb pages that are there; "readers" are those that opened it and found what they should (drgn: the task list and a
-`struct page` on each namespace; libkdumpfile: a sample of pages, equal to ours).
+Written by `tests/vm/table docs/vm-results.md` after `tests/vm/run`, from the cases that were run: each line is one dump
+of one crash in a virtual machine (QEMU without KVM, two CPUs).
+
+* "metadata" counts pages of live memmap and info blocks on the pmem that are in the dump and equal the media at the panic,
+  of those that have to be there.
+* "user data" counts pages of the pmem in the dump that are none of these. With a dumper that knows nothing of pmem each
+  namespace's first page, which nothing uses, is there as well ("unused").
+* "lost" and "left" judge level 31 by the kernel's own page flags (`/proc/kpageflags`, read some two seconds before the
+  panic): slab, page table and reserved pages that are missing, and free, anonymous, page cache and hugetlb pages that
+  are there.
+* "readers" are those that opened it and found what they should. libkdumpfile: a sample of pages, equal to ours; drgn: the
+  task list and a `struct page` on each namespace (the patched kernels are built without the debug information it needs);
+  `vmcore info`: the namespaces and the SHA-256 of each memmap.
 
 | case | kernel | loader | namespaces | dumper | metadata | user data | lost | left | readers | seconds | |
 |---|---|---|---|---|---|---|---|---|---|---|---|
 """
-
 
 MEASURE = """
 ## Read against mmap of /proc/vmcore
@@ -43,7 +48,9 @@ def write(results: pathlib.Path, names, target: pathlib.Path):
     files = [results / path.stem / "result.json" for path in names]
     found = [json.loads(file.read_text()) for file in files if file.exists()]
     small = [json.loads(file.read_text()) for file in sorted(results.parent.glob("smallest/results/*/result.json"))]
+    absent = [path.stem for path, file in zip(names, files) if not file.exists()]
     target.write_text(HEAD + _lines(row for result in found for row in _rows(result))
+                      + (f"\nNot run for this table: {', '.join(absent)}.\n" if absent else "")
                       + _section(MEASURE, _measured(found)) + _section(SMALLEST, _smallest(small)))
 
 
@@ -92,10 +99,15 @@ def _rows(result):
         rows.append(start + [
             dump["dumper"],
             _metadata(dump) + (" (none expected)" if "no-metadata" in result["expect"] else ""),
-            str(dump.get("pmem user pages in the dump", "–")),
+            str(dump.get("pmem user pages in the dump", "–")) + _unused(dump),
             _sum(dump.get("lost of")), _sum(dump.get("kept of")),
             ", ".join(readers) or "–", str(dump.get("seconds", "–")), verdict])
     return rows
+
+
+def _unused(dump):
+    unused = dump.get("unused pages of the metadata area", 0)
+    return f" ({unused} unused)" if unused else ""
 
 
 def _metadata(dump):
