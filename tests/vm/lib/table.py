@@ -26,7 +26,8 @@ MEASURE = """
 ## Read against mmap of /proc/vmcore
 
 The dumpers map /proc/vmcore unless told `--non-mmap`. Seconds of the whole dump in the capture kernel (without KVM, where each
-access to memory is slow; compare within a kernel only), one after another of the same crash, the better of two.
+access to memory is slow, and with another machine beside it: a third more or less says nothing), one after another of the
+same crash, the better of two.
 
 | kernel | dumper | mapped | read |
 |---|---|---|---|
