@@ -54,7 +54,11 @@ use_namespace() {
         fi
         ;;
     destroy) ndctl destroy-namespace -f $device >>$out/ndctl.log 2>&1 || say "destroying $device failed" ;;
-    ram) daxctl reconfigure-device -m system-ram $character >>$out/ndctl.log 2>&1 || say "no system-ram" ;;
+    ram)
+        # Where the kernel onlines new memory by itself, daxctl refuses: it wants to choose the zone.
+        echo offline >/sys/devices/system/memory/auto_online_blocks
+        daxctl reconfigure-device -m system-ram $character >>$out/ndctl.log 2>&1 || say "no system-ram"
+        ;;
     *) fail "unknown use $1" ;;
     esac
 }
@@ -71,7 +75,7 @@ wait_for_mappers() {
         waited=0
         until grep -q ready /tmp/mapper.$number; do
             waited=$((waited + 1))
-            [ $waited -gt 1200 ] && say "mapper $number: $(cat /tmp/mapper.$number)" && break
+            [ $waited -gt 6000 ] && say "mapper $number: $(cat /tmp/mapper.$number)" && break
             usleep 100000
         done
         cat /tmp/mapper.$number >>$first/mappers
@@ -94,7 +98,7 @@ wait_for_udev() {
     waited=0
     until [ "$(grep -c '^# exit' $out/load.log)" -gt $loads ]; do
         waited=$((waited + 1))
-        [ $waited -gt 600 ] && say "the udev rule failed to reload" && break
+        [ $waited -gt 6000 ] && say "the udev rule failed to reload" && break
         usleep 100000
     done
 }

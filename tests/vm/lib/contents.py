@@ -3,8 +3,12 @@ import shutil
 
 from . import cases, paths
 
+# Both kernels: without KVM on a busy host the timer interrupt may come too late for the kernel's check of the IO-APIC,
+# and the kernel would panic ("IO-APIC + timer doesn't work").
+SLOW_HOST = "no_timer_check"
 # Added to the first kernel's command line for the capture kernel; the loader adds its own words.
-CAPTURE_COMMAND_LINE = "console=ttyS0 nr_cpus=1 reset_devices panic=1 loglevel=5 transparent_hugepage=never"
+CAPTURE_COMMAND_LINE = ("console=ttyS0 nr_cpus=1 reset_devices panic=1 loglevel=5 transparent_hugepage=never "
+                        f"{SLOW_HOST}")
 
 
 def write(case, folder, kernel, capture):

@@ -83,8 +83,7 @@ def _root(name):
 def _download(name, root):
     # The meta package says which version is the newest; the unsigned image is the same kernel without a signature
     # and without dependencies that would have to be installed.
-    shown = subprocess.run(["apt-cache", "depends", DEBIAN[name]], check=True, capture_output=True, text=True).stdout
-    package = next(word for word in shown.split() if word.startswith("linux-image-6") and word != DEBIAN[name])
+    package = next(word for word in apt.dependencies(DEBIAN[name]) if word.startswith("linux-image-6") and word != DEBIAN[name])
     archive = apt.download(package + "-unsigned")
     root.mkdir(parents=True, exist_ok=True)
     subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)

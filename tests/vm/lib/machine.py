@@ -27,7 +27,8 @@ class Machine:
         self.nvdimms = [cases.size(text) + (2 << 20) for text in case["nvdimm"]]
         self.backing = [folder / f"nvdimm{index}.mem" for index in range(len(self.nvdimms))]
         self._command = [
-            "nice", "-n", "10", "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
+            # It must not outlive us, not even when we are killed.
+            "setpriv", "--pdeathsig", "KILL", "nice", "-n", "10", "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
             "-accel", "tcg,thread=multi", "-cpu", case["cpu"], "-smp", case["cpus"],
             "-kernel", str(kernel.image), "-initrd", str(initramfs), "-append", command_line,
             "-chardev", "stdio,id=serial", "-serial", "chardev:serial",

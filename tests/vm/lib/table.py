@@ -4,26 +4,88 @@ import pathlib
 
 HEAD = """# Real kernels, real crashes
 
-Written by `tests/vm/table docs/vm-results.md` after `tests/vm/run --all`: each line is one dump of one crash in a
-virtual machine (QEMU without KVM, two CPUs). "metadata" counts pages of live memmap and info blocks on the pmem that are in the dump
-and equal the media at the panic, of those that have to be there; "user data" counts pages of the pmem in the dump that
-are none of these; "lost" and "left" judge level 31 by the kernel's own page flags (`/proc/kpageflags`, read some two
-seconds before the panic): slab, page table and reserved pages that are missing, and free, anonymous, page cache and
-hugetlb pages that are there; "readers" are those that opened it and found what they should (drgn: the task list and a
-`struct page` on each namespace; libkdumpfile: a sample of pages, equal to ours).
+Written by `tests/vm/table docs/vm-results.md` after `tests/vm/run`, from the cases that were run: each line is one dump
+of one crash in a virtual machine (QEMU without KVM, two CPUs).
+
+* "metadata" counts pages of live memmap and info blocks on the pmem that are in the dump and equal the media at the panic,
+  of those that have to be there.
+* "user data" counts pages of the pmem in the dump that are none of these. With a dumper that knows nothing of pmem each
+  namespace's first page, which nothing uses, is there as well ("unused").
+* "lost" and "left" judge level 31 by the kernel's own page flags (`/proc/kpageflags`, read some two seconds before the
+  panic): slab, page table and reserved pages that are missing, and free, anonymous, page cache and hugetlb pages that
+  are there.
+* "readers" are those that opened it and found what they should. libkdumpfile: a sample of pages, equal to ours; drgn: the
+  task list and a `struct page` on each namespace (the patched kernels are built without the debug information it needs);
+  `vmcore info`: the namespaces and the SHA-256 of each memmap.
 
 | case | kernel | loader | namespaces | dumper | metadata | user data | lost | left | readers | seconds | |
 |---|---|---|---|---|---|---|---|---|---|---|---|
 """
 
+MEASURE = """
+## Read against mmap of /proc/vmcore
+
+The dumpers map /proc/vmcore unless told `--non-mmap`. Seconds of the whole dump in the capture kernel (without KVM, where each
+access to memory is slow, and with another machine beside it: a third more or less says nothing), one after another of the
+same crash, the better of two.
+
+| kernel | dumper | mapped | read |
+|---|---|---|---|
+"""
+
+SMALLEST = """
+## The smallest crashkernel=
+
+Found by `tests/vm/smallest` in steps of 4 MiB: a machine of 512 MiB with a pmem namespace, the capture initramfs with
+busybox and our executable, `-l -d 31`. What the words cost and save is in `tests/vm/README.md`.
+
+| kernel | capture kernel's words | works | too small |
+|---|---|---|---|
+"""
+
 
 def write(results: pathlib.Path, names, target: pathlib.Path):
+    """The smallest crashkernel= is taken from the folder that tests/vm/smallest keeps beside the results."""
+    files = [results / path.stem / "result.json" for path in names]
+    found = [json.loads(file.read_text()) for file in files if file.exists()]
+    small = [json.loads(file.read_text()) for file in sorted(results.parent.glob("smallest/results/*/result.json"))]
+    absent = [path.stem for path, file in zip(names, files) if not file.exists()]
+    target.write_text(HEAD + _lines(row for result in found for row in _rows(result))
+                      + (f"\nNot run for this table: {', '.join(absent)}.\n" if absent else "")
+                      + _section(MEASURE, _measured(found)) + _section(SMALLEST, _smallest(small)))
+
+
+def _section(head, rows):
+    return head + _lines(rows) if rows else ""
+
+
+def _lines(rows):
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def _measured(found):
     rows = []
-    for path in names:
-        file = results / path.stem / "result.json"
-        if file.exists():
-            rows += _rows(json.loads(file.read_text()))
-    target.write_text(HEAD + "".join("| " + " | ".join(row) + " |\n" for row in rows))
+    for result in found:
+        seconds = {}
+        for dump in result.get("dumps", []):
+            if "seconds" in dump:
+                seconds[dump["dumper"]] = min(dump["seconds"], seconds.get(dump["dumper"], dump["seconds"]))
+        for dumper, read in seconds.items():
+            mapped = seconds.get(dumper.replace(" --non-mmap", ""))
+            if " --non-mmap" in dumper and mapped is not None:
+                rows.append([f"{result['kernel']} {result['release']}", dumper.replace(" --non-mmap", ""),
+                             str(mapped), str(read)])
+    return rows
+
+
+def _smallest(small):
+    """Of each kernel and words: the smallest that works and the largest that does not."""
+    tried = {}
+    for result in small:
+        works = tried.setdefault((f"{result['kernel']} {result.get('release', '')}", result["capture-append"]), ([], []))
+        works[bool(result["problems"])].append(int(result["crashkernel"].removesuffix("M")))
+    return [[kernel, words or "–", f"{min(good)}M", f"{max(bad)}M" if bad else "–"]
+            for (kernel, words), (good, bad) in sorted(tried.items()) if good]
 
 
 def _rows(result):
@@ -37,11 +99,20 @@ def _rows(result):
         readers = [name for name in ("libkdumpfile", "drgn", "vmcore info") if name in dump]
         rows.append(start + [
             dump["dumper"],
-            f"{dump['metadata found']} of {dump['metadata pages']}" if "metadata found" in dump else "–",
-            str(dump.get("pmem user pages in the dump", "–")),
+            _metadata(dump) + (" (none expected)" if "no-metadata" in result["expect"] else ""),
+            str(dump.get("pmem user pages in the dump", "–")) + _unused(dump),
             _sum(dump.get("lost of")), _sum(dump.get("kept of")),
             ", ".join(readers) or "–", str(dump.get("seconds", "–")), verdict])
     return rows
+
+
+def _unused(dump):
+    unused = dump.get("unused pages of the metadata area", 0)
+    return f" ({unused} unused)" if unused else ""
+
+
+def _metadata(dump):
+    return f"{dump['metadata found']} of {dump['metadata pages']}" if "metadata found" in dump else "–"
 
 
 def _sum(counts):

@@ -7,6 +7,14 @@ import re
 PAGE = 4096
 SECTION = 128 << 20
 BLOCK = 2 << 20
+# The kernel never writes the struct pages of a namespace's first two pages (the reserve with the info block). Where other
+# data were on the media before, 128 bytes of them stay at the start of the live memmap; our dumper makes them zero.
+RESERVE_BYTES = 2 * 64
+
+
+def right_bytes(media, unwritten):
+    """What may stand in a dump for these bytes of the media."""
+    return [media, bytes(RESERVE_BYTES) + media[RESERVE_BYTES:]] if unwritten else [media]
 
 
 @dataclasses.dataclass
@@ -19,6 +27,16 @@ class Namespace:
     metadata_end: int
     required: list  # [start, end) of metadata that a dump must have
     allowed: list   # and of what else it may have
+
+    @property
+    def unwritten(self):
+        """Where the live memmap begins with struct pages that the kernel never wrote: those of the first two pages. A
+        namespace that begins inside a section has these in RAM."""
+        return [start for start, _ in self.required[1:] if self.base % SECTION == 0]
+
+    def right(self, start, media):
+        """What may stand in a dump for the media's bytes of the required range that begins at start."""
+        return right_bytes(media, start in self.unwritten)
 
 
 class Memory:
