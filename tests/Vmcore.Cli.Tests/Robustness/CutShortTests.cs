@@ -36,11 +36,11 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     }
 
     [Theory]
-    [InlineData("-c", true)]
-    [InlineData("-E", false)]
-    public void The_file_may_not_grow(string options, bool isKdump)
+    [InlineData("-c", true, 8000)]
+    [InlineData("-E", false, 30_000)]
+    public void The_file_may_not_grow(string options, bool isKdump, int kilobytes)
     {
-        _shell.Run($"ulimit -f 8000; $M -d 0 {options} {core.Path} out").Refused("no space is left on the target");
+        _shell.Run($"ulimit -f {kilobytes}; $M -d 0 {options} {core.Path} out").Refused("no space is left on the target");
         CheckCut("out", isKdump, atLeast: 1000);
     }
 
