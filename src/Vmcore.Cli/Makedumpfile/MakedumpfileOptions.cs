@@ -50,8 +50,6 @@ internal sealed class MakedumpfileOptions
 
     internal bool CheckParams { get; private set; }
 
-    internal bool NonMmap { get; private set; }
-
     internal bool IncludePmemUserData { get; private set; }
 
     internal int? Threads { get; private set; }
@@ -148,9 +146,8 @@ internal sealed class MakedumpfileOptions
             case "L": SizeLimit = Size(value); break;
             case "cyclic-buffer": Integer("--cyclic-buffer", value, 0, int.MaxValue); break;
             case "num-threads": Threads = Math.Max(0, Integer("--num-threads", value, int.MinValue, 1024)); break;
-            case "non-mmap": NonMmap = true; break;
             case "dry-run": DryRun = true; break;
-            case "check-params": break;
+            case "check-params" or "non-mmap": break;
             case "pmem-range": PmemRanges.Add(Range(value)); break;
             case "include-pmem-userdata": IncludePmemUserData = true; break;
             case "x": throw Missing("-x", " vmcoreinfo in the core is enough for every kernel since 4.19; -i gives it where the core has none.");

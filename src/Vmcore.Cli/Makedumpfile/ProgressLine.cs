@@ -41,7 +41,6 @@ internal sealed class ProgressLine(Messages messages) : IDumpObserver
     private static string Name(DumpStep step) => step switch
     {
         DumpStep.ExcludingPages => "Excluding unnecessary pages",
-        DumpStep.ExcludingZeroPages => "Excluding zero pages",
         _ => "Copying data",
     };
 

@@ -3,11 +3,8 @@ namespace Vmcore.Dumping;
 /// <summary>A step of a dump.</summary>
 public enum DumpStep
 {
-    /// <summary>Deciding for every page whether it stays.</summary>
+    /// <summary>Deciding for every page whether it stays. For ELF output at a level with bit 1 that means reading every page.</summary>
     ExcludingPages,
-
-    /// <summary>ELF output at a level with bit 1: reading every page to find those filled with zero.</summary>
-    ExcludingZeroPages,
 
     /// <summary>Reading, compressing and writing.</summary>
     CopyingData,

@@ -141,19 +141,7 @@ public sealed class WindowClassifier
     {
         // Counted are only pages that were still in; what lies beyond the window, the next one finds by itself.
         int count = (int)Math.Min(verdict.Pages, (ulong)(PlanWindow.Pages - start));
-        int cleared = 0;
-        int end = start + count;
-        for (int word = start >> 6; word << 6 < end; word++)
-        {
-            int from = Math.Max(start - (word << 6), 0), to = Math.Min(end - (word << 6), 64);
-            ulong mask = (to - from == 64 ? ulong.MaxValue : (1UL << (to - from)) - 1) << from;
-            ulong bits = _candidates[word] & mask;
-            cleared += System.Numerics.BitOperations.PopCount(bits);
-            _candidates[word] &= ~bits;
-            window.Kept[word] &= ~bits;
-        }
-
-        window.Excluded[verdict.Class] += (ulong)cleared;
+        window.Excluded[verdict.Class] += (ulong)PageBits.ClearInBoth(_candidates, window.Kept, start, count);
     }
 
     /// <summary>A window that starts inside a compound page (1 GiB hugetlb pages span eight) asks that page's head, wherever it is.</summary>

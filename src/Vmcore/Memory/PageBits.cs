@@ -43,6 +43,22 @@ public static class PageBits
         return cleared;
     }
 
+    /// <summary>Clears those of <paramref name="count"/> bits that are set in one map, in that map and in another of the same pages.</summary>
+    /// <returns>How many of them were set.</returns>
+    public static int ClearInBoth(Span<ulong> bits, Span<ulong> other, int start, int count)
+    {
+        int end = start + count, cleared = 0;
+        for (int word = start >> 6; word << 6 < end; word++)
+        {
+            ulong set = bits[word] & Mask(word, start, end);
+            cleared += BitOperations.PopCount(set);
+            bits[word] &= ~set;
+            other[word] &= ~set;
+        }
+
+        return cleared;
+    }
+
     /// <summary>The bit of one page.</summary>
     public static bool Get(ReadOnlySpan<ulong> bits, int index) => (bits[index >> 6] >> (index & 63) & 1) != 0;
 
