@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Vmcore.Cli.Info;
+using Vmcore.Cli.Reader;
 
 namespace Vmcore.Cli;
 
@@ -13,6 +14,8 @@ internal static class VmcoreCommand
         {
             Info(),
         };
+        foreach (Command command in ReaderCommands.All())
+            root.Add(command);
         return root.Parse(args).Invoke(new() { EnableDefaultExceptionHandler = false });
     }
 

@@ -26,6 +26,9 @@ public sealed record CrashDumpOptions
     /// <summary>Text that stands in for the vmcoreinfo of a core that has none; not used if it has.</summary>
     public byte[]? VmcoreInfo { get; init; }
 
+    /// <summary>A file of raw BTF (a copy of <c>/sys/kernel/btf/vmlinux</c>) that types are taken from; null to take them from the dump.</summary>
+    public string? BtfFile { get; init; }
+
     /// <summary>Ranges that are pmem whatever the dump says, in bytes.</summary>
     public IReadOnlyList<PhysicalRange> PmemRanges { get; init; } = [];
 }
@@ -35,11 +38,16 @@ public sealed record CrashDumpOptions
 /// </summary>
 public sealed class CrashDump : IDisposable
 {
+    // Where x86_64 maps the image of the kernel.
+    private const ulong KernelImage = 0xffff_ffff_8000_0000;
+
     private readonly IByteSource _source;
     private readonly CrashDumpOptions _options;
     private readonly List<string> _problems = [];
     private readonly Lazy<PmemLayout> _pmem;
     private readonly Lazy<ResourceTree?> _resources;
+    private readonly Lazy<(KernelSymbols? Value, string? Problem)> _symbols;
+    private readonly Lazy<(BtfTypes? Value, string? Problem)> _types;
     private MaskedMemory? _safeMemory;
 
     private CrashDump(IByteSource source, CrashDumpOptions options)
@@ -47,6 +55,8 @@ public sealed class CrashDump : IDisposable
         _source = source;
         _options = options;
         Memory = null!;
+        _symbols = new(LoadSymbols);
+        _types = new(LoadTypes);
         _resources = new(LoadResources);
         _pmem = new(FindPmem);
     }
@@ -95,6 +105,18 @@ public sealed class CrashDump : IDisposable
 
     /// <summary>The layout of struct page; null if vmcoreinfo does not give it.</summary>
     public StructPageLayout? PageLayout { get; private set; }
+
+    /// <summary>The kernel's symbols; null if there are none (see <see cref="SymbolsProblem"/>). Read when first asked for.</summary>
+    public KernelSymbols? Symbols => _symbols.Value.Value;
+
+    /// <summary>Why there are no <see cref="Symbols"/>, as one clause; null if there are.</summary>
+    public string? SymbolsProblem => _symbols.Value.Problem;
+
+    /// <summary>The kernel's types (BTF); null if there are none (see <see cref="TypesProblem"/>). Read when first asked for.</summary>
+    public BtfTypes? Types => _types.Value.Value;
+
+    /// <summary>Why there are no <see cref="Types"/>, as one clause; null if there are.</summary>
+    public string? TypesProblem => _types.Value.Problem;
 
     /// <summary>The kernel's resource tree (/proc/iomem); null if it is not in the dump. Read when first asked for.</summary>
     public ResourceTree? Resources => _resources.Value;
@@ -271,11 +293,47 @@ public sealed class CrashDump : IDisposable
         }
     }
 
+    private (KernelSymbols? Value, string? Problem) LoadSymbols()
+    {
+        if (Kernel is null)
+            return (null, ClassificationProblem ?? $"{Name}: the kernel's memory cannot be found");
+        KernelSymbols? symbols = KernelSymbols.TryLoad(Kernel.Info, Kernel.Memory, out string? problem);
+        return (symbols, problem);
+    }
+
+    private (BtfTypes? Value, string? Problem) LoadTypes()
+    {
+        if (_options.BtfFile is { } file)
+        {
+            using FileSource source = FileSource.Open(file);
+            BtfTypes? saved = BtfTypes.TryRead(source, out string? fault);
+            return (saved, fault is null ? null : $"{file}: {fault}");
+        }
+
+        if (Kernel is null)
+            return (null, SymbolsProblem);
+        string? problem = SymbolsProblem;
+        BtfTypes? types = Symbols is { } symbols ? BtfTypes.TryLoad(symbols, Kernel.Memory, out problem) : null;
+        if (types is not null)
+            return (types, null);
+
+        // Without the symbols that enclose it, BTF is found by its first bytes in the kernel's image.
+        foreach (ElfSegment load in Loads)
+        {
+            if (load.VirtualAddress >= KernelImage && load.MemorySize <= BtfTypes.MaxScan && load.MemorySize <= ulong.MaxValue - load.VirtualAddress)
+                types ??= BtfTypes.TryScan(Kernel.Memory, load.VirtualAddress, load.VirtualAddress + load.MemorySize, out _);
+        }
+
+        return (types, types is null ? problem : null);
+    }
+
     private ResourceTree? LoadResources()
     {
         if (Kernel is null)
             return null;
-        KernelSymbols? symbols = KernelSymbols.TryLoad(Kernel.Info, Kernel.Memory, out _);
+
+        // The symbols are megabytes: what was not asked for by name is not kept, since a dumper runs in little memory.
+        KernelSymbols? symbols = _symbols.IsValueCreated ? Symbols : LoadSymbols().Value;
         return symbols is null ? null : ResourceTree.TryLoad(symbols, Kernel.Memory, types: null, out _);
     }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.IO;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel;
@@ -10,6 +11,9 @@ namespace Vmcore.Kernel;
 /// <remarks>Holds the raw bytes, about 5 MB for a distribution kernel: load it on demand. Immutable: safe for several threads at once.</remarks>
 public sealed class BtfTypes
 {
+    /// <summary>Most bytes of addresses that <see cref="TryScan"/> looks through: 2 GiB.</summary>
+    public const ulong MaxScan = BtfSource.MaxScan;
+
     // Larger than any structure: a value above is damage.
     private const uint MaxSize = 1 << 26;
 
@@ -48,6 +52,24 @@ public sealed class BtfTypes
     {
         problem = null;
         return Parse(bytes.ToArray(), ref problem);
+    }
+
+    /// <summary>Reads types from a file of raw BTF.</summary>
+    /// <param name="source">The file.</param>
+    /// <param name="problem">One clause for the operator on why there are no types; null if there are.</param>
+    public static BtfTypes? TryRead(IByteSource source, out string? problem)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        problem = null;
+        if (source.Length > BtfBlob.MaxLength)
+        {
+            problem = $"{source.Length} bytes are too many for BTF, at most {BtfBlob.MaxLength} are read";
+            return null;
+        }
+
+        byte[] bytes = new byte[source.Length];
+        int read = source.Read(0, bytes);
+        return Parse(bytes[..Math.Max(read, 0)], ref problem);
     }
 
     private static BtfTypes? Parse(byte[]? bytes, ref string? problem) =>

@@ -1,0 +1,13 @@
+using System.CommandLine;
+
+namespace Vmcore.Cli.Reader;
+
+/// <summary>The commands that read a dump, one file each in this folder.</summary>
+internal static class ReaderCommands
+{
+    /// <summary>All of them, in the order of <c>--help</c>.</summary>
+    internal static IEnumerable<Command> All() =>
+    [
+        SymbolCommand.Create(),
+    ];
+}
