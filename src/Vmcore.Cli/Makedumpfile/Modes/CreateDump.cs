@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Vmcore.Dumping;
+using Vmcore.IO;
+using Vmcore.Memmap;
+
+namespace Vmcore.Cli.Makedumpfile.Modes;
+
+/// <summary>The main mode: writes a dump.</summary>
+internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
+{
+    /// <summary>SIGXFSZ on every Linux that .NET runs on.</summary>
+    private const int FileSizeSignal = 25;
+
+    private readonly MakedumpfileOptions _options = options;
+    private readonly Messages _messages = messages;
+
+    /// <summary>Writes the dump.</summary>
+    /// <returns>The exit status.</returns>
+    internal int Run()
+    {
+        _messages.Line(MessageKind.Debug, HelpText.Version.Split('\n')[0]);
+        var progress = new ProgressLine(_messages);
+        progress.Start();
+        long started = Stopwatch.GetTimestamp();
+        using CrashDump? dump = InputDump.Open(_options, _messages);
+        if (dump is null)
+            return ExitStatus.WrongRelease;
+
+        progress.Finish("Checking for memory holes", Stopwatch.GetElapsedTime(started));
+        if (_messages.Shows(MessageKind.Debug))
+            _messages.Write(MessageKind.Debug, DebugText.Input(dump) + DebugText.Pmem(dump));
+        else
+            ReportFindings(dump);
+        if (_options.IncludePmemUserData && !dump.Pmem.UserData.IsEmpty)
+            _messages.Line(MessageKind.Common, string.Create(CultureInfo.InvariantCulture, $"The dump will contain {dump.Pmem.UserData.PageCount} pages of pmem user data, as --include-pmem-userdata asks for."));
+        using CancellationTokenSource cancel = new();
+        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, cancel), terminate = OnSignal(PosixSignal.SIGTERM, cancel), hangUp = OnSignal(PosixSignal.SIGHUP, cancel);
+
+        // Beyond a limit on the size of files the system sends a signal that kills; without it the write fails, and the dump is finished as on a full disk.
+        using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileSizeSignal, static context => context.Cancel = true);
+        for (int i = 0; ; i++)
+        {
+            DumpReport report = WriteLevel(dump, _options.Levels[i], progress, overwrite: i > 0, cancel.Token);
+            bool retry = report.End is DumpEnd.NoSpace or DumpEnd.SizeLimit && i + 1 < _options.Levels.Count;
+            if (!retry)
+                return Conclude(dump, report);
+            _messages.Line(MessageKind.Error, $"The target is too small at dump level {(int)_options.Levels[i]}; trying {(int)_options.Levels[i + 1]}.");
+        }
+    }
+
+    private DumpReport WriteLevel(CrashDump dump, DumpLevel level, ProgressLine progress, bool overwrite, CancellationToken cancel)
+    {
+        if (dump.Kdump is { } input && input.SubHeader.DumpLevel is var before && ((int)level | (before & (int)DumpLevel.All)) != (int)level)
+        {
+            _messages.Line(MessageKind.Common, $"dump_level is changed to {(int)level | before}, because {_options.Input} was created by dump_level({before}).");
+            level |= (DumpLevel)before & DumpLevel.All;
+        }
+
+        var what = new DumpOptions
+        {
+            Level = level,
+            Codec = _options.Codec,
+            Output = _options.Elf ? DumpOutput.Elf : DumpOutput.Kdump,
+            IncludePmemUserData = _options.IncludePmemUserData,
+            Threads = _options.Threads ?? 0,
+            SizeLimit = _options.SizeLimit,
+        };
+        DumpPlan plan;
+        try
+        {
+            plan = new(dump, what);
+        }
+        catch (MissingInformationException e) when (dump.Info is null)
+        {
+            throw new MissingInformationException(e.Message + "\nSpecify '-i' option.");
+        }
+
+        using IByteSink sink = OutputTarget.Open(_options, overwrite);
+        return Dumper.Write(plan, sink, progress, cancel);
+    }
+
+    private int Conclude(CrashDump dump, DumpReport report)
+    {
+        if (_messages.Shows(MessageKind.Progress))
+            _messages.Write(MessageKind.Progress, "\n");
+        _messages.Write(MessageKind.Report, ReportText.Build(report));
+        if (report.MissingInInput > 0 && dump.IsIncomplete)
+            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{_options.Input} is incomplete: {report.MissingInInput} pages of the machine are not in it, and so not in the dump."));
+        if (report.UnreadableStructPages > 0)
+            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.UnreadableStructPages} struct pages could not be read; their pages are in the dump."));
+        if (report.BadFreeBlocks > 0)
+            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.BadFreeBlocks} free blocks have an impossible order; they are in the dump."));
+        if (report.Unreadable > 0)
+            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.Unreadable} pages could not be read from {_options.Input}; they are filled with zero in the dump."));
+        string target = _options.Flattened ? "STDOUT" : _options.Output!;
+        string? why = report.End switch
+        {
+            DumpEnd.NoSpace => "no space is left on the target",
+            DumpEnd.SizeLimit => "the size limit of -L is reached",
+            DumpEnd.Cancelled => "it was asked to stop",
+            _ => null,
+        };
+        if (why is not null)
+        {
+            _messages.Line(MessageKind.Error, $"The dumpfile {target} is incomplete: {why}. What fitted is readable.");
+            return ExitStatus.Failure;
+        }
+
+        if (!_options.DryRun)
+            _messages.Line(MessageKind.Common, $"\nThe dumpfile is saved to {target}.");
+        return ExitStatus.Success;
+    }
+
+    private void ReportFindings(CrashDump dump)
+    {
+        foreach (string finding in dump.Pmem.Findings)
+            _messages.Line(MessageKind.Error, finding);
+    }
+
+    private static PosixSignalRegistration OnSignal(PosixSignal signal, CancellationTokenSource cancel) =>
+        PosixSignalRegistration.Create(signal, context =>
+        {
+            // What is written so far is finished to a file that readers open.
+            context.Cancel = true;
+            cancel.Cancel();
+        });
+}

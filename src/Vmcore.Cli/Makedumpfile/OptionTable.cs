@@ -1,0 +1,88 @@
+using Vmcore.Compression;
+
+namespace Vmcore.Cli.Makedumpfile;
+
+/// <summary>All options of <c>makedumpfile</c>. The parser and the help go by this table.</summary>
+internal static class OptionTable
+{
+    /// <summary>The options by heading, in the order of the help.</summary>
+    internal static IReadOnlyList<OptionGroup> Groups { get; } =
+    [
+        new(
+            "What is left out",
+            new("-d DL", """
+                Dump level, the sum of:
+                  1  pages filled with zero
+                  2  page cache without private data
+                  4  page cache, all of it
+                  8  user process data
+                 16  free pages
+                 32  pmem metadata (the memmap and info blocks on pmem)
+                A list (-d 16,31) gives levels to go to where the target is too small.
+                """, static (o, value) => o.Levels = OptionValues.Levels(value)),
+            new("--pmem-range START-END", "Physical addresses that are pmem whatever the dump says (hexadecimal, END exclusive). May be given again.", static (o, value) => o.PmemRanges.Add(OptionValues.Range("--pmem-range", value))),
+            new("--include-pmem-userdata", "Put pmem user data into the dump. It never is otherwise, at no level and in no format.", static (o, _) => o.IncludePmemUserData = true)),
+        new(
+            "How it is written",
+            new("-c", "Compress each page with zlib. Of -c, -l, -p and -z the last one counts.", static (o, _) => o.Codec = PageCodec.Zlib),
+            new("-l", "Compress each page with LZO.", static (o, _) => o.Codec = PageCodec.Lzo),
+            new("-p", "Compress each page with snappy.", static (o, _) => o.Codec = PageCodec.Snappy),
+            new("-z", "Compress each page with zstd.", static (o, _) => o.Codec = PageCodec.Zstd),
+            new("-E", "Write an ELF core file.", static (o, _) => o.Elf = true),
+            new("-F", "Write the flattened format to standard output; messages go to standard error.", static (o, _) => o.Flattened = true),
+            new("-f", "Overwrite DUMPFILE.", static (o, _) => o.Overwrite = true),
+            new("-L SIZE", "Stop at SIZE bytes (K, M, G, T); the dump is marked incomplete.", static (o, value) => o.SizeLimit = OptionValues.Size("-L", value)),
+            new("--num-threads N", "Threads that read and compress; 0 chooses by the number of cores (the default).", static (o, value) => o.Threads = Math.Max(0, OptionValues.Integer("--num-threads", value, int.MinValue, 1024))),
+            new("--dry-run", "Do everything but write.", static (o, _) => o.DryRun = true)),
+        new(
+            "Where the kernel's description comes from",
+            new CommandOption("-i VMCOREINFO", "A file with the vmcoreinfo text, for a VMCORE that has none.", static (o, value) => o.VmcoreInfoFile = value)),
+        new(
+            "Messages",
+            new("--message-level N", "The sum of 1 progress, 2 common, 4 errors, 8 debug, 16 report; 7 if not given.", static (o, value) => o.MessageLevel = (MessageKind)OptionValues.Integer("--message-level", value, 0, 31)),
+            new("--show-stats", "The report too.", static (o, _) => o.AlsoShown |= MessageKind.Report),
+            new("-D", "Debug messages too.", static (o, _) => o.AlsoShown |= MessageKind.Debug),
+            new("--check-params", "Only check the command line: exit status 0 or 1.", static (o, _) => o.CheckParams = true),
+            new("-h, --help", "This text.", static (o, _) => o.Help = true),
+            new("-v", "Version and codecs.", static (o, _) => o.Version = true)),
+        new(
+            "Accepted and without effect",
+            new("-b ORDER", "Memory is bounded in any case.", static (_, value) => OptionValues.Integer("-b", value, 0, 20)),
+            new("--cyclic-buffer KB", "As -b.", static (_, value) => OptionValues.Integer("--cyclic-buffer", value, 0, int.MaxValue)),
+            new("--non-mmap", "Nothing is mapped.", static (_, _) => { })),
+        new(
+            "",
+            new CommandOption("-x VMLINUX", "", static (_, _) => throw NotBuilt("-x", " vmcoreinfo in the core is enough for every kernel since 4.19; -i gives it where the core has none.")),
+            Missing("-e"),
+            Missing("-g VMCOREINFO"),
+            Missing("-R"),
+            Missing("-X"),
+            Missing("--split"),
+            Missing("--reassemble"),
+            Missing("--xen-syms FILE"),
+            Missing("--xen-vmcoreinfo FILE"),
+            Missing("--xen_phys_start ADDRESS"),
+            Missing("--vtop ADDRESS"),
+            Missing("--dump-dmesg"),
+            Missing("--partial-dmesg"),
+            Missing("--config FILE"),
+            Missing("--diskset FILE"),
+            Missing("--eppic FILE"),
+            Missing("--mem-usage"),
+            Missing("--splitblock-size KB"),
+            Missing("--work-dir DIR"),
+            Missing("--extension FILE")),
+    ];
+
+    /// <summary>All options.</summary>
+    internal static IReadOnlyList<CommandOption> All { get; } = [.. Groups.SelectMany(g => g.Options)];
+
+    /// <summary>The parser for them.</summary>
+    internal static GetOpt CreateParser() => new(
+        string.Concat(All.Where(o => o.Short != '\0').Select(o => o.TakesValue ? $"{o.Short}:" : $"{o.Short}")),
+        [.. All.Where(o => o.Long is not null).Select(o => new LongOption(o.Long!, o.Key, o.TakesValue))]);
+
+    private static CommandOption Missing(string syntax) => new(syntax, "", (_, _) => throw NotBuilt(syntax.Split(' ')[0], ""));
+
+    private static UsageException NotBuilt(string name, string alternative) => new($"{name} is not part of this build yet.{alternative}");
+}
