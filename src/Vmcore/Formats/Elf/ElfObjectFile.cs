@@ -1,0 +1,197 @@
+using System.Buffers.Binary;
+using System.Text;
+using Vmcore.IO;
+
+namespace Vmcore.Formats.Elf;
+
+/// <summary>One section of an ELF file.</summary>
+/// <param name="Index">Number in the section table.</param>
+/// <param name="Name">Name; empty if it has none, cut at 256 bytes.</param>
+/// <param name="Type">sh_type.</param>
+/// <param name="Flags">sh_flags.</param>
+/// <param name="Address">sh_addr.</param>
+/// <param name="Offset">sh_offset in bytes.</param>
+/// <param name="Size">sh_size in bytes: inside the file, unless the section has no bits there.</param>
+/// <param name="Link">sh_link.</param>
+/// <param name="Info">sh_info.</param>
+public sealed record ElfSection(int Index, string Name, uint Type, ulong Flags, ulong Address, long Offset, long Size, uint Link, uint Info)
+{
+    internal const uint TypeProgram = 1;
+    internal const uint TypeSymbols = 2;
+    internal const uint TypeRela = 4;
+    internal const uint TypeNote = 7;
+    internal const uint TypeNoBits = 8;
+    internal const ulong FlagAlloc = 2;
+    internal const ulong FlagCompressed = 0x800;
+
+    /// <summary>True if the file has the section's bytes.</summary>
+    public bool HasBytes => Type != TypeNoBits && Size > 0;
+}
+
+/// <summary>
+/// An ELF-64 little-endian file with sections: a vmlinux, a module, or a file with their debug information. Nothing of it is trusted: sections that
+/// do not lie in the file are refused.
+/// </summary>
+public sealed class ElfObjectFile : IDisposable
+{
+    /// <summary>Most sections that are accepted; a vmlinux has about a hundred, a module built with a section a function some thousands.</summary>
+    public const int MaxSections = 1 << 18;
+
+    private const int MaxName = 256;
+
+    private readonly List<ElfSection> _sections = [];
+
+    private ElfObjectFile(IByteSource source) => Source = source;
+
+    /// <summary>The file.</summary>
+    public IByteSource Source { get; }
+
+    /// <summary>e_type: 1 relocatable, 2 executable, 3 shared.</summary>
+    public int Type { get; private set; }
+
+    /// <summary>True for a file that the linker has not put addresses into: a kernel module.</summary>
+    public bool IsRelocatable => Type == 1;
+
+    /// <summary>e_machine.</summary>
+    public ElfMachine Machine { get; private set; }
+
+    /// <summary>The sections in the order of the table.</summary>
+    public IReadOnlyList<ElfSection> Sections => _sections;
+
+    /// <summary>Opens a file by its path.</summary>
+    /// <exception cref="FileAccessException">The file cannot be opened or read.</exception>
+    /// <exception cref="DumpFormatException">It is no ELF-64 little-endian file with sections.</exception>
+    public static ElfObjectFile Open(string path) => Open(FileSource.Open(path));
+
+    /// <summary>Reads the section table.</summary>
+    /// <param name="source">The file; it is owned from now on, also if opening fails.</param>
+    /// <exception cref="DumpFormatException">It is no ELF-64 little-endian file with sections.</exception>
+    public static ElfObjectFile Open(IByteSource source)
+    {
+        try
+        {
+            var file = new ElfObjectFile(source);
+            file.Parse();
+            return file;
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The first section of a name; null if there is none.</summary>
+    public ElfSection? Find(string name) => _sections.Find(s => s.Name == name);
+
+    /// <summary>Reads bytes by their link-time address, out of the sections that are loaded.</summary>
+    /// <param name="address">Link-time virtual address.</param>
+    /// <param name="buffer">Receives the bytes.</param>
+    /// <returns>False if no section of the file has all of them.</returns>
+    public bool TryRead(ulong address, Span<byte> buffer)
+    {
+        foreach (ElfSection section in _sections)
+        {
+            if (section is not { HasBytes: true } || (section.Flags & (ElfSection.FlagAlloc | ElfSection.FlagCompressed)) != ElfSection.FlagAlloc)
+                continue;
+            if (address >= section.Address && address - section.Address <= (ulong)section.Size && (ulong)section.Size - (address - section.Address) >= (ulong)buffer.Length)
+                return Source.Read(section.Offset + (long)(address - section.Address), buffer) == buffer.Length;
+        }
+
+        return false;
+    }
+
+    /// <summary>The build id (note NT_GNU_BUILD_ID) in lower-case hexadecimal digits; null if there is none.</summary>
+    public string? ReadBuildId()
+    {
+        const int MaxNotes = 1 << 20;
+        foreach (ElfSection section in _sections)
+        {
+            if (section is not { Type: ElfSection.TypeNote, HasBytes: true } || section.Size > MaxNotes)
+                continue;
+            byte[] bytes = new byte[section.Size];
+            if (Source.Read(section.Offset, bytes) != bytes.Length)
+                continue;
+            foreach (ElfNote note in ElfNotes.Parse(bytes, out _))
+            {
+                if (note is { Name: "GNU", Type: 3, DescriptorLength: > 0 and <= 64 })
+                    return Convert.ToHexStringLower(note.Descriptor(bytes));
+            }
+        }
+
+        return null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Source.Dispose();
+
+    private void Parse()
+    {
+        Span<byte> header = stackalloc byte[ElfConstants.HeaderSize];
+        int read = Source.Read(0, header);
+        if (read < header.Length || !header.StartsWith("\u007fELF\u0002\u0001"u8))
+            throw new DumpFormatException(Source.Name, 0, "ELF header", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(header[..Math.Min(read, 8)])}", "a 64-bit little-endian ELF file: a vmlinux, not a compressed vmlinuz");
+        Type = BinaryPrimitives.ReadUInt16LittleEndian(header[16..]);
+        Machine = (ElfMachine)BinaryPrimitives.ReadUInt16LittleEndian(header[18..]);
+        ulong table = BinaryPrimitives.ReadUInt64LittleEndian(header[40..]);
+        int entrySize = BinaryPrimitives.ReadUInt16LittleEndian(header[58..]);
+        ulong count = BinaryPrimitives.ReadUInt16LittleEndian(header[60..]);
+        uint names = BinaryPrimitives.ReadUInt16LittleEndian(header[62..]);
+        if (table == 0)
+            throw new DumpFormatException(Source.Name, 40, "ELF header e_shoff", "0", "a file with sections");
+        if (entrySize < ElfConstants.SectionHeaderSize)
+            throw new DumpFormatException(Source.Name, 58, "ELF header e_shentsize", $"{entrySize}", $"{ElfConstants.SectionHeaderSize}");
+        Span<byte> first = stackalloc byte[ElfConstants.SectionHeaderSize];
+        if (table > (ulong)Source.Length || Source.Read((long)table, first) != first.Length)
+            throw new DumpFormatException(Source.Name, 40, "ELF header e_shoff", $"0x{table:x}", $"the section table inside the file of 0x{Source.Length:x} bytes: it is truncated");
+        if (count == 0)
+            count = BinaryPrimitives.ReadUInt64LittleEndian(first[32..]);
+        if (names == 0xffff)
+            names = BinaryPrimitives.ReadUInt32LittleEndian(first[40..]);
+        if (count > MaxSections || (ulong)Source.Length - table < count * (ulong)entrySize)
+            throw new DumpFormatException(Source.Name, 60, "ELF header e_shnum", $"{count}", $"at most {MaxSections}, in a file that holds them: it is truncated");
+
+        byte[] headers = new byte[(int)count * entrySize];
+        Source.ReadExactly((long)table, headers, "ELF section table");
+        byte[] strings = names < count ? ReadNames(headers.AsSpan((int)names * entrySize)) : [];
+        for (int i = 0; i < (int)count; i++)
+            _sections.Add(ParseSection(headers.AsSpan(i * entrySize), i, strings));
+    }
+
+    private byte[] ReadNames(ReadOnlySpan<byte> header)
+    {
+        const int MaxNames = 16 << 20;
+        ElfSection section = ParseSection(header, 0, []);
+        byte[] names = new byte[Math.Min(section.Size, MaxNames)];
+        Source.ReadExactly(section.Offset, names, "ELF section names");
+        return names;
+    }
+
+    private ElfSection ParseSection(ReadOnlySpan<byte> header, int index, byte[] strings)
+    {
+        uint name = BinaryPrimitives.ReadUInt32LittleEndian(header);
+        uint type = BinaryPrimitives.ReadUInt32LittleEndian(header[4..]);
+        ulong offset = BinaryPrimitives.ReadUInt64LittleEndian(header[24..]), size = BinaryPrimitives.ReadUInt64LittleEndian(header[32..]);
+        string text = name < strings.Length ? Text(strings.AsSpan((int)name)) : "";
+        if (type is 0 or ElfSection.TypeNoBits)
+            (offset, size) = (0, type == 0 ? 0 : Math.Min(size, long.MaxValue));
+        else if (offset > (ulong)Source.Length || size > (ulong)Source.Length - offset)
+            throw new DumpFormatException(Source.Name, (long)Math.Min(offset, long.MaxValue), $"ELF section {(text.Length > 0 ? text : index)}", $"{size} bytes", $"bytes inside the file of 0x{Source.Length:x} bytes: it is truncated");
+        return new(
+            index,
+            text,
+            type,
+            BinaryPrimitives.ReadUInt64LittleEndian(header[8..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(header[16..]),
+            (long)offset,
+            (long)size,
+            BinaryPrimitives.ReadUInt32LittleEndian(header[40..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(header[44..]));
+    }
+
+    private static string Text(ReadOnlySpan<byte> bytes)
+    {
+        int nul = bytes.IndexOf((byte)0);
+        return Encoding.Latin1.GetString(bytes[..Math.Min(nul >= 0 ? nul : bytes.Length, MaxName)]);
+    }
+}
