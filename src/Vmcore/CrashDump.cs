@@ -1,9 +1,13 @@
+using Vmcore.Architectures.X86_64;
 using Vmcore.Compression;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Flattened;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Kernel;
+using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Tasks;
+using Vmcore.Kernel.Types;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Pmem;
@@ -48,6 +52,12 @@ public sealed class CrashDump : IDisposable
     private readonly Lazy<ResourceTree?> _resources;
     private readonly Lazy<(KernelSymbols? Value, string? Problem)> _symbols;
     private readonly Lazy<(BtfTypes? Value, string? Problem)> _types;
+    private readonly Lazy<KernelTypes?> _namedTypes;
+    private readonly Lazy<ModuleList?> _modules;
+    private readonly Lazy<X86AddressSpace?> _virtualMemory;
+    private readonly Lazy<CrashMemory> _readableMemory;
+    private readonly Lazy<PerCpuAreas?> _perCpu;
+    private readonly Lazy<TaskList> _tasks;
     private MaskedMemory? _safeMemory;
 
     private CrashDump(IByteSource source, CrashDumpOptions options)
@@ -57,6 +67,12 @@ public sealed class CrashDump : IDisposable
         Memory = null!;
         _symbols = new(LoadSymbols);
         _types = new(LoadTypes);
+        _namedTypes = new(() => Types is { } types && VirtualMemory is { } memory ? new(types, () => Symbols is { } symbols ? ModuleList.LoadBtf(memory, symbols, types) : []) : null);
+        _modules = new(() => NamedTypes is { } types && Symbols is { } symbols && VirtualMemory is { } memory ? ModuleList.Load(memory, symbols, types) : null);
+        _perCpu = new(() => VirtualMemory is { } memory && Symbols is { } symbols ? PerCpuAreas.TryLoad(memory, symbols) : null);
+        _tasks = new(LoadTasks);
+        _readableMemory = new(() => Pmem.UserData.IsEmpty ? SafeMemory : new WithoutPages(SafeMemory, Pmem.UserData));
+        _virtualMemory = new(() => Kernel is null || ReferenceEquals(ReadableMemory, Memory) ? Kernel?.Memory : Kernel.Memory.Over(ReadableMemory));
         _resources = new(LoadResources);
         _pmem = new(FindPmem);
     }
@@ -126,6 +142,25 @@ public sealed class CrashDump : IDisposable
 
     /// <summary>The machine's physical memory as it may be shown to others: what the kernel never wrote of a memmap on pmem reads as zero.</summary>
     public CrashMemory SafeMemory => Pmem.Unwritten.Count == 0 ? Memory : _safeMemory ??= new(Memory, Pmem.Unwritten);
+
+    /// <summary><see cref="SafeMemory"/> without the user data on pmem, which reads as if it had been left out: what a reader may show of a raw vmcore.</summary>
+    public CrashMemory ReadableMemory => _readableMemory.Value;
+
+    /// <summary>The kernel's address space over <see cref="ReadableMemory"/>; null if there is no <see cref="Kernel"/>.</summary>
+    public X86AddressSpace? VirtualMemory => _virtualMemory.Value;
+
+    /// <summary>The kernel's types by their C names, those of its modules included; null if there are no <see cref="Types"/>.</summary>
+    public KernelTypes? NamedTypes => _namedTypes.Value;
+
+    /// <summary>The modules that were loaded; null without <see cref="Symbols"/> and <see cref="Types"/>. Read when first asked for.</summary>
+    public ModuleList? Modules => _modules.Value;
+
+    /// <summary>Where the variables of each CPU are; null without <see cref="Symbols"/>.</summary>
+    public PerCpuAreas? PerCpu => _perCpu.Value;
+
+    /// <summary>The tasks. Read when first asked for.</summary>
+    /// <exception cref="MissingInformationException">The kernel's memory, symbols or types are not there.</exception>
+    public TaskList Tasks => _tasks.Value;
 
     /// <summary>Why pages cannot be classified; null if they can.</summary>
     public string? ClassificationProblem { get; private set; }
@@ -298,7 +333,7 @@ public sealed class CrashDump : IDisposable
         if (Kernel is null)
             return (null, ClassificationProblem ?? $"{Name}: the kernel's memory cannot be found");
         KernelSymbols? symbols = KernelSymbols.TryLoad(Kernel.Info, Kernel.Memory, out string? problem);
-        return (symbols, problem);
+        return (symbols?.With(() => Modules), problem);
     }
 
     private (BtfTypes? Value, string? Problem) LoadTypes()
@@ -325,6 +360,15 @@ public sealed class CrashDump : IDisposable
         }
 
         return (types, types is null ? problem : null);
+    }
+
+    private TaskList LoadTasks()
+    {
+        if (VirtualMemory is not { } memory)
+            throw new MissingInformationException(ClassificationProblem ?? $"{Name}: the kernel's memory cannot be found");
+        KernelSymbols symbols = Symbols ?? throw new MissingInformationException($"{Name}: no symbols: {SymbolsProblem}");
+        KernelTypes types = NamedTypes ?? throw new MissingInformationException($"{Name}: no types: {TypesProblem}");
+        return TaskList.Load(memory, symbols, types, PerCpu, Memory.PageShift);
     }
 
     private ResourceTree? LoadResources()

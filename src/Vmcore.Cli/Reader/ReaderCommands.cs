@@ -8,6 +8,11 @@ internal static class ReaderCommands
     /// <summary>All of them, in the order of <c>--help</c>.</summary>
     internal static IEnumerable<Command> All() =>
     [
+        PsCommand.Create(),
+        ModulesCommand.Create(),
+        PrintCommand.Create(),
+        TypeCommand.Create(),
         SymbolCommand.Create(),
+        ReadCommand.Create(),
     ];
 }

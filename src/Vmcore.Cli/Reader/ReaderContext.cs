@@ -1,7 +1,11 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using Vmcore.Architectures;
 using Vmcore.Kernel;
+using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Types;
 
 namespace Vmcore.Cli.Reader;
 
@@ -42,6 +46,52 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>The kernel's types.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>
     internal BtfTypes Types => Dump.Types ?? throw new MissingInformationException($"{Dump.Name}: no types: {Dump.TypesProblem}; a BTF file (--btf) can bring them");
+
+    /// <summary>The kernel's types by name.</summary>
+    /// <exception cref="MissingInformationException">There are none.</exception>
+    internal KernelTypes NamedTypes => Types is not null && Dump.NamedTypes is { } types ? types : throw new MissingInformationException($"{Dump.Name}: no types");
+
+    /// <summary>The kernel's memory, as it may be shown.</summary>
+    /// <exception cref="MissingInformationException">There is none in the dump.</exception>
+    internal KernelAddressSpace Memory => Kernel is not null && Dump.VirtualMemory is { } memory ? memory : throw new MissingInformationException($"{Dump.Name}: the kernel's memory cannot be found");
+
+    /// <summary>The modules; none if they cannot be found.</summary>
+    internal IReadOnlyList<KernelModule> Modules => Dump.Modules?.Modules ?? [];
+
+    /// <summary>Names an address: <c>schedule+0x12</c>, with <c> [module]</c> behind; null if no symbol has it.</summary>
+    internal string? SymbolAt(ulong address) =>
+        Dump.Symbols is { } symbols && symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset)
+            ? string.Create(CultureInfo.InvariantCulture, $"{symbol.Name}+0x{offset:x}{(symbol.Module is { } module ? $" [{module}]" : "")}") : null;
+
+    /// <summary>What expressions stand on.</summary>
+    internal KernelExpressionContext Expressions => new(Memory, NamedTypes, name => Dump.Symbols is { } s && s.TryFind(name, out ulong a) ? a : null, cpu => Dump.PerCpu?.OffsetOf(cpu));
+
+    /// <summary>Evaluates an expression.</summary>
+    /// <param name="text">A number, a symbol, a member, a cast …</param>
+    internal KernelObject Evaluate(string text) => KernelExpression.Evaluate(text, Expressions);
+
+    /// <summary>The address that a word of the command line means: a number, or an expression that is a number, a pointer, or in memory.</summary>
+    /// <param name="text">The word.</param>
+    internal ulong AddressOf(string text)
+    {
+        if (TryNumber(text, out ulong number))
+            return number;
+        if (Dump.Symbols is { } symbols && symbols.TryFind(text, out ulong symbol))
+            return symbol;
+        KernelObject item = Evaluate(text);
+        return item.Type.Underlying().Kind == KernelTypeKind.Pointer || item.Address is null ? item.AsUInt64() : item.Address.Value;
+    }
+
+    /// <summary>A number: hexadecimal with <c>0x</c>, or decimal. Addresses of the kernel may go without <c>0x</c>: 16 hex digits.</summary>
+    internal static bool TryNumber(string text, out ulong number)
+    {
+        const int AddressDigits = 16;
+        if (text.StartsWith("0x", StringComparison.OrdinalIgnoreCase))
+            return ulong.TryParse(text.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number);
+        return text.Length == AddressDigits && text[0] is 'f' or 'F'
+            ? ulong.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
+            : ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
+    }
 
     /// <summary>Writes text to standard output.</summary>
     internal static void Write(string text) => Console.Out.Write(text);

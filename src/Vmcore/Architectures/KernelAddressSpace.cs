@@ -8,6 +8,14 @@ namespace Vmcore.Architectures;
 /// <param name="Size">Bytes that the entry covers: a leaf's size, or how far the hole goes.</param>
 public readonly record struct Translation(MemoryStatus Status, ulong PhysicalAddress, ulong Size);
 
+/// <summary>One step of a page walk.</summary>
+/// <param name="Level">Name of the level: <c>PGD</c>, <c>P4D</c>, <c>PUD</c>, <c>PMD</c>, <c>PTE</c>.</param>
+/// <param name="EntryAddress">Physical address of the entry.</param>
+/// <param name="Entry">The entry; 0 if it cannot be read.</param>
+/// <param name="Shift">log2 of the bytes that the entry covers.</param>
+/// <param name="Status"><see cref="MemoryStatus.Ok"/>, or why the walk ends here.</param>
+public readonly record struct PageTableStep(string Level, ulong EntryAddress, ulong Entry, int Shift, MemoryStatus Status);
+
 /// <summary>A run of virtual addresses that one leaf of the page tables, or several in a row, map to neighbouring physical addresses.</summary>
 /// <param name="VirtualAddress">First byte.</param>
 /// <param name="PhysicalAddress">Where it lies.</param>

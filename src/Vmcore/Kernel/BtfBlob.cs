@@ -56,6 +56,9 @@ internal sealed class BtfBlob
     /// <summary>Number of types, void not counted; the ids are 1 to this.</summary>
     public int Count => _types.Length;
 
+    /// <summary>Length of the strings in bytes; those of split BTF begin there.</summary>
+    public int StringsLength => _stringsLength;
+
     /// <summary>False if a type of unknown kind, or damage, ended the index early.</summary>
     public bool IsComplete { get; }
 
@@ -141,7 +144,7 @@ internal sealed class BtfBlob
         int nul = rest.IndexOf((byte)0);
         Span<char> text = stackalloc char[nul >= 0 ? nul : rest.Length];
         for (int i = 0; i < text.Length; i++)
-            text[i] = rest[i] is > 0x20 and < 0x7f ? (char)rest[i] : '?';
+            text[i] = rest[i] is >= 0x20 and < 0x7f ? (char)rest[i] : '?';
         return new(text);
     }
 

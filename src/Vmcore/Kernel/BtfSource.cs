@@ -18,8 +18,7 @@ internal static class BtfSource
     /// <summary>Reads the bytes between the symbols that enclose BTF.</summary>
     public static byte[]? TryReadBySymbols(KernelSymbols symbols, IVirtualMemory memory, out string? problem)
     {
-        ulong?[] found = symbols.Find("__start_BTF", "__stop_BTF");
-        if (found is not [{ } start, { } stop])
+        if (symbols.TryFindInImage("__start_BTF") is not { } start || symbols.TryFindInImage("__stop_BTF") is not { } stop)
         {
             problem = "the kernel has no symbol __start_BTF (built without CONFIG_DEBUG_INFO_BTF)";
             return null;

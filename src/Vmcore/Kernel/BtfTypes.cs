@@ -24,6 +24,9 @@ public sealed class BtfTypes
 
     private BtfTypes(BtfBlob blob) => _blob = blob;
 
+    /// <summary>The raw types.</summary>
+    internal BtfBlob Blob => _blob;
+
     /// <summary>Number of types, void not counted.</summary>
     public int Count => _blob.Count;
 

@@ -1,10 +1,11 @@
+using Vmcore.Kernel.Modules;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel;
 
 /// <summary>
-/// The symbols of the crashed kernel's image, read out of the dump itself (kallsyms, kernels from 6.0 on);
-/// those of modules are not among them. Neither vmlinux nor System.map is needed.
+/// The symbols of the crashed kernel's image, read out of the dump itself (kallsyms, kernels from 6.0 on). Neither vmlinux nor System.map is needed.
+/// Those of modules are found by name and by address too if the symbols come from a <see cref="CrashDump"/>.
 /// </summary>
 /// <remarks>Holds about 18 bytes a symbol. Immutable: safe for several threads at once.</remarks>
 public sealed class KernelSymbols
@@ -15,6 +16,7 @@ public sealed class KernelSymbols
     private readonly KallsymsNames _names;
     private readonly KallsymsAddresses _addresses;
     private readonly bool _ascending;
+    private readonly Lazy<ModuleList?> _modules = new(() => null);
 
     private KernelSymbols(KallsymsNames names, KallsymsAddresses addresses)
     {
@@ -25,7 +27,15 @@ public sealed class KernelSymbols
             _ascending = addresses[i - 1] <= addresses[i];
     }
 
-    /// <summary>Number of symbols.</summary>
+    private KernelSymbols(KernelSymbols image, Func<ModuleList?> modules)
+    {
+        _names = image._names;
+        _addresses = image._addresses;
+        _ascending = image._ascending;
+        _modules = new(modules);
+    }
+
+    /// <summary>Number of symbols of the image.</summary>
     public int Count => _names.Count;
 
     /// <summary>How this kernel stores the addresses.</summary>
@@ -90,10 +100,24 @@ public sealed class KernelSymbols
     /// <returns>True if there is such a symbol.</returns>
     public bool TryFind(string name, out ulong address)
     {
+        ulong? found = TryFindInImage(name) ?? ModuleSymbolsNamed(name).Select(s => (ulong?)s.Address).FirstOrDefault();
+        address = found ?? 0;
+        return found is not null;
+    }
+
+    /// <summary>All symbols of a name: those of the image, then those of modules.</summary>
+    /// <param name="name">Name as in /proc/kallsyms.</param>
+    public IEnumerable<KernelSymbol> FindAll(string name) => All().Where(s => s.Name == name).Concat(ModuleSymbolsNamed(name));
+
+    /// <summary>The same symbols, with those of modules behind them.</summary>
+    internal KernelSymbols With(Func<ModuleList?> modules) => new(this, modules);
+
+    /// <summary>Finds a symbol of the image by name.</summary>
+    internal ulong? TryFindInImage(string name)
+    {
         Span<int> index = [-1];
         _names.Find([name], index);
-        address = index[0] >= 0 ? _addresses[index[0]] : 0;
-        return index[0] >= 0;
+        return index[0] >= 0 ? _addresses[index[0]] : null;
     }
 
     /// <summary>Finds several symbols in one pass over all names.</summary>
@@ -103,7 +127,10 @@ public sealed class KernelSymbols
     {
         int[] indexes = new int[names.Length];
         _names.Find(names, indexes);
-        return Array.ConvertAll(indexes, i => i >= 0 ? _addresses[i] : (ulong?)null);
+        ulong?[] found = Array.ConvertAll(indexes, i => i >= 0 ? _addresses[i] : (ulong?)null);
+        for (int i = 0; i < found.Length; i++)
+            found[i] ??= ModuleSymbolsNamed(names[i]).Select(s => (ulong?)s.Address).FirstOrDefault();
+        return found;
     }
 
     /// <summary>All symbols in the order of the table, which is that of /proc/kallsyms. Decoded one at a time.</summary>
@@ -120,13 +147,22 @@ public sealed class KernelSymbols
     /// <param name="symbol">The symbol; of several at the same address the first.</param>
     /// <param name="offset">Distance of <paramref name="address"/> from it in bytes.</param>
     /// <returns>False if the address lies before the first or behind the last symbol.</returns>
-    public bool TryResolve(ulong address, out KernelSymbol symbol, out ulong offset)
+    public bool TryResolve(ulong address, out KernelSymbol symbol, out ulong offset) => TryResolve(address, out symbol, out offset, out _);
+
+    /// <summary>Finds the symbol that an address belongs to, and how far it goes.</summary>
+    /// <param name="address">Virtual address in the kernel's image or in a module.</param>
+    /// <param name="symbol">The symbol; of several at the same address the first.</param>
+    /// <param name="offset">Distance of <paramref name="address"/> from it in bytes.</param>
+    /// <param name="size">Distance to the next symbol in bytes: kallsyms has no sizes; null behind the last one.</param>
+    /// <returns>False if no symbol has the address.</returns>
+    public bool TryResolve(ulong address, out KernelSymbol symbol, out ulong offset, out ulong? size)
     {
         symbol = default;
         offset = 0;
+        size = null;
         int index = _ascending ? NearestAscending(address) : Nearest(address);
         if (index < 0)
-            return false;
+            return TryResolveInModules(address, ref symbol, ref offset, ref size);
 
         int position = _names.PositionOf(index);
         KernelSymbol found = Symbol(index, ref position, stackalloc byte[KallsymsNames.MaxDecoded]);
@@ -134,6 +170,24 @@ public sealed class KernelSymbols
             return false;
         symbol = found;
         offset = address - found.Address;
+        if (_ascending && LowerBound(address, orEqual: false) is var above && above < Count)
+            size = _addresses[above] - found.Address;
+        return true;
+    }
+
+    private IEnumerable<KernelSymbol> ModuleSymbolsNamed(string name) =>
+        (_modules.Value?.Modules ?? []).SelectMany(m => m.Symbols.All).Where(s => s.Name == name);
+
+    private bool TryResolveInModules(ulong address, ref KernelSymbol symbol, ref ulong offset, ref ulong? size)
+    {
+        if (_modules.Value?.Find(address) is not { } module || module.Symbols.Nearest(address, out ulong? next) is not { } found)
+            return false;
+        VirtualRange range = module.Ranges.First(r => r.Contains(address));
+        if (!range.Contains(found.Address))
+            return false;
+        symbol = found;
+        offset = address - found.Address;
+        size = (next is { } end && range.Contains(end) ? end : range.End) - found.Address;
         return true;
     }
 

@@ -34,7 +34,7 @@ public sealed class ResourceTree
     /// <returns>The tree, maybe cut short (<see cref="IsComplete"/>); null if nothing of it can be read.</returns>
     public static ResourceTree? TryLoad(KernelSymbols symbols, IVirtualMemory memory, BtfTypes? types, out string? problem)
     {
-        if (symbols.TryFind("iomem_resource", out ulong address))
+        if (symbols.TryFindInImage("iomem_resource") is { } address)
             return TryLoad(address, memory, types, out problem);
         problem = "the kernel has no symbol iomem_resource (built without CONFIG_KALLSYMS_ALL)";
         return null;

@@ -1,0 +1,74 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Serialization;
+using Vmcore.Cli.Info;
+using Vmcore.Kernel.Modules;
+
+namespace Vmcore.Cli.Reader;
+
+/// <summary><c>vmcore modules FILE</c></summary>
+internal static class ModulesCommand
+{
+    internal static Command Create() => new ReaderCommand("modules", "Show the modules that were loaded, with size, users, taints and address.", Run);
+
+    private static int Run(ReaderContext context)
+    {
+        _ = context.NamedTypes;
+        _ = context.Symbols;
+        ModuleList list = context.Dump.Modules ?? throw new MissingInformationException($"{context.Dump.Name}: the modules cannot be found");
+        if (context.IsJson)
+        {
+            context.WriteJson(new ModulesAnswer { Modules = [.. list.Modules.Select(ModuleInfo.From)], Problem = list.Problem }, ModulesJson.Default.ModulesAnswer);
+            return 0;
+        }
+
+        var table = new TextTable(context.Style, "MODULE", ">SIZE", ">USES", "ADDRESS", "STATE", "USED BY");
+        foreach (KernelModule module in list.Modules)
+        {
+            string[] cells =
+            [
+                module.Name,
+                module.Size.ToString(CultureInfo.InvariantCulture),
+                module.References?.ToString(CultureInfo.InvariantCulture) ?? "-",
+                module.Ranges.Count > 0 ? module.Ranges[0].Start.ToString("x16", CultureInfo.InvariantCulture) : "-",
+                module.State + (module.Taints.Length > 0 ? $" ({module.Taints})" : ""),
+                string.Join(',', module.UsedBy),
+            ];
+            if (module.Taints.Length > 0)
+                table.AddPainted(context.Style.Yellow, cells);
+            else
+                table.Add(cells);
+        }
+
+        ReaderContext.Write(table.ToString());
+        if (list.Problem is { } problem)
+            ReaderContext.Warn($"the list is not complete: {problem}");
+        return 0;
+    }
+}
+
+/// <summary>The answer of <c>vmcore modules --json</c>.</summary>
+internal sealed record ModulesAnswer : ReaderAnswer
+{
+    public IReadOnlyList<ModuleInfo> Modules { get; init; } = [];
+
+    /// <summary>What is missing; null if the list is whole.</summary>
+    public string? Problem { get; init; }
+}
+
+/// <summary>A module; size in bytes.</summary>
+internal sealed record ModuleInfo(string Name, ulong Size, int? References, IReadOnlyList<string> UsedBy, string State, string Taints, IReadOnlyList<VirtualRangeInfo> Ranges)
+{
+    internal static ModuleInfo From(KernelModule module) =>
+        new(module.Name, module.Size, module.References, module.UsedBy, module.State, module.Taints, [.. module.Ranges.Select(r => new VirtualRangeInfo(r.Start, r.End))]);
+}
+
+/// <summary>Virtual addresses, half-open.</summary>
+internal sealed record VirtualRangeInfo(
+    [property: JsonConverter(typeof(AddressConverter))] ulong Start,
+    [property: JsonConverter(typeof(AddressConverter))] ulong End);
+
+/// <summary>Serialisation without reflection.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(ModulesAnswer))]
+internal sealed partial class ModulesJson : JsonSerializerContext;

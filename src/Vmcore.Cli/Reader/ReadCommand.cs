@@ -1,0 +1,159 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Serialization;
+using Vmcore.Cli.Info;
+using Vmcore.Memory;
+
+namespace Vmcore.Cli.Reader;
+
+/// <summary><c>vmcore read FILE ADDRESS [LENGTH]</c></summary>
+internal static class ReadCommand
+{
+    private const int DefaultLength = 256;
+    private const int MaxLength = 1 << 30;
+    private const int Chunk = 1 << 20;
+
+    internal static Command Create()
+    {
+        var address = new Argument<string>("ADDRESS") { Description = "A virtual address, a symbol, or an expression; with --physical a physical address." };
+        var length = new Argument<string?>("LENGTH") { Description = "Number of bytes, decimal or 0x…; 256 if not given.", Arity = ArgumentArity.ZeroOrOne };
+        var physical = new Option<bool>("--physical", "-p") { Description = "The address is a physical one." };
+        var format = new Option<string>("--format", "-f") { Description = "hex (bytes and text), u8, u16, u32, u64 (words), pointers (words with symbols), string, raw (the bytes themselves).", DefaultValueFactory = _ => "hex", HelpName = "FORMAT" };
+        format.AcceptOnlyFromAmong("hex", "u8", "u16", "u32", "u64", "pointers", "string", "raw");
+        return new ReaderCommand("read", "Read memory by virtual or physical address. User data on pmem is never shown.", context =>
+        {
+            CrashDump dump = context.Dump;
+            bool isPhysical = context.Parsed.GetValue(physical);
+            string where = context.Parsed.GetRequiredValue(address);
+            string kind = context.Parsed.GetRequiredValue(format);
+            ulong start = isPhysical ? Number(where, "physical address") : context.AddressOf(where);
+            ulong count = context.Parsed.GetValue(length) is { } text ? Number(text, "length") : DefaultLength;
+            if (count > MaxLength || start > ulong.MaxValue - count)
+                throw new VmcoreException($"length {count}: at most {MaxLength} bytes are read, and none beyond the end of the address space");
+            MemoryStatus Read(ulong at, Span<byte> buffer) => isPhysical ? dump.ReadableMemory.Read(at, buffer) : context.Memory.Read(at, buffer);
+            return Run(context, Read, start, (int)count, kind);
+        }) { address, length, physical, format };
+    }
+
+    private delegate MemoryStatus Reader(ulong address, Span<byte> buffer);
+
+    private static ulong Number(string text, string what) =>
+        ReaderContext.TryNumber(text, out ulong number) ? number : throw new VmcoreException($"'{text}' is no {what}: expected a number, decimal or 0x…");
+
+    private static int Run(ReaderContext context, Reader read, ulong start, int length, string format)
+    {
+        if (format == "string")
+            return String(context, read, start, context.Parsed.GetResult("LENGTH") is null ? 4096 : length);
+        if (format == "raw" && !context.IsJson)
+            return Raw(context, read, start, length);
+
+        byte[] bytes = new byte[length];
+        bool[] known = new bool[length];
+        MemoryStatus first = MemoryStatus.Ok;
+        int good = Fill(read, start, bytes, known, ref first);
+        if (good == 0 && length > 0)
+            throw new VmcoreException($"{context.Dump.Name}: {length} bytes at 0x{start:x} cannot be read: {MemoryStatusText.Of(first)}");
+        if (context.IsJson)
+        {
+            context.WriteJson(new ReadAnswer { Address = start, Length = length, Missing = length - good, Data = bytes }, ReadJson.Default.ReadAnswer);
+        }
+        else
+        {
+            var text = new StringBuilder();
+            if (format == "hex")
+                HexDump.Append(text, start, bytes, known);
+            else
+                HexDump.AppendWords(text, start, bytes, known, format switch { "u8" => 1, "u16" => 2, "u32" => 4, _ => 8 }, format == "pointers" ? context.SymbolAt : null);
+            ReaderContext.Write(text.ToString());
+        }
+
+        if (good < length)
+            ReaderContext.Warn(string.Create(CultureInfo.InvariantCulture, $"{length - good} of {length} bytes cannot be read: {MemoryStatusText.Of(first)}"));
+        return 0;
+    }
+
+    // Page by page, then byte by byte of nothing: a page is there or not.
+    private static int Fill(Reader read, ulong start, byte[] bytes, bool[] known, ref MemoryStatus first)
+    {
+        int good = 0;
+        for (int at = 0; at < bytes.Length;)
+        {
+            int step = Math.Min(4096 - (int)((start + (ulong)at) & 4095), bytes.Length - at);
+            MemoryStatus status = read(start + (ulong)at, bytes.AsSpan(at, step));
+            if (status == MemoryStatus.Ok)
+            {
+                known.AsSpan(at, step).Fill(true);
+                good += step;
+            }
+            else
+            {
+                bytes.AsSpan(at, step).Clear();
+                if (first == MemoryStatus.Ok)
+                    first = status;
+            }
+
+            at += step;
+        }
+
+        return good;
+    }
+
+    private static int String(ReaderContext context, Reader read, ulong start, int limit)
+    {
+        var text = new List<byte>();
+        byte[] one = new byte[1];
+        while (text.Count < limit)
+        {
+            MemoryStatus status = read(start + (ulong)text.Count, one);
+            if (status != MemoryStatus.Ok && text.Count == 0)
+                throw new VmcoreException($"{context.Dump.Name}: 0x{start:x} cannot be read: {MemoryStatusText.Of(status)}");
+            if (status != MemoryStatus.Ok || one[0] == 0)
+                break;
+            text.Add(one[0]);
+        }
+
+        string shown = string.Concat(text.Select(b => b is >= 0x20 and < 0x7f or (byte)'\n' or (byte)'\t' ? ((char)b).ToString() : $"\\x{b:x2}"));
+        if (context.IsJson)
+            context.WriteJson(new ReadAnswer { Address = start, Length = text.Count, Data = [.. text] }, ReadJson.Default.ReadAnswer);
+        else
+            ReaderContext.Write(shown + "\n");
+        return 0;
+    }
+
+    private static int Raw(ReaderContext context, Reader read, ulong start, int length)
+    {
+        using Stream output = Console.OpenStandardOutput();
+        byte[] buffer = new byte[Math.Min(length, Chunk)];
+        for (int done = 0; done < length;)
+        {
+            Span<byte> part = buffer.AsSpan(0, Math.Min(buffer.Length, length - done));
+            MemoryStatus status = read(start + (ulong)done, part);
+            if (status != MemoryStatus.Ok)
+                throw new VmcoreException($"{context.Dump.Name}: {part.Length} bytes at 0x{start + (ulong)done:x} cannot be read: {MemoryStatusText.Of(status)}; {done} bytes were written");
+            output.Write(part);
+            done += part.Length;
+        }
+
+        return 0;
+    }
+}
+
+/// <summary>The answer of <c>vmcore read --json</c>: bytes as base64; those that are missing are zero in it.</summary>
+internal sealed record ReadAnswer : ReaderAnswer
+{
+    [JsonConverter(typeof(AddressConverter))]
+    public ulong Address { get; init; }
+
+    public int Length { get; init; }
+
+    /// <summary>Bytes that could not be read.</summary>
+    public int Missing { get; init; }
+
+    public byte[] Data { get; init; } = [];
+}
+
+/// <summary>Serialisation without reflection.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(ReadAnswer))]
+internal sealed partial class ReadJson : JsonSerializerContext;

@@ -1,0 +1,57 @@
+using Vmcore.Kernel.Types;
+
+namespace Vmcore.Kernel.Modules;
+
+/// <summary>A range of virtual addresses, half-open.</summary>
+/// <param name="Start">First address.</param>
+/// <param name="End">One past the last.</param>
+public readonly record struct VirtualRange(ulong Start, ulong End)
+{
+    /// <summary>Length in bytes.</summary>
+    public ulong Length => End - Start;
+
+    /// <summary>True if the address is inside.</summary>
+    /// <param name="address">A virtual address.</param>
+    public bool Contains(ulong address) => address >= Start && address < End;
+}
+
+/// <summary>A module that was loaded when the kernel crashed.</summary>
+public sealed class KernelModule
+{
+    private readonly Lazy<ModuleSymbols> _symbols;
+
+    internal KernelModule(string name, KernelObject item, IReadOnlyList<VirtualRange> ranges, Func<ModuleSymbols> symbols)
+    {
+        Name = name;
+        Object = item;
+        Ranges = ranges;
+        _symbols = new(symbols);
+    }
+
+    /// <summary>Its name.</summary>
+    public string Name { get; }
+
+    /// <summary>Its <c>struct module</c>.</summary>
+    public KernelObject Object { get; }
+
+    /// <summary>Where its code and data are, without what was freed after its start.</summary>
+    public IReadOnlyList<VirtualRange> Ranges { get; }
+
+    /// <summary>Bytes of code and data, as lsmod shows.</summary>
+    public ulong Size => Ranges.Aggregate(0UL, (sum, range) => sum + range.Length);
+
+    /// <summary><c>Live</c>, <c>Loading</c> or <c>Unloading</c>, as in /proc/modules.</summary>
+    public string State { get; init; } = "Live";
+
+    /// <summary>Why the module taints the kernel, as letters: <c>OE</c>; empty if it does not.</summary>
+    public string Taints { get; init; } = "";
+
+    /// <summary>Number of users, as lsmod shows; null if it is not known.</summary>
+    public int? References { get; init; }
+
+    /// <summary>The modules that use it.</summary>
+    public IReadOnlyList<string> UsedBy { get; init; } = [];
+
+    /// <summary>Its symbols. Read when first asked for.</summary>
+    internal ModuleSymbols Symbols => _symbols.Value;
+}

@@ -1,0 +1,185 @@
+using System.Text;
+using Vmcore.Kernel.Types;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel.Modules;
+
+/// <summary>The modules that were loaded: the kernel's list of them, in the order of /proc/modules.</summary>
+public sealed class ModuleList
+{
+    private const int MaxModules = 10_000;
+    private const int MaxBtf = 16 << 20;
+    private const int MaxUsers = 1_000;
+
+    // Flags as kernels print them; the number is the bit.
+    private const string TaintLetters = "GFSRMBUDAWCIOELKXTN";
+
+    private readonly List<KernelModule> _modules = [];
+
+    private ModuleList(string? problem) => Problem = problem;
+
+    /// <summary>The modules.</summary>
+    public IReadOnlyList<KernelModule> Modules => _modules;
+
+    /// <summary>One clause on what is missing; null if the list is whole.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>Finds the module that an address belongs to.</summary>
+    /// <param name="address">A virtual address.</param>
+    public KernelModule? Find(ulong address) => _modules.FirstOrDefault(m => m.Ranges.Any(r => r.Contains(address)));
+
+    /// <summary>Reads the list.</summary>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="symbols">The symbols of the kernel's image.</param>
+    /// <param name="types">The kernel's types.</param>
+    public static ModuleList Load(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types)
+    {
+        ArgumentNullException.ThrowIfNull(symbols);
+        ArgumentNullException.ThrowIfNull(types);
+        KernelType? type = types.FindNamed(KernelTypeKind.Struct, "module");
+        if (type?.FindMember("list")?.BitOffset is not { } listOffset)
+            return new("the kernel has no type struct module (built without modules)");
+        if (symbols.TryFindInImage("modules") is not { } head)
+            return new("the kernel has no symbol 'modules' (built without CONFIG_KALLSYMS_ALL)");
+        var list = new ModuleList(null);
+        List<ulong> entries = ListWalk.Run(memory, head, MaxModules, out string? problem);
+        foreach (ulong entry in entries)
+        {
+            ulong address = entry - (ulong)(listOffset / 8);
+            try
+            {
+                list._modules.Add(Read(memory, KernelObject.At(memory, type, address)));
+            }
+            catch (KernelObjectException e)
+            {
+                problem ??= $"module at 0x{address:x}: {e.Message}";
+            }
+        }
+
+        list.Problem = problem;
+        return list;
+    }
+
+    /// <summary>The BTF of modules, from the kernel's list of it; those that are not in the dump are left out.</summary>
+    internal static IReadOnlyList<byte[]> LoadBtf(IVirtualMemory memory, KernelSymbols symbols, BtfTypes types)
+    {
+        if (symbols.TryFindInImage("btf_modules") is not { } head
+            || types.MemberOffset("btf_module", "list") is not { } list
+            || types.MemberOffset("btf_module", "btf") is not { } btf
+            || types.MemberOffset("btf", "data") is not { } data
+            || types.MemberOffset("btf", "data_size") is not { } size)
+        {
+            return [];
+        }
+
+        List<byte[]> found = [];
+        foreach (ulong entry in ListWalk.Run(memory, head, MaxModules, out _))
+        {
+            if (!memory.TryReadUInt64(entry - (ulong)list + (ulong)btf, out ulong at)
+                || !memory.TryReadUInt64(at + (ulong)data, out ulong start)
+                || !memory.TryReadUInt32(at + (ulong)size, out uint length) || length > MaxBtf)
+            {
+                continue;
+            }
+
+            byte[] bytes = new byte[length];
+            if (memory.Read(start, bytes) == MemoryStatus.Ok)
+                found.Add(bytes);
+        }
+
+        return found;
+    }
+
+    /// <summary>Flags as letters, those that are not set left out: <c>POE</c>.</summary>
+    internal static string Letters(ulong taints)
+    {
+        var text = new StringBuilder();
+        for (int bit = 0; bit < TaintLetters.Length; bit++)
+        {
+            if ((taints >> bit & 1) != 0)
+                text.Append(bit == 0 ? 'P' : TaintLetters[bit]);
+        }
+
+        return text.ToString();
+    }
+
+    private static KernelModule Read(IVirtualMemory memory, KernelObject item)
+    {
+        string name = Text(item.Member("name").ReadBytes());
+        if (name.Length == 0)
+            throw new KernelObjectException("it has no name");
+        List<VirtualRange> ranges = RangesOf(item);
+        return new(name, item, ranges, () => ModuleSymbols.Load(memory, item, name, ranges))
+        {
+            State = item.Member("state").AsUInt64() switch { 0 => "Live", 2 => "Unloading", _ => "Loading" },
+            Taints = Letters(item.Member("taints").AsUInt64()),
+            References = item.Type.FindMember("refcnt") is null ? null : (int)item.Member("refcnt").Member("counter").AsUInt64() - 1,
+            UsedBy = UsersOf(memory, item),
+        };
+    }
+
+    // 6.4 split the one block of a module into one for each kind of memory; what is needed at its start only is freed.
+    private static List<VirtualRange> RangesOf(KernelObject item)
+    {
+        List<VirtualRange> ranges = [];
+        if (item.Type.FindMember("mem") is { } memories && memories.Type.Underlying().Kind == KernelTypeKind.Array)
+        {
+            const int CoreKinds = 4;
+            for (int i = 0; i < Math.Min(CoreKinds, memories.Type.Underlying().Length ?? 0); i++)
+            {
+                KernelObject part = item.Member("mem").Element(i);
+                Add(part.Member("base").AsUInt64(), part.Member("size").AsUInt64());
+            }
+        }
+        else
+        {
+            KernelObject core = item.Type.FindMember("core_layout") is null ? item : item.Member("core_layout");
+            string prefix = core == item ? "core_" : "";
+            Add(item.Type.FindMember("core_layout") is null ? item.Member("module_core").AsUInt64() : core.Member("base").AsUInt64(), core.Member(prefix + "size").AsUInt64());
+        }
+
+        return ranges;
+
+        void Add(ulong start, ulong size)
+        {
+            const ulong MaxSize = 1UL << 30;
+            if (start != 0 && size is > 0 and <= MaxSize && start <= ulong.MaxValue - size)
+                ranges.Add(new(start, start + size));
+        }
+    }
+
+    private static List<string> UsersOf(IVirtualMemory memory, KernelObject item)
+    {
+        List<string> users = [];
+        if (item.Type.FindMember("source_list") is null || item.Member("source_list").Address is not { } head)
+            return users;
+
+        // struct module_use: source_list, target_list, source, target. The type is local to one file, but is in BTF of no kernel under another layout.
+        const ulong SourceOffset = 32;
+        foreach (ulong entry in ListWalk.Run(memory, head, MaxUsers, out _))
+        {
+            if (memory.TryReadUInt64(entry + SourceOffset, out ulong user) && TryName(memory, item.Type, user) is { } name)
+                users.Add(name);
+        }
+
+        return users;
+    }
+
+    private static string? TryName(IVirtualMemory memory, KernelType type, ulong address)
+    {
+        try
+        {
+            return Text(KernelObject.At(memory, type, address).Member("name").ReadBytes());
+        }
+        catch (KernelObjectException)
+        {
+            return null;
+        }
+    }
+
+    private static string Text(ReadOnlySpan<byte> bytes)
+    {
+        int nul = bytes.IndexOf((byte)0);
+        return string.Concat(Encoding.Latin1.GetString(nul >= 0 ? bytes[..nul] : bytes).Select(c => c is >= ' ' and < (char)0x7f ? c : '?'));
+    }
+}

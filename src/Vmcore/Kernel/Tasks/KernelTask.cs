@@ -1,0 +1,43 @@
+using Vmcore.Kernel.Types;
+
+namespace Vmcore.Kernel.Tasks;
+
+/// <summary>A task (a thread of a process, or of the kernel) as it was at the crash.</summary>
+public sealed record KernelTask
+{
+    /// <summary>Its <c>struct task_struct</c>.</summary>
+    public required KernelObject Object { get; init; }
+
+    /// <summary>Virtual address of its <c>struct task_struct</c>.</summary>
+    public ulong Address => Object.Address ?? 0;
+
+    /// <summary>Number of the thread in the initial pid namespace; 0 for the idle task of each CPU.</summary>
+    public required int Pid { get; init; }
+
+    /// <summary>Number of the process: the pid of its first thread.</summary>
+    public required int Tgid { get; init; }
+
+    /// <summary>Number of the parent's process; 0 if there is none, or it cannot be read.</summary>
+    public required int ParentPid { get; init; }
+
+    /// <summary>Name, at most 15 characters; what is no printable ASCII is <c>?</c>.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>State as ps(1) has it: <c>R</c>, <c>S</c>, <c>D</c>, <c>T</c>, <c>t</c>, <c>X</c>, <c>Z</c>, <c>P</c>, <c>I</c>.</summary>
+    public required char State { get; init; }
+
+    /// <summary>The CPU that it ran on last.</summary>
+    public required int Cpu { get; init; }
+
+    /// <summary>True if it was running on its CPU.</summary>
+    public required bool IsOnCpu { get; init; }
+
+    /// <summary>True for a thread of the kernel: it has no memory of its own.</summary>
+    public required bool IsKernelThread { get; init; }
+
+    /// <summary>Size of the address space in bytes; null for kernel threads.</summary>
+    public ulong? VirtualSize { get; init; }
+
+    /// <summary>Memory that is resident in bytes, as far as the counters that all CPUs share say; null for kernel threads.</summary>
+    public ulong? ResidentSize { get; init; }
+}

@@ -1,0 +1,199 @@
+using System.Numerics;
+using System.Text;
+using Vmcore.Kernel.Types;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel.Tasks;
+
+/// <summary>All tasks: the idle tasks of the CPUs first, then the processes in the kernel's order, each followed by its threads.</summary>
+public sealed class TaskList
+{
+    private const int MaxProcesses = 4 << 20;
+    private const int MaxThreads = 1 << 20;
+
+    private readonly IVirtualMemory _memory;
+    private readonly KernelType _type;
+    private readonly int _pageShift;
+    private readonly HashSet<ulong> _running = [];
+    private readonly List<KernelTask> _tasks = [];
+    private readonly HashSet<ulong> _seen = [];
+
+    private TaskList(IVirtualMemory memory, KernelType type, int pageShift)
+    {
+        _memory = memory;
+        _type = type;
+        _pageShift = pageShift;
+    }
+
+    /// <summary>The tasks.</summary>
+    public IReadOnlyList<KernelTask> Tasks => _tasks;
+
+    /// <summary>One clause on what is missing; null if the list is whole.</summary>
+    public string? Problem { get; private set; }
+
+    /// <summary>Reads the list.</summary>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="symbols">The kernel's symbols.</param>
+    /// <param name="types">The kernel's types.</param>
+    /// <param name="perCpu">The CPUs' areas; null to leave out what they say (which task ran where, the idle tasks of all but the first CPU).</param>
+    /// <param name="pageShift">log2 of the page size in bytes.</param>
+    /// <exception cref="MissingInformationException">There is no <c>init_task</c>, or no type of it.</exception>
+    public static TaskList Load(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, PerCpuAreas? perCpu, int pageShift)
+    {
+        ArgumentNullException.ThrowIfNull(symbols);
+        ArgumentNullException.ThrowIfNull(types);
+        KernelType type = types.FindNamed(KernelTypeKind.Struct, "task_struct") ?? throw new MissingInformationException("the kernel's types have no struct task_struct");
+        ulong init = symbols.TryFindInImage("init_task") ?? throw new MissingInformationException("the kernel has no symbol init_task (built without CONFIG_KALLSYMS_ALL)");
+        var list = new TaskList(memory, type, pageShift);
+        list.ReadRunQueues(symbols, types, perCpu, init);
+        list.ReadProcesses(init);
+        return list;
+    }
+
+    private void Complain(string problem) => Problem ??= problem;
+
+    // Each CPU's run queue knows its idle task and the one that runs.
+    private void ReadRunQueues(KernelSymbols symbols, KernelTypes types, PerCpuAreas? perCpu, ulong init)
+    {
+        KernelType? queue = types.FindNamed(KernelTypeKind.Struct, "rq");
+        ulong? symbol = symbols.TryFindInImage("runqueues");
+        List<ulong> idle = [];
+        foreach (int cpu in queue is not null && symbol is not null && perCpu is not null ? perCpu.Possible : [])
+        {
+            try
+            {
+                KernelObject item = KernelObject.At(_memory, queue!, unchecked(symbol!.Value + perCpu!.OffsetOf(cpu).GetValueOrDefault()));
+                _running.Add(item.Member("curr").AsUInt64());
+                idle.Add(item.Member("idle").AsUInt64());
+            }
+            catch (KernelObjectException e)
+            {
+                Complain($"the run queue of CPU {cpu}: {e.Message}");
+            }
+        }
+
+        Add(init);
+        foreach (ulong task in idle.Where(t => t != 0))
+            Add(task);
+    }
+
+    private void ReadProcesses(ulong init)
+    {
+        ulong tasks = Offset("tasks") ?? throw new MissingInformationException("struct task_struct has no member tasks");
+        ulong? node = Offset("thread_node");
+        List<ulong> processes = ListWalk.Run(_memory, init + tasks, MaxProcesses, out string? problem);
+        if (problem is not null)
+            Complain(problem);
+        foreach (ulong entry in processes)
+        {
+            ulong leader = entry - tasks;
+            Add(leader);
+            if (node is null || KernelObject.At(_memory, _type, leader) is not { } item)
+                continue;
+            try
+            {
+                ulong head = item.Member("signal").Member("thread_head").Address ?? 0;
+                foreach (ulong thread in ListWalk.Run(_memory, head, MaxThreads, out problem))
+                    Add(thread - node.Value);
+                if (problem is not null)
+                    Complain(problem);
+            }
+            catch (KernelObjectException e)
+            {
+                Complain($"threads of the task at 0x{leader:x}: {e.Message}");
+            }
+        }
+    }
+
+    private ulong? Offset(string member) => _type.FindMember(member)?.BitOffset is { } bits ? (ulong)(bits / 8) : null;
+
+    private void Add(ulong address)
+    {
+        if (!_seen.Add(address))
+            return;
+        try
+        {
+            _tasks.Add(Read(KernelObject.At(_memory, _type, address)));
+        }
+        catch (KernelObjectException e)
+        {
+            Complain($"the task at 0x{address:x}: {e.Message}");
+        }
+    }
+
+    private KernelTask Read(KernelObject item)
+    {
+        ulong state = item.Member(Has("__state") ? "__state" : "state").AsUInt64(), exit = item.Member("exit_state").AsUInt64();
+        ulong mm = item.Member("mm").AsUInt64();
+        ulong address = item.Address ?? 0;
+        return new()
+        {
+            Object = item,
+            Pid = (int)item.Member("pid").AsUInt64(),
+            Tgid = (int)item.Member("tgid").AsUInt64(),
+            ParentPid = TryNumber(() => item.Member("real_parent").Member("tgid")) is { } parent ? (int)parent : 0,
+            Name = Text(item.Member("comm").ReadBytes()),
+            State = StateLetter(state, exit),
+            Cpu = (int)(Has("cpu") ? item.Member("cpu") : item.Member("thread_info").Member("cpu")).AsUInt64(),
+            IsOnCpu = _running.Contains(address) || (_running.Count == 0 && Has("on_cpu") && item.Member("on_cpu").AsUInt64() != 0),
+            IsKernelThread = mm == 0 && (item.Member("flags").AsUInt64() & 0x200000) != 0, // PF_KTHREAD
+            VirtualSize = mm == 0 ? null : TryNumber(() => item.Member("mm").Member("total_vm")) << _pageShift,
+            ResidentSize = mm == 0 ? null : Resident(item),
+        };
+    }
+
+    // The first three counters are file, anonymous and swapped pages, then shared ones. They are an array of counters, of per-CPU counters since 6.2.
+    private ulong? Resident(KernelObject item)
+    {
+        try
+        {
+            KernelObject counters = item.Member("mm").Member("rss_stat");
+            if (counters.Type.Underlying().Kind != KernelTypeKind.Array)
+                counters = counters.Member("count");
+            long pages = 0;
+            foreach (int kind in (ReadOnlySpan<int>)[0, 1, 3])
+            {
+                KernelObject counter = counters.Element(kind);
+                pages += Math.Max(0, (long)(counter.Type.FindMember("counter") is null ? counter.Member("count") : counter.Member("counter")).AsUInt64());
+            }
+
+            return (ulong)pages << _pageShift;
+        }
+        catch (KernelObjectException)
+        {
+            return null;
+        }
+    }
+
+    private bool Has(string member) => _type.FindMember(member) is not null;
+
+    private static ulong? TryNumber(Func<KernelObject> item)
+    {
+        try
+        {
+            return item().AsUInt64();
+        }
+        catch (KernelObjectException)
+        {
+            return null;
+        }
+    }
+
+    // The rule of /proc/PID/stat: the highest bit that is reported, with idle and frozen tasks as special cases.
+    private static char StateLetter(ulong state, ulong exit)
+    {
+        const ulong Reported = 0x7f, Idle = 0x402, Uninterruptible = 2, RtLockWait = 0x1000, Frozen = 0x8000;
+        ulong shown = (state | exit) & Reported;
+        if (state == Idle)
+            shown = Reported + 1;
+        else if ((state & (RtLockWait | Frozen)) != 0)
+            shown = Uninterruptible;
+        return "RSDTtXZPI"[shown == 0 ? 0 : BitOperations.Log2(shown) + 1];
+    }
+
+    private static string Text(ReadOnlySpan<byte> bytes)
+    {
+        int nul = bytes.IndexOf((byte)0);
+        return string.Concat(Encoding.Latin1.GetString(nul >= 0 ? bytes[..nul] : bytes).Select(c => c is >= ' ' and < (char)0x7f ? c : '?'));
+    }
+}

@@ -1,0 +1,191 @@
+using System.Collections.Concurrent;
+
+namespace Vmcore.Kernel.Types;
+
+/// <summary>Makes <see cref="KernelType"/>s of BTF, each when first asked for. Module's BTF goes on where that of the kernel ends: ids and strings below are the kernel's.</summary>
+internal sealed class BtfTypeFactory
+{
+    private const int MaxTags = 16;
+    private const long MaxSize = 1 << 26;
+
+    private readonly BtfBlob _blob;
+    private readonly BtfTypeFactory? _kernel;
+    private readonly ConcurrentDictionary<uint, KernelType> _types = new();
+    private readonly Lazy<Dictionary<string, List<uint>>> _names;
+    private readonly uint _firstId;
+    private readonly uint _firstString;
+
+    internal BtfTypeFactory(BtfBlob blob, BtfTypeFactory? kernel = null)
+    {
+        _blob = blob;
+        _kernel = kernel;
+        _firstId = kernel is null ? 0 : kernel._firstId + (uint)kernel._blob.Count;
+        _firstString = kernel is null ? 0 : kernel._firstString + (uint)kernel._blob.StringsLength;
+        _names = new(IndexNames);
+    }
+
+    /// <summary>All own types of a name: structs, unions, enums, typedefs, integers, variables.</summary>
+    internal IEnumerable<KernelType> Named(string name) => _names.Value.TryGetValue(name, out List<uint>? ids) ? ids.Select(Get) : [];
+
+    /// <summary>The type of a variable; null if BTF does not describe it (most kernels describe those of each CPU only).</summary>
+    internal KernelType? Variable(string name)
+    {
+        foreach (uint id in _names.Value.GetValueOrDefault("var " + name, []))
+            return Get(_blob[id - _firstId].SizeOrType);
+        return null;
+    }
+
+    /// <summary>The type with an id; void for ids that do not exist.</summary>
+    internal KernelType Get(uint id)
+    {
+        if (id == 0)
+            return KernelType.Void;
+        if (_kernel is not null && id <= _firstId)
+            return _kernel.Get(id);
+        return _types.TryGetValue(id, out KernelType? known) ? known : _types.GetOrAdd(id, Make(id));
+    }
+
+    private Dictionary<string, List<uint>> IndexNames()
+    {
+        Dictionary<string, List<uint>> names = new(StringComparer.Ordinal);
+        for (uint i = 1; i <= (uint)_blob.Count; i++)
+        {
+            BtfType type = _blob[i];
+            bool isVariable = type.Kind == BtfKind.Variable;
+            if (!isVariable && type.Kind is not (BtfKind.Struct or BtfKind.Union or BtfKind.Enum or BtfKind.Enum64 or BtfKind.Typedef or BtfKind.Int or BtfKind.Float))
+                continue;
+            string name = String(type.NameOffset);
+            if (name.Length == 0)
+                continue;
+            name = isVariable ? "var " + name : type.Kind is BtfKind.Int ? Common(name) : name;
+            if (!names.TryGetValue(name, out List<uint>? ids))
+                names.Add(name, ids = []);
+            ids.Add(_firstId + i);
+        }
+
+        return names;
+    }
+
+    private string String(uint offset) => _kernel is not null && offset < _firstString ? _kernel.String(offset) : _blob.String(offset - _firstString);
+
+    // Tags say what a pointer points to (user memory, RCU); C knows nothing of them.
+    private KernelType Make(uint id)
+    {
+        BtfType type = _blob[id - _firstId];
+        for (int i = 0; type.Kind is BtfKind.TypeTag or BtfKind.DeclarationTag; i++)
+        {
+            uint next = type.SizeOrType;
+            if (i == MaxTags || (_kernel is not null && next <= _firstId))
+                return i == MaxTags ? KernelType.Void : _kernel!.Get(next);
+            type = _blob[next - _firstId];
+        }
+
+        string name = String(type.NameOffset);
+        return type.Kind switch
+        {
+            BtfKind.Int => Integer(type, Common(name)),
+            BtfKind.Float => new(KernelTypeKind.Float, name, Size(type)),
+            BtfKind.Pointer => new(KernelTypeKind.Pointer, "", sizeof(ulong), To(type.SizeOrType)),
+            BtfKind.Array => new(KernelTypeKind.Array, "", null, To(_blob.DataWord(type, 0))) { Length = _blob.DataWord(type, 2) is > 0 and var n ? n : null },
+            BtfKind.Struct or BtfKind.Union => new(type.Kind == BtfKind.Struct ? KernelTypeKind.Struct : KernelTypeKind.Union, name, Size(type), members: () => Members(type)),
+            BtfKind.Forward => new(type.KindFlag ? KernelTypeKind.Union : KernelTypeKind.Struct, name) { IsComplete = false },
+            BtfKind.Enum or BtfKind.Enum64 => new(KernelTypeKind.Enum, name, Size(type), enumerators: () => Enumerators(type)) { IsSigned = EnumIsSigned(type) },
+            BtfKind.Typedef => new(KernelTypeKind.Typedef, name, null, To(type.SizeOrType)),
+            BtfKind.Const => new(KernelTypeKind.Const, "", null, To(type.SizeOrType)),
+            BtfKind.Volatile => new(KernelTypeKind.Volatile, "", null, To(type.SizeOrType)),
+            BtfKind.Restrict => new(KernelTypeKind.Restrict, "", null, To(type.SizeOrType)),
+            BtfKind.FunctionPrototype => Function(type),
+            BtfKind.Function or BtfKind.Variable => Get(type.SizeOrType < id ? type.SizeOrType : 0),
+            _ => KernelType.Void,
+        };
+    }
+
+    private Func<KernelType> To(uint id) => () => Get(id);
+
+    private static long? Size(BtfType type) => type.SizeOrType <= MaxSize ? type.SizeOrType : null;
+
+    private KernelType Integer(BtfType type, string name)
+    {
+        const uint Signed = 1, Boolean = 4;
+        uint encoding = _blob.DataWord(type, 0) >> 24 & 0xf;
+        KernelTypeKind kind = (encoding & Boolean) != 0 ? KernelTypeKind.Boolean
+            : name is "char" or "signed char" or "unsigned char" ? KernelTypeKind.Character : KernelTypeKind.Integer;
+
+        // The compiler's plain char is signed, but BTF does not always say so.
+        return new(kind, name, type.SizeOrType is 1 or 2 or 4 or 8 or 16 ? type.SizeOrType : null) { IsSigned = (encoding & Signed) != 0 || name == "char" };
+    }
+
+    private KernelType Function(BtfType type)
+    {
+        // A last parameter without name and type stands for "...".
+        bool variadic = type.Length > 0 && _blob.DataWord(type, (2 * type.Length) - 1) == 0;
+        int count = variadic ? type.Length - 1 : type.Length;
+        return new(KernelTypeKind.Function, "", null, To(type.SizeOrType), () => Parameters(type, count)) { IsVariadic = variadic };
+    }
+
+    private KernelTypeMember[] Parameters(BtfType type, int count)
+    {
+        var list = new KernelTypeMember[count];
+        for (int i = 0; i < count; i++)
+            list[i] = new(String(_blob.DataWord(type, 2 * i)), Get(_blob.DataWord(type, (2 * i) + 1)), 0, 0);
+        return list;
+    }
+
+    private KernelTypeMember[] Members(BtfType type)
+    {
+        var list = new KernelTypeMember[type.Length];
+        for (int i = 0; i < list.Length; i++)
+        {
+            uint word = _blob.DataWord(type, (3 * i) + 2);
+            list[i] = new(String(_blob.DataWord(type, 3 * i)), Get(_blob.DataWord(type, (3 * i) + 1)), type.KindFlag ? word & 0xffffff : word, type.KindFlag ? (int)(word >> 24) : 0);
+        }
+
+        return list;
+    }
+
+    private static int EnumWords(BtfType type) => type.Kind == BtfKind.Enum64 ? 3 : 2;
+
+    // Kernels before 6.1 say nothing of the sign: it is then that of the values.
+    private bool EnumIsSigned(BtfType type)
+    {
+        if (type.KindFlag)
+            return true;
+        if (type.Kind == BtfKind.Enum64)
+            return false;
+        for (int i = 0; i < type.Length; i++)
+        {
+            if ((int)_blob.DataWord(type, (2 * i) + 1) < 0)
+                return true;
+        }
+
+        return false;
+    }
+
+    private KernelEnumerator[] Enumerators(BtfType type)
+    {
+        bool signed = EnumIsSigned(type);
+        var list = new KernelEnumerator[type.Length];
+        for (int i = 0; i < list.Length; i++)
+        {
+            uint low = _blob.DataWord(type, (i * EnumWords(type)) + 1);
+            long value = type.Kind == BtfKind.Enum64 ? (long)((ulong)_blob.DataWord(type, (3 * i) + 2) << 32 | low) : signed ? (int)low : low;
+            list[i] = new(String(_blob.DataWord(type, i * EnumWords(type))), value);
+        }
+
+        return list;
+    }
+
+    // The compiler writes out what people shorten.
+    private static string Common(string name) => name switch
+    {
+        "_Bool" => "bool",
+        "short int" => "short",
+        "short unsigned int" => "unsigned short",
+        "long int" => "long",
+        "long unsigned int" => "unsigned long",
+        "long long int" => "long long",
+        "long long unsigned int" => "unsigned long long",
+        "__int128 unsigned" => "unsigned __int128",
+        _ => name,
+    };
+}

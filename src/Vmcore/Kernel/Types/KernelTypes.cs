@@ -1,0 +1,89 @@
+namespace Vmcore.Kernel.Types;
+
+/// <summary>The types of the crashed kernel by their C names, also those of its modules.</summary>
+/// <remarks>Safe for several threads at once.</remarks>
+public sealed class KernelTypes
+{
+    private readonly BtfTypeFactory _kernel;
+    private readonly Lazy<IReadOnlyList<BtfTypeFactory>> _modules;
+
+    internal KernelTypes(BtfTypes types, Func<IReadOnlyList<byte[]>>? modules = null)
+    {
+        _kernel = new(types.Blob);
+        _modules = new(() => Factories(modules));
+    }
+
+    /// <summary>Makes the types of BTF accessible by name.</summary>
+    /// <param name="types">The kernel's own BTF.</param>
+    public static KernelTypes From(BtfTypes types) => new(types);
+
+    /// <summary>Finds a type by the name that C gives it: <c>struct page</c>, <c>unsigned long</c>, <c>const char *</c>, <c>struct list_head *[2]</c>.</summary>
+    /// <param name="name">The name. A bare word may be a typedef, and if there is none of that name a struct, union or enum.</param>
+    /// <param name="problem">One clause on why there is no such type; null if there is.</param>
+    /// <returns>The type; null if there is none.</returns>
+    public KernelType? Find(string name, out string? problem) => new TypeNameParser(this, name).ParseAll(out problem);
+
+    /// <summary>Finds a type by the name that C gives it.</summary>
+    /// <param name="name">The name.</param>
+    /// <returns>The type; null if there is none.</returns>
+    public KernelType? Find(string name) => Find(name, out _);
+
+    /// <summary>The type of a variable of the kernel.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="isPerCpu">True if the symbol's value is an offset in the area of each CPU.</param>
+    /// <returns>The type; null if it is not known: BTF of most kernels describes per-cpu variables only.</returns>
+    public KernelType? VariableType(string name, out bool isPerCpu)
+    {
+        isPerCpu = false;
+        if (_kernel.Variable(name) is { } type)
+        {
+            isPerCpu = true;
+            return type;
+        }
+
+        return WellKnownVariables.TypeOf(name) is { } known ? Find(known) : null;
+    }
+
+    /// <summary>Finds a type of one kind by its own name.</summary>
+    /// <param name="kind">Struct, union, enum, typedef or a base type.</param>
+    /// <param name="name">The name without a keyword.</param>
+    internal KernelType? FindNamed(KernelTypeKind kind, string name) =>
+        Named(name).FirstOrDefault(t => t.Kind == kind && t.IsComplete);
+
+    /// <summary>Finds an integer, a float, or a typedef.</summary>
+    internal KernelType? FindBare(string name)
+    {
+        KernelType? second = null;
+        foreach (KernelType type in Named(name))
+        {
+            if (!type.IsComposite && type.Kind != KernelTypeKind.Enum)
+                return type;
+            second ??= type;
+        }
+
+        return second;
+    }
+
+    private IEnumerable<KernelType> Named(string name)
+    {
+        foreach (KernelType type in _kernel.Named(name))
+            yield return type;
+        foreach (BtfTypeFactory module in _modules.Value)
+        {
+            foreach (KernelType type in module.Named(name))
+                yield return type;
+        }
+    }
+
+    private List<BtfTypeFactory> Factories(Func<IReadOnlyList<byte[]>>? modules)
+    {
+        List<BtfTypeFactory> list = [];
+        foreach (byte[] bytes in modules?.Invoke() ?? [])
+        {
+            if (BtfBlob.TryParse(bytes, out _) is { } blob)
+                list.Add(new(blob, _kernel));
+        }
+
+        return list;
+    }
+}

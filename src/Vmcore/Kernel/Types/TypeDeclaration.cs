@@ -1,0 +1,108 @@
+using System.Globalization;
+using System.Text;
+
+namespace Vmcore.Kernel.Types;
+
+/// <summary>Writes what C's headers say of a type: a struct with its members, an enum with its values.</summary>
+public static class TypeDeclaration
+{
+    private const int MaxDepth = 12;
+    private const int MaxLines = 100_000;
+    private const int OffsetColumn = 56;
+
+    /// <summary>The declaration of a type.</summary>
+    /// <param name="type">The type; structs behind a typedef are written out too if they have no name of their own.</param>
+    /// <param name="withOffsets">True to say offset and size of each member in bytes, as a comment.</param>
+    /// <returns>Lines without a trailing newline or semicolon.</returns>
+    public static string Write(KernelType type, bool withOffsets)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        var text = new StringBuilder();
+        int lines = 0;
+        if (type.Kind == KernelTypeKind.Typedef)
+        {
+            KernelType target = type.Target;
+            text.Append("typedef ");
+            if (target.Name.Length == 0 && HasBody(target))
+            {
+                Body(text, target, 0, 0, withOffsets, ref lines);
+                text.Append(' ').Append(type.Name);
+            }
+            else
+            {
+                text.Append(TypeNames.Declare(target, type.Name));
+            }
+        }
+        else if (HasBody(type))
+        {
+            Body(text, type, 0, 0, withOffsets, ref lines);
+        }
+        else
+        {
+            text.Append(TypeNames.Name(type));
+        }
+
+        return text.ToString();
+    }
+
+    private static bool HasBody(KernelType type) => (type.IsComposite && type.IsComplete) || type.Kind == KernelTypeKind.Enum;
+
+    private static void Body(StringBuilder text, KernelType type, int depth, long offset, bool withOffsets, ref int lines)
+    {
+        string keyword = TypeNames.Base(type);
+        text.Append(type.Name.Length > 0 ? keyword : keyword[..keyword.IndexOf(' ', StringComparison.Ordinal)]).Append(" {\n");
+        foreach (KernelEnumerator value in type.Enumerators)
+            text.Append('\t', depth + 1).Append(value.Name).Append(" = ").Append(type.IsSigned ? value.Value.ToString(CultureInfo.InvariantCulture) : ((ulong)value.Value).ToString(CultureInfo.InvariantCulture)).Append(",\n");
+        foreach (KernelTypeMember member in type.Members)
+        {
+            if (++lines > MaxLines)
+                break;
+            Member(text, member, depth + 1, offset, withOffsets, ref lines);
+        }
+
+        if (withOffsets && depth == 0 && type.Size is { } size)
+            text.Append(CultureInfo.InvariantCulture, $"\n\t/* size: {size}, members: {type.Members.Count} */\n");
+        text.Append('\t', depth).Append('}');
+    }
+
+    private static void Member(StringBuilder text, KernelTypeMember member, int depth, long start, bool withOffsets, ref int lines)
+    {
+        int from = text.Length;
+        long offset = start + member.BitOffset;
+        text.Append('\t', depth);
+
+        // An anonymous type can only be shown where it stands; an array or a pointer of it too.
+        KernelType inner = member.Type;
+        for (int i = 0; i < MaxDepth && inner.Kind is KernelTypeKind.Array or KernelTypeKind.Pointer or KernelTypeKind.Const or KernelTypeKind.Volatile; i++)
+            inner = inner.Target;
+        if (inner.Name.Length == 0 && HasBody(inner) && depth < MaxDepth)
+        {
+            string whole = TypeNames.Declare(member.Type, member.Name), name = TypeNames.Base(inner);
+            int at = whole.IndexOf(name, StringComparison.Ordinal);
+            text.Append(whole[..at]);
+            Body(text, inner, depth, member.Type.IsComposite ? offset : 0, withOffsets, ref lines);
+            text.Append(whole[(at + name.Length)..]);
+            from = text.ToString(from, text.Length - from).LastIndexOf('\n') + 1 + from;
+        }
+        else
+        {
+            text.Append(TypeNames.Declare(member.Type, member.Name));
+        }
+
+        if (member.BitWidth > 0)
+            text.Append(CultureInfo.InvariantCulture, $" : {member.BitWidth}");
+        text.Append(';');
+        if (withOffsets)
+        {
+            const int TabWidth = 8;
+            int width = text.Length - from + ((TabWidth - 1) * depth);
+            text.Append(' ', Math.Max(1, OffsetColumn - width));
+            if (member.BitWidth > 0)
+                text.Append(CultureInfo.InvariantCulture, $"/* {offset / 8,5}:{offset % 8} {member.BitWidth,3} bits */");
+            else
+                text.Append(CultureInfo.InvariantCulture, $"/* {offset / 8,5} {member.Type.Size ?? 0,5} */");
+        }
+
+        text.Append('\n');
+    }
+}
