@@ -35,6 +35,9 @@ public sealed record CrashDumpOptions
 
     /// <summary>Ranges that are pmem whatever the dump says, in bytes.</summary>
     public IReadOnlyList<PhysicalRange> PmemRanges { get; init; } = [];
+
+    /// <summary>True to map nothing: <c>/proc/vmcore</c> is read like any other file.</summary>
+    public bool NoMapping { get; init; }
 }
 
 /// <summary>
@@ -85,6 +88,9 @@ public sealed class CrashDump : IDisposable
 
     /// <summary>True if the file is a flattened stream.</summary>
     public bool IsFlattened { get; private set; }
+
+    /// <summary>True if the file is mapped, as only <c>/proc/vmcore</c> is; false if it is read.</summary>
+    public bool IsMapped => _source is MappedSource { IsMapped: true };
 
     /// <summary>True if the file says that it was cut short, or is shorter than its headers say.</summary>
     public bool IsIncomplete { get; private set; }
@@ -173,7 +179,8 @@ public sealed class CrashDump : IDisposable
     /// <param name="options">Options; null for none.</param>
     /// <exception cref="FileAccessException">The file cannot be opened or read.</exception>
     /// <exception cref="DumpFormatException">The file is of no known format, or damaged beyond use.</exception>
-    public static CrashDump Open(string path, CrashDumpOptions? options = null) => Open(FileSource.Open(path), options);
+    public static CrashDump Open(string path, CrashDumpOptions? options = null) =>
+        Open(options is { NoMapping: true } ? FileSource.Open(path) : MappedSource.OpenBest(path), options);
 
     /// <summary>Opens a source; the dump owns it from then on.</summary>
     /// <param name="source">The bytes of the file.</param>

@@ -29,7 +29,7 @@ internal static class DebugText
                 text.Append("  ").Append(line).Append('\n');
         }
 
-        text.Append(CultureInfo.InvariantCulture, $"page_size    : {dump.Memory.PageSize}\n");
+        text.Append(CultureInfo.InvariantCulture, $"input        : {(dump.IsMapped ? "mapped" : "read")}\npage_size    : {dump.Memory.PageSize}\n");
         if (dump.Kernel is { } kernel)
             text.Append(CultureInfo.InvariantCulture, $"phys_base    : {kernel.PhysicalBase:x}\npage tables  : {kernel.Memory.Levels} levels\n");
         text.Append(CultureInfo.InvariantCulture, $"max_mapnr    : {dump.Memory.MaxPfn:x}\n");

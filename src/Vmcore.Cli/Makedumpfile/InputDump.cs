@@ -13,7 +13,7 @@ internal static class InputDump
     internal static CrashDump? Open(MakedumpfileOptions options, Messages messages)
     {
         byte[]? given = options.VmcoreInfoFile is { } file ? ReadVmcoreInfo(file) : null;
-        CrashDump dump = CrashDump.Open(options.Input, new() { VmcoreInfo = given, PmemRanges = options.PmemRanges });
+        CrashDump dump = CrashDump.Open(options.Input, new() { VmcoreInfo = given, PmemRanges = options.PmemRanges, NoMapping = options.NoMapping });
         foreach (string problem in dump.Problems)
             messages.Line(MessageKind.Error, problem);
         if (given is null || CheckRelease(options, dump, given) is not { } mismatch)

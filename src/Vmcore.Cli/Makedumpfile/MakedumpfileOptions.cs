@@ -53,6 +53,8 @@ internal sealed class MakedumpfileOptions
 
     internal bool IncludePmemUserData { get; set; }
 
+    internal bool NoMapping { get; set; }
+
     internal int? Threads { get; set; }
 
     internal long? SizeLimit { get; set; }

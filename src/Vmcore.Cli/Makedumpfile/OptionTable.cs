@@ -33,6 +33,7 @@ internal static class OptionTable
             new("-f", "Overwrite DUMPFILE.", static (o, _) => o.Overwrite = true),
             new("-L SIZE", "Stop at SIZE bytes (K, M, G, T); the dump is marked incomplete.", static (o, value) => o.SizeLimit = OptionValues.Size("-L", value)),
             new("--num-threads N", "Threads that read and compress; 0 chooses by the number of cores (the default).", static (o, value) => o.Threads = Math.Max(0, OptionValues.Integer("--num-threads", value, int.MinValue, 1024))),
+            new("--non-mmap", "Read /proc/vmcore instead of mapping it, which is faster. Other files are always read.", static (o, _) => o.NoMapping = true),
             new("--dry-run", "Do everything but write.", static (o, _) => o.DryRun = true)),
         new(
             "Where the kernel's description comes from",
@@ -48,8 +49,7 @@ internal static class OptionTable
         new(
             "Accepted and without effect",
             new("-b ORDER", "Memory is bounded in any case.", static (_, value) => OptionValues.Integer("-b", value, 0, 20)),
-            new("--cyclic-buffer KB", "As -b.", static (_, value) => OptionValues.Integer("--cyclic-buffer", value, 0, int.MaxValue)),
-            new("--non-mmap", "Nothing is mapped.", static (_, _) => { })),
+            new("--cyclic-buffer KB", "As -b.", static (_, value) => OptionValues.Integer("--cyclic-buffer", value, 0, int.MaxValue))),
         new(
             "",
             new CommandOption("-x VMLINUX", "", static (_, _) => throw NotBuilt("-x", " vmcoreinfo in the core is enough for every kernel since 4.19; -i gives it where the core has none.")),

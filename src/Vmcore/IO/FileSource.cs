@@ -20,6 +20,9 @@ public sealed class FileSource : IByteSource
     /// <inheritdoc/>
     public long Length { get; }
 
+    /// <summary>The open file, for what else can be done with it.</summary>
+    internal SafeFileHandle Handle => _handle;
+
     /// <summary>Opens a file for reading.</summary>
     /// <param name="path">The path; it becomes the source's name as it is.</param>
     /// <exception cref="FileAccessException">The file is missing, is a directory or a pipe, or may not be read.</exception>
