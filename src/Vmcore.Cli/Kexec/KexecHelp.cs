@@ -28,6 +28,7 @@ internal static class KexecHelp
               --mem-max=ADDR        load to no higher address than this
               --hotplug             let the kernel update the ELF core header on hotplug
               --pass-memmap-cmdline describe the memory on the command line too
+              --noefi               start the capture kernel without the firmware's runtime services
               --serial=PORT         where the stub reports damaged memory: ttyS0 to ttyS3, or 0x3f8
           -d, --debug               print what is loaded; ask the kernel for messages
           -h, --help                print this
@@ -43,7 +44,7 @@ internal static class KexecHelp
               --json                print them as JSON
               --sysroot=DIR         take /proc and /sys from DIR, a tree captured elsewhere
 
-        Also accepted: --noefi --no-cma --args-linux --elf64-core-headers --reset-vga
+        Also accepted: --no-cma --args-linux --elf64-core-headers --reset-vga
         --console-vga --console-serial --serial-baud=N --reuse-video-type -x -y
         """);
 }

@@ -42,10 +42,10 @@ internal sealed class KexecOptions
         new("hotplug", "hotplug"),
         new("pass-memmap-cmdline", "pass-memmap-cmdline"),
         new("serial", "serial", true),
+        new("noefi", "noefi"),
 
         // Taken for the sake of services; they change nothing here.
-        new("noefi", "ignored"),
-        new("no-cma", "ignored"),
+                new("no-cma", "ignored"),
         new("args-linux", "ignored"),
         new("elf64-core-headers", "ignored"),
         new("reset-vga", "ignored"),

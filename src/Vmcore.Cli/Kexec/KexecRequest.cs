@@ -48,6 +48,7 @@ internal static class KexecRequest
             SkipChecks = options.Has("i"),
             Hotplug = options.Has("hotplug"),
             PassMemmap = options.Has("pass-memmap-cmdline"),
+            NoEfi = options.Has("noefi"),
             Debug = options.Has("d"),
             MemoryMin = Number(options, "mem-min") ?? 0,
             MemoryMax = Number(options, "mem-max") ?? ulong.MaxValue,

@@ -18,6 +18,7 @@ internal static class PlanJson
         MemoryNeeded = Hex(plan.Memory.Needed),
         MemoryReserved = Hex(plan.Memory.Reserved),
         MemoryNeededIsEstimate = plan.Memory.IsEstimate,
+        BounceBuffers = Hex(plan.Memory.BounceBuffers),
         Syscalls = [.. plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load")],
         Namespaces =
         [
@@ -31,6 +32,7 @@ internal static class PlanJson
         ],
         Entry = plan.Layout is null ? null : Hex(plan.Layout.Entry),
         Sha256 = plan.Layout is { Digest.Length: > 0 } layout ? layout.Digest : null,
+        HandsEfiOver = plan.Layout?.HandsEfiOver,
         ElfCoreHeader = plan.Layout is null ? null :
         [
             .. plan.Layout.Headers.Select(static h => new PlanHeader(
@@ -58,6 +60,8 @@ internal sealed record PlanDocument
 
     public required bool MemoryNeededIsEstimate { get; init; }
 
+    public required string BounceBuffers { get; init; }
+
     public required string[] Syscalls { get; init; }
 
     public required PlanNamespace[] Namespaces { get; init; }
@@ -67,6 +71,8 @@ internal sealed record PlanDocument
     public string? Entry { get; init; }
 
     public string? Sha256 { get; init; }
+
+    public bool? HandsEfiOver { get; init; }
 
     public PlanHeader[]? ElfCoreHeader { get; init; }
 

@@ -14,8 +14,8 @@ public readonly record struct InitramfsSize(ulong Bytes, bool IsEstimate)
     private static readonly byte[] Newc = "07070"u8.ToArray();
 
     /// <summary>
-    /// Measures an initramfs: any row of plain cpio archives (early microcode) and compressed ones. gzip is unpacked, xz
-    /// and zstd say their size in their headers mostly, lz4 counts its blocks; the rest is estimated.
+    /// Measures an initramfs: any row of plain cpio archives (early microcode) and compressed ones. gzip, xz and zstd say
+    /// their size mostly, lz4 counts its blocks; the rest is estimated.
     /// </summary>
     public static InitramfsSize Measure(ReadOnlyMemory<byte> initramfs)
     {
@@ -83,12 +83,20 @@ public readonly record struct InitramfsSize(ulong Bytes, bool IsEstimate)
     private static bool TryHex(ReadOnlySpan<byte> text, out uint value) =>
         uint.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value);
 
+    // ISIZE, the last four bytes (RFC 1952 section 2.3.1), if they can be that: behind padding or another archive they are not.
     private static ulong? GzipSize(ReadOnlyMemory<byte> bytes)
+    {
+        ulong last = bytes.Length < 18 ? 0 : BinaryPrimitives.ReadUInt32LittleEndian(bytes.Span[^4..]);
+        // What archives shrink to: less than to half of it, and never to a hundredth.
+        return last >= 2 * (ulong)bytes.Length && last <= 100 * (ulong)bytes.Length ? last : UnpackedSize(bytes);
+    }
+
+    private static ulong? UnpackedSize(ReadOnlyMemory<byte> bytes)
     {
         ulong total = 0;
         try
         {
-            using var stream = new GZipStream(new MemoryStream(bytes.ToArray(), writable: false), CompressionMode.Decompress);
+            using var stream = new GZipStream(new MemoryReader(bytes), CompressionMode.Decompress);
             byte[] buffer = new byte[1 << 16];
             for (int count; (count = stream.Read(buffer, 0, buffer.Length)) > 0 && total < 1UL << 36;)
                 total += (ulong)count;

@@ -27,6 +27,9 @@ internal sealed record BootParamsRequest
     /// <summary>Physical address of the ACPI root pointer; 0 to let the kernel look for it.</summary>
     public ulong AcpiRsdp { get; init; }
 
+    /// <summary>What the kernel needs to go on with EFI; null for a kernel without.</summary>
+    public EfiHandOff? Efi { get; init; }
+
     /// <summary>Seed for the random number generator; may be empty.</summary>
     public ReadOnlyMemory<byte> RandomSeed { get; init; }
 }
@@ -40,12 +43,18 @@ internal static class BootParams
     private const int HeaderStart = 0x1f1;
     private const int PageSize = 4096;
     private const uint SetupE820Ext = 1;
+    private const uint SetupEfi = 4;
     private const uint SetupRngSeed = 9;
     private const int NodeHeader = 16;
 
+    // Four addresses that are used and eight that are not (struct efi_setup_data).
+    private const int EfiSetupSize = 12 * 8;
+    private const int EfiDescriptorSize = 40;
+
     /// <summary>Bytes of the segment for these lengths; the memory map may grow by the cut at the ELF core header.</summary>
-    public static int SizeOf(int commandLine, int e820Entries, int seed) =>
+    public static int SizeOf(int commandLine, int e820Entries, int seed, EfiHandOff? efi) =>
         PageSize + Align16(commandLine)
+        + (efi is null ? 0 : Align16(NodeHeader + EfiSetupSize) + Align16(efi.Regions.Count * EfiDescriptorSize))
         + (e820Entries > E820InPage ? Align16(NodeHeader + ((e820Entries - E820InPage) * 20)) : 0)
         + (seed > 0 ? Align16(NodeHeader + seed) : 0);
 
@@ -55,13 +64,11 @@ internal static class BootParams
     /// <summary>Builds the segment.</summary>
     public static byte[] Build(BootParamsRequest request)
     {
-        byte[] bytes = new byte[SizeOf(request.CommandLine.Length, request.Memory.Count, request.RandomSeed.Length)];
+        byte[] bytes = new byte[SizeOf(request.CommandLine.Length, request.Memory.Count, request.RandomSeed.Length, request.Efi)];
         Span<byte> page = bytes.AsSpan(0, PageSize);
         SetScreen(page, request.Running.Span);
         request.SetupHeader.Span.CopyTo(page[HeaderStart..]);
         BinaryPrimitives.WriteUInt64LittleEndian(page[0x70..], request.AcpiRsdp);
-        // EFI stays out: the capture kernel needs no firmware calls, and a crashed machine is no place for them.
-        page[0x1c0..0x1e0].Clear();
         page[0x210] = 0xd0;
         page[0x211] = 1;
         Split(page, 0x218, 0xc0, request.Initrd.IsEmpty ? 0 : request.Initrd.Start);
@@ -95,7 +102,38 @@ internal static class BootParams
             chain = AddNode(bytes, ref at, request.Address, chain, SetupRngSeed, request.RandomSeed.Length);
         }
 
+        if (request.Efi is { } efi)
+        {
+            Span<byte> data = bytes.AsSpan(at + NodeHeader);
+            BinaryPrimitives.WriteUInt64LittleEndian(data, efi.Vendor);
+            BinaryPrimitives.WriteUInt64LittleEndian(data[8..], efi.Runtime);
+            BinaryPrimitives.WriteUInt64LittleEndian(data[16..], efi.Tables);
+            BinaryPrimitives.WriteUInt64LittleEndian(data[24..], efi.Smbios);
+            chain = AddNode(bytes, ref at, request.Address, chain, SetupEfi, EfiSetupSize);
+            SetEfi(bytes, at, request.Address, efi);
+        }
+
         BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(0x250), chain);
+    }
+
+    // efi_info as the running kernel got it, but with a memory map of the runtime regions alone, which say where they are mapped.
+    private static void SetEfi(byte[] bytes, int at, ulong address, EfiHandOff efi)
+    {
+        Span<byte> info = bytes.AsSpan(EfiHandOff.InfoOffset, EfiHandOff.InfoSize);
+        efi.Info.Span.CopyTo(info);
+        BinaryPrimitives.WriteInt32LittleEndian(info[8..], EfiDescriptorSize);
+        Split(info, 16, 28, address + (ulong)at);
+        BinaryPrimitives.WriteInt32LittleEndian(info[20..], efi.Regions.Count * EfiDescriptorSize);
+        foreach (EfiRuntimeRegion region in efi.Regions)
+        {
+            Span<byte> descriptor = bytes.AsSpan(at, EfiDescriptorSize);
+            BinaryPrimitives.WriteUInt32LittleEndian(descriptor, region.Type);
+            BinaryPrimitives.WriteUInt64LittleEndian(descriptor[8..], region.Physical);
+            BinaryPrimitives.WriteUInt64LittleEndian(descriptor[16..], region.Virtual);
+            BinaryPrimitives.WriteUInt64LittleEndian(descriptor[24..], region.Pages);
+            BinaryPrimitives.WriteUInt64LittleEndian(descriptor[32..], region.Attribute);
+            at += EfiDescriptorSize;
+        }
     }
 
     private static ulong AddNode(byte[] bytes, ref int at, ulong address, ulong next, uint type, int length)

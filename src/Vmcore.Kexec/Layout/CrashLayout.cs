@@ -24,6 +24,8 @@ internal static class CrashLayout
         WarnOfGaps(machine, warnings);
         bool hotplug = AllowHotplug(machine, options, headers, warnings);
 
+        EfiHandOff? efi = options.NoEfi || !kernel.TakesEfi ? null : machine.Efi;
+
         PhysicalRange kernelMemory = PlaceKernel(region, kernel);
         ulong top = Numbers.AlignDown(region.End, Page);
         PhysicalRange initrdMemory = initrd.IsEmpty ? default : Take(ref top, (ulong)initrd.Length, region, kernel, initrd);
@@ -34,10 +36,10 @@ internal static class CrashLayout
         PhysicalRange headerMemory = Take(ref top, headerSize, region, kernel, initrd);
 
         IReadOnlyList<E820Entry> memory = E820Map.Build(machine.Iomem, headerMemory);
-        CaptureCommandLine line = CaptureCommandLine.Build(machine, options, Extra(machine, options, memory, headerMemory), kernel.CommandLineLimit);
+        CaptureCommandLine line = CaptureCommandLine.Build(machine, options, Extra(machine, options, memory, headerMemory, efi is not null), kernel.CommandLineLimit);
         byte[] lineBytes = line.ToBytes();
         PhysicalRange paramsMemory = Take(
-            ref top, (ulong)BootParams.SizeOf(lineBytes.Length, memory.Count, options.RandomSeed.Length), region, kernel, initrd);
+            ref top, (ulong)BootParams.SizeOf(lineBytes.Length, memory.Count, options.RandomSeed.Length, efi), region, kernel, initrd);
         PhysicalRange stubMemory = Take(ref top, CrashStub.MemorySize, region, kernel, initrd);
         if (stubMemory.Start < kernelMemory.End)
             throw TooSmall(region, kernel, initrd);
@@ -51,6 +53,7 @@ internal static class CrashLayout
             Memory = memory,
             Running = machine.BootParams,
             AcpiRsdp = machine.AcpiRsdp,
+            Efi = efi,
             RandomSeed = options.RandomSeed,
         });
 
@@ -66,7 +69,7 @@ internal static class CrashLayout
             stubMemory.Start,
             kernelMemory.Start + 0x200,
             paramsMemory.Start,
-            [.. segments.Where(static s => s.IsVerified).Select(static s => s.Memory)],
+            [.. segments.Where(static s => s.IsVerified).Select(static s => s.Verified)],
             digest,
             options.SerialPort));
         segments.Add(new("stub", stub.Code, stubMemory, false));
@@ -79,6 +82,7 @@ internal static class CrashLayout
             Memory = memory,
             CommandLine = line,
             Digest = options.SkipChecks ? "" : string.Concat(digest.Select(static w => w.ToString("x8", CultureInfo.InvariantCulture))),
+            HandsEfiOver = efi is not null,
             AllowsHotplug = hotplug,
         };
         layout.Validate();
@@ -132,7 +136,7 @@ internal static class CrashLayout
         foreach (Segment segment in segments.Where(static s => s.IsVerified))
         {
             hash.Append(segment.Data.Span);
-            hash.AppendZeros(segment.Memory.Length - (ulong)segment.Data.Length);
+            hash.AppendZeros(segment.Verified.Length - (ulong)segment.Data.Length);
         }
 
         // As words, the way the stub compares them.
@@ -140,7 +144,7 @@ internal static class CrashLayout
         return [.. Enumerable.Range(0, digest.Length / 4).Select(i => BinaryPrimitives.ReadUInt32BigEndian(digest.AsSpan(i * 4)))];
     }
 
-    private static List<string> Extra(Machine machine, LoadOptions options, IReadOnlyList<E820Entry> memory, PhysicalRange header)
+    private static List<string> Extra(Machine machine, LoadOptions options, IReadOnlyList<E820Entry> memory, PhysicalRange header, bool handsEfiOver)
     {
         List<string> words = [];
         if (options.PassMemmap)
@@ -151,7 +155,7 @@ internal static class CrashLayout
         }
 
         // Without EFI there is no other way to the ACPI tables for kernels that do not look into boot_params.
-        if (machine is { IsEfi: true, AcpiRsdp: > 0 })
+        if (!handsEfiOver && machine is { IsEfi: true, AcpiRsdp: > 0 })
             words.Add($"acpi_rsdp={LoadPlanner.Hex(machine.AcpiRsdp)}");
         words.Add(string.Create(CultureInfo.InvariantCulture, $"elfcorehdr={header.Start >> 10}K"));
         return words;

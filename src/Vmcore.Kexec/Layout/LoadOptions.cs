@@ -62,6 +62,9 @@ public sealed record LoadOptions
     /// <summary>True to describe the memory on the command line too (memmap=exactmap).</summary>
     public bool PassMemmap { get; init; }
 
+    /// <summary>True to start the capture kernel without the firmware's runtime services.</summary>
+    public bool NoEfi { get; init; }
+
     /// <summary>True to ask the kernel for messages.</summary>
     public bool Debug { get; init; }
 

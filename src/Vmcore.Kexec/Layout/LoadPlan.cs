@@ -7,7 +7,12 @@ namespace Vmcore.Kexec;
 /// <param name="Data">Its content; the memory behind it is zero.</param>
 /// <param name="Memory">Where it goes, in bytes; whole pages.</param>
 /// <param name="IsVerified">True if the stub verifies it after the crash.</param>
-public sealed record Segment(string Name, ReadOnlyMemory<byte> Data, PhysicalRange Memory, bool IsVerified);
+public sealed record Segment(string Name, ReadOnlyMemory<byte> Data, PhysicalRange Memory, bool IsVerified)
+{
+    /// <summary>What the stub verifies: the pages with content, and the zeros that fill the last one; empty if it verifies nothing of it.</summary>
+    /// <remarks>The memory behind it is the kernel's to work in. It clears there what it needs clear, so that its content tells nothing.</remarks>
+    public PhysicalRange Verified => IsVerified ? new(Memory.Start, Memory.Start + Numbers.AlignUp((ulong)Data.Length, 4096)) : default;
+}
 
 /// <summary>What kexec_load is given.</summary>
 public sealed record LoadLayout
@@ -32,6 +37,9 @@ public sealed record LoadLayout
 
     /// <summary>SHA-256 that the stub expects, in hexadecimal; empty if it verifies nothing.</summary>
     public required string Digest { get; init; }
+
+    /// <summary>True if the capture kernel goes on with the firmware's runtime services.</summary>
+    public required bool HandsEfiOver { get; init; }
 
     /// <summary>True if the kernel may update the ELF core header on hotplug.</summary>
     public required bool AllowsHotplug { get; init; }
@@ -89,6 +97,6 @@ public sealed record LoadPlan
     /// <summary>What the operator should know if kexec_file_load does it.</summary>
     public required IReadOnlyList<string> FileWarnings { get; init; }
 
-    /// <summary>Bytes of memory that the capture kernel should have, and that it has.</summary>
-    public required (ulong Needed, ulong Reserved, bool IsEstimate) Memory { get; init; }
+    /// <summary>Memory that the capture kernel should have, and that it has.</summary>
+    public required MemoryNeed Memory { get; init; }
 }

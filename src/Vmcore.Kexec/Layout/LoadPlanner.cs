@@ -6,9 +6,6 @@ namespace Vmcore.Kexec;
 /// <summary>Decides what to load, and how. A pure function of what was read.</summary>
 public static class LoadPlanner
 {
-    /// <summary>Memory that a capture kernel takes besides itself and its initramfs, in bytes: the smallest regions that worked on Linux 6.1 and 6.12.</summary>
-    internal const ulong KernelOverhead = 20UL << 20;
-
     // What the kernel prepends: "elfcorehdr=0x" and 16 digits and a blank.
     private const int FileLoadReserve = 30;
 
@@ -28,19 +25,14 @@ public static class LoadPlanner
 
         List<string> warnings = [];
         PmemPolicy.Check(machine, options, warnings);
-        (ulong needed, ulong reserved, bool isEstimate) = Memory(regions, kernel, initrd);
-        if (needed > reserved)
-        {
-            warnings.Add(
-                $"The crash kernel has {Numbers.MiB(reserved)} and needs {(isEstimate ? "by a rough estimate " : "about ")}{Numbers.MiB(needed)} with this initramfs: "
-                + $"boot with crashkernel={Numbers.MiB(Numbers.AlignUp(needed, 16 << 20)).Replace(" MiB", "M", StringComparison.Ordinal)} or more, or make the initramfs smaller.");
-        }
-
         IReadOnlyList<LoadSyscall> order = Order(machine, options);
         LoadLayout? layout = order.Contains(LoadSyscall.Load) ? CrashLayout.Build(machine, kernel, initrd, options, warnings) : null;
         CaptureCommandLine? fileLine = order.Contains(LoadSyscall.FileLoad)
             ? CaptureCommandLine.Build(machine, options, [], Math.Max(0, kernel.CommandLineLimit - FileLoadReserve))
             : null;
+        var memory = MemoryNeed.Of(machine, kernel, initrd, (layout?.CommandLine ?? fileLine)?.Text ?? "");
+        if (memory.Warning is { } tooLittle)
+            warnings.Add(tooLittle);
         warnings.AddRange(layout?.CommandLine.Notes ?? fileLine?.Notes ?? []);
         return new()
         {
@@ -53,22 +45,13 @@ public static class LoadPlanner
             FileCommandLine = fileLine,
             Warnings = warnings,
             FileWarnings = PmemPolicy.FileLoadWarnings(machine, options),
-            Memory = (needed, reserved, isEstimate),
+            Memory = memory,
         };
     }
 
     /// <summary>The error for a machine that reserves no memory.</summary>
     public static KexecException NoRegion() => new(
         "Memory for crashkernel is not reserved: boot the kernel with crashkernel=256M (or what your machine needs) on its command line, then load again.", 1);
-
-    private static (ulong Needed, ulong Reserved, bool IsEstimate) Memory(IReadOnlyList<PhysicalRange> regions, KernelImage kernel, ReadOnlyMemory<byte> initrd)
-    {
-        InitramfsSize unpacked = InitramfsSize.Measure(initrd);
-        ulong reserved = 0;
-        foreach (PhysicalRange region in regions)
-            reserved += region.Length;
-        return (kernel.InitSize + (ulong)initrd.Length + unpacked.Bytes + KernelOverhead, reserved, unpacked.IsEstimate);
-    }
 
     private static IReadOnlyList<LoadSyscall> Order(Machine machine, LoadOptions options)
     {

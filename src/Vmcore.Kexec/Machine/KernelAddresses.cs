@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Text;
 using Vmcore.Memory;
 
@@ -12,7 +13,8 @@ public readonly record struct KernelText(PhysicalRange Physical, ulong Virtual);
 /// <summary>Reads the kernel's virtual layout from /proc/kallsyms and /proc/kcore.</summary>
 internal static class KernelAddresses
 {
-    private const ulong KernelMap = 0xffffffff80000000;
+    /// <summary>Lowest virtual address of the kernel's own mapping.</summary>
+    internal const ulong KernelMap = 0xffffffff80000000;
     private static readonly string[] Wanted = ["_text", "_stext", "_end", "devm_memmap_vmcore_head"];
 
     /// <summary>The addresses of the symbols that the loader needs; symbols that the kernel hides (address 0) are left out.</summary>
@@ -22,21 +24,19 @@ internal static class KernelAddresses
         using FileStream? file = root.TryOpen("/proc/kallsyms");
         if (file is null)
             return symbols;
+        // A hundred thousand lines and more: they are looked through as bytes, block by block, so that no line costs an object.
+        byte[] block = new byte[1 << 16];
+        int kept = 0;
         try
         {
-            using var reader = new StreamReader(file, Encoding.ASCII, detectEncodingFromByteOrderMarks: false, bufferSize: 1 << 16);
-            // Symbols of modules come last and are none of ours: 4 million lines are more than any kernel has.
-            for (int i = 0; i < 1 << 22 && symbols.Count < Wanted.Length && reader.ReadLine() is { } line; i++)
+            for (int count; symbols.Count < Wanted.Length && (count = file.Read(block, kept, block.Length - kept)) > 0;)
             {
-                int last = line.LastIndexOf(' ');
+                int end = kept + count, complete = block.AsSpan(0, end).LastIndexOf((byte)'\n') + 1;
                 foreach (string name in Wanted)
-                {
-                    if (line.Length - last - 1 == name.Length && line.EndsWith(name, StringComparison.Ordinal)
-                        && Numbers.TryParseHex(line.AsSpan(0, Math.Max(0, line.IndexOf(' ')))) is > 0 and { } address)
-                    {
-                        symbols.TryAdd(name, address);
-                    }
-                }
+                    Find(block.AsSpan(0, complete), name, symbols);
+                // The rest of a line that is longer than a block is no symbol.
+                kept = complete == 0 && end == block.Length ? 0 : end - complete;
+                block.AsSpan(end - kept, kept).CopyTo(block);
             }
         }
         catch (IOException)
@@ -47,16 +47,31 @@ internal static class KernelAddresses
         return symbols;
     }
 
+    // A line is "ffffffff81000000 T _text", and for a symbol of a module the module's name in brackets behind a tab.
+    private static void Find(ReadOnlySpan<byte> lines, string name, Dictionary<string, ulong> symbols)
+    {
+        Span<byte> wanted = stackalloc byte[64];
+        int length = Encoding.ASCII.GetBytes($" {name}\n", wanted);
+        int at = lines.IndexOf(wanted[..length]);
+        if (at < 0 || symbols.ContainsKey(name))
+            return;
+        ReadOnlySpan<byte> line = lines[(lines[..at].LastIndexOf((byte)'\n') + 1)..at];
+        int blank = line.IndexOf((byte)' ');
+        if (blank > 0 && ulong.TryParse(line[..blank], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong address) && address > 0)
+            symbols.Add(name, address);
+    }
+
     /// <summary>Reads the program headers of /proc/kcore: the direct map's base and, if it is there, the kernel's text.</summary>
     public static KcoreLayout ReadKcore(SystemRoot root)
     {
         // The program headers and the notes, which hold vmcoreinfo, lie in front of the memory.
         byte[] head = root.TryReadBytes("/proc/kcore", 1 << 19) ?? [];
         List<KcoreSegment> segments = [];
+        bool hasInfo = head.AsSpan().IndexOf("\nPAGESIZE="u8) >= 0;
         bool knowsPmem = head.AsSpan().IndexOf("SYMBOL(devm_memmap_vmcore_head)="u8) >= 0;
         int structPage = head.AsSpan().IndexOf("\nSIZE(page)=64\n"u8) >= 0 ? 64 : 0;
         if (head.Length < 64 || !head.AsSpan().StartsWith("\x7f"u8.ToArray().AsSpan()) || head[4] != 2)
-            return new(segments, knowsPmem, structPage);
+            return new(segments, hasInfo, knowsPmem, structPage);
         ulong offset = BinaryPrimitives.ReadUInt64LittleEndian(head.AsSpan(32));
         int size = BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(54));
         int count = BinaryPrimitives.ReadUInt16LittleEndian(head.AsSpan(56));
@@ -75,7 +90,7 @@ internal static class KernelAddresses
             }
         }
 
-        return new(segments, knowsPmem, structPage);
+        return new(segments, hasInfo, knowsPmem, structPage);
     }
 
     /// <summary>Joins the sources. Without one for the virtual address there is no text segment to describe.</summary>
@@ -83,14 +98,14 @@ internal static class KernelAddresses
     {
         if (iomem.KernelImage is not { } image)
             return null;
-        if (!symbols.TryGetValue("_text", out ulong text))
-            symbols.TryGetValue("_stext", out text);
-        symbols.TryGetValue("_end", out ulong end);
+        // The segment of kcore is exactly what is wanted: from _text to _end.
+        KcoreSegment segment = kcore.TextAt(image.Start);
+        ulong text = segment.Virtual, end = segment.Virtual + segment.Length;
         if (text < KernelMap)
         {
-            KcoreSegment segment = kcore.Segments.FirstOrDefault(s => s.Virtual >= KernelMap && s.Physical == image.Start);
-            text = segment.Virtual;
-            end = segment.Virtual + segment.Length;
+            if (!symbols.TryGetValue("_text", out text))
+                symbols.TryGetValue("_stext", out text);
+            symbols.TryGetValue("_end", out end);
         }
 
         if (text < KernelMap)
@@ -106,10 +121,14 @@ internal readonly record struct KcoreSegment(ulong Virtual, ulong Physical, ulon
 
 /// <summary>What /proc/kcore says.</summary>
 /// <param name="Segments">Its PT_LOADs.</param>
+/// <param name="HasInfo">True if it has a vmcoreinfo note.</param>
 /// <param name="KnowsPmem">True if its vmcoreinfo note has the key of the kernel's list of memmaps on pmem.</param>
 /// <param name="StructPageSize">Size of a struct page in bytes by that note; 0 if it does not say 64.</param>
-internal sealed record KcoreLayout(IReadOnlyList<KcoreSegment> Segments, bool KnowsPmem, int StructPageSize)
+internal sealed record KcoreLayout(IReadOnlyList<KcoreSegment> Segments, bool HasInfo, bool KnowsPmem, int StructPageSize)
 {
+    /// <summary>The segment of the kernel's text, which begins at this physical address; all zero if there is none.</summary>
+    public KcoreSegment TextAt(ulong physical) => Segments.FirstOrDefault(s => s.Virtual >= KernelAddresses.KernelMap && s.Physical == physical);
+
     /// <summary>Virtual address of physical address 0 in the direct map, or null if it is not to be seen.</summary>
     /// <remarks>KASLR places the direct map at a multiple of 1 GiB.</remarks>
     public ulong? PageOffset

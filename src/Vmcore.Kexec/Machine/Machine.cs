@@ -53,6 +53,12 @@ public sealed record Machine
     /// <summary>True if the machine was booted by EFI.</summary>
     public bool IsEfi { get; init; }
 
+    /// <summary>What the capture kernel needs to go on with EFI; null if the machine has none, or the kernel does not tell it.</summary>
+    public EfiHandOff? Efi { get; init; }
+
+    /// <summary>End of what the firmware (SRAT) says is memory or may become it, pmem included, in bytes; 0 if it does not say.</summary>
+    public ulong PossibleMemoryEnd { get; init; }
+
     /// <summary>True if it runs under Xen, where only kexec_load works.</summary>
     public bool IsXen { get; init; }
 

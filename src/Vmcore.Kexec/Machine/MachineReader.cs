@@ -19,17 +19,20 @@ public static class MachineReader
         if (iomem.IsHidden)
             throw new KexecException($"{iomemFile} hides its addresses: run as root.", 1);
 
-        IReadOnlyDictionary<string, ulong> symbols = KernelAddresses.ReadSymbols(root);
         KcoreLayout kcore = KernelAddresses.ReadKcore(root);
+        // The kernel takes its time to print all its symbols, and kcore mostly tells the same.
+        bool isTold = kcore.HasInfo && iomem.KernelImage is { } image && kcore.TextAt(image.Start).Length > 0;
+        IReadOnlyDictionary<string, ulong> symbols = isTold ? new Dictionary<string, ulong>(StringComparer.Ordinal) : KernelAddresses.ReadSymbols(root);
         byte[] bootParams = root.TryReadBytes("/sys/kernel/boot_params/data", 4096)
             ?? root.TryReadBytes("/sys/kernel/debug/boot_params/data", 4096) ?? [];
+        string commandLine = root.TryReadText("/proc/cmdline", 65536) ?? "";
         IReadOnlyList<PmemNamespace> namespaces = PmemReader.ReadNamespaces(root);
         PfnRangeSet ram = iomem.SystemRam;
         return new()
         {
             IsLive = root.IsLive,
             KernelRelease = root.TryReadText("/proc/sys/kernel/osrelease", 256) ?? "",
-            CommandLine = root.TryReadText("/proc/cmdline", 65536) ?? "",
+            CommandLine = commandLine,
             Iomem = iomem,
             CpuNotes = ReadCpuNotes(root),
             VmcoreInfo = ReadVmcoreInfo(root),
@@ -46,6 +49,8 @@ public static class MachineReader
             BootParams = bootParams.Length == 4096 ? bootParams : default,
             AcpiRsdp = ReadRsdp(root, bootParams),
             IsEfi = root.Exists("/sys/firmware/efi"),
+            Efi = EfiHandOff.Read(root, bootParams, commandLine),
+            PossibleMemoryEnd = AcpiSrat.EndOfMemory(root.TryReadBytes("/sys/firmware/acpi/tables/SRAT")),
             IsXen = root.TryReadText("/sys/hypervisor/type", 64) == "xen",
             Lockdown = ReadLockdown(root),
             IsLoadDisabled = root.TryReadText("/proc/sys/kernel/kexec_load_disabled", 64) == "1",
@@ -118,14 +123,7 @@ public static class MachineReader
     {
         if (bootParams.Length >= 0x78 && BinaryPrimitives.ReadUInt64LittleEndian(bootParams.AsSpan(0x70)) is > 0 and { } address)
             return address;
-        string[] lines = (root.TryReadText("/sys/firmware/efi/systab", 4096) ?? "").Split('\n');
-        foreach (string key in (string[])["ACPI20=", "ACPI="])
-        {
-            if (Array.Find(lines, l => l.StartsWith(key, StringComparison.Ordinal)) is { } line && Numbers.TryParse(line[key.Length..]) is { } value)
-                return value;
-        }
-
-        return 0;
+        return EfiHandOff.ReadTable(root, "ACPI20=", "ACPI=");
     }
 
     private static string ReadLockdown(SystemRoot root)

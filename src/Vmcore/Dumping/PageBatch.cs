@@ -11,7 +11,7 @@ internal sealed class PageBatch
 
     private readonly int _pageSize;
     private readonly byte[] _raw;
-    private readonly byte[] _packed;
+    private byte[]? _packed;
 
     internal PageBatch(int pageSize)
     {
@@ -21,7 +21,6 @@ internal sealed class PageBatch
         Sizes = new int[Capacity];
         Flags = new PageCodec[Capacity];
         _raw = new byte[Bytes];
-        _packed = new byte[Bytes];
     }
 
     /// <summary>Most pages.</summary>
@@ -40,7 +39,7 @@ internal sealed class PageBatch
     internal PageCodec[] Flags { get; }
 
     /// <summary>The blocks, one after the other.</summary>
-    internal ReadOnlySpan<byte> Packed => _packed.AsSpan(0, PackedLength);
+    internal ReadOnlySpan<byte> Packed => (_packed ?? _raw).AsSpan(0, PackedLength);
 
     /// <summary>Length of <see cref="Packed"/>.</summary>
     internal int PackedLength { get; private set; }
@@ -62,6 +61,13 @@ internal sealed class PageBatch
     {
         Unreadable = 0;
         Read(memory);
+        if (compressor is null)
+        {
+            CloseUp(dropZero);
+            return;
+        }
+
+        _packed ??= new byte[Bytes];
         int at = 0;
         for (int i = 0; i < Count; i++)
         {
@@ -70,15 +76,34 @@ internal sealed class PageBatch
             Flags[i] = PageCodec.None;
             if (!dropZero || !ZeroPage.IsZero(page))
             {
-                size = compressor is null ? 0 : compressor.Compress(page, _packed.AsSpan(at, _pageSize));
+                size = compressor.Compress(page, _packed.AsSpan(at, _pageSize));
                 if (size > 0)
-                    Flags[i] = compressor!.Codec;
+                    Flags[i] = compressor.Codec;
                 else
                     page.CopyTo(_packed.AsSpan(at, size = _pageSize));
             }
 
             Sizes[i] = size;
             at += size;
+        }
+
+        PackedLength = at;
+    }
+
+    /// <summary>Pages that are stored as they are stay where they were read to, but for the gaps that zero pages leave.</summary>
+    private void CloseUp(bool dropZero)
+    {
+        _packed = null;
+        int at = 0;
+        for (int i = 0; i < Count; i++)
+        {
+            Span<byte> page = _raw.AsSpan(i * _pageSize, _pageSize);
+            Flags[i] = PageCodec.None;
+            bool isDropped = dropZero && ZeroPage.IsZero(page);
+            Sizes[i] = isDropped ? 0 : _pageSize;
+            if (!isDropped && at != i * _pageSize)
+                page.CopyTo(_raw.AsSpan(at, _pageSize));
+            at += Sizes[i];
         }
 
         PackedLength = at;

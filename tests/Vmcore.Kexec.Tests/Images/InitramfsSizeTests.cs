@@ -24,6 +24,17 @@ public sealed class InitramfsSizeTests
     }
 
     [Fact]
+    public void Gzip_says_its_size_at_its_end_and_is_unpacked_if_that_cannot_be()
+    {
+        byte[] small = FakeKernel.Cpio(100), both = [.. FakeKernel.Gzip(FakeKernel.Cpio(2_000_000)), .. FakeKernel.Gzip(small)];
+        Assert.Equal(new((ulong)(FakeKernel.Cpio(2_000_000).Length + small.Length), false), InitramfsSize.Measure(both));
+        byte[] padded = [.. FakeKernel.Gzip(FakeKernel.Cpio(30_000)), .. new byte[100]];
+        Assert.Equal(new((ulong)FakeKernel.Cpio(30_000).Length, false), InitramfsSize.Measure(padded));
+        byte[] claimed = [0x1f, 0x8b, 8, 0, .. new byte[996], 0, 0x10, 0, 0];
+        Assert.Equal(new(4096, false), InitramfsSize.Measure(claimed));
+    }
+
+    [Fact]
     public void Xz_says_its_size_in_the_index()
     {
         // Index: indicator, 2 records of {unpadded size, uncompressed size}, padding; then CRC, footer.

@@ -56,12 +56,50 @@ public sealed class BootParamsTests
         Assert.Equal(0ul, BinaryPrimitives.ReadUInt64LittleEndian(page.AsSpan(ext)));
         for (int i = 0; i < 172; i++)
             Assert.Equal((ulong)(128 + i) << 12, BinaryPrimitives.ReadUInt64LittleEndian(page.AsSpan(ext + 16 + (i * 20))));
-        Assert.Equal(BootParams.SizeOf(6, 300, 32), page.Length);
+        Assert.Equal(BootParams.SizeOf(6, 300, 32, null), page.Length);
     }
+
+    [Fact]
+    public void Efi_goes_on_with_the_runtime_regions_where_they_are_mapped()
+    {
+        byte[] info = new byte[32];
+        info.AsSpan().Fill(0xbb);
+        "EL64"u8.CopyTo(info);
+        var efi = new EfiHandOff
+        {
+            Info = info,
+            Vendor = 0x7f000001,
+            Runtime = 0x7f000002,
+            Tables = 0x7f000003,
+            Smbios = 0x7f000004,
+            Regions = [new(5, 0x7f100000, 0xfffffffeff100000, 16, 0x800000000000000f), new(6, 0x7f200000, 0xfffffffeff200000, 3, 7)],
+        };
+        byte[] page = Build(130, running: true, efi);
+        Assert.Equal("EL64"u8.ToArray(), page[0x1c0..0x1c4]);
+        // Where the system table is, and the version of descriptors, are the firmware's.
+        Assert.Equal((0xbbbbbbbb, 0xbbbbbbbb, 0xbbbbbbbb), (Read32(page, 0x1c4), Read32(page, 0x1cc), Read32(page, 0x1d8)));
+        Assert.Equal((40u, 80u), (Read32(page, 0x1c8), Read32(page, 0x1d4)));
+        int map = (int)((Read32(page, 0x1d0) | ((ulong)Read32(page, 0x1dc) << 32)) - Address);
+        Assert.Equal(page.Length - 80, map);
+        Assert.Equal((6u, 0u), (Read32(page, map + 40), Read32(page, map + 44)));
+        ulong[] words = [.. Enumerable.Range(0, 4).Select(i => Read64(page, map + 48 + (i * 8)))];
+        Assert.Equal([0x7f200000ul, 0xfffffffeff200000, 3, 7], words);
+
+        int node = (int)(Read64(page, 0x250) - Address);
+        Assert.Equal((4u, 96u), (Read32(page, node + 8), Read32(page, node + 12)));
+        Assert.Equal([0x7f000001ul, 0x7f000002, 0x7f000003, 0x7f000004, 0], Enumerable.Range(0, 5).Select(i => Read64(page, node + 16 + (i * 8))));
+        int seed = (int)(Read64(page, node) - Address);
+        Assert.Equal((9u, 7), (Read32(page, seed + 8), page[seed + 16]));
+        int ext = (int)(Read64(page, seed) - Address);
+        Assert.Equal((1u, 40u), (Read32(page, ext + 8), Read32(page, ext + 12)));
+        Assert.Equal(BootParams.SizeOf(6, 130, 32, efi), page.Length);
+    }
+
+    private static ulong Read64(byte[] bytes, int offset) => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(offset));
 
     private static uint Read32(byte[] bytes, int offset) => BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(offset));
 
-    private static byte[] Build(int entries, bool running)
+    private static byte[] Build(int entries, bool running, EfiHandOff? efi = null)
     {
         byte[] old = new byte[running ? 4096 : 0];
         old.AsSpan().Fill(0xaa);
@@ -76,6 +114,7 @@ public sealed class BootParamsTests
             Memory = [.. Enumerable.Range(0, entries).Select(static i => new E820Entry(new((ulong)i << 12, ((ulong)i << 12) + 0x800), E820Type.Reserved))],
             Running = old,
             AcpiRsdp = 0xf59e0,
+            Efi = efi,
             RandomSeed = seed,
         });
     }

@@ -35,7 +35,9 @@ public sealed class LoadPlannerTests
         {
             Assert.True(segment.IsVerified);
             hash.AppendData(segment.Data.Span);
-            hash.AppendData(new byte[(int)segment.Memory.Length - segment.Data.Length]);
+            hash.AppendData(new byte[-segment.Data.Length & 4095]);
+            Assert.Equal(segment.Memory.Start, segment.Verified.Start);
+            Assert.InRange(segment.Verified.End, segment.Memory.Start + (ulong)segment.Data.Length, segment.Memory.End);
         }
 
         byte[] digest = hash.GetHashAndReset();
@@ -182,6 +184,66 @@ public sealed class LoadPlannerTests
         LoadPlan plan = Plan(TestTree.Stock().File("/sys/firmware/efi/systab", "ACPI20=0x7fbfa014\n"), new());
         Assert.Contains(" acpi_rsdp=0x7fbfa014 ", plan.Layout!.CommandLine.Text, StringComparison.Ordinal);
         Assert.Equal(0x7fbfa014ul, BinaryPrimitives.ReadUInt64LittleEndian(plan.Layout.Segments[3].Data.Span[0x70..]));
+    }
+
+    [Fact]
+    public void Efi_machines_hand_their_runtime_services_over()
+    {
+        LoadLayout layout = Plan(TestTree.Stock().Efi(), new()).Layout!;
+        Assert.True(layout.HandsEfiOver);
+        Assert.DoesNotContain("acpi_rsdp=", layout.CommandLine.Text, StringComparison.Ordinal);
+        ReadOnlySpan<byte> page = layout.Segments[3].Data.Span;
+        Assert.Equal(0x7fb7e014ul, BinaryPrimitives.ReadUInt64LittleEndian(page[0x70..]));
+        Assert.Equal("EL64"u8, page[0x1c0..0x1c4]);
+        Assert.Equal(0x7f9ee018u, BinaryPrimitives.ReadUInt32LittleEndian(page[0x1c4..]));
+        ulong map = BinaryPrimitives.ReadUInt32LittleEndian(page[0x1d0..]) | ((ulong)BinaryPrimitives.ReadUInt32LittleEndian(page[0x1dc..]) << 32);
+        Assert.True(layout.Segments[3].Verified.Contains(map));
+        Assert.Equal(0x7f8ed000ul, BinaryPrimitives.ReadUInt64LittleEndian(page[(int)(map - layout.Segments[3].Memory.Start + 8)..]));
+    }
+
+    public static TheoryData<string> NoHandOff => ["--noefi", "old kernel", "no map", "broken map", "no tables", "32-bit", "old_map"];
+
+    [Theory]
+    [MemberData(nameof(NoHandOff))]
+    public void Where_efi_cannot_be_handed_over_acpi_is_told_instead(string why)
+    {
+        TestTree tree = TestTree.Stock().Efi();
+        byte[] kernel = FakeKernel.BzImage();
+        switch (why)
+        {
+            case "old kernel": kernel[0x236] = 0x0f; break;
+            case "no map": tree.Delete("/sys/firmware/efi/runtime-map"); break;
+            case "broken map": tree.File("/sys/firmware/efi/runtime-map/1/virt_addr", "?\n"); break;
+            case "no tables": tree.Delete("/sys/firmware/efi/config_table"); break;
+            case "32-bit":
+                byte[] page = File.ReadAllBytes(tree.Root + "/sys/kernel/boot_params/data");
+                page[0x1c2] = (byte)'3';
+                page[0x1c3] = (byte)'2';
+                tree.Bytes("/sys/kernel/boot_params/data", page);
+                break;
+            case "old_map": tree.File("/proc/cmdline", "quiet efi=old_map,debug\n"); break;
+            default: Assert.Equal("--noefi", why); break;
+        }
+
+        LoadLayout layout = Plan(tree, new() { NoEfi = why == "--noefi" }, kernel).Layout!;
+        Assert.False(layout.HandsEfiOver);
+        Assert.Contains(" acpi_rsdp=0x7fb7e014 ", layout.CommandLine.Text, StringComparison.Ordinal);
+        Assert.True(layout.Segments[3].Data.Span[0x1c0..0x1e0].IndexOfAnyExcept((byte)0) < 0);
+    }
+
+    [Fact]
+    public void Bounce_buffers_count_where_memory_may_lie_above_4_GiB()
+    {
+        TestTree Small() => TestTree.Stock().File("/proc/iomem", Stock612.Iomem.Replace("04000000-0fffffff : Crash", "04000000-07ffffff : Crash", StringComparison.Ordinal));
+        byte[] kernel = FakeKernel.BzImage(initSize: 0x800000);
+        Assert.Empty(Plan(Small(), new(), kernel).Warnings);
+        LoadPlan plan = Plan(Small().Srat(0x100000000, 0x40000000, 3), new(), kernel);
+        Assert.Equal(64ul << 20, plan.Memory.BounceBuffers);
+        string warning = Assert.Single(plan.Warnings);
+        Assert.Contains("has 64 MiB and needs about 93 MiB with this initramfs: boot with crashkernel=96M or more", warning, StringComparison.Ordinal);
+        Assert.Contains("swiotlb=noforce", warning, StringComparison.Ordinal);
+        Assert.Empty(Plan(Small().Srat(0x100000000, 0x40000000, 3), new() { CommandLine = "swiotlb=noforce" }, kernel).Warnings);
+        Assert.Empty(Plan(Small().Srat(0x100000000, 0x40000000, 2), new(), kernel).Warnings);
     }
 
     [Fact]

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text;
 using Vmcore.Memory;
 using Vmcore.Testing.Kexec;
 
@@ -32,8 +34,39 @@ public sealed class MachineReaderTests
     [Fact]
     public void Without_end_the_text_stops_with_bss()
     {
-        using TestTree tree = TestTree.Stock().File("/proc/kallsyms", "ffffffffaa200000 T _text\n");
+        using TestTree tree = TestTree.Stock().File("/proc/kallsyms", "ffffffffaa200000 T _text\n").Delete("/proc/kcore");
         Assert.Equal(new KernelText(new(0x10a00000, 0x13600000), 0xffffffffaa200000), MachineReader.Read(tree.Root).KernelText);
+    }
+
+    [Fact]
+    public void Without_kcore_the_text_comes_from_the_symbols()
+    {
+        using TestTree tree = TestTree.Stock().Delete("/proc/kcore");
+        KernelText expected = new(new(0x10a00000, 0x10a00000 + 0x2c30000), 0xffffffffaa200000);
+        Assert.Equal(expected, MachineReader.Read(tree.Root).KernelText);
+        // Many lines, of which some only look alike, a symbol of a module, and one line across two blocks.
+        var lines = new StringBuilder();
+        for (int i = 0; i < 20_000; i++)
+            lines.Append(CultureInfo.InvariantCulture, $"ffffffffa{i:x7} t not_text\n");
+        lines.Append("ffffffffaa200000 T _text\nffffffffc0000000 t _end\t[module]\nffffffffc0000000 t x_end\nffffffffc0000000 t _endless\nfffffffface30000 B _end\n");
+        tree.File("/proc/kallsyms", lines.ToString());
+        Assert.Equal(expected, MachineReader.Read(tree.Root).KernelText);
+        tree.File("/proc/kallsyms", new string('x', 200_000) + "\nffffffffaa200000 T _text\nfffffffface30000 B _end\n");
+        Assert.Equal(expected, MachineReader.Read(tree.Root).KernelText);
+    }
+
+    [Fact]
+    public void Symbols_are_read_only_for_what_kcore_does_not_tell()
+    {
+        using TestTree tree = TestTree.Rfc();
+        Assert.True(MachineReader.Read(tree.Root).KernelAddsPmem);
+        byte[] kcore = [.. File.ReadAllBytes(tree.Root + "/proc/kcore"), .. "VMCOREINFO\0OSRELEASE=6.1\nPAGESIZE=4096\nSIZE(page)=64\n"u8];
+        tree.Bytes("/proc/kcore", kcore);
+        Machine machine = MachineReader.Read(tree.Root);
+        Assert.False(machine.KernelAddsPmem);
+        Assert.Equal(64, machine.StructPageSize);
+        tree.Bytes("/proc/kcore", [.. kcore, .. "SYMBOL(devm_memmap_vmcore_head)=ffffffff83e12340\n"u8]);
+        Assert.True(MachineReader.Read(tree.Root).KernelAddsPmem);
     }
 
     [Fact]

@@ -46,6 +46,48 @@ public sealed class TestTree : IDisposable
             .File("/sys/devices/system/cpu/cpu1/crash_notes_size", "368\n");
     }
 
+    /// <summary>Makes it a machine that EFI booted: boot_params with efi_info, the tables, and two regions of runtime services.</summary>
+    public TestTree Efi()
+    {
+        byte[] bootParams = new byte[4096];
+        "EL64"u8.CopyTo(bootParams.AsSpan(0x1c0));
+        BinaryPrimitives.WriteUInt32LittleEndian(bootParams.AsSpan(0x1c4), 0x7f9ee018);
+        BinaryPrimitives.WriteUInt32LittleEndian(bootParams.AsSpan(0x1c8), 48);
+        BinaryPrimitives.WriteUInt32LittleEndian(bootParams.AsSpan(0x1cc), 1);
+        BinaryPrimitives.WriteUInt32LittleEndian(bootParams.AsSpan(0x1d0), 0x12345000);
+        BinaryPrimitives.WriteUInt32LittleEndian(bootParams.AsSpan(0x1d4), 48 * 100);
+        Bytes("/sys/kernel/boot_params/data", bootParams)
+            .File("/sys/firmware/efi/systab", "ACPI20=0x7fb7e014\nACPI=0x7fb7e000\nSMBIOS3=0x7f9cb000\nSMBIOS=0x7f9cd000\n")
+            .File("/sys/firmware/efi/fw_vendor", "0x7fbce018\n")
+            .File("/sys/firmware/efi/runtime", "0x7f9eeb98\n")
+            .File("/sys/firmware/efi/config_table", "0x7f9eec98\n");
+        foreach ((int number, string type, string physical, string address, string pages) in ((int, string, string, string, string)[])[
+            (0, "0x5", "0x7f8ed000", "0xfffffffeffeed000", "0x100"), (1, "0x6", "0x7f9ed000", "0xfffffffeff3ed000", "0x33")])
+        {
+            string region = $"/sys/firmware/efi/runtime-map/{number}";
+            File($"{region}/type", type + "\n").File($"{region}/phys_addr", physical + "\n").File($"{region}/virt_addr", address + "\n")
+                .File($"{region}/num_pages", pages + "\n").File($"{region}/attribute", "0x800000000000000f\n");
+        }
+
+        return this;
+    }
+
+    /// <summary>Gives it a table of memory affinity with one entry, flags as the firmware would have them.</summary>
+    public TestTree Srat(ulong start, ulong size, uint flags)
+    {
+        byte[] table = new byte[48 + 16 + 40];
+        "SRAT"u8.CopyTo(table);
+        // Affinity of a CPU, which says nothing of memory.
+        table[49] = 16;
+        Span<byte> entry = table.AsSpan(64);
+        entry[0] = 1;
+        entry[1] = 40;
+        BinaryPrimitives.WriteUInt64LittleEndian(entry[8..], start);
+        BinaryPrimitives.WriteUInt64LittleEndian(entry[16..], size);
+        BinaryPrimitives.WriteUInt32LittleEndian(entry[28..], flags);
+        return Bytes("/sys/firmware/acpi/tables/SRAT", table);
+    }
+
     public TestTree File(string path, string content) => Bytes(path, System.Text.Encoding.UTF8.GetBytes(content));
 
     public TestTree Append(string path, string content)
