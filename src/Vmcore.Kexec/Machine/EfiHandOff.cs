@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace Vmcore.Kexec;
 
 /// <summary>A region of the firmware's memory that its runtime services need.</summary>
@@ -46,6 +48,10 @@ public sealed record EfiHandOff
     {
         const string efi = "/sys/firmware/efi";
         if (bootParams.Length < InfoOffset + InfoSize || !bootParams.AsSpan(InfoOffset).StartsWith("EL64"u8))
+            return null;
+        const uint descriptorVersion = 1;
+        ReadOnlySpan<byte> info = bootParams.AsSpan(InfoOffset, InfoSize);
+        if (BinaryPrimitives.ReadUInt32LittleEndian(info[12..]) != descriptorVersion || BinaryPrimitives.ReadUInt32LittleEndian(info[20..]) == 0)
             return null;
         // That mapping is the running kernel's own invention, and no other kernel repeats it.
         if (CommandLineWords.Split(commandLine).Exists(static w => CommandLineWords.Is(w, "efi") && CommandLineWords.Value(w).Split(',').Contains("old_map")))

@@ -201,7 +201,7 @@ public sealed class LoadPlannerTests
         Assert.Equal(0x7f8ed000ul, BinaryPrimitives.ReadUInt64LittleEndian(page[(int)(map - layout.Segments[3].Memory.Start + 8)..]));
     }
 
-    public static TheoryData<string> NoHandOff => ["--noefi", "old kernel", "no map", "broken map", "no tables", "32-bit", "old_map"];
+    public static TheoryData<string> NoHandOff => ["--noefi", "old kernel", "no map", "broken map", "no tables", "32-bit", "version", "old_map"];
 
     [Theory]
     [MemberData(nameof(NoHandOff))]
@@ -215,10 +215,12 @@ public sealed class LoadPlannerTests
             case "no map": tree.Delete("/sys/firmware/efi/runtime-map"); break;
             case "broken map": tree.File("/sys/firmware/efi/runtime-map/1/virt_addr", "?\n"); break;
             case "no tables": tree.Delete("/sys/firmware/efi/config_table"); break;
-            case "32-bit":
+            case "32-bit" or "version":
                 byte[] page = File.ReadAllBytes(tree.Root + "/sys/kernel/boot_params/data");
-                page[0x1c2] = (byte)'3';
-                page[0x1c3] = (byte)'2';
+                if (why == "version")
+                    page[0x1cc] = 2;
+                else
+                    "32"u8.CopyTo(page.AsSpan(0x1c2));
                 tree.Bytes("/sys/kernel/boot_params/data", page);
                 break;
             case "old_map": tree.File("/proc/cmdline", "quiet efi=old_map,debug\n"); break;

@@ -113,6 +113,9 @@ if [ -s /data/in/namespaces ]; then
     done </tmp/now
 fi
 
+# Its functions (say, fail) are init's.
+[ -z "$OPTIONS" ] || . /data/in/options.sh
+
 [ "$LOADER" = none ] || load
 
 if grep -q '	late$' /data/in/namespaces 2>/dev/null; then

@@ -21,7 +21,10 @@ DEFAULTS = {
     "corrupt": "",
     "vmcoreinfo-device": "no",
     "expect-load": "",
+    "expect-capture": "",
+    "firmware": "bios",
     "lean": "no",
+    "options": "no",
 }
 KEYS = set(DEFAULTS) | LISTS
 

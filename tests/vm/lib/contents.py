@@ -32,6 +32,7 @@ def write(case, folder, kernel, capture):
         "CAPTURE_DRIVERS": "yes" if case.yes("capture-drivers") else "",
         "RAW": "yes" if case.yes("raw") else "",
         "STAY": "yes" if case["qemu-dump"] else "",
+        "OPTIONS": "yes" if case.yes("options") else "",
         "LEAN": "yes" if case.yes("lean") else "",
     }
     (inside / "case.env").write_text("".join(f"{name}='{value}'\n" for name, value in words.items()))

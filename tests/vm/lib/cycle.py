@@ -107,12 +107,27 @@ def _end(case, folder, facts):
             problems.append(f"{load}: {' '.join(log.strip().splitlines()[-2:])}")
     if case["expect-load"] and case["expect-load"] not in log:
         problems.append(f"the loader does not say {case['expect-load']!r}")
+    if case.yes("options"):
+        problems += _options(folder, facts)
+    if case["expect-capture"]:
+        dmesg = folder / "out" / "second" / "dmesg"
+        if not dmesg.exists() or case["expect-capture"] not in dmesg.read_text(errors="replace"):
+            problems.append(f"the capture kernel does not say {case['expect-capture']!r}")
     if case["corrupt"]:
         if facts["end"] != "guest-reset" or "capture kernel is up" in facts["said"]:
             problems.append(f"with a corrupted segment the machine did not reset: {facts['end']}")
     elif facts["end"] != "guest-shutdown" or "done" not in facts["said"]:
         problems.append(f"the capture kernel did not come to its end: {facts['end']}")
     return problems
+
+
+def _options(folder, facts):
+    """Debian's kexec and ours must have done the same with the same options, but where the script says otherwise."""
+    pattern = r"(same|print|differs) (none|loaded) debian=(\S+) ours=(\S+) (.*)"
+    found = [re.fullmatch(pattern, line).groups() for line in (folder / "out" / "options").read_text().splitlines()]
+    facts["options"] = {"compared": len(found), "differs": sorted({words for what, _, _, _, words in found if what == "differs"})}
+    return [f"kexec {words} ({before}): Debian's {debian}, ours {ours}"
+            for what, before, debian, ours, words in found if (debian != ours) != (what == "differs")]
 
 
 def _page_flags(folder):

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from . import cases, paths
+from . import apt, cases, paths
 
 
 class Timeout(Exception):
@@ -48,6 +48,8 @@ class Machine:
                 "-object", f"memory-backend-file,id=pmem{index},share=on,mem-path={self.backing[index]},"
                            f"size={size},align=2M",
                 "-device", f"nvdimm,id=nvdimm{index},memdev=pmem{index},label-size=128K"]
+        if case["firmware"] == "efi":
+            self._command += ["-bios", str(_efi())]
         if case.yes("vmcoreinfo-device"):
             self._command += ["-device", "vmcoreinfo"]
         for name in ("data", "raw", "truth", "swap"):
@@ -165,6 +167,17 @@ class Machine:
         """Takes the guest's files out of its disk."""
         subprocess.run(["debugfs", "-R", f"rdump /out {self.folder}", str(self.folder / "data.img")],
                        check=True, capture_output=True)
+
+
+def _efi() -> pathlib.Path:
+    """EFI firmware for QEMU, unpacked and not installed."""
+    root = paths.CACHE / "firmware"
+    image = root / "usr" / "share" / "ovmf" / "OVMF.fd"
+    if not image.exists():
+        archive = apt.download("ovmf")
+        subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
+        archive.unlink()
+    return image
 
 
 def sparse_copy(source: pathlib.Path, target: pathlib.Path, length: int):

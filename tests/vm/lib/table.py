@@ -25,12 +25,21 @@ of one crash in a virtual machine (QEMU without KVM, two CPUs).
 MEASURE = """
 ## Read against mmap of /proc/vmcore
 
-Debian's dumper maps /proc/vmcore unless told `--non-mmap`; ours reads it in large blocks and has no mapping to compare with yet,
-so only the other one's figures tell what mapping would bring. Seconds of the whole dump in the capture kernel (without KVM, where each
-access to memory is slow, and with another machine beside it: a third more or less says nothing), one after another of the
-same crash, the better of two.
+Both dumpers map /proc/vmcore unless told `--non-mmap`: ours some megabytes at a time, with a bounded number of windows. Seconds of the
+whole dump in the capture kernel (without KVM, where each access to memory is slow, and with other work beside it: a third more or less
+says nothing), one after another of the same crash, the better of two. Ours ends when the dump is on the disk, Debian's before that.
 
 | kernel | dumper | mapped | read |
+|---|---|---|---|
+"""
+
+OPTIONS = """
+## Options of kexec beside Debian's
+
+`tests/vm/guest/options.sh` runs both with the same options, good and bad, on a machine with a reserved region: the exit status, and
+whether a crash kernel is loaded afterwards.
+
+| kernel | compared | the same | they differ, as documented |
 |---|---|---|---|
 """
 
@@ -53,7 +62,8 @@ def write(results: pathlib.Path, names, target: pathlib.Path):
     absent = [path.stem for path, file in zip(names, files) if not file.exists()]
     target.write_text(HEAD + _lines(row for result in found for row in _rows(result))
                       + (f"\nNot run for this table: {', '.join(absent)}.\n" if absent else "")
-                      + _section(MEASURE, _measured(found)) + _section(SMALLEST, _smallest(small)))
+                      + _section(MEASURE, _measured(found)) + _section(OPTIONS, _options(found))
+                      + _section(SMALLEST, _smallest(small)))
 
 
 def _section(head, rows):
@@ -73,10 +83,17 @@ def _measured(found):
                 seconds[dump["dumper"]] = min(dump["seconds"], seconds.get(dump["dumper"], dump["seconds"]))
         for dumper, read in seconds.items():
             mapped = seconds.get(dumper.replace(" --non-mmap", ""))
-            if dumper.startswith("debian") and " --non-mmap" in dumper and mapped is not None:
+            if " --non-mmap" in dumper and mapped is not None:
                 rows.append([f"{result['kernel']} {result['release']}", dumper.replace(" --non-mmap", ""),
                              str(mapped), str(read)])
     return rows
+
+
+def _options(found):
+    return [[f"{result['kernel']} {result['release']}", str(result["options"]["compared"]),
+             "all others" if not result["problems"] else "FAIL",
+             ", ".join(f"`{words}`" for words in result["options"]["differs"])]
+            for result in found if "options" in result]
 
 
 def _smallest(small):
