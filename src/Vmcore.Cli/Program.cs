@@ -1,3 +1,4 @@
+using Vmcore.Cli.Dmesg;
 using Vmcore.Cli.Kexec;
 using Vmcore.Cli.Makedumpfile;
 
@@ -53,15 +54,9 @@ internal static class Program
     {
         "makedumpfile" => MakedumpfileCommand.Run(args),
         "kexec" => KexecCommand.Run(args, Console.Out, Console.Error),
-        "vmcore-dmesg" => NotBuilt(name),
+        "vmcore-dmesg" => VmcoreDmesgCommand.Run(args),
         _ => VmcoreCommand.Run(args),
     };
-
-    private static int NotBuilt(string name)
-    {
-        Complain(name, "this command is not part of this build yet");
-        return 1;
-    }
 
     private static void Complain(string name, string message)
     {

@@ -231,6 +231,8 @@ public sealed class CrashDump : IDisposable
     {
         byte[] start = new byte[8];
         int read = source.Read(0, start);
+        if (start.AsSpan().SequenceEqual("sadump\0\0"u8))
+            return new(source.Name, 0, "file format", "a sadump image", "an ELF core file, a kdump-compressed file or a flattened stream of one; makedumpfile 1.7 makes one of a sadump image");
         return new(source.Name, 0, "file format", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(start.AsSpan(0, read))}", "an ELF core file, a kdump-compressed file or a flattened stream of one");
     }
 

@@ -12,6 +12,9 @@ internal static class HelpText
         Usage:
           makedumpfile [-c|-l|-p|-z|-E] [-d DL] [OPTION]... VMCORE DUMPFILE
           makedumpfile -F [-c|-l|-p|-z|-E] [-d DL] [OPTION]... VMCORE > FLATTENED
+          makedumpfile -R DUMPFILE < FLATTENED
+          makedumpfile --dump-dmesg [--partial-dmesg] [OPTION]... VMCORE LOGFILE
+          makedumpfile --mem-usage [OPTION]... /proc/kcore
 
         Writes a small dump of VMCORE: every page that an analysis needs, and no user data of persistent memory (pmem).
 

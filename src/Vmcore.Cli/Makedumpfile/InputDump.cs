@@ -14,6 +14,12 @@ internal static class InputDump
     {
         byte[]? given = options.VmcoreInfoFile is { } file ? ReadVmcoreInfo(file) : null;
         CrashDump dump = CrashDump.Open(options.Input, new() { VmcoreInfo = given, PmemRanges = options.PmemRanges, NoMapping = options.NoMapping });
+        if (dump.Notes.Any(static n => n.Name is "Xen" or "VMCOREINFO_XEN"))
+        {
+            dump.Dispose();
+            throw new MissingInformationException($"{options.Input}: a dump of a Xen hypervisor; those are not read. makedumpfile 1.7 filters them.");
+        }
+
         foreach (string problem in dump.Problems)
             messages.Line(MessageKind.Error, problem);
         if (given is null || CheckRelease(options, dump, given) is not { } mismatch)

@@ -47,12 +47,17 @@ internal static class MakedumpfileCommand
             status = ExitStatus.Failure;
         }
 
-        messages.Write(MessageKind.Common, status == ExitStatus.Success ? "\nmakedumpfile Completed.\n" : "\nmakedumpfile Failed.\n");
+        // A table at the end of which stands "Completed" could not be parsed by what parses it today.
+        if (status != ExitStatus.Success || options.Mode != CommandMode.MemoryUsage)
+            messages.Write(MessageKind.Common, status == ExitStatus.Success ? "\nmakedumpfile Completed.\n" : "\nmakedumpfile Failed.\n");
         return status;
     }
 
     private static int RunMode(MakedumpfileOptions options, Messages messages) => options.Mode switch
     {
+        CommandMode.Rearrange => new Rearrange(options, messages).Run(),
+        CommandMode.DumpDmesg => new DumpDmesg(options, messages).Run(),
+        CommandMode.MemoryUsage => new MemoryUsageTable(options, messages).Run(),
         CommandMode.CreateDump => new CreateDump(options, messages).Run(),
         _ => throw new InvalidOperationException($"no such mode: {options.Mode}"),
     };

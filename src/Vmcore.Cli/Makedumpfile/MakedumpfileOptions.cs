@@ -68,15 +68,49 @@ internal sealed class MakedumpfileOptions
     /// <summary>Kinds of messages that are shown whatever the message level is.</summary>
     internal MessageKind AlsoShown { get; set; }
 
-    /// <summary>What is asked for.</summary>
-    internal CommandMode Mode => CommandMode.CreateDump;
+    internal bool Rearrange { get; set; }
+
+    internal bool Reassemble { get; set; }
+
+    internal bool DumpDmesg { get; set; }
+
+    internal bool PartialDmesg { get; set; }
+
+    internal bool ShowCallerId { get; set; }
+
+    internal bool MemoryUsage { get; set; }
+
+    internal bool Split { get; set; }
+
+    /// <summary>Pages are given to the parts of a split dump in blocks of so many KiB; 0 for the default.</summary>
+    internal int SplitBlockSize { get; set; }
+
+    /// <summary>The kernel address to translate; null for none.</summary>
+    internal ulong? VirtualAddress { get; set; }
+
+    /// <summary>What is asked for: of several the first in this order counts, as in the tool of today.</summary>
+    internal CommandMode Mode =>
+        Rearrange ? CommandMode.Rearrange
+        : Reassemble ? CommandMode.Reassemble
+        : DumpDmesg ? CommandMode.DumpDmesg
+        : MemoryUsage ? CommandMode.MemoryUsage
+        : CommandMode.CreateDump;
 
     /// <summary>What is no option, in the order given.</summary>
     internal IReadOnlyList<string> Operands => _operands;
 
     internal string Input => _operands[0];
 
-    internal string? Output => _operands.Count > 1 ? _operands[1] : null;
+    /// <summary>The files that are read.</summary>
+    internal IEnumerable<string> Inputs => Mode switch
+    {
+        CommandMode.Rearrange or CommandMode.GenerateVmcoreInfo => [],
+        CommandMode.Reassemble => _operands.SkipLast(1),
+        _ => _operands.Take(1),
+    };
+
+    /// <summary>The file to write; null if it goes to standard output. Where there are several, the last.</summary>
+    internal string? Output => _operands.Count > 1 || Rearrange ? _operands[^1] : null;
 
     /// <summary>Reads the command line; <see cref="OptionRules.Check"/> comes later, since help and version need nothing else to be right.</summary>
     /// <exception cref="UsageException">An option is unknown, lacks its value, or has an impossible one.</exception>

@@ -44,6 +44,13 @@ internal sealed class Messages
 
     internal bool Shows(MessageKind kind) => (Level & kind) != 0;
 
+    /// <summary>Ends the line that progress is drawn in, if there is one.</summary>
+    internal void EndDrawing()
+    {
+        if (_isDrawing)
+            Write(MessageKind.Progress, "\n");
+    }
+
     internal void Line(MessageKind kind, string text) => Write(kind, text + "\n");
 
     internal void Write(MessageKind kind, string text)

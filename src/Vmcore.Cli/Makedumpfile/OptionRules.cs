@@ -1,4 +1,5 @@
 using Vmcore.Compression;
+using Vmcore.Memmap;
 
 namespace Vmcore.Cli.Makedumpfile;
 
@@ -7,12 +8,32 @@ internal static class OptionRules
 {
     private const CommandMode Everywhere = (CommandMode)0x3f;
 
+    /// <summary>Modes that read a vmcore.</summary>
+    private const CommandMode Reading = CommandMode.CreateDump | CommandMode.DumpDmesg | CommandMode.MemoryUsage;
+
+    /// <summary>Modes that only put together what a run before has made: nothing is left to choose.</summary>
+    private const CommandMode Joining = CommandMode.Rearrange | CommandMode.Reassemble;
+
     // The first rule that is broken is reported.
     private static readonly Rule[] s_rules =
     [
-        new(CommandMode.CreateDump, static o => o.Elf && o.Codec != PageCodec.None, "-E cannot be used with -c, -l, -p or -z: an ELF file is not compressed."),
-        new(CommandMode.CreateDump, static o => o.Elf && o.Threads > 0, "--num-threads cannot used with ELF format."),
-        new(CommandMode.CreateDump, static o => o.Operands.Count != (o.Flattened ? 1 : 2), ""),
+        new(Joining | CommandMode.GenerateVmcoreInfo, static o => o.Codec != PageCodec.None || o.Levels[0] != DumpLevel.None || o.Elf || o.VmcoreInfoFile is not null || o.Flattened, ""),
+        new(CommandMode.Rearrange, static o => o.Operands.Count != 1, ""),
+        new(CommandMode.Rearrange, static o => o.DryRun, "--dry-run cannot be used with -R."),
+        new(CommandMode.Reassemble, static o => o.Split, ""),
+        new(CommandMode.Reassemble, static o => o.DryRun, "--dry-run cannot be used with --reassemble."),
+        new(CommandMode.Reassemble, static o => o.Operands.Count < 2, "--reassemble: expected the parts and the file to write."),
+        new(Reading, static o => o.Elf && o.Codec != PageCodec.None, "-E cannot be used with -c, -l, -p or -z: an ELF file is not compressed."),
+        new(Reading, static o => o.DryRun && o.DumpDmesg, "--dry-run cannot be used with --dump-dmesg."),
+        new(Reading, static o => o.Flattened && o.Split, ""),
+        new(Reading, static o => o.Split && o.Threads > 0, "--num-threads cannot used with --split."),
+        new(Reading, static o => o.Elf && o.Threads > 0, "--num-threads cannot used with ELF format."),
+        new(Reading, static o => o.PartialDmesg && !o.DumpDmesg, ""),
+        new(Reading, static o => o.ShowCallerId && !o.DumpDmesg, "--caller-id goes with --dump-dmesg only."),
+        new(CommandMode.CreateDump, static o => o.Split && o.Elf, "Options for splitting dumpfile cannot be used with Elf format."),
+        new(CommandMode.CreateDump, static o => o.Split ? o.Operands.Count < 3 : o.Operands.Count != (o.Flattened ? 1 : 2), ""),
+        new(CommandMode.DumpDmesg, static o => o.Split || o.Operands.Count != (o.Flattened ? 1 : 2), ""),
+        new(CommandMode.MemoryUsage, static o => o.Operands.Count != 1, ""),
         new(Everywhere, static o => o.Operands.Any(p => p.Length == 0) || o.VmcoreInfoFile is "", ""),
     ];
 

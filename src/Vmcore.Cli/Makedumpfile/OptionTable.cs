@@ -39,6 +39,14 @@ internal static class OptionTable
             "Where the kernel's description comes from",
             new CommandOption("-i VMCOREINFO", "A file with the vmcoreinfo text, for a VMCORE that has none.", static (o, value) => o.VmcoreInfoFile = value)),
         new(
+            "Other things than a dump",
+            new("-R", "Put a flattened stream from standard input together to DUMPFILE.", static (o, _) => o.Rearrange = true),
+            new("--dump-dmesg", "Write the kernel's log to LOGFILE, with -F to standard output.", static (o, _) => o.DumpDmesg = true),
+            new("--partial-dmesg", "With --dump-dmesg: only what was logged since the log was last cleared.", static (o, _) => o.PartialDmesg = true),
+            new("--caller-id", "With --dump-dmesg: which task (T) or CPU (C) logged each message, on kernels from 5.10 on and on older ones that keep it.", static (o, _) => o.ShowCallerId = true),
+            new("--mem-usage", "Show how many pages there are of each class: of /proc/kcore, or of any dump.", static (o, _) => o.MemoryUsage = true),
+            new("--vtop ADDRESS", "While a dump is made, show where a kernel address lies in physical memory.", static (o, value) => o.VirtualAddress = OptionValues.Address("--vtop", value))),
+        new(
             "Messages",
             new("--message-level N", "The sum of 1 progress, 2 common, 4 errors, 8 debug, 16 report; 7 if not given.", static (o, value) => o.MessageLevel = (MessageKind)OptionValues.Integer("--message-level", value, 0, 31)),
             new("--show-stats", "The report too.", static (o, _) => o.AlsoShown |= MessageKind.Report),
@@ -55,23 +63,18 @@ internal static class OptionTable
             new CommandOption("-x VMLINUX", "", static (_, _) => throw NotBuilt("-x", " vmcoreinfo in the core is enough for every kernel since 4.19; -i gives it where the core has none.")),
             Missing("-e"),
             Missing("-g VMCOREINFO"),
-            Missing("-R"),
-            Missing("-X"),
             Missing("--split"),
-            Missing("--reassemble"),
-            Missing("--xen-syms FILE"),
-            Missing("--xen-vmcoreinfo FILE"),
-            Missing("--xen_phys_start ADDRESS"),
-            Missing("--vtop ADDRESS"),
-            Missing("--dump-dmesg"),
-            Missing("--partial-dmesg"),
-            Missing("--config FILE"),
-            Missing("--diskset FILE"),
-            Missing("--eppic FILE"),
-            Missing("--mem-usage"),
             Missing("--splitblock-size KB"),
+            Missing("--reassemble"),
+            Missing("--config FILE"),
             Missing("--work-dir DIR"),
-            Missing("--extension FILE")),
+            Xen("-X"),
+            Xen("--xen-syms FILE"),
+            Xen("--xen-vmcoreinfo FILE"),
+            Xen("--xen_phys_start ADDRESS"),
+            Refused("--diskset FILE", "sadump disk sets are not read; makedumpfile 1.7 makes a dump of them that Vmcore reads."),
+            Refused("--eppic FILE", "eppic macros are not run; rules of --config erase data by name."),
+            Refused("--extension FILE", "no code is loaded into the dumper; -d, --pmem-range and the rules of --config say what is left out.")),
     ];
 
     /// <summary>All options.</summary>
@@ -83,6 +86,10 @@ internal static class OptionTable
         [.. All.Where(o => o.Long is not null).Select(o => new LongOption(o.Long!, o.Key, o.TakesValue))]);
 
     private static CommandOption Missing(string syntax) => new(syntax, "", (_, _) => throw NotBuilt(syntax.Split(' ')[0], ""));
+
+    private static CommandOption Xen(string syntax) => Refused(syntax, "dumps of a Xen hypervisor are not read; makedumpfile 1.7 filters them.");
+
+    private static CommandOption Refused(string syntax, string reason) => new(syntax, "", (_, _) => throw new UsageException($"{syntax.Split(' ')[0]}: {reason}"));
 
     private static UsageException NotBuilt(string name, string alternative) => new($"{name} is not part of this build yet.{alternative}");
 }

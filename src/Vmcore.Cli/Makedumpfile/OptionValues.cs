@@ -54,6 +54,12 @@ internal static class OptionValues
         return levels;
     }
 
+    /// <summary>An address: hexadecimal, unless it has only decimal digits and no 0x.</summary>
+    /// <exception cref="UsageException">It is none.</exception>
+    internal static ulong Address(string option, string value) =>
+        ulong.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out ulong number) || Hex(value, out number) ? number
+            : throw new UsageException($"{option}: found '{value}', expected an address, hexadecimal with 0x in front.");
+
     /// <summary>A number in hexadecimal, with or without 0x.</summary>
     internal static bool Hex(string text, out ulong value) =>
         ulong.TryParse(text.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? text.AsSpan(2) : text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value);

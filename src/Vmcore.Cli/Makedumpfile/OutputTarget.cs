@@ -22,11 +22,20 @@ internal static class OutputTarget
             return FlattenedSink.ToStandardOutput();
         }
 
-        string output = options.Output!;
+        return Open(options, options.Output!, overwrite);
+    }
+
+    /// <summary>Opens a file to write.</summary>
+    /// <param name="options">The command line.</param>
+    /// <param name="output">The file.</param>
+    /// <param name="overwrite">True to write over an existing file even without -f.</param>
+    /// <exception cref="FileAccessException">It cannot be written to.</exception>
+    internal static IByteSink Open(MakedumpfileOptions options, string output, bool overwrite)
+    {
         // Overwriting the input would destroy the only copy there is.
         if (FileIdentity.Of(output) is { } target)
         {
-            if (target == FileIdentity.Of(options.Input))
+            if (options.Inputs.Any(input => target == FileIdentity.Of(input)))
                 throw new FileAccessException(output, "is the input itself; give another name for the dump");
             if (target.IsPipe)
                 throw new FileAccessException(output, "is a pipe or a socket; use -F, which writes to standard output");

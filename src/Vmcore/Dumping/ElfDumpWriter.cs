@@ -23,6 +23,7 @@ internal sealed class ElfDumpWriter
     private readonly byte[] _block = new byte[BlockBytes];
     private readonly WindowClassifier _classifier;
     private readonly PlanWindow _window = new();
+    private readonly ZeroPageFilter _zero;
     private ulong _loaded = ulong.MaxValue;
 
     internal ElfDumpWriter(DumpPlan plan, IByteSink sink, DumpReport report, PlanCache cache)
@@ -36,6 +37,7 @@ internal sealed class ElfDumpWriter
         // In a file a gap reads as zero; a reader of a flattened stream may call it an error.
         _fillGaps = sink is FlattenedSink;
         _classifier = plan.CreateClassifier();
+        _zero = new(_memory);
     }
 
     private bool DropsZero => (_plan.Options.Level & DumpLevel.Zero) != 0;
@@ -90,30 +92,8 @@ internal sealed class ElfDumpWriter
     private void DropZeroPages(PlanWindow window)
     {
         if (DropsZero)
-            window.Excluded[PageClass.Zero] += ClearZeroPages(window);
+            window.Excluded[PageClass.Zero] += _zero.Clear(window);
         _report.Excluded[PageClass.Zero] += window.Excluded[PageClass.Zero];
-    }
-
-    private ulong ClearZeroPages(PlanWindow window)
-    {
-        ulong cleared = 0;
-        int pageSize = _memory.PageSize, most = _block.Length / pageSize;
-        for (int at = 0; (at = PageBits.NextSet(window.Kept, at)) < PlanWindow.Pages;)
-        {
-            int run = Math.Min(PageBits.NextClear(window.Kept, at) - at, most);
-            int read = _memory.ReadPages(window.FirstPfn + (ulong)at, _block.AsSpan(0, run * pageSize));
-            bool good = read > 0 || _memory.ReadPage(window.FirstPfn + (ulong)at, _block.AsSpan(0, pageSize)) == MemoryStatus.Ok;
-            read = Math.Max(read, 1);
-            for (int i = 0; good && i < read; i++)
-            {
-                if (ZeroPage.IsZero(_block.AsSpan(i * pageSize, pageSize)))
-                    cleared += (ulong)PageBits.Clear(window.Kept, at + i, 1);
-            }
-
-            at += read;
-        }
-
-        return cleared;
     }
 
     private ulong[] KeptOf(ulong number)
@@ -124,7 +104,7 @@ internal sealed class ElfDumpWriter
         {
             _classifier.Classify(number, _window);
             if (DropsZero)
-                ClearZeroPages(_window);
+                _zero.Clear(_window);
         }
 
         _loaded = number;

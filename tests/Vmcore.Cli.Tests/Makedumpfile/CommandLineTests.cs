@@ -56,7 +56,16 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--m", "7")]
     [InlineData("--pmem-range", "5-5")]
     [InlineData("--pmem-range", "zzz")]
-    [InlineData("--dump-dmesg")]
+    [InlineData("--partial-dmesg")]
+    [InlineData("--dump-dmesg", "--dry-run")]
+    [InlineData("--mem-usage")]
+    [InlineData("-R")]
+    [InlineData("-X")]
+    [InlineData("--xen-syms=x")]
+    [InlineData("--diskset=x")]
+    [InlineData("--eppic", "x")]
+    [InlineData("--extension", "x.so")]
+    [InlineData("--vtop", "here")]
     public void WhatCannotBeCarriedOutIsRefused(params string[] options)
     {
         ToolResult result = Tool.Run(Repository.Makedumpfile, [.. options, Sample, Output]);

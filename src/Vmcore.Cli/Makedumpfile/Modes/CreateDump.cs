@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Vmcore.Architectures;
 using Vmcore.Dumping;
 using Vmcore.IO;
 using Vmcore.Memmap;
+using Vmcore.Memory;
 
 namespace Vmcore.Cli.Makedumpfile.Modes;
 
@@ -28,11 +30,14 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         if (dump is null)
             return ExitStatus.WrongRelease;
 
+        progress.PageSize = dump.Memory.PageSize;
         progress.Finish("Checking for memory holes", Stopwatch.GetElapsedTime(started));
         if (_messages.Shows(MessageKind.Debug))
             _messages.Write(MessageKind.Debug, DebugText.Input(dump) + DebugText.Pmem(dump));
         else
             ReportFindings(dump);
+        if (_options.VirtualAddress is { } address)
+            ShowTranslation(dump, address);
         if (_options.IncludePmemUserData && !dump.Pmem.UserData.IsEmpty)
             _messages.Line(MessageKind.Common, string.Create(CultureInfo.InvariantCulture, $"The dump will contain {dump.Pmem.UserData.PageCount} pages of pmem user data, as --include-pmem-userdata asks for."));
         using CancellationTokenSource cancel = new();
@@ -83,8 +88,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
 
     private int Conclude(CrashDump dump, DumpReport report)
     {
-        if (_messages.Shows(MessageKind.Progress))
-            _messages.Write(MessageKind.Progress, "\n");
+        _messages.EndDrawing();
         _messages.Write(MessageKind.Report, ReportText.Build(report));
         if (report.MissingInInput > 0 && dump.IsIncomplete)
             _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{_options.Input} is incomplete: {report.MissingInInput} pages of the machine are not in it, and so not in the dump."));
@@ -111,6 +115,20 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         if (!_options.DryRun)
             _messages.Line(MessageKind.Common, $"\nThe dumpfile is saved to {target}.");
         return ExitStatus.Success;
+    }
+
+    private void ShowTranslation(CrashDump dump, ulong address)
+    {
+        if (dump.Kernel is not { } kernel)
+            throw new MissingInformationException(dump.ClassificationProblem + "\n--vtop needs the kernel's page tables.");
+        Translation found = kernel.Memory.Translate(address);
+        string physical = found.Status switch
+        {
+            MemoryStatus.Ok => found.PhysicalAddress.ToString("x", CultureInfo.InvariantCulture),
+            MemoryStatus.PageTableMissing => "its page table is not in the dump",
+            _ => "not mapped",
+        };
+        _messages.Write(MessageKind.Common, string.Create(CultureInfo.InvariantCulture, $"\nTranslating virtual address {address:x} to physical address.\nVIRTUAL           PHYSICAL\n{address,16:x}  {physical}\n\n"));
     }
 
     private void ReportFindings(CrashDump dump)

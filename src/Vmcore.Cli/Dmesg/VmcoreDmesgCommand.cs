@@ -1,0 +1,113 @@
+using Vmcore.IO;
+using Vmcore.Kernel.Log;
+
+namespace Vmcore.Cli.Dmesg;
+
+/// <summary>
+/// The command <c>vmcore-dmesg</c> of kexec-tools: writes the log of a crashed kernel to standard output. It reads every format that Vmcore
+/// reads, not ELF alone.
+/// </summary>
+internal static class VmcoreDmesgCommand
+{
+    private const string UsageLine = "usage: vmcore-dmesg <kernel core file>";
+
+    // The exit statuses of kexec-tools.
+    private const int WrongUsage = 1;
+    private const int CannotOpen = 2;
+    private const int Empty = 3;
+    private const int NoDump = 4;
+    private const int NoLog = 50;
+    private const int CannotWrite = 54;
+    private const int CannotRead = 65;
+    private const int Damaged = 69;
+
+    private const string HelpText = """
+        usage: vmcore-dmesg <kernel core file>
+
+        Writes the log of a crashed kernel to standard output. The file is /proc/vmcore or a dump in any format: ELF, kdump-compressed, flattened.
+
+        Exit status: 0 all of the log is written; 1 the command line is wrong; 2 the file cannot be opened; 3 it is empty; 4 it is no dump;
+        50 it does not say where the log is; 54 the log cannot be written; 65 or 69 a part of the log is not in the dump, or damaged: the
+        rest of it is written.
+
+        """;
+
+    /// <summary>Runs the command.</summary>
+    /// <returns>The exit status.</returns>
+    internal static int Run(string[] args)
+    {
+        if (args is ["-h" or "--help"])
+        {
+            Console.Out.Write(HelpText);
+            return 0;
+        }
+
+        if (args is not [{ Length: > 0 } file])
+        {
+            Console.Error.WriteLine(UsageLine);
+            return WrongUsage;
+        }
+
+        FileSource source;
+        try
+        {
+            source = FileSource.Open(file);
+        }
+        catch (FileAccessException e)
+        {
+            return Fail(e.Message, CannotOpen);
+        }
+
+        if (source.Length == 0)
+        {
+            source.Dispose();
+            return Fail($"{file}: the file is empty", Empty);
+        }
+
+        CrashDump dump;
+        try
+        {
+            dump = CrashDump.Open(source);
+        }
+        catch (VmcoreException e)
+        {
+            return Fail(e.Message, NoDump);
+        }
+
+        using (dump)
+            return Write(dump);
+    }
+
+    private static int Write(CrashDump dump)
+    {
+        foreach (string problem in dump.Problems)
+            Console.Error.WriteLine(problem);
+        if (dump.Kernel is null)
+            return Fail(dump.ClassificationProblem ?? $"{dump.Name}: no kernel", NoLog);
+        if (KernelLog.TryOpen(dump.Kernel.Info, dump.Kernel.Memory, out string? missing) is not { } log)
+            return Fail($"{dump.Name}: {missing}", NoLog);
+        try
+        {
+            using Stream output = StandardStream.OpenOutput();
+            var writer = new LogTextWriter(output, LogTextStyle.VmcoreDmesg);
+            foreach (LogRecord record in log.Read())
+                writer.Write(record);
+            writer.Flush();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or FileAccessException)
+        {
+            return Fail($"Failed to write out the dmesg log buffer!: {e.Message}", CannotWrite);
+        }
+
+        foreach (string problem in log.Problems)
+            Console.Error.WriteLine($"{dump.Name}: {problem}");
+        return log.Lost == 0 ? 0
+            : Fail($"{dump.Name}: {log.Lost} messages or pieces of the log could not be read; the others are written", log.Problems.Count > 0 ? Damaged : CannotRead);
+    }
+
+    private static int Fail(string message, int status)
+    {
+        Console.Error.WriteLine(message);
+        return status;
+    }
+}

@@ -1,0 +1,35 @@
+using Vmcore.Formats.Flattened;
+using Vmcore.IO;
+
+namespace Vmcore.Cli.Makedumpfile.Modes;
+
+/// <summary><c>-R</c>: puts a flattened stream from standard input together to a file.</summary>
+internal sealed class Rearrange(MakedumpfileOptions options, Messages messages)
+{
+    /// <summary>Writes the file.</summary>
+    /// <returns>The exit status.</returns>
+    internal int Run()
+    {
+        const string Input = "/dev/stdin";
+        if (!Console.IsInputRedirected)
+            throw new FileAccessException("STDIN", "is a terminal; send the flattened stream from a file or a pipe");
+        string output = options.Output!;
+        if (FileIdentity.Of(output) is { } target && target == FileIdentity.Of(Input))
+            throw new FileAccessException(output, "is the input itself; give another name for the dump");
+        using Stream stream = StandardStream.OpenInput();
+        using IByteSink sink = OutputTarget.Open(options, output, overwrite: false);
+        try
+        {
+            FlattenedRearranger.Rearrange(stream, "STDIN", sink, keepsHoles: FileIdentity.Of(output) is { IsRegular: true });
+        }
+        catch (DumpFormatException e)
+        {
+            // A dump whose end is lost is still worth reading.
+            messages.Line(MessageKind.Error, $"{e.Message}\nThe stream is truncated or damaged. What came before is in {output}.");
+            return ExitStatus.Failure;
+        }
+
+        messages.Line(MessageKind.Common, $"\nThe dumpfile is saved to {output}.");
+        return ExitStatus.Success;
+    }
+}

@@ -1,0 +1,105 @@
+using System.Buffers.Binary;
+using Vmcore.IO;
+
+namespace Vmcore.Formats.Flattened;
+
+/// <summary>Puts a flattened stream together to the file that it describes, while it comes in: from a pipe, in one pass.</summary>
+public static class FlattenedRearranger
+{
+    private const int BlockBytes = 1 << 20;
+    private const int HoleBytes = 4096;
+
+    /// <summary>Reads the stream to its end record and writes the file.</summary>
+    /// <param name="stream">The stream; it is only read forwards.</param>
+    /// <param name="name">Its name for errors.</param>
+    /// <param name="output">The file, empty so far. What is zero in the stream is left out where the file would be zero anyhow.</param>
+    /// <param name="keepsHoles">False if what is not written is not zero in the output, as on a device.</param>
+    /// <returns>Length of the file in bytes.</returns>
+    /// <exception cref="DumpFormatException">It is no flattened stream, or it ends before its end record; what came before is in the output.</exception>
+    /// <exception cref="FileAccessException">The output refused, or the stream failed.</exception>
+    public static long Rearrange(Stream stream, string name, IByteSink output, bool keepsHoles = true)
+    {
+        byte[] block = new byte[BlockBytes];
+        var input = new Input(stream, name);
+        Span<byte> start = block.AsSpan(0, FlattenedFormat.HeaderSize);
+        input.ReadExactly(start, "flattened header");
+        if (!start.StartsWith(FlattenedFormat.Signature))
+            throw new DumpFormatException(name, 0, "flattened signature", "0x" + Convert.ToHexString(start[..16]), "makedumpfile");
+        long type = BinaryPrimitives.ReadInt64BigEndian(start[16..]);
+        if (type != FlattenedFormat.Type)
+            throw new DumpFormatException(name, 16, "flattened type", $"{type}", $"{FlattenedFormat.Type}");
+        Span<byte> record = stackalloc byte[FlattenedFormat.RecordHeaderSize];
+        long end = 0;
+        while (true)
+        {
+            long position = input.Position;
+            input.ReadExactly(record, "flattened record header");
+            long offset = BinaryPrimitives.ReadInt64BigEndian(record), length = BinaryPrimitives.ReadInt64BigEndian(record[8..]);
+            if (offset == FlattenedFormat.EndMark && length == FlattenedFormat.EndMark)
+            {
+                output.Complete(end);
+                return end;
+            }
+
+            if (offset < 0 || length < 0 || offset > long.MaxValue - length)
+                throw new DumpFormatException(name, position, "flattened record", $"offset {offset}, length {length}", "both 0 or more, or both -1 at the end");
+            while (length > 0)
+            {
+                Span<byte> part = block.AsSpan(0, (int)Math.Min(length, block.Length));
+                input.ReadExactly(part, "flattened record");
+                Write(output, offset, part, keepsHoles ? end : long.MaxValue);
+                offset += part.Length;
+                length -= part.Length;
+                end = Math.Max(end, offset);
+            }
+        }
+    }
+
+    /// <summary>Writes a part of a record, without the blocks of zero beyond everything that was written before.</summary>
+    private static void Write(IByteSink output, long offset, ReadOnlySpan<byte> part, long written)
+    {
+        int from = 0;
+        for (int at = 0; at < part.Length;)
+        {
+            int step = Math.Min(HoleBytes - (int)((offset + at) & (HoleBytes - 1)), part.Length - at);
+            bool hole = offset + at >= written && !part.Slice(at, step).ContainsAnyExcept((byte)0);
+            if (hole)
+            {
+                output.Write(offset + from, part[from..at]);
+                from = at + step;
+            }
+
+            at += step;
+        }
+
+        output.Write(offset + from, part[from..]);
+    }
+
+    private sealed class Input(Stream stream, string name)
+    {
+        internal long Position { get; private set; }
+
+        /// <summary>Fills the buffer. A stream that has ended says so at once: there is nothing to wait for.</summary>
+        internal void ReadExactly(Span<byte> buffer, string what)
+        {
+            int done = 0;
+            while (done < buffer.Length)
+            {
+                int read;
+                try
+                {
+                    read = stream.Read(buffer[done..]);
+                }
+                catch (Exception e) when (FileErrors.IsRefusal(e))
+                {
+                    throw FileErrors.Describe(name, "read", e);
+                }
+
+                if (read <= 0)
+                    throw new DumpFormatException(name, Position, what, $"the end of the stream after {done} bytes of it", $"{buffer.Length} bytes");
+                done += read;
+                Position += read;
+            }
+        }
+    }
+}
