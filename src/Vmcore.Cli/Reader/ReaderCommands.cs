@@ -10,6 +10,8 @@ internal static class ReaderCommands
     [
         PsCommand.Create(),
         ModulesCommand.Create(),
+        MountsCommand.Create(),
+        Pmem.PmemCommand.Create(),
         PrintCommand.Create(),
         TypeCommand.Create(),
         SymbolCommand.Create(),

@@ -1,0 +1,100 @@
+using System.CommandLine;
+using System.Text.Json.Serialization;
+using Vmcore.Cli.Info;
+using Vmcore.Kernel.Vfs;
+
+namespace Vmcore.Cli.Reader;
+
+/// <summary><c>vmcore mounts FILE</c></summary>
+internal static class MountsCommand
+{
+    internal static Command Create() =>
+        new ReaderCommand("mounts", "Show what was mounted where, as the first process saw it.", Run);
+
+    private static int Run(ReaderContext context)
+    {
+        KernelVfs vfs = KernelVfs.Open(context.Symbols, context.Types, context.Memory);
+        IReadOnlyList<KernelMount> mounts = vfs.Mounts;
+        if (context.IsJson)
+        {
+            context.WriteJson(new MountsAnswer { Mounts = [.. mounts.Select(InfoOf)], Problems = vfs.Problems }, MountsJson.Default.MountsAnswer);
+            return Status(mounts, vfs);
+        }
+
+        var table = new TextTable(context.Style, "SOURCE", "MOUNT POINT", "TYPE", "OPTIONS", "DEVICE", "ROOT");
+        foreach (KernelMount mount in mounts)
+        {
+            string[] cells =
+            [
+                mount.Source, mount.Target ?? "?", mount.Type, mount.Options + (mount.IsDax ? ",dax" : ""),
+                mount.SuperBlock?.Device.ToString() ?? "?", mount.Root ?? "?",
+            ];
+            if (mount.IsDax)
+                table.AddPainted(context.Style.Cyan, cells);
+            else
+                table.Add(cells);
+        }
+
+        ReaderContext.Write(table.ToString());
+        foreach (string problem in vfs.Problems)
+            ReaderContext.Warn(problem);
+        return Status(mounts, vfs);
+    }
+
+    private static int Status(IReadOnlyList<KernelMount> mounts, KernelVfs vfs) => mounts.Count == 0 && vfs.Problems.Count > 0 ? 1 : 0;
+
+    private static MountInfo InfoOf(KernelMount mount) => new()
+    {
+        Address = mount.Address,
+        Id = mount.Id >= 0 ? mount.Id : null,
+        Source = mount.Source,
+        Target = mount.Target,
+        Root = mount.Root,
+        Type = mount.Type,
+        Options = mount.Options,
+        Dax = mount.IsDax,
+        Device = mount.SuperBlock?.Device.ToString(),
+        SuperBlock = mount.SuperBlock is { } block ? new(block.Address, block.Id) : null,
+    };
+}
+
+/// <summary>The answer of <c>vmcore mounts --json</c>.</summary>
+internal sealed record MountsAnswer : ReaderAnswer
+{
+    public IReadOnlyList<MountInfo> Mounts { get; init; } = [];
+
+    public IReadOnlyList<string> Problems { get; init; } = [];
+}
+
+/// <summary>A mount. <c>Options</c> are those that every file system has; <c>Dax</c>: it is on pmem, and a file of it is mapped directly.</summary>
+internal sealed record MountInfo
+{
+    [JsonConverter(typeof(AddressConverter))]
+    public ulong Address { get; init; }
+
+    public int? Id { get; init; }
+
+    public required string Source { get; init; }
+
+    public string? Target { get; init; }
+
+    public string? Root { get; init; }
+
+    public required string Type { get; init; }
+
+    public required string Options { get; init; }
+
+    public bool Dax { get; init; }
+
+    public string? Device { get; init; }
+
+    public SuperBlockInfo? SuperBlock { get; init; }
+}
+
+/// <summary>A file system as the kernel names it.</summary>
+internal sealed record SuperBlockInfo([property: JsonConverter(typeof(AddressConverter))] ulong Address, string Id);
+
+/// <summary>Serialisation without reflection.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(MountsAnswer))]
+internal sealed partial class MountsJson : JsonSerializerContext;

@@ -1,0 +1,224 @@
+using System.Globalization;
+using Vmcore.Kernel.Vfs;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+using Vmcore.Pmem;
+using Vmcore.Pmem.Usage;
+
+namespace Vmcore.Cli.Reader.Pmem;
+
+/// <summary>Says in words what one page was.</summary>
+internal static class PageExplainer
+{
+    internal static PmemPageAnswer Explain(CrashDump dump, ulong pfn)
+    {
+        int shift = dump.Memory.PageShift;
+        ulong address = pfn << shift;
+        List<string> words = [];
+        var answer = new PmemPageAnswer { Pfn = pfn, Address = address, Kind = "not_pmem", Words = words };
+        string which = $"Page {Sizes.Hex(pfn)} (physical address {Sizes.Hex(address)})";
+        if (!dump.Pmem.Pages.Contains(pfn))
+        {
+            words.Add($"{which} is not on pmem.");
+            words.Add(InDump(dump, pfn, out bool exists));
+            if (exists && ClassOf(dump, pfn) is { } page)
+                words.Add(page);
+            return answer;
+        }
+
+        PmemNamespace? item = dump.Pmem.Namespaces.FirstOrDefault(n => n.Range.Contains(address));
+        answer = answer with { Namespace = item?.Name };
+        words.Add(item is null ? $"{which} is on pmem, in no namespace: nothing of it is in any dump."
+            : $"{which} is on pmem, {Sizes.Text(address - item.Range.Start)} into {item.Name ?? "a namespace"} ({item.Mode.ToString().ToLowerInvariant()}).");
+        if (dump.Pmem.Metadata.Contains(pfn))
+        {
+            bool isBlock = item?.InfoBlock is not null && pfn == (item.Range.Start + InfoBlock.Offset) >> shift;
+            words.Add(isBlock ? "It holds the namespace's info block: metadata." : "It holds struct pages of the namespace, its memmap: metadata." + Describes(dump, pfn));
+            words.Add(InDump(dump, pfn, out _));
+            return answer with { Kind = isBlock ? "info_block" : "memmap" };
+        }
+
+        words.Add("It is user data: Vmcore keeps it out of every dump.");
+        answer = answer with { Kind = "user_data" };
+        if (item is null || item.StructPages == 0)
+        {
+            words.Add("The kernel had no struct page for it, so nothing is known of its use.");
+            return answer;
+        }
+
+        if (pfn < UsageScan.DataOf(item, shift).Start)
+        {
+            words.Add("It lies in the space that the namespace sets aside in front of its data, in a part that the kernel does not use: it holds whatever the media held before.");
+            return answer;
+        }
+
+        return OfUserData(dump, pfn, item, answer, words);
+    }
+
+    private static PmemPageAnswer OfUserData(CrashDump dump, ulong pfn, PmemNamespace item, PmemPageAnswer answer, List<string> words)
+    {
+        if (item.State == MemmapState.Overwritten)
+            words.Add("Careful: the namespace's memmap was written anew after the crash; what follows is not of the crash.");
+        PmemUsage usage = PmemUsage.Collect(dump, scanPages: false);
+        if (usage.Scan is not { } scan || !scan.TryReadPage(pfn, out DaxPage page, out ulong head, out int order))
+        {
+            words.Add("Its struct page is not in the dump, so nothing is known of its use.");
+            return answer;
+        }
+
+        if (order > 0)
+            words.Add(head == pfn ? $"It is the first page of a compound page of {1UL << order} pages." : $"It is part of a compound page of {1UL << order} pages that starts at {Sizes.Hex(head)}.");
+        List<PageOwnerInfo> owners = [];
+        switch (page.State)
+        {
+            case DaxPageState.Idle:
+                words.Add("It is idle: no process had it mapped and no file claimed it through a mapping. Files that are only read and written leave no trace, so it may hold data all the same.");
+                break;
+            case DaxPageState.Mapped:
+                Owner(dump, usage, usage.Vfs?.InodeOfMapping(page.Mapping), page.Mapping, page.Index, pfn, owners, words);
+                break;
+            case DaxPageState.Shared:
+                words.Add(string.Create(CultureInfo.InvariantCulture, $"Several files share it (reflink); the kernel's share count is {page.Index}."));
+                Sharers(dump, usage, pfn, owners, words);
+                break;
+            case DaxPageState.InUse:
+                words.Add("It is in use without a file: the kernel or a device holds it.");
+                break;
+            default:
+                words.Add($"Its struct page is not that of a page of pmem (flags {Sizes.Hex(page.Flags)}): never written, damaged, or of another kernel.");
+                break;
+        }
+
+        if (page.IsPinned)
+            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is pinned: its reference count is {page.References}, so direct I/O, RDMA or the like was using it."));
+        if (page.IsPoisoned)
+            words.Add("It is poisoned: the memory failed there (PG_hwpoison).");
+        foreach (string problem in usage.Problems)
+            words.Add($"Note: {problem}.");
+        return answer with
+        {
+            State = page.State == DaxPageState.InUse ? "in_use" : page.State.ToString().ToLowerInvariant(),
+            Pinned = page.IsPinned,
+            Poisoned = page.IsPoisoned,
+            References = page.References,
+            ShareCount = page.State == DaxPageState.Shared ? page.Index : null,
+            Owners = owners,
+        };
+    }
+
+    private static void Owner(CrashDump dump, PmemUsage usage, KernelInode? inode, ulong mapping, ulong index, ulong pfn, List<PageOwnerInfo> owners, List<string> words)
+    {
+        bool isDevice = inode is { IsDeviceDax: true };
+        string? path = null;
+        if (isDevice)
+        {
+            string? name = dump.Resources?.All().LastOrDefault(r => r.Range.Contains(pfn << dump.Memory.PageShift) && r.Name.StartsWith("dax", StringComparison.Ordinal))?.Name;
+            path = name is null ? null : "/dev/" + name;
+            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is page {index} of the device {path ?? inode!.Device.ToString()} (device number {inode!.Device})."));
+        }
+        else if (inode is not null)
+        {
+            KernelPath found = usage.Vfs!.PathOf(inode);
+            path = found.Text;
+            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is page {index} (offset {Sizes.Hex(index << dump.Memory.PageShift)}) of the file {path ?? "whose path is not in memory"}{(found.IsDeleted ? " (deleted)" : "")}, inode {inode.Number} of {inode.SuperBlock?.Type ?? "a file system"} on {inode.SuperBlock?.Id ?? "an unknown device"}."));
+        }
+        else
+        {
+            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is page {index} of a file whose address_space at {Sizes.Hex(mapping)} cannot be followed to an inode."));
+        }
+
+        List<PageMapperInfo> mappers = [];
+        foreach (PmemMapping area in usage.Mappings.Where(m => m.Mapping == mapping))
+        {
+            ulong pages = (area.Area.End - area.Area.Start) >> dump.Memory.PageShift;
+            if (index >= area.Area.PageOffset && index - area.Area.PageOffset < pages)
+                mappers.Add(new(area.Process.Pid, area.Process.Name, area.Area.Start + ((index - area.Area.PageOffset) << dump.Memory.PageShift)));
+        }
+
+        foreach (PageMapperInfo mapper in mappers)
+            words.Add(string.Create(CultureInfo.InvariantCulture, $"Process {mapper.Pid} ({mapper.Name}) maps it at {Sizes.Hex(mapper.Address)}."));
+        if (mappers.Count == 0)
+            words.Add("No process maps it now.");
+        owners.Add(new(path, isDevice ? null : inode?.SuperBlock?.Id, isDevice ? null : inode?.Number, index, mappers));
+    }
+
+    private static void Sharers(CrashDump dump, PmemUsage usage, ulong pfn, List<PageOwnerInfo> owners, List<string> words)
+    {
+        if (usage.Vfs is not { } vfs)
+            return;
+        foreach (KernelSuperBlock block in vfs.SuperBlocks().Where(b => b.Id.StartsWith("pmem", StringComparison.Ordinal)))
+        {
+            foreach (KernelInode inode in vfs.InodesWithPages(block).Where(i => i.IsDax))
+            {
+                foreach (DaxEntry entry in vfs.DaxEntries(inode.Mapping, dump.Memory.PageShift))
+                {
+                    if (pfn >= entry.Pfn && pfn - entry.Pfn < entry.Pages)
+                        Owner(dump, usage, inode, inode.Mapping, entry.Index + (pfn - entry.Pfn), pfn, owners, words);
+                }
+            }
+        }
+    }
+
+    private static string InDump(CrashDump dump, ulong pfn, out bool isMemory)
+    {
+        Span<ulong> exists = stackalloc ulong[1], present = stackalloc ulong[1];
+        dump.Memory.GetPages(pfn & ~63UL, exists, present);
+        isMemory = PageBits.Get(exists, (int)(pfn & 63));
+        return PageBits.Get(present, (int)(pfn & 63)) ? "Its content is in the dump."
+            : isMemory ? "It was left out of the dump." : "The dump knows of no memory there.";
+    }
+
+    private static string Describes(CrashDump dump, ulong pfn)
+    {
+        if (dump.Memmap is not { } memmap || dump.Kernel is not { } kernel)
+            return "";
+
+        // Backwards: of which page is the structure that starts first in it? Namespaces are small in number, and a binary search is not possible where blocks come in any order.
+        ulong physical = pfn << dump.Memory.PageShift;
+        int perPage = dump.Memory.PageSize / memmap.StructPageSize;
+        foreach (PmemNamespace item in dump.Pmem.Namespaces.Where(n => n.Metadata.Contains(pfn)))
+        {
+            PfnRange all = item.Range.ToPfns(dump.Memory.PageShift);
+            for (ulong at = all.Start; at < all.End;)
+            {
+                if (!memmap.Model.TryGetStructPage(at, out ulong address, out _))
+                    break;
+                Architectures.Translation translation = kernel.Memory.Translate(address);
+                ulong size = Math.Max(translation.Size, (ulong)dump.Memory.PageSize), leaf = translation.PhysicalAddress & ~(size - 1), inLeaf = address & (size - 1);
+                if (translation.Status == MemoryStatus.Ok && physical >= leaf && physical - leaf < size)
+                {
+                    ulong offset = physical - leaf;
+                    ulong first = offset >= inLeaf ? at + ((offset - inLeaf) / (ulong)memmap.StructPageSize) : at;
+                    return string.Create(CultureInfo.InvariantCulture, $" They describe the pages from {Sizes.Hex(first)} on, about {perPage}.");
+                }
+
+                at += Math.Max(1, (size - inLeaf) / (ulong)memmap.StructPageSize);
+            }
+        }
+
+        return "";
+    }
+
+    private static string? ClassOf(CrashDump dump, ulong pfn)
+    {
+        if (dump.Memmap is not { } memmap || dump.PageLayout is not { } layout)
+            return null;
+        byte[] pair = new byte[2 * layout.Size];
+        if (!memmap.TryReadPair(pfn, pair))
+            return "Its struct page is not in the dump.";
+        var classifier = new PageClassifier(layout, DumpLevel.All);
+        if (classifier.IsTail(pair))
+            return "It is part of a compound page; its head decides what becomes of it.";
+        return classifier.Classify(pfn, pair).Class switch
+        {
+            PageClass.Kept => "It belongs to the kernel, and is kept at every dump level.",
+            PageClass.Cache => "It is page cache without private data (dump level bit 2 leaves it out).",
+            PageClass.CachePrivate => "It is page cache with private data (dump level bit 4 leaves it out).",
+            PageClass.User => "It is user process data (dump level bit 8 leaves it out).",
+            PageClass.Free => "It is free (dump level bit 16 leaves it out).",
+            PageClass.HwPoison => "It is poisoned by a memory error: never read, at any level.",
+            PageClass.Offline => "It is logically offline (ballooned): left out at any level.",
+            _ => null,
+        };
+    }
+}

@@ -1,0 +1,98 @@
+using Vmcore.Kernel.Tasks;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel.Processes;
+
+/// <summary>A range of a process's virtual memory that maps a file.</summary>
+/// <param name="Start">First virtual address.</param>
+/// <param name="End">One past the last.</param>
+/// <param name="Flags">VM_* flags.</param>
+/// <param name="File">Virtual address of the struct file.</param>
+/// <param name="PageOffset">First page of the file.</param>
+public readonly record struct FileMapping(ulong Start, ulong End, ulong Flags, ulong File, ulong PageOffset)
+{
+    /// <summary>Permissions as /proc/PID/maps shows them, for example <c>rw-s</c>.</summary>
+    public string Permissions => string.Create(4, Flags, static (text, flags) =>
+    {
+        text[0] = (flags & 1) != 0 ? 'r' : '-';
+        text[1] = (flags & 2) != 0 ? 'w' : '-';
+        text[2] = (flags & 4) != 0 ? 'x' : '-';
+        text[3] = (flags & 0x80) != 0 ? 's' : 'p';
+    });
+}
+
+/// <summary>The files that processes map. Bounded, whatever is damaged.</summary>
+public sealed class ProcessMappings
+{
+    private const int MaxMappings = 1 << 20;
+
+    private readonly IVirtualMemory _memory;
+    private readonly ProblemList _problems = new();
+    private readonly int _mm;
+    private readonly int _start, _end, _flags, _file, _offset;
+    private readonly int _tree, _list, _next;
+    private readonly MapleLayout? _maple;
+
+    /// <summary>Makes the reader.</summary>
+    /// <param name="types">The kernel's types.</param>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <exception cref="MissingInformationException">The types lack what is needed.</exception>
+    public ProcessMappings(BtfTypes types, IVirtualMemory memory)
+    {
+        _memory = memory;
+        var members = new StructMembers(types);
+        _mm = members.Required("task_struct", "mm");
+        _start = members.Required("vm_area_struct", "vm_start");
+        _end = members.Required("vm_area_struct", "vm_end");
+        _flags = members.Required("vm_area_struct", "vm_flags");
+        _file = members.Required("vm_area_struct", "vm_file");
+        _offset = members.Required("vm_area_struct", "vm_pgoff");
+        _tree = members.Optional("mm_struct", "mm_mt.ma_root");
+        _list = members.Optional("mm_struct", "mmap");
+        _next = members.Optional("vm_area_struct", "vm_next");
+        _maple = _tree >= 0 ? new(members) : null;
+    }
+
+    /// <summary>What cut lists short, or could not be read; one sentence each.</summary>
+    public IReadOnlyList<string> Problems => _problems.Texts;
+
+    /// <summary>The parts of a process's memory that map files, ascending.</summary>
+    /// <param name="process">The process.</param>
+    public IEnumerable<FileMapping> FilesOf(KernelTask process)
+    {
+        if (!_memory.TryReadUInt64(process.Address + (ulong)_mm, out ulong map) || map >> 47 == 0)
+            yield break;
+        int count = 0;
+        foreach (ulong area in _maple is not null ? MapleWalk.Entries(_memory, map + (ulong)_tree, _maple, _problems) : Chain(map))
+        {
+            if (++count > MaxMappings)
+            {
+                _problems.Add($"process {process.Pid} has more than {MaxMappings} mappings; the rest is left out");
+                yield break;
+            }
+
+            if (TryReadMapping(area, out FileMapping mapping))
+                yield return mapping;
+        }
+    }
+
+    private bool TryReadMapping(ulong area, out FileMapping mapping)
+    {
+        mapping = default;
+        if (!_memory.TryReadUInt64(area + (ulong)_file, out ulong file) || file >> 47 == 0
+            || !_memory.TryReadUInt64(area + (ulong)_start, out ulong start) || !_memory.TryReadUInt64(area + (ulong)_end, out ulong end)
+            || !_memory.TryReadUInt64(area + (ulong)_flags, out ulong flags) || !_memory.TryReadUInt64(area + (ulong)_offset, out ulong offset) || end <= start)
+            return false;
+        mapping = new(start, end, flags, file, offset);
+        return true;
+    }
+
+    private IEnumerable<ulong> Chain(ulong mm)
+    {
+        if (_list < 0 || _next < 0)
+            yield break;
+        var seen = new HashSet<ulong>();
+        for (ulong at = mm + (ulong)_list; _memory.TryReadUInt64(at, out ulong area) && area != 0 && seen.Add(area) && seen.Count <= MaxMappings + 1; at = area + (ulong)_next)
+            yield return area;
+    }
+}

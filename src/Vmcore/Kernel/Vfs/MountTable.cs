@@ -1,0 +1,202 @@
+using System.Text;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel.Vfs;
+
+/// <summary>The mounts of the first namespace, and paths through them.</summary>
+internal sealed class MountTable
+{
+    private const int MaxMounts = 1 << 17;
+    private const int MaxNesting = 1024;
+    private const int MaxDeviceName = 4096;
+    private const int MaxFilesAsked = 4096;
+
+    // A reader of /proc/mounts keeps its place in the list with an entry of its own (up to 6.7).
+    private const uint CursorFlag = 0x10000000;
+
+    // Flags of mounts and of super blocks that every file system has, in the order of /proc/mounts.
+    private static readonly (ulong Flag, string Name)[] s_blockOptions = [(16, "sync"), (128, "dirsync"), (64, "mand"), (1 << 25, "lazytime")];
+
+    private static readonly (ulong Flag, string Name)[] s_mountOptions =
+        [(1, "nosuid"), (2, "nodev"), (4, "noexec"), (8, "noatime"), (0x10, "nodiratime"), (0x20, "relatime"), (0x80, "nosymfollow")];
+
+    private readonly KernelVfs _vfs;
+    private readonly Dictionary<ulong, ulong> _byRoot = [];
+    private readonly Dictionary<ulong, string?> _targets = [];
+
+    private MountTable(KernelVfs vfs) => _vfs = vfs;
+
+    internal IReadOnlyList<KernelMount> Mounts { get; private set; } = [];
+
+    /// <summary>Reads the mounts.</summary>
+    internal static MountTable Read(KernelVfs vfs, KernelSymbols? symbols)
+    {
+        var table = new MountTable(vfs);
+        if (symbols is null)
+            vfs.ProblemList.Add("the mounts cannot be found: the kernel's symbols are not there");
+        else if (!symbols.TryFind("init_nsproxy", out ulong proxy))
+            vfs.ProblemList.Add("the mounts cannot be found: the kernel has no symbol init_nsproxy (built without CONFIG_KALLSYMS_ALL)");
+        else if (!vfs.Memory.TryReadUInt64(proxy + (ulong)vfs.Layout.ProxyMounts, out ulong space) || space >> 47 == 0)
+            vfs.ProblemList.Add($"the first mount namespace cannot be read: init_nsproxy is at 0x{proxy:x}");
+        else
+            table.ReadNamespace(space);
+        return table;
+    }
+
+    /// <summary>The path of a dentry through a mount of this namespace that shows it.</summary>
+    internal KernelPath PathOf(DentryChain chain)
+    {
+        // The mount that shows most of the file system: bind mounts of parts of it come second.
+        if (Find(chain) is { } found)
+            return new(Join(found.Target, chain.Below(found.Index)), chain.IsDeleted, IsMounted: true);
+        string inside = chain.Below(chain.Dentries.Count - 1);
+        return new(inside.Length == 0 ? "/" : inside, chain.IsDeleted, IsMounted: false);
+    }
+
+    /// <summary>The path of a dentry through a given mount.</summary>
+    internal KernelPath PathThrough(ulong mount, DentryChain chain)
+    {
+        VfsLayout layout = _vfs.Layout;
+        if (_vfs.Memory.TryReadUInt64(mount + (ulong)layout.MountRoot, out ulong root))
+        {
+            for (int i = 0; i < chain.Dentries.Count; i++)
+            {
+                if (chain.Dentries[i] == root && TargetOf(mount, 0) is { } target)
+                    return new(Join(target, chain.Below(i)), chain.IsDeleted, IsMounted: true);
+            }
+        }
+
+        return PathOf(chain);
+    }
+
+    private static string Join(string target, string below) => below.Length == 0 ? target : target == "/" ? below : target + below;
+
+    private (string Target, int Index)? Find(DentryChain chain)
+    {
+        for (int i = chain.Dentries.Count - 1; i >= 0; i--)
+        {
+            if (_byRoot.TryGetValue(chain.Dentries[i], out ulong mount) && TargetOf(mount, 0) is { } target)
+                return (target, i);
+        }
+
+        return null;
+    }
+
+    private void ReadNamespace(ulong space)
+    {
+        VfsLayout layout = _vfs.Layout;
+        List<KernelMount> mounts = [];
+        ulong[] addresses = [.. Addresses(space)];
+
+        // Roots first: the path of a mount point may lead through any other mount.
+        foreach (ulong address in addresses)
+        {
+            if (_vfs.Memory.TryReadUInt64(address + (ulong)layout.MountRoot, out ulong root))
+                _byRoot.TryAdd(root, address);
+        }
+
+        foreach (ulong address in addresses)
+        {
+            if (ReadMount(address) is { } mount)
+                mounts.Add(mount);
+        }
+
+        Mounts = mounts;
+    }
+
+    private IEnumerable<ulong> Addresses(ulong space)
+    {
+        VfsLayout layout = _vfs.Layout;
+        if (layout.NamespaceTree >= 0 && layout.MountNode >= 0)
+            return StructureWalk.RedBlack(_vfs.Memory, space + (ulong)layout.NamespaceTree, layout.Tree, MaxMounts, "mounts", _vfs.ProblemList).Select(n => n - (ulong)layout.MountNode);
+        if (layout.NamespaceList >= 0 && layout.MountList >= 0)
+            return StructureWalk.Circular(_vfs.Memory, space + (ulong)layout.NamespaceList, MaxMounts, "mounts", _vfs.ProblemList).Select(n => n - (ulong)layout.MountList);
+        _vfs.ProblemList.Add("the kernel's types do not say how a mount namespace keeps its mounts");
+        return [];
+    }
+
+    private KernelMount? ReadMount(ulong address)
+    {
+        VfsLayout layout = _vfs.Layout;
+        IVirtualMemory memory = _vfs.Memory;
+        if (!memory.TryReadUInt32(address + (ulong)layout.MountFlags, out uint flags))
+        {
+            _vfs.ProblemList.Add($"the mount at 0x{address:x} cannot be read");
+            return null;
+        }
+
+        if ((flags & CursorFlag) != 0)
+            return null;
+        memory.TryReadUInt64(address + (ulong)layout.MountRoot, out ulong root);
+        memory.TryReadUInt64(address + (ulong)layout.MountSuperBlock, out ulong superBlock);
+        KernelSuperBlock? block = _vfs.SuperBlock(superBlock);
+        string source = memory.TryReadUInt64(address + (ulong)layout.MountDeviceName, out ulong name) && name != 0 && memory.TryReadCString(name, MaxDeviceName, out string text) ? text : "none";
+        uint id = 0;
+        bool hasId = layout.MountId >= 0 && memory.TryReadUInt32(address + (ulong)layout.MountId, out id);
+        string? inside = _vfs.Dentries.TryClimb(root, out DentryChain chain) ? chain.Below(chain.Dentries.Count - 1) : null;
+        return new()
+        {
+            Address = address,
+            Id = hasId ? unchecked((int)id) : -1,
+            Source = source,
+            Target = TargetOf(address, 0),
+            Root = inside is "" ? "/" : inside,
+            Type = block?.Type ?? "",
+            Options = Options(flags, block),
+            IsDax = block is not null && HasDaxFiles(block),
+            SuperBlock = block,
+            RootDentry = root,
+        };
+    }
+
+    /// <summary>Only files are marked, no directory, so the files that are in memory are asked.</summary>
+    private bool HasDaxFiles(KernelSuperBlock block) =>
+        block.Id.StartsWith("pmem", StringComparison.Ordinal) && _vfs.InodesWithPages(block).Take(MaxFilesAsked).Any(i => i.IsDax);
+
+    private static string Options(uint flags, KernelSuperBlock? block)
+    {
+        const uint ReadOnlyMount = 0x40;
+        var text = new StringBuilder((flags & ReadOnlyMount) != 0 || block is { IsReadOnly: true } ? "ro" : "rw");
+        foreach ((ulong flag, string name) in s_blockOptions)
+            text.Append(((block?.Flags ?? 0) & flag) != 0 ? "," + name : "");
+        foreach ((ulong flag, string name) in s_mountOptions)
+            text.Append((flags & flag) != 0 ? "," + name : "");
+        return text.ToString();
+    }
+
+    /// <summary>Where a mount is mounted, through all the mounts above it.</summary>
+    private string? TargetOf(ulong mount, int depth)
+    {
+        if (_targets.TryGetValue(mount, out string? known))
+            return known;
+        if (depth > MaxNesting)
+            return null;
+
+        // Damage may close a circle: then the inner one has no path.
+        _targets[mount] = null;
+        string? target = Target(mount, depth);
+        _targets[mount] = target;
+        return target;
+    }
+
+    private string? Target(ulong mount, int depth)
+    {
+        VfsLayout layout = _vfs.Layout;
+        if (mount >> 47 == 0 || !_vfs.Memory.TryReadUInt64(mount + (ulong)layout.MountParent, out ulong parent)
+            || !_vfs.Memory.TryReadUInt64(mount + (ulong)layout.MountPoint, out ulong point))
+            return null;
+        if (parent == mount)
+            return "/";
+
+        if (TargetOf(parent, depth + 1) is not { } above || !_vfs.Memory.TryReadUInt64(parent + (ulong)layout.MountRoot, out ulong root)
+            || !_vfs.Dentries.TryClimb(point, out DentryChain chain))
+            return null;
+        for (int i = 0; i < chain.Dentries.Count; i++)
+        {
+            if (chain.Dentries[i] == root)
+                return Join(above, chain.Below(i));
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,274 @@
+using Vmcore.Kernel;
+using Vmcore.Kernel.Processes;
+using Vmcore.Kernel.Tasks;
+using Vmcore.Kernel.Vfs;
+using Vmcore.Memory;
+
+namespace Vmcore.Pmem.Usage;
+
+/// <summary>A file, or a devdax device, with pages on pmem that processes had mapped.</summary>
+public sealed class PmemFile
+{
+    internal PmemFile(ulong mapping) => Mapping = mapping;
+
+    /// <summary>Virtual address of the address_space.</summary>
+    public ulong Mapping { get; }
+
+    /// <summary>The inode; null if it cannot be read.</summary>
+    public KernelInode? Inode { get; internal init; }
+
+    /// <summary>Where it is.</summary>
+    public KernelPath Path { get; internal init; }
+
+    /// <summary>Name of the device: <c>pmem0</c>, <c>dax0.1</c>; null if it is not known.</summary>
+    public string? Device { get; internal init; }
+
+    /// <summary>The namespaces that its pages are in, by number in <see cref="PmemUsage.Namespaces"/>.</summary>
+    public IReadOnlySet<int> Namespaces => NamespaceSet;
+
+    /// <summary>Pages that belong to it alone.</summary>
+    public ulong Pages { get; internal set; }
+
+    /// <summary>Pages that it shares with other files; found through its page tree.</summary>
+    public ulong SharedPages { get; internal set; }
+
+    /// <summary>Pages that someone holds besides page tables.</summary>
+    public ulong Pinned { get; internal set; }
+
+    /// <summary>Where the pages of <see cref="Pages"/> are.</summary>
+    public IReadOnlyList<DaxRun> Runs => OwnRuns;
+
+    /// <summary>Where the pages of <see cref="SharedPages"/> are.</summary>
+    public IReadOnlyList<DaxRun> SharedRuns => SharedList;
+
+    /// <summary>Runs that are not listed, of which there are too many.</summary>
+    public ulong RunsLeftOut { get; internal set; }
+
+    internal HashSet<int> NamespaceSet { get; } = [];
+
+    internal List<DaxRun> OwnRuns { get; } = [];
+
+    internal List<DaxRun> SharedList { get; } = [];
+}
+
+/// <summary>A range of a process's memory that maps pmem.</summary>
+/// <param name="Process">The process.</param>
+/// <param name="Area">Virtual addresses, permissions, place in the file.</param>
+/// <param name="Path">The file, or the device, as it was opened.</param>
+/// <param name="Mapping">Virtual address of the address_space: a <see cref="PmemFile"/> if any of its pages was touched.</param>
+/// <param name="IsDeviceDax">True for a devdax device.</param>
+public sealed record PmemMapping(KernelTask Process, FileMapping Area, KernelPath Path, ulong Mapping, bool IsDeviceDax);
+
+/// <summary>
+/// What pmem was used for when the machine crashed: for each namespace its pages by state, and which file or device each belongs to, and which process had it
+/// mapped. All of it comes from the kernel's metadata; the data on the pmem is never read.
+/// </summary>
+public sealed class PmemUsage
+{
+    private const int MostMappings = 1 << 17;
+
+    private readonly Dictionary<ulong, PmemFile> _files = [];
+    private readonly List<PmemMapping> _mappings = [];
+    private readonly List<string> _problems = [];
+
+    private PmemUsage()
+    {
+    }
+
+    /// <summary>The namespaces that have struct pages, by address.</summary>
+    public IReadOnlyList<NamespaceUsage> Namespaces { get; private set; } = [];
+
+    /// <summary>The files and devices, those with most pages first.</summary>
+    public IReadOnlyList<PmemFile> Files { get; private set; } = [];
+
+    /// <summary>Where processes map pmem, by process.</summary>
+    public IReadOnlyList<PmemMapping> Mappings => _mappings;
+
+    /// <summary>What could not be found out; one sentence each.</summary>
+    public IReadOnlyList<string> Problems => _problems;
+
+    /// <summary>The kernel's file systems; null without types.</summary>
+    public KernelVfs? Vfs { get; private set; }
+
+    /// <summary>Reads single pages; null if there is no memmap.</summary>
+    public UsageScan? Scan { get; private set; }
+
+    /// <summary>Collects it.</summary>
+    /// <param name="dump">The dump.</param>
+    /// <param name="scanPages">False to leave the struct pages alone: then only <see cref="Mappings"/> are there.</param>
+    public static PmemUsage Collect(CrashDump dump, bool scanPages = true)
+    {
+        var result = new PmemUsage();
+        if (dump.Kernel is not { } kernel || dump.Memmap is not { } memmap || dump.PageLayout is not { } layout)
+        {
+            result._problems.Add(dump.ClassificationProblem ?? $"{dump.Name}: the struct pages cannot be found");
+            return result;
+        }
+
+        result.Scan = new(memmap, DaxPageLayout.From(kernel.Info, layout, dump.Types), kernel.Memory, dump.Types, dump.Memory.PageShift);
+        if (scanPages)
+            result.Namespaces = [.. dump.Pmem.Namespaces.Where(n => n.StructPages > 0).Select(result.Scan.Run)];
+        if (dump.Types is { } types)
+            result.Resolve(dump, types);
+        else
+            result._problems.Add($"files and processes cannot be named: {dump.TypesProblem}");
+        foreach (NamespaceUsage item in result.Namespaces)
+        {
+            if (item.Damage is { } damage)
+                result._problems.Add($"{item.Namespace.Name ?? "the namespace"} at {item.Namespace.Range}: {damage}");
+        }
+
+        result.Order();
+        return result;
+    }
+
+    /// <summary>The file with an address_space; null if none of its pages was found.</summary>
+    public PmemFile? FileOf(ulong mapping) => _files.GetValueOrDefault(mapping);
+
+    private static string? DeviceOf(CrashDump dump, KernelInode? inode, ulong pfn)
+    {
+        if (inode is { IsDeviceDax: true } || inode is null)
+        {
+            ulong address = pfn << dump.Memory.PageShift;
+            return dump.Resources?.All().LastOrDefault(r => r.Range.Contains(address) && r.Name.StartsWith("dax", StringComparison.Ordinal) && r.Name.Contains('.', StringComparison.Ordinal))?.Name;
+        }
+
+        return inode.SuperBlock is { Id.Length: > 0 } block ? block.Id : null;
+    }
+
+    private void Resolve(CrashDump dump, BtfTypes types)
+    {
+        try
+        {
+            Vfs = KernelVfs.Open(dump.Symbols, types, dump.VirtualMemory!);
+            for (int i = 0; i < Namespaces.Count; i++)
+                AddFiles(dump, i);
+            FindSharers(dump);
+            FindProcesses(dump.Tasks, new(types, dump.VirtualMemory!));
+            _problems.AddRange(Vfs.Problems);
+        }
+        catch (MissingInformationException e)
+        {
+            _problems.Add(e.Message);
+        }
+    }
+
+    private void AddFiles(CrashDump dump, int number)
+    {
+        // What stands in another kernel's structures are no pointers of this one.
+        if (Namespaces[number].Namespace.State == MemmapState.Overwritten)
+            return;
+        foreach (MappingUsage usage in Namespaces[number].Mappings.Values)
+        {
+            PmemFile file = FileFor(dump, usage.Mapping, usage.Runs.Count > 0 ? usage.Runs[0].Pfn : Namespaces[number].Data.Start);
+            file.NamespaceSet.Add(number);
+            file.Pages += usage.Pages;
+            file.Pinned += usage.Pinned;
+            file.OwnRuns.AddRange(usage.Runs);
+            file.RunsLeftOut += usage.RunsLeftOut;
+        }
+    }
+
+    private PmemFile FileFor(CrashDump dump, ulong mapping, ulong pfn)
+    {
+        if (_files.TryGetValue(mapping, out PmemFile? file))
+            return file;
+        KernelInode? inode = Vfs!.InodeOfMapping(mapping);
+        _files[mapping] = file = new(mapping)
+        {
+            Inode = inode,
+            Path = inode is null || inode.IsDeviceDax ? KernelPath.Unknown : Vfs.PathOf(inode),
+            Device = DeviceOf(dump, inode, pfn),
+        };
+        return file;
+    }
+
+    /// <summary>A shared page does not say whose it is; the files' own page trees do.</summary>
+    private void FindSharers(CrashDump dump)
+    {
+        for (int i = 0; i < Namespaces.Count; i++)
+        {
+            PfnRangeSet shared = PfnRangeSet.From(Namespaces[i].Shared.Select(s => s.Pages));
+            if (shared.IsEmpty)
+                continue;
+            foreach (KernelSuperBlock block in DaxFileSystems(i))
+            {
+                foreach (KernelInode inode in Vfs!.InodesWithPages(block).Where(n => n.IsDax))
+                {
+                    foreach (DaxEntry entry in Vfs.DaxEntries(inode.Mapping, dump.Memory.PageShift))
+                        AddShared(dump, i, inode, entry, shared);
+                }
+            }
+        }
+    }
+
+    private void AddShared(CrashDump dump, int number, KernelInode inode, DaxEntry entry, PfnRangeSet shared)
+    {
+        var pages = new PfnRange(entry.Pfn, entry.Pfn + entry.Pages);
+        for (int at = shared.IndexAtOrAfter(pages.Start); at < shared.Count && shared[at].Start < pages.End; at++)
+        {
+            PfnRange part = shared[at].Intersect(pages);
+            PmemFile file = FileFor(dump, inode.Mapping, part.Start);
+            file.NamespaceSet.Add(number);
+            file.SharedPages += part.Count;
+            var run = new DaxRun(entry.Index + (part.Start - entry.Pfn), part.Start, part.Count);
+            if (file.SharedList is [.., var last] && last.Index + last.Pages == run.Index && last.Pfn + last.Pages == run.Pfn)
+                file.SharedList[^1] = last with { Pages = last.Pages + run.Pages };
+            else if (file.SharedList.Count < MappingUsage.MostRuns)
+                file.SharedList.Add(run);
+            else
+                file.RunsLeftOut++;
+        }
+    }
+
+    /// <summary>File systems that may have files in a namespace: those of the files that were found, and all mounts of pmem.</summary>
+    private IEnumerable<KernelSuperBlock> DaxFileSystems(int number)
+    {
+        var blocks = new Dictionary<ulong, KernelSuperBlock>();
+        foreach (PmemFile file in _files.Values)
+        {
+            if (file.NamespaceSet.Contains(number) && file.Inode is { IsDax: true, SuperBlock: { } block })
+                blocks.TryAdd(block.Address, block);
+        }
+
+        foreach (KernelSuperBlock block in Vfs!.SuperBlocks())
+        {
+            if (block.Id.StartsWith("pmem", StringComparison.Ordinal))
+                blocks.TryAdd(block.Address, block);
+        }
+
+        return blocks.Values;
+    }
+
+    private void FindProcesses(TaskList tasks, ProcessMappings mappings)
+    {
+        if (tasks.Problem is { } problem)
+            _problems.Add(problem);
+        var known = new Dictionary<ulong, (KernelPath Path, ulong Mapping, bool IsDevice)?>();
+        foreach (KernelTask process in tasks.Tasks.Where(t => t.Pid == t.Tgid && !t.IsKernelThread))
+        {
+            foreach (FileMapping area in mappings.FilesOf(process))
+            {
+                if (!known.TryGetValue(area.File, out var file))
+                    known[area.File] = file = Classify(area.File);
+                if (file is { } found && _mappings.Count < MostMappings)
+                    _mappings.Add(new(process, area, found.Path, found.Mapping, found.IsDevice));
+            }
+        }
+
+        if (_mappings.Count == MostMappings)
+            _problems.Add($"more than {MostMappings} mappings of pmem; the rest is left out");
+        _problems.AddRange(mappings.Problems);
+    }
+
+    private (KernelPath Path, ulong Mapping, bool IsDevice)? Classify(ulong file)
+    {
+        KernelInode? own = Vfs!.InodeOfFile(file, out KernelInode? mapped);
+        if (mapped is { IsDeviceDax: true })
+            return (Vfs.PathOfFile(file), mapped.Mapping, true);
+        return own is { IsDax: true } ? (Vfs.PathOfFile(file), own.Mapping, false) : null;
+    }
+
+    private void Order() =>
+        Files = [.. _files.Values.OrderByDescending(f => f.Pages + f.SharedPages).ThenBy(f => f.Path.Text, StringComparer.Ordinal).ThenBy(f => f.Mapping)];
+}
