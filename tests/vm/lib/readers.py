@@ -88,3 +88,61 @@ def vmcore_info(path: pathlib.Path, executable: pathlib.Path, truth, release: st
             if hashes.get(start // PAGE) not in right:
                 verdict.wrong(f"vmcore info: SHA-256 of the memmap of {space.name} is not the media's")
     verdict.facts["vmcore info"] = f"{len(by_base)} namespaces"
+
+
+def vmcore_pmem(path: pathlib.Path, executable: pathlib.Path, truth, verdict):
+    """Our reverse map: every file and device that a process has mapped, with all of its pages and every sharer, and who maps it. And the mounts."""
+    first = truth.folder / "out" / "first"
+    done = subprocess.run([str(executable), "pmem", "--json", str(path)], capture_output=True, text=True)
+    mounts = subprocess.run([str(executable), "mounts", "--json", str(path)], capture_output=True, text=True)
+    for name, run in (("pmem", done), ("mounts", mounts)):
+        if run.returncode:
+            verdict.wrong(f"vmcore {name}: " + " ".join(run.stderr.strip().splitlines()[-1:]))
+            return
+    answer = json.loads(done.stdout)
+    mapped = {}
+    for line in (first / "mappers").read_text().splitlines() if (first / "mappers").exists() else []:
+        words = line.split()
+        if words[0].startswith(("/mnt/", "/dev/dax")) and words[-1] == "ready":
+            mapped[words[0]] = int(words[1]) // PAGE
+    shared = {name for name in mapped if name.endswith("/shared") or name.replace("/small", "/shared") in mapped}
+    files = {file["path"]: file for file in answer["files"]}
+    for name, pages in mapped.items():
+        file = files.get(name, {"pages": 0, "shared_pages": 0, "ranges": [], "shared_ranges": []})
+        want = {"pages": 0 if name in shared else pages, "shared_pages": pages if name in shared else 0}
+        if {key: file[key] for key in want} != want:
+            verdict.wrong(f"vmcore pmem: {name} has {file['pages']} pages and {file['shared_pages']} shared ones instead of {want}")
+        covered = sorted(index for part in file["ranges"] + file["shared_ranges"]
+                         for index in range(part["file_page"], part["file_page"] + part["pages"]))
+        if covered != list(range(pages)):
+            verdict.wrong(f"vmcore pmem: the ranges of {name} are not its {pages} pages")
+        for part in file["ranges"] + file["shared_ranges"]:
+            if not _holds(truth, name, part, pages, name in shared):
+                verdict.wrong(f"vmcore pmem: page {part['file_page']} of {name} is not at pfn {part['pfn']:#x}")
+        areas = [area for process in answer["processes"] for area in process["areas"] if area["path"] == name]
+        if [(int(area["end"], 16) - int(area["start"], 16)) // PAGE for area in areas] != [pages]:
+            verdict.wrong(f"vmcore pmem: {name} is mapped {len(areas)} times: {areas}")
+    if set(files) - set(mapped):
+        verdict.wrong(f"vmcore pmem: files that nobody mapped: {sorted(map(str, set(files) - set(mapped)))}")
+    counts = {run["count"] for space in answer["namespaces"] for run in space["shared"]}
+    if counts != ({2} if shared else set()):
+        verdict.wrong(f"vmcore pmem: share counts {sorted(counts)}")
+    for space in answer["namespaces"]:
+        if space["damage"]:
+            verdict.wrong(f"vmcore pmem: {space['name']}: {space['damage']}")
+    ours = [(item["source"], item["target"], item["type"]) for item in json.loads(mounts.stdout)["mounts"]]
+    theirs = [tuple(line.split()[:3]) for line in (first / "mounts").read_text().splitlines()]
+    if ours != theirs:
+        verdict.wrong(f"vmcore mounts: {ours} instead of {theirs}")
+    verdict.facts["vmcore pmem"] = f"{len(mapped)} mapped files, {sum(mapped.values())} pages, {len(shared)} of them sharing blocks"
+
+
+def _holds(truth, name, part, pages, shared):
+    """Is the file's text where the range says it is? Each 64 KiB it holds its path and the number of the piece."""
+    panic, step = truth.memory("panic"), 65536 // PAGE
+    start = name.replace("/shared", "/small") if shared else name
+    for index in range(-(-part["file_page"] // step) * step, part["file_page"] + part["pages"], step):
+        page = panic.page(part["pfn"] + index - part["file_page"])
+        if page is None or f" {start} {index // step}\n".encode() not in page[:256]:
+            return False
+    return True
