@@ -180,8 +180,19 @@ internal static class KexecCommand
         if (options.Operands.Count == 0)
             throw new KexecException("No kernel specified: name the capture kernel, usually /boot/vmlinuz-RELEASE.");
 
-        KernelImage kernel = KernelImage.Open(options.Operands[0]);
-        ReadOnlyMemory<byte> initrd = load.InitrdFile is null ? default : KernelImage.ReadInitramfs(load.InitrdFile);
+        KernelImage kernel;
+        ReadOnlyMemory<byte> initrd;
+        try
+        {
+            kernel = KernelImage.Open(options.Operands[0]);
+            initrd = load.InitrdFile is null ? default : KernelImage.ReadInitramfs(load.InitrdFile);
+        }
+        catch (KexecException e) when (load.Syscall is LoadSyscall.FileLoad or LoadSyscall.Auto)
+        {
+            // kexec-tools does not read the files itself then, and ends as for a refused system call.
+            throw new KexecException(e.Message, Failed, e);
+        }
+
         return LoadPlanner.Plan(machine, kernel, initrd, load);
     }
 

@@ -10,6 +10,7 @@ internal static class InputFile
     /// <param name="path">The file.</param>
     /// <param name="what">What it is, for the message: <c>kernel</c>, <c>initramfs</c>.</param>
     /// <exception cref="KexecException">It cannot be read, or is longer than <see cref="Limit"/>.</exception>
+    /// <remarks>kexec-tools ends with 1 where a file cannot be read.</remarks>
     public static ImageBuffer Read(string path, string what)
     {
         ImageBuffer? content = null;
@@ -25,9 +26,24 @@ internal static class InputFile
         catch (Exception e)
         {
             ((IDisposable?)content)?.Dispose();
-            if (e is IOException or UnauthorizedAccessException)
-                throw new KexecException($"Cannot read the {what} {path}: {e.Message}", 255, e);
+            if (e is IOException or UnauthorizedAccessException or OutOfMemoryException)
+                throw Unreadable(path, what, e);
             throw;
         }
+    }
+
+    /// <summary>The error for a file that cannot be read. The runtime's own messages are not in the executable.</summary>
+    public static KexecException Unreadable(string path, string what, Exception error)
+    {
+        string reason = error switch
+        {
+            FileNotFoundException or DirectoryNotFoundException => "there is no such file",
+            UnauthorizedAccessException => Directory.Exists(path) ? "it is a directory" : "permission denied",
+            OutOfMemoryException => "there is not enough memory for it",
+            // The runtime puts the error number there.
+            IOException { HResult: > 0 } io => System.Runtime.InteropServices.Marshal.GetPInvokeErrorMessage(io.HResult),
+            _ => "the system refuses",
+        };
+        return new($"Cannot read the {what} {path}: {reason}.", 1, error);
     }
 }

@@ -66,7 +66,7 @@ public sealed record CaptureCommandLine
         {
             throw new KexecException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The capture kernel's command line is {length} bytes long and may have {limit}, of which the loader adds {string.Join(' ', added)}: shorten it by {length - limit} bytes."));
+                $"The capture kernel's command line is {length} bytes long and may have {limit}{(added.Count == 0 ? "" : $", of which the loader adds {string.Join(' ', added)}")}: shorten it by {length - limit} bytes."));
         }
 
         return new(text, added, notes);

@@ -96,7 +96,7 @@ internal static class CrashLayout
         ulong end = options.MemoryMax == ulong.MaxValue ? ulong.MaxValue : options.MemoryMax + 1;
         PhysicalRange window = region.Intersect(new(options.MemoryMin, end));
         return window.IsEmpty
-            ? throw new KexecException($"The crash kernel's region {region} lies outside --mem-min and --mem-max: give others, or leave them out.")
+            ? throw new KexecException($"The crash kernel's region {region} lies outside --mem-min and --mem-max: give others, or leave them out.", 1)
             : new(Numbers.AlignUp(window.Start, Page), Numbers.AlignDown(window.End, Page));
     }
 
@@ -128,7 +128,7 @@ internal static class CrashLayout
 
     private static KexecException TooSmall(PhysicalRange region, KernelImage kernel, ReadOnlyMemory<byte> initrd) => new(
         $"The crash kernel's region {region} has {Numbers.MiB(region.Length)}, too little for the kernel ({Numbers.MiB(kernel.InitSize)}) and its initramfs ({Numbers.MiB((ulong)initrd.Length)}): "
-        + "boot with a larger crashkernel=, or make the initramfs smaller.");
+        + "boot with a larger crashkernel=, or make the initramfs smaller.", 1);
 
     private static uint[] Hash(List<Segment> segments)
     {

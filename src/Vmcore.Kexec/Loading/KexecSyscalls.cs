@@ -86,7 +86,7 @@ public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new KexecException($"Cannot open {file}: {e.Message}", 255, e);
+            throw InputFile.Unreadable(file, "file", e);
         }
     }
 

@@ -144,7 +144,10 @@ public sealed class KexecCommandTests : IDisposable
     {
         Assert.Equal(255, Run("-p", "--dry-run", $"--sysroot={_tree.Root}"));
         Assert.Contains("No kernel specified", _error.ToString(), StringComparison.Ordinal);
-        Assert.Equal(255, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--initrd=/nonexistent", _kernel));
+        Assert.Equal(1, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--initrd=/nonexistent", _kernel));
+        Assert.Equal(1, Run("-p", "-c", "--dry-run", $"--sysroot={_tree.Root}", "/nonexistent"));
+        Assert.Equal(255, Run("-p", "-s", "--dry-run", $"--sysroot={_tree.Root}", "--initrd=/nonexistent", _kernel));
+        Assert.Equal(255, Run("-p", "-a", "--dry-run", $"--sysroot={_tree.Root}", "/nonexistent"));
         Assert.Contains("initramfs /nonexistent", _error.ToString(), StringComparison.Ordinal);
         Assert.Equal(1, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", _kernel, "quiet"));
     }

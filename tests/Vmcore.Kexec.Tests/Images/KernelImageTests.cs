@@ -106,6 +106,8 @@ public sealed class KernelImageTests
     public void A_file_that_is_not_there_is_refused()
     {
         KexecException e = Assert.Throws<KexecException>(() => KernelImage.Open("/nonexistent/vmlinuz"));
-        Assert.Contains("/nonexistent/vmlinuz", e.Message, StringComparison.Ordinal);
+        Assert.Equal("Cannot read the kernel /nonexistent/vmlinuz: there is no such file.", e.Message);
+        Assert.Equal(1, e.ExitStatus);
+        Assert.Equal("Cannot read the kernel /: it is a directory.", Assert.Throws<KexecException>(() => KernelImage.Open("/")).Message);
     }
 }

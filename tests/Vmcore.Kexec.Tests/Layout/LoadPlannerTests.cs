@@ -84,7 +84,7 @@ public sealed class LoadPlannerTests
         Assert.Equal(1, none.ExitStatus);
         Assert.Contains("crashkernel=", none.Message, StringComparison.Ordinal);
         KexecException small = Refusal(TestTree.Stock(), new(), FakeKernel.BzImage(initSize: 0xc000000));
-        Assert.Equal(255, small.ExitStatus);
+        Assert.Equal(1, small.ExitStatus);
         Assert.Contains("larger crashkernel=", small.Message, StringComparison.Ordinal);
     }
 
@@ -149,6 +149,7 @@ public sealed class LoadPlannerTests
         Assert.DoesNotContain("elfcorehdr", plan.FileCommandLine!.Text, StringComparison.Ordinal);
         Assert.Contains("initcall_blacklist=", plan.FileCommandLine.Text, StringComparison.Ordinal);
         Assert.Contains("may have 2017", Refusal(TestTree.Stock(), new() { Syscall = LoadSyscall.FileLoad, CommandLine = new('x', 2018) }).Message, StringComparison.Ordinal);
+        Assert.Contains("may have 2017: shorten it by 1 bytes", Refusal(TestTree.Stock(), new() { Syscall = LoadSyscall.FileLoad, Pmem = PmemInDump.None, CommandLine = new('x', 2018) }).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -46,7 +46,7 @@ for before in none loaded; do
     try same -p --mem-min=abc $kernel
     try same -p --mem-max=1M $kernel
     try same -p -t nonsense $kernel
-    try same -p -c --append=$long $kernel
+    try same -p -c $kernel --append=$long
 done
 before=none
 try print --print-ckr-size
@@ -65,9 +65,9 @@ try same -p -s /nonexistent
 try same -p -s --initrd=/nonexistent $kernel
 try same -p -s /tmp/noise
 try same -p -a /tmp/noise
-try same -p -s --append=$long $kernel
-try same -p -c /tmp/vmlinuz.gz
-try same -p -a /tmp/vmlinuz.gz
+try differs -p -s $kernel --append=$long
+try differs -p -c /tmp/vmlinuz.gz
+try differs -p -a /tmp/vmlinuz.gz
 try same -p -i $kernel
 try same -p -c -x -y $kernel
 try same -p -t bzImage64 $kernel
@@ -79,7 +79,7 @@ try same -p --reset-vga --console-vga --console-serial --serial=0x3f8 --serial-b
 try same -p --noefi --elf64-core-headers $kernel
 try same -p --elf32-core-headers $kernel
 try same -p --reuseinitrd $kernel
-try same -p --real-mode $kernel
+try differs -p --real-mode $kernel
 try same -p --print-ckr
 try differs -p -s /tmp/vmlinuz.gz
 try differs -p $kernel quiet
