@@ -1,3 +1,5 @@
+using Vmcore.IO;
+
 namespace Vmcore.Kexec;
 
 /// <summary>Reads the files that the operator names.</summary>
@@ -16,6 +18,11 @@ internal static class InputFile
         ImageBuffer? content = null;
         try
         {
+            if (path.Length == 0)
+                throw new FileNotFoundException();
+            // Devices may have no end.
+            if (FileIdentity.Of(path) is { IsRegular: false, IsPipe: false } && !Directory.Exists(path))
+                throw new KexecException($"Cannot read the {what} {path}: it is a device.", 1);
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
             // Files of sysfs and pipes do not know their length.
             content = new(stream.CanSeek ? Math.Min(stream.Length, Limit) : 0);

@@ -108,6 +108,8 @@ public sealed class KernelImageTests
         KexecException e = Assert.Throws<KexecException>(() => KernelImage.Open("/nonexistent/vmlinuz"));
         Assert.Equal("Cannot read the kernel /nonexistent/vmlinuz: there is no such file.", e.Message);
         Assert.Equal(1, e.ExitStatus);
+        Assert.Equal("Cannot read the kernel : there is no such file.", Assert.Throws<KexecException>(() => KernelImage.Open("")).Message);
+        Assert.Equal("Cannot read the initramfs /dev/zero: it is a device.", Assert.Throws<KexecException>(() => KernelImage.ReadInitramfs("/dev/zero")).Message);
         Assert.Equal("Cannot read the kernel /: it is a directory.", Assert.Throws<KexecException>(() => KernelImage.Open("/")).Message);
     }
 }
