@@ -20,7 +20,7 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
     folder.mkdir(parents=True)
     facts = {"case": case.name, "title": case["title"], "kernel": case["kernel"], "loader": case["loader"],
              "crashkernel": case["crashkernel"], "capture-append": case["capture-append"], "ram": case["ram"],
-             "drivers": case["capture-drivers"], "corrupt": case["corrupt"], "expect": case["expect"]}
+             "executable": paths.executable_hash(), "drivers": case["capture-drivers"], "corrupt": case["corrupt"], "expect": case["expect"]}
     try:
         problems = _cycle(case, folder, facts)
     except Exception as error:  # one broken case must not end the others

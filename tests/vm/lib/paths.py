@@ -1,4 +1,5 @@
 """Where things are: this folder, the tree it belongs to, and the cache (ignored by git)."""
+import hashlib
 import os
 import pathlib
 
@@ -13,6 +14,12 @@ RESULTS = CACHE / "results"
 def executable() -> pathlib.Path:
     """Our static executable: VMCORE_BIN, else what ./build made."""
     return pathlib.Path(os.environ.get("VMCORE_BIN", TREE / "artifacts" / "bin" / "vmcore"))
+
+
+def executable_hash() -> str:
+    """Tells one build from another."""
+    program = executable()
+    return hashlib.sha256(program.read_bytes()).hexdigest()[:12] if program.exists() else ""
 
 
 def timeout_scale() -> float:

@@ -1,6 +1,7 @@
 """The table of results, as docs/vm-results.md has it, from the result.json of the runs."""
 import json
 import pathlib
+import re
 
 HEAD = """# Real kernels, real crashes
 
@@ -61,9 +62,17 @@ def write(results: pathlib.Path, names, target: pathlib.Path):
     small = [json.loads(file.read_text()) for file in sorted(results.parent.glob("smallest/results/*/result.json"))]
     absent = [path.stem for path, file in zip(names, files) if not file.exists()]
     target.write_text(HEAD + _lines(row for result in found for row in _rows(result))
-                      + (f"\nNot run for this table: {', '.join(absent)}.\n" if absent else "")
+                      + (f"\nNot run for this table: {', '.join(absent)}.\n" if absent else "") + _earlier(files)
                       + _section(MEASURE, _measured(found)) + _section(OPTIONS, _options(found))
                       + _section(SMALLEST, _smallest(small)))
+
+
+def _earlier(files):
+    """The cases that were run with another build of our executable than the last run of all."""
+    runs = sorted((file.stat().st_mtime, file.parent.name, json.loads(file.read_text()).get("executable", ""))
+                  for file in files if file.exists())
+    earlier = sorted(name for _, name, build in runs if build != runs[-1][2])
+    return f"\nRun with an earlier build than the other cases: {', '.join(earlier)}.\n" if earlier else ""
 
 
 def _section(head, rows):
@@ -92,7 +101,7 @@ def _measured(found):
 def _options(found):
     return [[f"{result['kernel']} {result['release']}", str(result["options"]["compared"]),
              "all others" if not result["problems"] else "FAIL",
-             ", ".join(f"`{words}`" for words in result["options"]["differs"])]
+             ", ".join(f"`{re.sub('x{20,}', 'x…', words)}`" for words in result["options"]["differs"])]
             for result in found if "options" in result]
 
 
