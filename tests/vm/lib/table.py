@@ -28,7 +28,7 @@ MEASURE = """
 
 Both dumpers map /proc/vmcore unless told `--non-mmap`: ours some megabytes at a time, with a bounded number of windows. Seconds of the
 whole dump in the capture kernel (without KVM, where each access to memory is slow, and with other work beside it: a third more or less
-says nothing), one after another of the same crash, the better of two. Ours ends when the dump is on the disk, Debian's before that.
+says nothing), one after another of the same crash; of dumps made twice the better one. Ours ends when the dump is on the disk, Debian's before that.
 
 | kernel | dumper | mapped | read |
 |---|---|---|---|
