@@ -8,6 +8,8 @@ internal static class ReaderCommands
     /// <summary>All of them, in the order of <c>--help</c>.</summary>
     internal static IEnumerable<Command> All() =>
     [
+        DmesgCommand.Create(),
+        BtCommand.Create(),
         PsCommand.Create(),
         ModulesCommand.Create(),
         MountsCommand.Create(),
@@ -16,5 +18,6 @@ internal static class ReaderCommands
         TypeCommand.Create(),
         SymbolCommand.Create(),
         ReadCommand.Create(),
+        VtopCommand.Create(),
     ];
 }

@@ -1,5 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
+using Vmcore.Kernel;
+using Vmcore.Kernel.Log;
+using Vmcore.Kernel.Stacks;
+using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;
@@ -15,18 +20,13 @@ public sealed class DrgnComparisonTests
     [InlineData("stock-6.12", "6.12.117+deb12-amd64", 120)]
     public void ValuesAndTypesArePrintedAsDrgnPrintsThem(string name, string release, int least)
     {
-        string dumpFile = Path.Combine(Environment.GetEnvironmentVariable("VMCORE_FIXTURES") ?? "", name + ".vmcore");
-        string vmlinux = Path.Combine(Environment.GetEnvironmentVariable("VMCORE_VMLINUX") ?? "", "vmlinux-" + release);
-        Assert.SkipUnless(File.Exists(dumpFile), $"{dumpFile} does not exist");
-        Assert.SkipUnless(File.Exists(vmlinux), $"{vmlinux} does not exist");
-
+        using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
         string requests = Drgn("", dumpFile, vmlinux, "sample");
         string[] asked = requests.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         string[] answers = Drgn(requests, dumpFile, vmlinux).Split("\n\f\n", StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(asked.Length, answers.Length);
         Assert.True(asked.Length >= least, $"only {asked.Length} requests");
 
-        using CrashDump dump = CrashDump.Open(dumpFile);
         var formatter = new ValueFormatter(dump.VirtualMemory!, _ => null);
         for (int i = 0; i < asked.Length; i++)
         {
@@ -43,9 +43,85 @@ public sealed class DrgnComparisonTests
         }
     }
 
-    private static string Drgn(string input, params string[] arguments)
+    [Theory]
+    [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64")]
+    [InlineData("stock-6.12", "6.12.117+deb12-amd64")]
+    public void TasksAreThoseOfDrgn(string name, string release)
     {
-        string script = Path.Combine(RepositoryRoot(), "tests", "readers", "print-drgn");
+        using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
+        IEnumerable<string> ours = dump.Tasks.Tasks.Where(t => t.Pid != 0).Select(t =>
+            string.Create(CultureInfo.InvariantCulture, $"{t.Address:x} {t.Pid} {t.Tgid} {t.ParentPid} {t.State} {t.Cpu} {t.Name}"));
+        Assert.Null(dump.Tasks.Problem);
+        Assert.Equal(Lines("tasks-drgn", dumpFile, vmlinux), ours.Order(StringComparer.Ordinal));
+    }
+
+    // This drgn knows neither the unwind tables of 6.4 and later, nor those of modules without their debug information.
+    [Theory]
+    [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64")]
+    public void StacksAreThoseOfDrgn(string name, string release)
+    {
+        using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
+        var stacks = KernelStacks.Load(dump);
+        Dictionary<ulong, KernelTask> tasks = dump.Tasks.Tasks.ToDictionary(t => t.Address);
+        int compared = 0;
+        foreach (string line in Lines("stacks-drgn", dumpFile, vmlinux))
+        {
+            ulong[] numbers = Array.ConvertAll(line.Split(' '), n => ulong.Parse(n, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture));
+            TaskStack stack = stacks.Trace(tasks[numbers[0]]);
+            Assert.Equal((StackMethod.Orc, null), (stack.Method, stack.Problem));
+            IEnumerable<ulong> theirs = numbers.Skip(1), ours = stack.Frames.Select(f => f.Address);
+            int module = stack.Frames.ToList().FindIndex(f => dump.Modules!.Find(f.Address) is not null);
+            Assert.Equal(module < 0 ? theirs : theirs.Take(module + 1), module < 0 ? ours : ours.Take(module + 1));
+            compared++;
+        }
+
+        Assert.True(compared > 30, $"only {compared} stacks");
+        Assert.Equal("init", stacks.Crashing?.Task?.Name);
+    }
+
+    [Theory]
+    [InlineData("stock-6.1-nopmem")]
+    [InlineData("stock-6.1-pmem-missing")]
+    [InlineData("stock-6.12")]
+    [InlineData("rfc-v2-6.1")]
+    public void TheStackOfThePanicIsThatOfItsOwnLog(string name)
+    {
+        string dumpFile = Path.Combine(Environment.GetEnvironmentVariable("VMCORE_FIXTURES") ?? "", name + ".vmcore");
+        Assert.SkipUnless(File.Exists(dumpFile), $"{dumpFile} does not exist");
+        using CrashDump dump = CrashDump.Open(dumpFile);
+        var stacks = KernelStacks.Load(dump);
+        TaskStack stack = stacks.Trace(stacks.Crashing!);
+        Assert.Null(stack.Problem);
+        string[] ours = [.. stack.Frames.Where(f => f.Registers is not { IsUser: true }).Select(f =>
+            dump.Symbols!.TryResolve(f.SymbolAddress, out KernelSymbol symbol, out ulong offset, out ulong? size)
+                ? string.Create(CultureInfo.InvariantCulture, $"{symbol.Name}+0x{(f.IsInterrupted ? offset : offset + 1):x}/0x{size:x}") : "?")];
+        string[] panic = [.. KernelLog.TryOpen(dump.Info!, dump.VirtualMemory!, out _)!.Read().Select(r => Encoding.Latin1.GetString(r.Text.Span).Trim())
+            .SkipWhile(t => !t.StartsWith("Kernel panic", StringComparison.Ordinal)).SkipWhile(t => !t.StartsWith("panic+", StringComparison.Ordinal)).Skip(1)
+            .TakeWhile(t => t.Contains("+0x", StringComparison.Ordinal) && !t.StartsWith("RIP", StringComparison.Ordinal)).Where(t => !t.StartsWith('?'))];
+
+        // panic itself goes on from the line that prints the trace to the one that boots the capture kernel.
+        Assert.True(panic.Length > 5, $"only {panic.Length} lines");
+        Assert.Equal(panic, ours.SkipWhile(t => !t.StartsWith("panic+", StringComparison.Ordinal)).Skip(1));
+        Assert.All(dump.Tasks.Tasks, t => Assert.Null(stacks.Trace(t).Problem));
+    }
+
+    private static CrashDump Open(string name, string release, out string dumpFile, out string vmlinux)
+    {
+        dumpFile = Path.Combine(Environment.GetEnvironmentVariable("VMCORE_FIXTURES") ?? "", name + ".vmcore");
+        vmlinux = Path.Combine(Environment.GetEnvironmentVariable("VMCORE_VMLINUX") ?? "", "vmlinux-" + release);
+        Assert.SkipUnless(File.Exists(dumpFile), $"{dumpFile} does not exist");
+        Assert.SkipUnless(File.Exists(vmlinux), $"{vmlinux} does not exist");
+        return CrashDump.Open(dumpFile);
+    }
+
+    private static IEnumerable<string> Lines(string script, params string[] arguments) =>
+        Run(script, "", arguments).Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal);
+
+    private static string Drgn(string input, params string[] arguments) => Run("print-drgn", input, arguments);
+
+    private static string Run(string name, string input, string[] arguments)
+    {
+        string script = Path.Combine(RepositoryRoot(), "tests", "readers", name);
         using Process process = Process.Start(new ProcessStartInfo(script, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
         Task feed = Task.Run(() =>
         {

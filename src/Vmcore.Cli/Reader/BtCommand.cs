@@ -1,0 +1,184 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Serialization;
+using Vmcore.Cli.Info;
+using Vmcore.Kernel;
+using Vmcore.Kernel.Stacks;
+using Vmcore.Kernel.Tasks;
+
+namespace Vmcore.Cli.Reader;
+
+/// <summary><c>vmcore bt FILE [PID|TASK|NAME…]</c></summary>
+internal static class BtCommand
+{
+    internal static Command Create()
+    {
+        var wanted = new Argument<string[]>("PID|TASK|NAME") { Description = "Tasks by number, address of task_struct, or name; without it the task that panicked.", Arity = ArgumentArity.ZeroOrMore };
+        var all = new Option<bool>("--all", "-a") { Description = "All tasks and all their threads." };
+        var cpus = new Option<bool>("--cpus", "-c") { Description = "The task of each CPU." };
+        var cpu = new Option<int?>("--cpu") { Description = "The task of this CPU.", HelpName = "N" };
+        return new ReaderCommand("bt", "Show registers and stack of the task that panicked, or of others.", context =>
+            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(all), context.Parsed.GetValue(cpus), context.Parsed.GetValue(cpu))) { wanted, all, cpus, cpu };
+    }
+
+    private static int Run(ReaderContext context, string[] wanted, bool all, bool cpus, int? cpu)
+    {
+        _ = context.Symbols;
+        _ = context.NamedTypes;
+        var stacks = KernelStacks.Load(context.Dump);
+        List<(KernelTask? Task, CpuState? Cpu)> chosen = Choose(context, stacks, wanted, all, cpus, cpu);
+        var text = new StringBuilder();
+        List<StackInfo> answer = [];
+        foreach ((KernelTask? task, CpuState? state) in chosen)
+        {
+            TaskStack trace = state is not null ? stacks.Trace(state) : stacks.Trace(task!);
+            CpuState? ran = state ?? stacks.Cpus.FirstOrDefault(c => c.Task?.Address == task!.Address);
+            if (context.IsJson)
+            {
+                answer.Add(Describe(context, task, ran, trace));
+                continue;
+            }
+
+            if (text.Length > 0)
+                text.Append('\n');
+            Append(text, context, task, ran, trace);
+        }
+
+        if (context.IsJson)
+            context.WriteJson(new BtAnswer { Stacks = answer }, BtJson.Default.BtAnswer);
+        else
+            ReaderContext.Write(text.ToString());
+        return 0;
+    }
+
+    private static List<(KernelTask? Task, CpuState? Cpu)> Choose(ReaderContext context, KernelStacks stacks, string[] wanted, bool all, bool cpus, int? cpu)
+    {
+        IReadOnlyList<KernelTask> tasks = context.Dump.Tasks.Tasks;
+        if (all)
+            return [.. tasks.Select(t => (t, (CpuState?)null))];
+        if (cpus)
+            return [.. stacks.Cpus.Select(c => (c.Task, c))];
+        if (cpu is { } number)
+        {
+            CpuState one = stacks.Cpus.FirstOrDefault(c => c.Number == number) ?? throw new VmcoreException($"{context.Dump.Name}: the dump has no registers of CPU {number}");
+            return [(one.Task, one)];
+        }
+
+        List<(KernelTask? Task, CpuState? Cpu)> found = [];
+        foreach (string word in wanted)
+        {
+            bool isNumber = ReaderContext.TryNumber(word, out ulong value);
+            List<KernelTask> matches = [.. tasks.Where(t => isNumber ? t.Address == value || (ulong)t.Pid == value : t.Name == word)];
+            if (matches.Count == 0)
+                throw new VmcoreException($"{context.Dump.Name}: there is no task {word}");
+            found.AddRange(matches.Select(t => ((KernelTask?)t, (CpuState?)null)));
+        }
+
+        if (wanted.Length > 0)
+            return found;
+        CpuState crashing = stacks.Crashing ?? (stacks.Cpus.Count > 0 ? stacks.Cpus[0] : throw new VmcoreException($"{context.Dump.Name}: the dump has no registers of any CPU; name a task"));
+        if (!crashing.IsCrashing)
+            ReaderContext.Warn($"the kernel did not panic; this is CPU {crashing.Number}");
+        return [(crashing.Task, crashing)];
+    }
+
+    private static void Append(StringBuilder text, ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace)
+    {
+        TextStyle style = context.Style;
+        string name = task is null ? "unknown task" : $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\"";
+        text.Append(style.Bold(name)).Append(cpu is { IsCrashing: true } ? "  " + style.Red("panicked here") : cpu is not null ? "  was running" : "").Append('\n');
+        int number = 0;
+        bool scanned = false;
+        foreach (StackFrame frame in trace.Frames)
+        {
+            if (!frame.IsReliable && !scanned)
+            {
+                text.Append("   ").Append(style.Yellow("what follows was found on the stack; lines may be remains of earlier calls")).Append('\n');
+                scanned = true;
+            }
+
+            bool isUser = frame.Registers is { IsUser: true };
+            if (frame.Registers is not null && number > 0)
+                text.Append("    ").Append(style.Dim(isUser ? "--- user mode ---" : "--- interrupted ---")).Append('\n');
+            string symbol = isUser ? "" : Symbol(context, frame) ?? "(no symbol)";
+            string mark = frame.IsReliable ? string.Create(CultureInfo.InvariantCulture, $"#{number,-3}") : "  ? ";
+            text.Append(string.Create(CultureInfo.InvariantCulture, $" {mark} {frame.StackPointer:x16}  {frame.Address:x16}  {style.Cyan(symbol)}").TrimEnd()).Append('\n');
+            if (frame.Registers is { } registers)
+                AppendRegisters(text, registers);
+            number++;
+        }
+
+        if (trace.Problem is { } problem)
+            text.Append("   ").Append(style.Yellow($"({(trace.Frames.Count == 0 ? "no stack" : "incomplete")}: {problem})")).Append('\n');
+    }
+
+    private static void AppendRegisters(StringBuilder text, CpuRegisters registers)
+    {
+        string[][] lines =
+        [
+            ["rip", "rsp", "eflags"], ["rax", "rbx", "rcx"], ["rdx", "rsi", "rdi"], ["rbp", "r8", "r9"], ["r10", "r11", "r12"], ["r13", "r14", "r15"], ["orig_rax", "cs", "ss"],
+        ];
+        foreach (string[] line in lines)
+            text.Append("        ").Append(string.Join("  ", line.Select(n => string.Create(CultureInfo.InvariantCulture, $"{n,8}: {registers[n]:x16}")))).Append('\n');
+    }
+
+    // As the kernel's own traces: offset and size of the function.
+    private static string? Symbol(ReaderContext context, StackFrame frame)
+    {
+        if (!context.Symbols.TryResolve(frame.SymbolAddress, out KernelSymbol symbol, out ulong offset, out ulong? size))
+            return null;
+        if (!frame.IsInterrupted)
+            offset++;
+        return string.Create(CultureInfo.InvariantCulture, $"{symbol.Name}+0x{offset:x}{(size is { } s ? $"/0x{s:x}" : "")}{(symbol.Module is { } module ? $" [{module}]" : "")}");
+    }
+
+    private static StackInfo Describe(ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace) => new()
+    {
+        Task = task is null ? null : TaskInfo.From(task),
+        Cpu = cpu?.Number,
+        Panicked = cpu is { IsCrashing: true },
+        Method = trace.Method switch { StackMethod.Orc => "orc", StackMethod.FramePointers => "frame_pointers", _ => "scan" },
+        Frames = [.. trace.Frames.Select(f => new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(context, f), f.IsInterrupted, f.IsReliable, f.Registers is { } r ? CpuRegisters.Names.ToDictionary(n => n, n => $"0x{r[n]:x}", StringComparer.Ordinal) : null))],
+        Problem = trace.Problem,
+    };
+}
+
+/// <summary>The answer of <c>vmcore bt --json</c>.</summary>
+internal sealed record BtAnswer : ReaderAnswer
+{
+    public IReadOnlyList<StackInfo> Stacks { get; init; } = [];
+}
+
+/// <summary>A stack.</summary>
+internal sealed record StackInfo
+{
+    public TaskInfo? Task { get; init; }
+
+    /// <summary>The CPU whose registers the stack starts from; null for a task that slept.</summary>
+    public int? Cpu { get; init; }
+
+    public bool Panicked { get; init; }
+
+    /// <summary><c>orc</c>, <c>frame_pointers</c> or <c>scan</c>.</summary>
+    public required string Method { get; init; }
+
+    public IReadOnlyList<FrameInfo> Frames { get; init; } = [];
+
+    /// <summary>What ended the walk early; null if it is whole.</summary>
+    public string? Problem { get; init; }
+}
+
+/// <summary>A frame, innermost first; registers where they were saved.</summary>
+internal sealed record FrameInfo(
+    [property: JsonConverter(typeof(AddressConverter))] ulong Address,
+    [property: JsonConverter(typeof(AddressConverter))] ulong StackPointer,
+    string? Symbol,
+    bool Interrupted,
+    bool Reliable,
+    IReadOnlyDictionary<string, string>? Registers);
+
+/// <summary>Serialisation without reflection.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(BtAnswer))]
+internal sealed partial class BtJson : JsonSerializerContext;

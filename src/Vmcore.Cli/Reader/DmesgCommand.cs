@@ -1,0 +1,118 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Serialization;
+using Vmcore.Kernel.Log;
+
+namespace Vmcore.Cli.Reader;
+
+/// <summary><c>vmcore dmesg FILE</c></summary>
+internal static class DmesgCommand
+{
+    private const int Warning = 4;
+    private const int Error = 3;
+
+    private static readonly string[] s_levels = ["emerg", "alert", "crit", "err", "warn", "notice", "info", "debug"];
+
+    internal static Command Create()
+    {
+        var level = new Option<string?>("--level", "-l") { Description = "Only these levels: names or numbers with commas (err,warn), or one with a + behind it for it and all that matter more (warn+).", HelpName = "LEVELS" };
+        var time = new Option<string>("--time", "-t") { Description = "Times: seconds (since boot), ctime (date and time, as far as the time of the crash is known), none.", DefaultValueFactory = _ => "seconds", HelpName = "FORMAT" };
+        time.AcceptOnlyFromAmong("seconds", "ctime", "none");
+        var human = new Option<bool>("-T") { Description = "The same as --time ctime." };
+        var decode = new Option<bool>("--decode", "-x") { Description = "Show the level of each message." };
+        var tail = new Option<int?>("--tail", "-n") { Description = "Only the last N messages.", HelpName = "N" };
+        return new ReaderCommand("dmesg", "Show the log of the kernel that crashed.", context => Run(
+            context,
+            context.Parsed.GetValue(level),
+            context.Parsed.GetValue(human) ? "ctime" : context.Parsed.GetRequiredValue(time),
+            context.Parsed.GetValue(decode),
+            context.Parsed.GetValue(tail))) { level, time, human, decode, tail };
+    }
+
+    private static int Run(ReaderContext context, string? levels, string time, bool decode, int? tail)
+    {
+        HashSet<int>? wanted = levels is null ? null : Levels(levels);
+        KernelLog log = KernelLog.TryOpen(context.Kernel.Info, context.Memory, out string? problem) ?? throw new MissingInformationException($"{context.Dump.Name}: {problem}");
+        List<LogLine> lines = [];
+        foreach (LogRecord record in log.Read())
+        {
+            if (!record.IsDataless && (wanted is null || (record.Level is { } l && wanted.Contains(l))))
+                lines.Add(new(record.Sequence, record.Timestamp, record.Level, record.Facility, Text(record.Text.Span)));
+        }
+
+        if (tail is { } count)
+            lines = [.. lines.TakeLast(Math.Max(count, 0))];
+        if (context.IsJson)
+        {
+            context.WriteJson(new DmesgAnswer { Messages = lines, Lost = log.Lost, Problems = log.Problems }, DmesgJson.Default.DmesgAnswer);
+            return 0;
+        }
+
+        // The log counts from boot; the clock of the crash belongs to its last message.
+        DateTimeOffset? boot = context.Dump.Info?.CrashTime is { } crash and > 0 and < 1L << 36 && lines.Count > 0 && lines[^1].Timestamp is { } last
+            ? DateTimeOffset.FromUnixTimeSeconds(crash).AddTicks(-(long)(last / 100)) : null;
+        var text = new StringBuilder();
+        foreach (LogLine line in lines)
+            text.Append(Format(context.Style, line, time, boot, decode)).Append('\n');
+        ReaderContext.Write(text.ToString());
+        foreach (string fault in log.Problems)
+            ReaderContext.Warn(fault);
+        return 0;
+    }
+
+    private static string Format(TextStyle style, LogLine line, string time, DateTimeOffset? boot, bool decode)
+    {
+        string stamp = line.Timestamp is not { } ns || time == "none" ? ""
+            : time == "ctime" && boot is { } start ? start.AddTicks((long)(ns / 100)).ToString("'['ddd MMM d HH:mm:ss yyyy'] '", CultureInfo.InvariantCulture)
+            : string.Create(CultureInfo.InvariantCulture, $"[{ns / 1_000_000_000,5}.{ns % 1_000_000_000 / 1000:000000}] ");
+        string level = decode && line.Level is >= 0 and <= 7 ? $"{s_levels[line.Level.Value],-6}: " : "";
+        string text = line.Text.Replace("\n", "\n" + new string(' ', stamp.Length + level.Length), StringComparison.Ordinal);
+        return level + style.Dim(stamp) + (line.Level switch { <= Error => style.Red(text), Warning => style.Yellow(text), _ => text });
+    }
+
+    private static HashSet<int> Levels(string text)
+    {
+        HashSet<int> levels = [];
+        foreach (string word in text.Split(','))
+        {
+            bool andMore = word.EndsWith('+');
+            string name = word.TrimEnd('+');
+            int level = int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : Array.IndexOf(s_levels, name);
+            if (level is < 0 or > 7)
+                throw new VmcoreException($"'{word}' is no log level: expected {string.Join(", ", s_levels)} or 0 to 7");
+            for (int i = andMore ? 0 : level; i <= level; i++)
+                levels.Add(i);
+        }
+
+        return levels;
+    }
+
+    // What a terminal would act on is shown as its number.
+    private static string Text(ReadOnlySpan<byte> bytes)
+    {
+        var text = new StringBuilder(bytes.Length);
+        foreach (byte b in bytes)
+            _ = b is >= 0x20 and < 0x7f or (byte)'\n' or (byte)'\t' ? text.Append((char)b) : text.Append(CultureInfo.InvariantCulture, $"\\x{b:x2}");
+        return text.ToString();
+    }
+}
+
+/// <summary>The answer of <c>vmcore dmesg --json</c>.</summary>
+internal sealed record DmesgAnswer : ReaderAnswer
+{
+    public IReadOnlyList<LogLine> Messages { get; init; } = [];
+
+    /// <summary>Messages that could not be read.</summary>
+    public int Lost { get; init; }
+
+    public IReadOnlyList<string> Problems { get; init; } = [];
+}
+
+/// <summary>A message; the time in nanoseconds since boot.</summary>
+internal sealed record LogLine(ulong Sequence, ulong? Timestamp, int? Level, int? Facility, string Text);
+
+/// <summary>Serialisation without reflection.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(DmesgAnswer))]
+internal sealed partial class DmesgJson : JsonSerializerContext;

@@ -1,0 +1,150 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using System.Text.Json.Serialization;
+using Vmcore.Architectures;
+using Vmcore.Architectures.X86_64;
+using Vmcore.Cli.Info;
+using Vmcore.Kernel.Tasks;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+
+namespace Vmcore.Cli.Reader;
+
+/// <summary><c>vmcore vtop FILE ADDRESS</c></summary>
+internal static class VtopCommand
+{
+    internal static Command Create()
+    {
+        var address = new Argument<string>("ADDRESS") { Description = "A virtual address, a symbol, or an expression." };
+        var pid = new Option<int?>("--pid") { Description = "Translate in the address space of this process, not in the kernel's.", HelpName = "PID" };
+        return new ReaderCommand("vtop", "Translate a virtual address: the page walk, and what the page is.", context =>
+            Run(context, context.Parsed.GetRequiredValue(address), context.Parsed.GetValue(pid))) { address, pid };
+    }
+
+    private static int Run(ReaderContext context, string word, int? pid)
+    {
+        ulong address = context.AddressOf(word);
+        X86AddressSpace space = pid is { } number ? SpaceOf(context, number) : context.Dump.VirtualMemory is { } kernel && context.Memory is not null ? kernel : throw new MissingInformationException($"{context.Dump.Name}: no page tables");
+        IReadOnlyList<PageTableStep> steps = space.Walk(address);
+        Translation translation = space.Translate(address);
+        bool mapped = translation.Status == MemoryStatus.Ok;
+        PageExplanation? page = mapped ? Explain(context.Dump, translation.PhysicalAddress) : null;
+        if (context.IsJson)
+        {
+            context.WriteJson(
+                new VtopAnswer
+                {
+                    Virtual = address,
+                    Physical = mapped ? translation.PhysicalAddress : null,
+                    PageBytes = mapped ? translation.Size : null,
+                    Status = MemoryStatusText.Of(translation.Status),
+                    Walk = [.. steps.Select(s => new WalkStep(s.Level, s.EntryAddress, s.Entry, Flags(s.Entry, s.Shift)))],
+                    Page = page,
+                },
+                VtopJson.Default.VtopAnswer);
+            return mapped ? 0 : 1;
+        }
+
+        var text = new StringBuilder();
+        text.Append(CultureInfo.InvariantCulture, $"virtual   {address:x16}{(context.SymbolAt(address) is { } name ? "  " + name : "")}\n");
+        text.Append(mapped ? string.Create(CultureInfo.InvariantCulture, $"physical  {translation.PhysicalAddress:x16}  in a page of {translation.Size >> 10} KiB\n") : $"physical  none: {MemoryStatusText.Of(translation.Status)}\n");
+        foreach (PageTableStep step in steps)
+            text.Append(CultureInfo.InvariantCulture, $"  {step.Level}  at {step.EntryAddress:x12}  {step.Entry:x16}  {(step.Status == MemoryStatus.Ok ? Flags(step.Entry, step.Shift) : MemoryStatusText.Of(step.Status))}\n");
+        if (page is not null)
+            text.Append(CultureInfo.InvariantCulture, $"page      pfn 0x{page.Pfn:x}: {page.What}; {page.Content}\n");
+        ReaderContext.Write(text.ToString());
+        return mapped ? 0 : 1;
+    }
+
+    private static X86AddressSpace SpaceOf(ReaderContext context, int pid)
+    {
+        KernelTask task = context.Dump.Tasks.Tasks.FirstOrDefault(t => t.Pid == pid) ?? throw new VmcoreException($"{context.Dump.Name}: there is no task {pid}");
+        if (task.IsKernelThread || task.VirtualSize is null)
+            throw new VmcoreException($"{context.Dump.Name}: task {pid} ({task.Name}) has no memory of its own");
+        ulong root = task.Object.Member("mm").Member("pgd").AsUInt64();
+        Translation at = context.Memory.Translate(root);
+        return at.Status == MemoryStatus.Ok ? context.Dump.VirtualMemory!.ForProcess(at.PhysicalAddress)
+            : throw new VmcoreException($"{context.Dump.Name}: the page tables of task {pid} at 0x{root:x} cannot be found: {MemoryStatusText.Of(at.Status)}");
+    }
+
+    private static string Flags(ulong entry, int shift)
+    {
+        List<string> flags = [];
+        foreach ((int bit, string name) in ((int, string)[])[(0, "present"), (1, "writable"), (2, "user"), (3, "write-through"), (4, "uncached"), (5, "accessed"), (6, "dirty"), (8, "global"), (63, "no-execute")])
+        {
+            if ((entry >> bit & 1) != 0)
+                flags.Add(name);
+        }
+
+        if (shift is 21 or 30 && (entry >> 7 & 1) != 0)
+            flags.Add("large");
+        return string.Join(' ', flags);
+    }
+
+    private static PageExplanation Explain(CrashDump dump, ulong physical)
+    {
+        ulong pfn = physical >> dump.Memory.PageShift;
+        byte[] page = new byte[dump.Memory.PageSize];
+        MemoryStatus status = dump.ReadableMemory.ReadPage(pfn, page);
+        string content = status == MemoryStatus.Ok ? "in the dump" : MemoryStatusText.Of(status);
+        string what = dump.Pmem.Metadata.Contains(pfn) ? "pmem metadata" : dump.Pmem.UserData.Contains(pfn) ? "pmem user data" : ClassOf(dump, pfn);
+        return new(pfn, what, content);
+    }
+
+    private static string ClassOf(CrashDump dump, ulong pfn)
+    {
+        if (dump.Memmap is null || dump.PageLayout is null)
+            return "unknown, there is no memmap";
+        byte[] two = new byte[2 * dump.Memmap.StructPageSize];
+        if (!dump.Memmap.TryReadPair(pfn, two))
+            return "without a struct page in the dump";
+        var classifier = new PageClassifier(dump.PageLayout, DumpLevel.Cache | DumpLevel.CachePrivate | DumpLevel.User | DumpLevel.Free);
+        if (classifier.IsTail(two))
+            return "part of a larger page";
+        return classifier.Classify(pfn, two).Class switch
+        {
+            PageClass.Cache => "page cache",
+            PageClass.CachePrivate => "page cache with private data",
+            PageClass.User => "user memory",
+            PageClass.Free => "free",
+            PageClass.HwPoison => "poisoned",
+            PageClass.Offline => "offline",
+            _ => "the kernel's own",
+        };
+    }
+}
+
+/// <summary>The answer of <c>vmcore vtop --json</c>.</summary>
+internal sealed record VtopAnswer : ReaderAnswer
+{
+    [JsonConverter(typeof(AddressConverter))]
+    public ulong Virtual { get; init; }
+
+    /// <summary>Null if nothing is mapped there.</summary>
+    [JsonConverter(typeof(AddressConverter))]
+    public ulong? Physical { get; init; }
+
+    public ulong? PageBytes { get; init; }
+
+    public required string Status { get; init; }
+
+    public IReadOnlyList<WalkStep> Walk { get; init; } = [];
+
+    public PageExplanation? Page { get; init; }
+}
+
+/// <summary>An entry that the walk met: level, physical address, value, flags in words.</summary>
+internal sealed record WalkStep(
+    string Level,
+    [property: JsonConverter(typeof(AddressConverter))] ulong EntryAddress,
+    [property: JsonConverter(typeof(AddressConverter))] ulong Entry,
+    string Flags);
+
+/// <summary>What a page is, and whether its content is there, in words.</summary>
+internal sealed record PageExplanation(ulong Pfn, string What, string Content);
+
+/// <summary>Serialisation without reflection.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(VtopAnswer))]
+internal sealed partial class VtopJson : JsonSerializerContext;

@@ -1,0 +1,163 @@
+using Vmcore.Kernel.Types;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel.Stacks;
+
+/// <summary>Which register a stack or frame address is counted from.</summary>
+internal enum OrcRegister
+{
+    Undefined = 0,
+    PreviousSp = 1,
+    Dx = 2,
+    Di = 3,
+    Bp = 4,
+    Sp = 5,
+    R10 = 6,
+    R13 = 7,
+    BpIndirect = 8,
+    SpIndirect = 9,
+}
+
+/// <summary>What lies at the end of a frame.</summary>
+internal enum OrcFrame
+{
+    /// <summary>Nothing is known of this code.</summary>
+    Undefined,
+
+    /// <summary>The outermost frame.</summary>
+    End,
+
+    /// <summary>A return address.</summary>
+    Call,
+
+    /// <summary>A <c>struct pt_regs</c>.</summary>
+    Registers,
+
+    /// <summary>What the CPU pushes at an exception.</summary>
+    Interrupt,
+}
+
+/// <summary>How to get from a place in the code to its caller.</summary>
+internal readonly record struct OrcEntry(OrcFrame Frame, OrcRegister SpRegister, int SpOffset, OrcRegister BpRegister, int BpOffset);
+
+/// <summary>One sorted table of ORC, of the kernel's image or of a module: addresses (relative to their own place), and an entry for each.</summary>
+internal sealed class OrcTable
+{
+    private const int MaxEntries = 8 << 20;
+
+    private readonly IVirtualMemory _memory;
+    private readonly OrcLayout _layout;
+    private readonly ulong _addresses;
+    private readonly ulong _entries;
+    private readonly int _count;
+
+    internal OrcTable(IVirtualMemory memory, OrcLayout layout, ulong addresses, ulong entries, int count)
+    {
+        _memory = memory;
+        _layout = layout;
+        _addresses = addresses;
+        _entries = entries;
+        _count = Math.Clamp(count, 0, MaxEntries);
+    }
+
+    /// <summary>The entry for an address: that of the last place at or below it.</summary>
+    internal OrcEntry? Find(ulong address) => IndexOf(address) is >= 0 and var index ? EntryAt(index) : null;
+
+    // Index of the last entry at or below an address; -1 if there is none, or the table cannot be read.
+    private int IndexOf(ulong address)
+    {
+        int low = 0, high = _count;
+        while (low < high)
+        {
+            int middle = (low + high) >>> 1;
+            if (AddressAt(middle) is not { } at)
+                return -1;
+            if (at <= address)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low - 1;
+    }
+
+    private OrcEntry? EntryAt(int index)
+    {
+        Span<byte> bytes = stackalloc byte[_layout.Size];
+        return _memory.Read(_entries + ((ulong)index * (ulong)_layout.Size), bytes) == MemoryStatus.Ok ? _layout.Decode(bytes) : null;
+    }
+
+    private ulong? AddressAt(int index)
+    {
+        ulong slot = _addresses + (4 * (ulong)index);
+        return _memory.TryReadUInt32(slot, out uint offset) ? unchecked(slot + (ulong)(int)offset) : null;
+    }
+}
+
+/// <summary>
+/// The layout of <c>struct orc_entry</c>, from the kernel's types: 6.3 and 6.4 moved its bits, and gave the types of frames other numbers.
+/// </summary>
+internal sealed class OrcLayout
+{
+    private const int MaxSize = 16;
+
+    private readonly KernelTypeMember _spOffset;
+    private readonly KernelTypeMember _bpOffset;
+    private readonly KernelTypeMember _spRegister;
+    private readonly KernelTypeMember _bpRegister;
+    private readonly KernelTypeMember _frame;
+    private readonly KernelTypeMember? _end;
+
+    private OrcLayout(KernelType type)
+    {
+        Size = (int)type.Size.GetValueOrDefault();
+        _spOffset = Need(type, "sp_offset");
+        _bpOffset = Need(type, "bp_offset");
+        _spRegister = Need(type, "sp_reg");
+        _bpRegister = Need(type, "bp_reg");
+        _frame = Need(type, "type");
+        _end = type.FindMember("end");
+    }
+
+    /// <summary>Bytes of an entry.</summary>
+    internal int Size { get; }
+
+    internal static OrcLayout? TryFrom(KernelTypes types)
+    {
+        if (types.FindNamed(KernelTypeKind.Struct, "orc_entry") is not { Size: > 0 and <= MaxSize } type)
+            return null;
+        try
+        {
+            return new(type);
+        }
+        catch (KernelObjectException)
+        {
+            return null;
+        }
+    }
+
+    internal OrcEntry Decode(ReadOnlySpan<byte> bytes)
+    {
+        int frame = (int)Field(bytes, _frame);
+        bool hasEndBit = _end is not null;
+
+        // Before 6.4: 0 call, 1 registers, 2 part of them, and a bit of its own for the end of the stack. Since then: 0 undefined, 1 end, 2 call, 3, 4.
+        OrcFrame kind = hasEndBit
+            ? Field(bytes, _end!) != 0 ? OrcFrame.End : frame switch { 0 => OrcFrame.Call, 1 => OrcFrame.Registers, 2 => OrcFrame.Interrupt, _ => OrcFrame.Undefined }
+            : frame switch { 1 => OrcFrame.End, 2 => OrcFrame.Call, 3 => OrcFrame.Registers, 4 => OrcFrame.Interrupt, _ => OrcFrame.Undefined };
+        return new(
+            kind,
+            (OrcRegister)Field(bytes, _spRegister),
+            (short)Field(bytes, _spOffset),
+            (OrcRegister)Field(bytes, _bpRegister),
+            (short)Field(bytes, _bpOffset));
+    }
+
+    private static KernelTypeMember Need(KernelType type, string name) => type.FindMember(name) ?? throw new KernelObjectException($"struct orc_entry has no {name}");
+
+    private static ulong Field(ReadOnlySpan<byte> bytes, KernelTypeMember member)
+    {
+        int at = (int)(member.BitOffset / 8);
+        return at < bytes.Length ? ScalarBits.Read(bytes[at..], (int)(member.BitOffset % 8), member.BitWidth, member.Type.Underlying()) : 0;
+    }
+}
