@@ -12,6 +12,8 @@ internal static class HelpText
         Usage:
           makedumpfile [-c|-l|-p|-z|-E] [-d DL] [OPTION]... VMCORE DUMPFILE
           makedumpfile -F [-c|-l|-p|-z|-E] [-d DL] [OPTION]... VMCORE > FLATTENED
+          makedumpfile --split [-c|-l|-p|-z] [-d DL] [OPTION]... VMCORE DUMPFILE DUMPFILE...
+          makedumpfile --reassemble DUMPFILE... DUMPFILE
           makedumpfile -R DUMPFILE < FLATTENED
           makedumpfile --dump-dmesg [--partial-dmesg] [OPTION]... VMCORE LOGFILE
           makedumpfile --mem-usage [OPTION]... /proc/kcore

@@ -56,6 +56,7 @@ internal static class MakedumpfileCommand
     private static int RunMode(MakedumpfileOptions options, Messages messages) => options.Mode switch
     {
         CommandMode.Rearrange => new Rearrange(options, messages).Run(),
+        CommandMode.Reassemble => new Reassemble(options, messages).Run(),
         CommandMode.DumpDmesg => new DumpDmesg(options, messages).Run(),
         CommandMode.MemoryUsage => new MemoryUsageTable(options, messages).Run(),
         CommandMode.CreateDump => new CreateDump(options, messages).Run(),

@@ -112,6 +112,9 @@ internal sealed class MakedumpfileOptions
     /// <summary>The file to write; null if it goes to standard output. Where there are several, the last.</summary>
     internal string? Output => _operands.Count > 1 || Rearrange ? _operands[^1] : null;
 
+    /// <summary>The files of a dump: one, or the parts of a split one; empty if it goes to standard output.</summary>
+    internal IReadOnlyList<string> DumpFiles => Split ? [.. _operands.Skip(1)] : Output is { } output ? [output] : [];
+
     /// <summary>Reads the command line; <see cref="OptionRules.Check"/> comes later, since help and version need nothing else to be right.</summary>
     /// <exception cref="UsageException">An option is unknown, lacks its value, or has an impossible one.</exception>
     internal void Parse(IReadOnlyList<string> args)

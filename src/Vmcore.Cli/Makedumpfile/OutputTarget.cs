@@ -7,22 +7,43 @@ namespace Vmcore.Cli.Makedumpfile;
 /// <summary>Opens what a dump is written to.</summary>
 internal static class OutputTarget
 {
-    /// <summary>Opens the target that the command line names.</summary>
+    /// <summary>Opens the targets that the command line names: one, or several of a split dump.</summary>
     /// <param name="options">The command line.</param>
     /// <param name="overwrite">True to write over an existing file even without -f.</param>
     /// <exception cref="FileAccessException">It cannot be written to.</exception>
-    internal static IByteSink Open(MakedumpfileOptions options, bool overwrite)
+    internal static IReadOnlyList<IByteSink> OpenAll(MakedumpfileOptions options, bool overwrite)
     {
         if (options.DryRun)
-            return new NullSink();
+            return options.Split ? [.. options.DumpFiles.Select(_ => new NullSink())] : [new NullSink()];
         if (options.Flattened)
         {
             if (!Console.IsOutputRedirected)
                 throw new FileAccessException("STDOUT", "is a terminal; send the flattened dump to a file or a pipe");
-            return FlattenedSink.ToStandardOutput();
+            return [FlattenedSink.ToStandardOutput()];
         }
 
-        return Open(options, options.Output!, overwrite);
+        // None is touched if one of them may not be.
+        if (!overwrite && !options.Overwrite && options.DumpFiles.FirstOrDefault(static f => FileIdentity.Of(f) is not null) is { } existing)
+            throw new FileAccessException(existing, "cannot create: File exists");
+        List<IByteSink> sinks = [];
+        HashSet<FileIdentity> opened = [];
+        try
+        {
+            foreach (string file in options.DumpFiles)
+            {
+                sinks.Add(Open(options, file, overwrite || options.Overwrite));
+                if (FileIdentity.Of(file) is { IsRegular: true } identity && !opened.Add(identity))
+                    throw new FileAccessException(file, "is given for two parts");
+            }
+
+            return sinks;
+        }
+        catch
+        {
+            foreach (IByteSink sink in sinks)
+                sink.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Opens a file to write.</summary>

@@ -28,6 +28,9 @@ public sealed record DumpOptions
     /// <summary>True to put pmem user data into the dump. Nothing else ever does.</summary>
     public bool IncludePmemUserData { get; init; }
 
+    /// <summary>The parts of a split dump begin at multiples of so many pages, 1 or more.</summary>
+    public ulong SplitBlockPages { get; init; } = 256;
+
     /// <summary>Threads that read and compress; 0 = as many as the machine has cores, at most 8.</summary>
     public int Threads { get; init; }
 

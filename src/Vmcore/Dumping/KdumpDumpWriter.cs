@@ -4,6 +4,7 @@ using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Kernel;
 using Vmcore.Memmap;
+using Vmcore.Memory;
 
 namespace Vmcore.Dumping;
 
@@ -16,136 +17,178 @@ internal sealed class KdumpDumpWriter
     private const int FlushBytes = 256 * 1024;
 
     private readonly DumpPlan _plan;
-    private readonly LimitedSink _sink;
+    private readonly Target[] _targets;
     private readonly DumpReport _report;
     private readonly PlanCache _cache;
     private readonly byte[] _notes;
     private readonly int _pageSize;
     private readonly bool _isStream;
     private readonly byte[] _reserve = new byte[FlushBytes];
+    private DumpEnd _whyFull;
 
-    internal KdumpDumpWriter(DumpPlan plan, IByteSink sink, DumpReport report, PlanCache cache)
+    /// <summary>Creates a writer.</summary>
+    /// <param name="plan">What to dump.</param>
+    /// <param name="sinks">The file, or the files of a split dump.</param>
+    /// <param name="report">Receives what was done.</param>
+    /// <param name="cache">Remembers the first pass.</param>
+    internal KdumpDumpWriter(DumpPlan plan, IReadOnlyList<IByteSink> sinks, DumpReport report, PlanCache cache)
     {
         _plan = plan;
-        _sink = new(sink, plan.Options.SizeLimit);
+        _targets = [.. sinks.Select(s => new Target(new(s, plan.Options.SizeLimit)))];
         _report = report;
         _cache = cache;
         _notes = DumpNotes.Build(plan);
         _pageSize = plan.Dump.Memory.PageSize;
-        _isStream = sink is Formats.Flattened.FlattenedSink;
+        _isStream = sinks is [Formats.Flattened.FlattenedSink];
     }
+
+    private bool IsSplit => _targets.Length > 1;
 
     internal void Write(IDumpObserver observer, CancellationToken cancel)
     {
         // Where bitmaps and descriptors lie depends on the number of pages only through what follows them.
         var layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length, 0);
-        ulong pages = 0;
+
+        // The header comes first: on a full disk it could not be put in front later.
+        ForEach(target => WriteHeaders(target, layout, incomplete: true));
+        var split = new SplitPlan();
+        ulong pages = _report.End == DumpEnd.Complete ? WriteBitmaps(layout, split, observer, cancel) : 0;
+        layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length, pages);
+        if (_report.End == DumpEnd.Complete || (IsSplit && _report.End != DumpEnd.Cancelled))
+            WritePages(layout, split, observer, cancel);
+        foreach (Target target in _targets)
+        {
+            target.Sink.LiftLimit();
+            // The parts of a split dump go together: if one lacks something, all of them say so.
+            WriteHeaders(target, layout, incomplete: _report.End != DumpEnd.Complete);
+            target.Sink.Complete(Math.Max(target.Sink.End, target.Part?.End ?? layout.DataOffset));
+            _report.BytesWritten += target.Sink.BytesWritten;
+        }
+    }
+
+    /// <summary>Does something with each file that is not full. One that gets full is left alone from then on; the others go on.</summary>
+    private void ForEach(Action<Target> action)
+    {
+        foreach (Target target in _targets)
+            Try(target, action);
+    }
+
+    private void Try(Target target, Action<Target> action)
+    {
+        if (target.IsFull)
+            return;
         try
         {
-            // The header comes first: on a full disk it could not be put in front later.
-            WriteHeaders(layout, incomplete: true);
-            pages = WriteBitmaps(layout, observer, cancel);
-            layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length, pages);
-            if (_report.End == DumpEnd.Complete)
-                WritePages(layout, pages, observer, cancel);
+            action(target);
         }
         catch (FileAccessException e) when (e.IsNoSpace)
         {
-            _report.End = e is { InnerException: SizeLimitException } ? DumpEnd.SizeLimit : DumpEnd.NoSpace;
+            target.IsFull = true;
+            _report.End = _whyFull = e is { InnerException: SizeLimitException } ? DumpEnd.SizeLimit : DumpEnd.NoSpace;
         }
-
-        _sink.LiftLimit();
-        WriteHeaders(layout, incomplete: _report.End != DumpEnd.Complete);
-        _sink.Complete(Math.Max(_sink.End, layout.DataOffset));
-        _report.BytesWritten = _sink.BytesWritten;
     }
 
-    private ulong WriteBitmaps(KdumpLayout layout, IDumpObserver observer, CancellationToken cancel)
+    private ulong WriteBitmaps(KdumpLayout layout, SplitPlan split, IDumpObserver observer, CancellationToken cancel)
     {
-        var exists = new BufferedRegion(_sink, layout.Bitmap1Offset, FlushBytes);
-        var kept = new BufferedRegion(_sink, layout.Bitmap2Offset, FlushBytes);
+        var exists = Array.ConvertAll(_targets, t => new BufferedRegion(t.Sink, layout.Bitmap1Offset, FlushBytes));
+        var kept = Array.ConvertAll(_targets, t => new BufferedRegion(t.Sink, layout.Bitmap2Offset, FlushBytes));
+        using CancellationTokenSource allFull = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         ulong count = 0;
-        PlanPass.Run(_plan, _cache, _report, observer, cancel, window =>
+        PlanPass.Run(_plan, _cache, _report, observer, allFull.Token, window =>
         {
             long offset = (long)(window.FirstPfn / 8);
             int length = (int)Math.Min(PlanWindow.Pages / 8, layout.BitmapLength - offset);
-            exists.Write(offset, MemoryMarshal.AsBytes(window.Exists.AsSpan())[..length]);
-            // In a file, what is not written is zero: a machine of terabytes of which little is kept costs little.
-            if (_isStream || window.Kept.AsSpan().ContainsAnyExcept(0UL))
-                kept.Write(offset, MemoryMarshal.AsBytes(window.Kept.AsSpan())[..length]);
-            count += (ulong)Memory.PageBits.Count(window.Kept);
+            for (int i = 0; i < _targets.Length; i++)
+            {
+                int index = i;
+                Try(_targets[i], _ =>
+                {
+                    exists[index].Write(offset, MemoryMarshal.AsBytes(window.Exists.AsSpan())[..length]);
+                    // In a file, what is not written is zero: a machine of terabytes of which little is kept costs little.
+                    if (_isStream || window.Kept.AsSpan().ContainsAnyExcept(0UL))
+                        kept[index].Write(offset, MemoryMarshal.AsBytes(window.Kept.AsSpan())[..length]);
+                });
+            }
+
+            ulong here = (ulong)PageBits.Count(window.Kept);
+            split.Add(window.FirstPfn >> PlanWindow.Shift, here);
+            count += here;
+            if (Array.TrueForAll(_targets, static t => t.IsFull))
+                allFull.Cancel();
         });
-        exists.Flush();
-        kept.Flush();
+        for (int i = 0; i < _targets.Length; i++)
+        {
+            int index = i;
+            Try(_targets[i], _ =>
+            {
+                exists[index].Flush();
+                kept[index].Flush();
+            });
+        }
+
+        // Stopped since there is no room is not stopped by somebody.
+        if (_report.End == DumpEnd.Cancelled && !cancel.IsCancellationRequested)
+            _report.End = _whyFull;
         return count;
     }
 
-    private void WritePages(KdumpLayout layout, ulong pages, IDumpObserver observer, CancellationToken cancel)
+    private void WritePages(KdumpLayout layout, SplitPlan split, IDumpObserver observer, CancellationToken cancel)
     {
         observer.Started(DumpStep.CopyingData);
         long started = System.Diagnostics.Stopwatch.GetTimestamp();
-        var descriptors = new BufferedRegion(_sink, layout.DescriptorsOffset, FlushBytes);
-        byte[] zero = new byte[_pageSize];
-        _sink.Write(layout.DataOffset, zero);
-        long data = layout.DataOffset + _pageSize;
+        (PfnRange Pfns, long Kept)[] shares = split.Share(_plan, _cache, _targets.Length, _plan.Options.SplitBlockPages);
+        for (int i = 0; i < _targets.Length; i++)
+        {
+            int index = i;
+            Try(_targets[i], target =>
+            {
+                target.Part = new(target.Sink, _isStream, layout, shares[index].Pfns, shares[index].Kept);
+                if (IsSplit)
+                    WriteHeaders(target, layout, incomplete: true);
+            });
+        }
+
         ulong done = 0;
-        long reserved = 0;
-        byte[] block = new byte[PageDescriptor.Size * (PageBatch.Bytes / _pageSize)];
-        try
-        {
-            new PagePipeline(_plan, _cache).Run(
-                batch =>
+        int part = 0;
+        new PagePipeline(_plan, _cache).Run(
+            batch =>
+            {
+                int at = 0;
+                for (int first = 0; first < batch.Count;)
                 {
-                    // Room for the descriptors, then the data: a descriptor never names what is not there, and a disk that is
-                    // full by then still takes the descriptors of what fitted.
-                    reserved = Reserve(layout, reserved, (long)done + batch.Count, (long)pages);
-                    _sink.Write(data, batch.Packed);
-                    for (int i = 0; i < batch.Count; i++)
-                    {
-                        bool isZero = batch.Sizes[i] == 0;
-                        new PageDescriptor(isZero ? layout.DataOffset : data, isZero ? _pageSize : batch.Sizes[i], batch.Flags[i]).WriteTo(block.AsSpan(i * PageDescriptor.Size));
-                        data += batch.Sizes[i];
-                        if (isZero)
-                            _report.Excluded[PageClass.Zero]++;
-                    }
+                    while (batch.Pfns[first] >= shares[part].Pfns.End)
+                        part++;
+                    int count = 0, length = 0;
+                    for (; first + count < batch.Count && batch.Pfns[first + count] < shares[part].Pfns.End; count++)
+                        length += batch.Sizes[first + count];
+                    (int from, int packed) = (first, at);
+                    Try(_targets[part], target => target.Part!.Write(batch, from, count, batch.Packed.Slice(packed, length), _report, _reserve));
+                    first += count;
+                    at += length;
+                }
 
-                    descriptors.Write((long)done * PageDescriptor.Size, block.AsSpan(0, batch.Count * PageDescriptor.Size));
-                    _report.Unreadable += (ulong)batch.Unreadable;
-                    done += (ulong)batch.Count;
-                    observer.Progress(DumpStep.CopyingData, done, pages);
-                    return true;
-                },
-                cancel);
-        }
-        finally
+                _report.Unreadable += (ulong)batch.Unreadable;
+                done += (ulong)batch.Count;
+                observer.Progress(DumpStep.CopyingData, done, layout.DescriptorCount);
+                // Where what comes next has no room, there is nothing more to read.
+                return !Array.TrueForAll(_targets[part..], static t => t.IsFull);
+            },
+            cancel);
+        foreach (Target target in _targets)
         {
-            _sink.LiftLimit();
-            descriptors.Flush();
+            target.Sink.LiftLimit();
+            bool wasFull = target.IsFull;
+            target.IsFull = false;
+            Try(target, t => t.Part?.Flush());
+            target.IsFull |= wasFull;
         }
 
-        if (cancel.IsCancellationRequested && done < pages)
+        if (cancel.IsCancellationRequested && !Array.TrueForAll(_targets, static t => t.IsFull || t.Part!.IsComplete))
             _report.End = DumpEnd.Cancelled;
         observer.Finished(DumpStep.CopyingData, System.Diagnostics.Stopwatch.GetElapsedTime(started));
     }
 
-    /// <summary>Fills the room of the next descriptors with zero, so that the disk's blocks are there when it is full.</summary>
-    /// <returns>Descriptors that have room.</returns>
-    private long Reserve(KdumpLayout layout, long reserved, long needed, long pages)
-    {
-        if (_isStream || needed <= reserved)
-            return reserved;
-        long next = Math.Min(pages, needed + (_reserve.Length / PageDescriptor.Size));
-        for (long at = reserved * PageDescriptor.Size, end = next * PageDescriptor.Size; at < end;)
-        {
-            int step = (int)Math.Min(end - at, _reserve.Length);
-            _sink.Write(layout.DescriptorsOffset + at, _reserve.AsSpan(0, step));
-            at += step;
-        }
-
-        return next;
-    }
-
-    private void WriteHeaders(KdumpLayout layout, bool incomplete)
+    private void WriteHeaders(Target target, KdumpLayout layout, bool incomplete)
     {
         CrashDump dump = _plan.Dump;
         Utsname? names = dump.Kernel?.Utsname;
@@ -170,15 +213,27 @@ internal sealed class KdumpDumpWriter
             NotesSize = _notes.Length,
             VmcoreInfoOffset = infoLength > 0 ? layout.NotesOffset + infoOffset : 0,
             VmcoreInfoSize = infoLength,
-            EndPfn = 0,
+            IsSplit = IsSplit,
+            StartPfn = IsSplit ? target.Part?.Pfns.Start ?? 0 : 0,
+            EndPfn = IsSplit ? target.Part?.Pfns.End ?? 0 : 0,
             MaxMapNr = layout.MaxMapNr,
         }.WriteTo(blocks.AsSpan((int)layout.SubHeaderOffset));
         DumpNotes.UpdateCounts(_notes, _plan, _report);
         _notes.CopyTo(blocks.AsSpan((int)layout.NotesOffset));
-        _sink.Write(0, blocks);
+        target.Sink.Write(0, blocks);
     }
 
     private KdumpUtsname UnknownNames() =>
         _plan.Dump.Kdump?.Header.Utsname
         ?? new("Linux", "", _plan.Dump.Info?.OsRelease ?? "", "", _plan.Dump.Machine == ElfMachine.X86_64 ? "x86_64" : "", "");
+
+    /// <summary>One file that is written.</summary>
+    private sealed class Target(LimitedSink sink)
+    {
+        internal LimitedSink Sink { get; } = sink;
+
+        internal KdumpPartWriter? Part { get; set; }
+
+        internal bool IsFull { get; set; }
+    }
 }

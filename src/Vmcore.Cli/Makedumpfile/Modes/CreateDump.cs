@@ -71,6 +71,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             IncludePmemUserData = _options.IncludePmemUserData,
             Threads = _options.Threads ?? 0,
             SizeLimit = _options.SizeLimit,
+            SplitBlockPages = _options.SplitBlockSize > 0 ? (ulong)Math.Max(1, _options.SplitBlockSize * 1024L / dump.Memory.PageSize) : new DumpOptions().SplitBlockPages,
         };
         DumpPlan plan;
         try
@@ -82,8 +83,16 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             throw new MissingInformationException(e.Message + "\nSpecify '-i' option.");
         }
 
-        using IByteSink sink = OutputTarget.Open(_options, overwrite);
-        return Dumper.Write(plan, sink, progress, cancel);
+        IReadOnlyList<IByteSink> sinks = OutputTarget.OpenAll(_options, overwrite);
+        try
+        {
+            return Dumper.Write(plan, sinks, progress, cancel);
+        }
+        finally
+        {
+            foreach (IByteSink sink in sinks)
+                sink.Dispose();
+        }
     }
 
     private int Conclude(CrashDump dump, DumpReport report)
@@ -98,7 +107,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.BadFreeBlocks} free blocks have an impossible order; they are in the dump."));
         if (report.Unreadable > 0)
             _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.Unreadable} pages could not be read from {_options.Input}; they are filled with zero in the dump."));
-        string target = _options.Flattened ? "STDOUT" : _options.Output!;
+        string target = _options.Flattened ? "STDOUT" : Enumerate(_options.DumpFiles);
+        string dumpfile = _options.Split ? "dumpfiles" : "dumpfile", verb = _options.Split ? "are" : "is";
         string? why = report.End switch
         {
             DumpEnd.NoSpace => "no space is left on the target",
@@ -108,14 +118,18 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         };
         if (why is not null)
         {
-            _messages.Line(MessageKind.Error, $"The dumpfile {target} is incomplete: {why}. What fitted is readable.");
+            _messages.Line(MessageKind.Error, $"The {dumpfile} {target} {verb} incomplete: {why}. What fitted is readable.");
             return ExitStatus.Failure;
         }
 
         if (!_options.DryRun)
-            _messages.Line(MessageKind.Common, $"\nThe dumpfile is saved to {target}.");
+            _messages.Line(MessageKind.Common, $"\nThe {dumpfile} {verb} saved to {target}.");
         return ExitStatus.Success;
     }
+
+    /// <summary>«a», or «a, b, and c».</summary>
+    private static string Enumerate(IReadOnlyList<string> files) =>
+        files.Count == 1 ? files[0] : $"{string.Join(", ", files.SkipLast(1))}, and {files[^1]}";
 
     private void ShowTranslation(CrashDump dump, ulong address)
     {

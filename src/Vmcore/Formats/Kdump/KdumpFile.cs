@@ -26,7 +26,7 @@ public sealed class KdumpFile : IDisposable
         SubHeader = parts[0].SubHeader;
 
         // All parts have the same bitmaps. If one is truncated before their end, another may not be.
-        KdumpPart whole = Array.Find(parts, p => p.Source.Length >= p.DescriptorsOffset) ?? parts.MaxBy(p => p.Source.Length)!;
+        KdumpPart whole = WholePart = Array.Find(parts, p => p.Source.Length >= p.DescriptorsOffset) ?? parts.MaxBy(p => p.Source.Length)!;
         ulong each = KdumpLayout.BlocksOfOneBitmap(MaxPfn, BlockSize);
         HasTwoBitmaps = Header.BitmapBlocks >= 2 * each;
         _memory = new BitmapReader(whole.Source, whole.Bitmap1Offset, MaxPfn);
@@ -70,6 +70,12 @@ public sealed class KdumpFile : IDisposable
 
     /// <summary>The pages whose descriptors are in each file at hand, ascending. What no file covers is lost.</summary>
     public IReadOnlyList<PfnRange> PartRanges => [.. _parts.Select(p => p.Pfns)];
+
+    /// <summary>The files, in the order of their pages.</summary>
+    internal IReadOnlyList<KdumpPart> Parts => _parts;
+
+    /// <summary>A file that has the bitmaps to their end, if one has.</summary>
+    internal KdumpPart WholePart { get; }
 
     /// <summary>Opens a dump that is one file, or one part alone of a split dump.</summary>
     /// <param name="source">The file; the dump owns it from now on, also if opening fails.</param>

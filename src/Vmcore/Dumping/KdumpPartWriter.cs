@@ -1,0 +1,129 @@
+using Vmcore.Formats.Kdump;
+using Vmcore.IO;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+
+namespace Vmcore.Dumping;
+
+/// <summary>
+/// Descriptors and data of one file of a dump: the only one, or a part of a split dump. All parts have the page of zero at the same offset,
+/// where a file that is not split has it: tools that join parts know zero pages by that. A part without zero pages has none.
+/// </summary>
+internal sealed class KdumpPartWriter
+{
+    private const int FlushBytes = 256 * 1024;
+
+    private readonly LimitedSink _sink;
+    private readonly KdumpLayout _layout;
+    private readonly BufferedRegion _descriptors;
+    private readonly bool _isStream;
+    private readonly int _pageSize;
+    private readonly byte[] _block;
+    private long _data;
+    private long _done;
+    private long _reserved;
+    private bool _hasZeroPage;
+
+    /// <summary>Creates a writer.</summary>
+    /// <param name="sink">The file.</param>
+    /// <param name="isStream">True if the file is only written forwards.</param>
+    /// <param name="layout">The layout of a dump of all pages in one file.</param>
+    /// <param name="pfns">The pages that may come.</param>
+    /// <param name="pages">How many will come.</param>
+    internal KdumpPartWriter(LimitedSink sink, bool isStream, KdumpLayout layout, PfnRange pfns, long pages)
+    {
+        _sink = sink;
+        _isStream = isStream;
+        _layout = layout;
+        _pageSize = layout.BlockSize;
+        Pfns = pfns;
+        Pages = pages;
+        _descriptors = new(sink, layout.DescriptorsOffset, FlushBytes);
+        _block = new byte[PageDescriptor.Size * (PageBatch.Bytes / _pageSize)];
+        _data = layout.DescriptorsOffset + (pages * PageDescriptor.Size);
+        if (pages == (long)layout.DescriptorCount)
+            WriteZeroPage();
+    }
+
+    /// <summary>The pages of this file.</summary>
+    internal PfnRange Pfns { get; }
+
+    /// <summary>Number of pages that the file is to have.</summary>
+    internal long Pages { get; }
+
+    /// <summary>True if all of them are written.</summary>
+    internal bool IsComplete => _done == Pages;
+
+    /// <summary>Length of the file as far as it is written.</summary>
+    internal long End => Math.Max(_sink.End, _layout.DescriptorsOffset + (Pages * PageDescriptor.Size));
+
+    /// <summary>Writes some pages of a batch.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="first">Index of the first page.</param>
+    /// <param name="count">Number of pages.</param>
+    /// <param name="packed">Their blocks.</param>
+    /// <param name="report">Receives the number of zero pages.</param>
+    /// <param name="reserve">Zeroes, for the room of descriptors.</param>
+    /// <exception cref="FileAccessException">The target refused.</exception>
+    internal void Write(PageBatch batch, int first, int count, ReadOnlySpan<byte> packed, DumpReport report, ReadOnlySpan<byte> reserve)
+    {
+        // Room for the descriptors, then the data: a descriptor never names what is not there, and a disk that is
+        // full by then still takes the descriptors of what fitted.
+        Reserve(_done + count, reserve);
+        int start = 0, at = 0;
+        for (int i = 0; i < count; i++)
+        {
+            int size = batch.Sizes[first + i];
+            if (size == 0)
+            {
+                WriteZeroPage();
+                report.Excluded[PageClass.Zero]++;
+            }
+            else if (_data + (at - start) is var offset && offset < _layout.DataOffset + _pageSize && offset + size > _layout.DataOffset)
+            {
+                // No page but that of zero may lie there.
+                _sink.Write(_data, packed[start..at]);
+                start = at;
+                _data = _layout.DataOffset + _pageSize;
+            }
+
+            long place = size == 0 ? _layout.DataOffset : _data + (at - start);
+            new PageDescriptor(place, size == 0 ? _pageSize : size, batch.Flags[first + i]).WriteTo(_block.AsSpan(i * PageDescriptor.Size));
+            at += size;
+        }
+
+        _sink.Write(_data, packed[start..at]);
+        _data += at - start;
+        _descriptors.Write(_done * PageDescriptor.Size, _block.AsSpan(0, count * PageDescriptor.Size));
+        _done += count;
+    }
+
+    /// <summary>Writes what is held back.</summary>
+    internal void Flush() => _descriptors.Flush();
+
+    private void WriteZeroPage()
+    {
+        if (_hasZeroPage)
+            return;
+        _hasZeroPage = true;
+        _sink.Write(_layout.DataOffset, new byte[_pageSize]);
+        if (_data == _layout.DataOffset)
+            _data += _pageSize;
+    }
+
+    /// <summary>Fills the room of the next descriptors with zero, so that the disk's blocks are there when it is full.</summary>
+    private void Reserve(long needed, ReadOnlySpan<byte> reserve)
+    {
+        if (_isStream || needed <= _reserved)
+            return;
+        long next = Math.Min(Pages, needed + (reserve.Length / PageDescriptor.Size));
+        for (long at = _reserved * PageDescriptor.Size, end = next * PageDescriptor.Size; at < end;)
+        {
+            int step = (int)Math.Min(end - at, reserve.Length);
+            _sink.Write(_layout.DescriptorsOffset + at, reserve[..step]);
+            at += step;
+        }
+
+        _reserved = next;
+    }
+}
