@@ -182,6 +182,41 @@ public sealed class CrashDump : IDisposable
     public static CrashDump Open(string path, CrashDumpOptions? options = null) =>
         Open(options is { NoMapping: true } ? FileSource.Open(path) : MappedSource.OpenBest(path), options);
 
+    /// <summary>Opens a dump of one or more files: the parts of a split kdump-compressed dump, in any order.</summary>
+    /// <param name="paths">The files.</param>
+    /// <param name="options">Options; null for none.</param>
+    /// <exception cref="FileAccessException">A file cannot be opened or read.</exception>
+    /// <exception cref="DumpFormatException">A file is of no known format, or they are not parts of one dump.</exception>
+    public static CrashDump Open(IReadOnlyList<string> paths, CrashDumpOptions? options = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(paths.Count, nameof(paths));
+        if (paths.Count == 1)
+            return Open(paths[0], options);
+        List<IByteSource> sources = [];
+        CrashDump? dump = null;
+        try
+        {
+            foreach (string path in paths)
+            {
+                sources.Add(FileSource.Open(path));
+                if (FlattenedSource.IsFlattened(sources[^1]))
+                    sources[^1] = FlattenedSource.Open(sources[^1]);
+            }
+
+            dump = new CrashDump(sources[0], options ?? new());
+            dump.OpenKdump(sources);
+            dump.OpenKernel();
+            return dump;
+        }
+        catch
+        {
+            foreach (IByteSource source in sources)
+                source.Dispose();
+            dump?.Kdump?.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Opens a source; the dump owns it from then on.</summary>
     /// <param name="source">The bytes of the file.</param>
     /// <param name="options">Options; null for none.</param>
@@ -207,7 +242,7 @@ public sealed class CrashDump : IDisposable
             if (ElfCoreFile.IsElf(source))
                 dump.OpenElf();
             else if (KdumpHeader.IsKdump(source))
-                dump.OpenKdump();
+                dump.OpenKdump([source]);
             else
                 throw UnknownFormat(source);
             dump.OpenKernel();
@@ -269,11 +304,17 @@ public sealed class CrashDump : IDisposable
         return System.Numerics.BitOperations.Log2((uint)size);
     }
 
-    private void OpenKdump()
+    private void OpenKdump(IReadOnlyList<IByteSource> sources)
     {
         Format = DumpFormat.Kdump;
-        KdumpFile file = Kdump = KdumpFile.Open(_source, PageCodecs.CreateDecompressor);
+        KdumpFile file = Kdump = KdumpFile.Open(sources, PageCodecs.CreateDecompressor);
         IsIncomplete |= file.IsIncomplete;
+        if (file.SubHeader.IsSplit && file.PartRanges.Sum(static r => (long)r.Count) < (long)file.MaxPfn)
+        {
+            _problems.Add($"{Name}: a part of a split dump, of which others are missing: their pages cannot be read (makedumpfile --reassemble joins the parts)");
+            IsIncomplete = true;
+        }
+
         Machine = file.Header.Utsname.Machine switch { "x86_64" => ElfMachine.X86_64, "aarch64" => ElfMachine.AArch64, _ => ElfMachine.None };
         NoteArea = file.Notes;
         Notes = ElfNotes.Parse(file.Notes.Span, out string? problem);

@@ -59,8 +59,8 @@ internal sealed class KdumpDumpWriter
         foreach (Target target in _targets)
         {
             target.Sink.LiftLimit();
-            // The parts of a split dump go together: if one lacks something, all of them say so.
-            WriteHeaders(target, layout, incomplete: _report.End != DumpEnd.Complete);
+            // The parts of a split dump go together: if one lacks something, all of them say so. What the input lacked, the dump lacks too.
+            WriteHeaders(target, layout, incomplete: _report.End != DumpEnd.Complete || _plan.Dump.IsIncomplete);
             target.Sink.Complete(Math.Max(target.Sink.End, target.Part?.End ?? layout.DataOffset));
             _report.BytesWritten += target.Sink.BytesWritten;
         }

@@ -25,12 +25,7 @@ public static class Reassembler
     /// <exception cref="FileAccessException">The target refused.</exception>
     public static ReassemblyReport Write(KdumpFile parts, IByteSink sink, IDumpObserver observer)
     {
-        CheckWhole(parts);
-        KdumpPart first = parts.Parts[0];
-        if (first.Header.Version < KdumpHeader.CurrentVersion)
-            throw new DumpFormatException(first.Source.Name, 8, "kdump header_version of a part", $"{first.Header.Version}", $"{KdumpHeader.CurrentVersion}, which tools write since 2013");
-        if (first.Bitmap1Offset > MaxHeaderBytes)
-            throw new DumpFormatException(first.Source.Name, 432, "kdump sub_hdr_size", $"{first.Header.SubHeaderBlocks} blocks", $"at most {MaxHeaderBytes} bytes");
+        Check(parts);
         observer.Started(DumpStep.CopyingData);
         long started = System.Diagnostics.Stopwatch.GetTimestamp();
         ReassemblyReport report = new Join(parts, sink, observer).Run();
@@ -38,7 +33,19 @@ public static class Reassembler
         return report;
     }
 
-    private static void CheckWhole(KdumpFile parts)
+    /// <summary>Finds out whether the parts are all there and can be joined.</summary>
+    /// <exception cref="DumpFormatException">A part is missing, or of a version that is not joined.</exception>
+    public static void Check(KdumpFile parts)
+    {
+        KdumpPart first = parts.Parts[0];
+        if (first.Header.Version < KdumpHeader.CurrentVersion)
+            throw new DumpFormatException(first.Source.Name, 8, "kdump header_version of a part", $"{first.Header.Version}", $"{KdumpHeader.CurrentVersion}, which tools write since 2013");
+        if (first.Bitmap1Offset > MaxHeaderBytes)
+            throw new DumpFormatException(first.Source.Name, 432, "kdump sub_hdr_size", $"{first.Header.SubHeaderBlocks} blocks", $"at most {MaxHeaderBytes} bytes");
+        CheckRanges(parts);
+    }
+
+    private static void CheckRanges(KdumpFile parts)
     {
         ulong next = 0;
         foreach (KdumpPart part in parts.Parts)

@@ -51,9 +51,10 @@ public sealed class UpstreamDefectsTests : IDisposable
         byte[] core = File.ReadAllBytes(Sample);
         File.WriteAllBytes(Input, core[..(int)(core.Length * part)]);
         ToolResult result = Tool.Run(Repository.Makedumpfile, "-l", "-d", "0", Input, Output);
-        Assert.InRange(result.ExitCode, 0, 1);
-        Assert.Contains("beyond the end", result.Error, StringComparison.Ordinal);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("truncated or incomplete", result.Error, StringComparison.Ordinal);
         using CrashDump dump = CrashDump.Open(Output);
+        Assert.True(dump.IsIncomplete);
         Assert.True(dump.Memory.MaxPfn > 0);
     }
 

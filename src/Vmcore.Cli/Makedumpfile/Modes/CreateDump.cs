@@ -99,8 +99,6 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
     {
         _messages.EndDrawing();
         _messages.Write(MessageKind.Report, ReportText.Build(report));
-        if (report.MissingInInput > 0 && dump.IsIncomplete)
-            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{_options.Input} is incomplete: {report.MissingInInput} pages of the machine are not in it, and so not in the dump."));
         if (report.UnreadableStructPages > 0)
             _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.UnreadableStructPages} struct pages could not be read; their pages are in the dump."));
         if (report.BadFreeBlocks > 0)
@@ -119,6 +117,13 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         if (why is not null)
         {
             _messages.Line(MessageKind.Error, $"The {dumpfile} {target} {verb} incomplete: {why}. What fitted is readable.");
+            return ExitStatus.Failure;
+        }
+
+        if (dump.IsIncomplete)
+        {
+            // Whoever deletes the input because the dump is whole would delete nothing more than there was; but the dump is not whole.
+            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{_options.Input} is truncated or incomplete: {report.MissingInInput + report.Unreadable} pages that it names are not in it. The {dumpfile} {target} {verb} written with the others and marked incomplete."));
             return ExitStatus.Failure;
         }
 

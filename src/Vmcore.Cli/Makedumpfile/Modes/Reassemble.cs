@@ -15,6 +15,7 @@ internal sealed class Reassemble(MakedumpfileOptions options, Messages messages)
     {
         string output = options.Output!;
         using KdumpFile parts = KdumpFile.Open([.. options.Inputs.Select(Open)]);
+        Reassembler.Check(parts);
         var progress = new ProgressLine(messages) { PageSize = parts.BlockSize };
         ReassemblyReport report;
         using (IByteSink sink = OutputTarget.Open(options, output, overwrite: false))

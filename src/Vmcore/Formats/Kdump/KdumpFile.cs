@@ -195,7 +195,7 @@ public sealed class KdumpFile : IDisposable
             if (part.Header with { Status = first.Header.Status } != first.Header || part.SubHeader.MaxMapNr != first.SubHeader.MaxMapNr)
                 throw new DumpFormatException(name, 0, "kdump header", "the header of another dump", $"the same as in {first.Source.Name}");
             if (part.Pfns.Start < parts[i - 1].Pfns.End)
-                throw new DumpFormatException(name, part.Header.BlockSize, "kdump start_pfn", $"0x{part.Pfns.Start:x}", $"0x{parts[i - 1].Pfns.End:x}, the end of {parts[i - 1].Source.Name}, or more");
+                throw new DumpFormatException(name, part.Header.BlockSize, "kdump start_pfn", $"0x{part.Pfns.Start:x}, and its pages are in {parts[i - 1].Source.Name} too", $"0x{parts[i - 1].Pfns.End:x} or more: each part once");
         }
     }
 
