@@ -46,11 +46,13 @@ public static class FlattenedRearranger
             while (length > 0)
             {
                 Span<byte> part = block.AsSpan(0, (int)Math.Min(length, block.Length));
-                input.ReadExactly(part, "flattened record");
-                Write(output, offset, part, keepsHoles ? end : long.MaxValue);
-                offset += part.Length;
-                length -= part.Length;
+                int read = input.Read(part);
+                Write(output, offset, part[..read], keepsHoles ? end : long.MaxValue);
+                offset += read;
                 end = Math.Max(end, offset);
+                if (read < part.Length)
+                    throw input.Truncated("flattened record", read, part.Length);
+                length -= read;
             }
         }
     }
@@ -79,8 +81,18 @@ public static class FlattenedRearranger
     {
         internal long Position { get; private set; }
 
-        /// <summary>Fills the buffer. A stream that has ended says so at once: there is nothing to wait for.</summary>
+        /// <summary>Fills the buffer.</summary>
+        /// <exception cref="DumpFormatException">The stream ends before it is full.</exception>
         internal void ReadExactly(Span<byte> buffer, string what)
+        {
+            int read = Read(buffer);
+            if (read < buffer.Length)
+                throw Truncated(what, read, buffer.Length);
+        }
+
+        /// <summary>Fills the buffer as far as the stream goes. One that has ended says so at once: there is nothing to wait for.</summary>
+        /// <returns>Bytes read; fewer than asked for only at the end.</returns>
+        internal int Read(Span<byte> buffer)
         {
             int done = 0;
             while (done < buffer.Length)
@@ -96,10 +108,15 @@ public static class FlattenedRearranger
                 }
 
                 if (read <= 0)
-                    throw new DumpFormatException(name, Position, what, $"the end of the stream after {done} bytes of it", $"{buffer.Length} bytes");
+                    break;
                 done += read;
                 Position += read;
             }
+
+            return done;
         }
+
+        internal DumpFormatException Truncated(string what, int read, int expected) =>
+            new(name, Position, what, $"the end of the stream after {read} bytes of it", $"{expected} bytes");
     }
 }
