@@ -32,7 +32,7 @@ internal static class OptionTable
             new("-F", "Write the flattened format to standard output; messages go to standard error.", static (o, _) => o.Flattened = true),
             new("-f", "Overwrite DUMPFILE.", static (o, _) => o.Overwrite = true),
             new("-L SIZE", "Stop at SIZE bytes (K, M, G, T); the dump is marked incomplete.", static (o, value) => o.SizeLimit = OptionValues.Size("-L", value)),
-            new("--split", "Write the dump in parts, one for each DUMPFILE; they have about the same size.", static (o, _) => o.Split = true),
+            new("--split", "Write the dump in parts, one for each DUMPFILE, with the same number of pages each.", static (o, _) => o.Split = true),
             new("--splitblock-size KB", "With --split: let the parts begin at multiples of KB of memory.", static (o, value) => o.SplitBlockSize = OptionValues.Integer("--splitblock-size", value, 0, int.MaxValue)),
             new("--num-threads N", "Threads that read and compress; 0 chooses by the number of cores (the default).", static (o, value) => o.Threads = Math.Max(0, OptionValues.Integer("--num-threads", value, int.MinValue, 1024))),
             new("--non-mmap", "Read /proc/vmcore instead of mapping it, which is faster. Other files are always read.", static (o, _) => o.NoMapping = true),

@@ -48,7 +48,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         for (int i = 0; ; i++)
         {
             DumpReport report = WriteLevel(dump, _options.Levels[i], progress, overwrite: i > 0, cancel.Token);
-            bool retry = report.End is DumpEnd.NoSpace or DumpEnd.SizeLimit && i + 1 < _options.Levels.Count;
+            // What has gone down a pipe cannot be taken back.
+            bool retry = report.End is DumpEnd.NoSpace or DumpEnd.SizeLimit && i + 1 < _options.Levels.Count && !_options.Flattened;
             if (!retry)
                 return Conclude(dump, report);
             _messages.Line(MessageKind.Error, $"The target is too small at dump level {(int)_options.Levels[i]}; trying {(int)_options.Levels[i + 1]}.");

@@ -51,7 +51,12 @@ public static class FlattenedRearranger
                 offset += read;
                 end = Math.Max(end, offset);
                 if (read < part.Length)
+                {
+                    // What came last may have been zero, and left out.
+                    output.Complete(end);
                     throw input.Truncated("flattened record", read, part.Length);
+                }
+
                 length -= read;
             }
         }
