@@ -15,6 +15,8 @@ internal sealed class ProgressLine(Messages messages, bool? isTerminal = null) :
     /// <summary>Seconds between two lines where each stays.</summary>
     private const int LineSeconds = 10;
 
+    private const double ShortestForRate = 0.1;
+
     private readonly bool _isTerminal = isTerminal ?? CanRedraw();
     private long _started;
     private long _shown;
@@ -67,11 +69,11 @@ internal sealed class ProgressLine(Messages messages, bool? isTerminal = null) :
         _ => "eta: >100day",
     };
 
-    /// <summary>Bytes a second in at most 10 columns; empty while there is nothing to divide by.</summary>
+    /// <summary>Bytes a second in at most 12 columns; empty for a step that is too short to have one.</summary>
     private string Rate(ulong pages, double seconds)
     {
         double rate = PageSize * (double)pages / seconds;
-        return seconds <= 0 || PageSize == 0 || pages <= 1 ? ""
+        return seconds < ShortestForRate || PageSize == 0 || pages <= 1 ? ""
             : rate >= 1L << 30 ? string.Create(CultureInfo.InvariantCulture, $"{Math.Min(rate / (1L << 30), 9999):0.0} GiB/s")
             : string.Create(CultureInfo.InvariantCulture, $"{rate / (1L << 20):0.0} MiB/s");
     }
