@@ -3,7 +3,6 @@ using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Kernel;
-using Vmcore.Memmap;
 using Vmcore.Memory;
 
 namespace Vmcore.Dumping;

@@ -1,5 +1,4 @@
 using Vmcore.Formats.Kdump;
-using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 
