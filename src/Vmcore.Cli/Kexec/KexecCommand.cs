@@ -30,6 +30,9 @@ internal static class KexecCommand
                 return Refused;
             }
 
+            // Where kexec-tools is installed beside us, reboots are its job; it alone can say what is wrong with such a request.
+            if (calls is KexecSyscalls && IsForReboot(options))
+                RebootKexec.BecomeIfThere(args);
             return Run(options, output, error, calls);
         }
         catch (KexecException e)
@@ -77,6 +80,11 @@ internal static class KexecCommand
         error.WriteLine("Try 'kexec --help' for more information.");
         return Refused;
     }
+
+    // Unloading without -p drops the kernel that is loaded for a reboot.
+    private static bool IsForReboot(KexecOptions options) =>
+        !options.Has("h") && !options.Has("v") && !options.Has("S") && !options.Has("print-ckr-size")
+        && (RebootOption(options) is not null || (options.Has("u") && !options.Has("p") && !options.Has("dry-run")));
 
     private static string? RebootOption(KexecOptions options) => options switch
     {
