@@ -1,0 +1,66 @@
+// Counts the pages of a dump by state, for each region of 128 MiB, as CSV. Usage: PageStates DUMP
+using Vmcore;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+
+if (args.Length != 1)
+{
+    Console.Error.WriteLine("usage: PageStates DUMP");
+    return 2;
+}
+
+using CrashDump dump = CrashDump.Open(args[0]);
+if (dump.Memmap is null || dump.PageLayout is null)
+{
+    Console.Error.WriteLine(dump.ClassificationProblem);
+    return 1;
+}
+
+const ulong Region = 128UL << 20;
+var classifier = new PageClassifier(dump.PageLayout, DumpLevel.Cache | DumpLevel.CachePrivate | DumpLevel.User | DumpLevel.Free);
+byte[] structs = new byte[2 * dump.Memmap.StructPageSize];
+ulong perRegion = Region >> dump.Memory.PageShift;
+Console.WriteLine("region," + string.Join(',', Enum.GetNames<PageClass>()));
+ulong[] counts = new ulong[Enum.GetValues<PageClass>().Length];
+ulong region = ulong.MaxValue;
+PageVerdict block = default;
+ulong blockEnd = 0;
+foreach (PfnRange range in dump.Memory.Extents)
+{
+    for (ulong pfn = range.Start; pfn < range.End; pfn++)
+    {
+        if (pfn / perRegion != region)
+        {
+            Write();
+            region = pfn / perRegion;
+        }
+
+        counts[(int)ClassOf(pfn)]++;
+    }
+}
+
+Write();
+return 0;
+
+// pmem is decided by range; a block of RAM by the page that it starts with.
+PageClass ClassOf(ulong pfn)
+{
+    if (dump.Pmem.Metadata.Contains(pfn))
+        return PageClass.PmemMetadata;
+    if (dump.Pmem.UserData.Contains(pfn))
+        return PageClass.PmemUserData;
+    if (pfn >= blockEnd)
+    {
+        block = dump.Memmap.TryReadPair(pfn, structs) ? classifier.Classify(pfn, structs) : new(PageClass.Kept, 1);
+        blockEnd = pfn + block.Pages;
+    }
+
+    return block.Class;
+}
+
+void Write()
+{
+    if (region != ulong.MaxValue)
+        Console.WriteLine($"0x{region * Region:x}," + string.Join(',', counts));
+    Array.Clear(counts);
+}
