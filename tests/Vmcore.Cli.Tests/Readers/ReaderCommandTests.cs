@@ -1,0 +1,80 @@
+using System.Text.Json;
+using Vmcore.Cli.Tests.Conformance;
+
+namespace Vmcore.Cli.Tests.Readers;
+
+/// <summary>The commands that read a dump, run as a user runs them, on the sample of a real crash.</summary>
+public sealed class ReaderCommandTests
+{
+    private static readonly string s_vmcore = Path.Combine(Path.GetDirectoryName(Repository.Makedumpfile)!, "vmcore");
+
+    private static string Dump => RealCrash.Get("sample rfc-v2-6.1").Path;
+
+    [Theory]
+    [InlineData("ps", "\"name\": \"kthreadd\"")]
+    [InlineData("bt", "sysrq_handle_crash")]
+    [InlineData("dmesg", "Kernel panic - not syncing")]
+    [InlineData("modules", "\"modules\":")]
+    [InlineData("print init_task.comm", "swapper/0")]
+    [InlineData("type struct\u00a0page", "\"bit_offset\": 64")]
+    [InlineData("symbol init_task", "\"type\": \"D\"")]
+    [InlineData("read linux_banner 32", "TGludXggdmVyc2lvbiA2LjEu")]
+    [InlineData("vtop init_task", "\"level\": \"PMD\"")]
+    public void EachCommandAnswersInJson(string line, string wanted)
+    {
+        string[] words = [.. line.Split(' ').Select(w => w.Replace('\u00a0', ' '))];
+        ToolResult result = Tool.Succeed(s_vmcore, [words[0], Dump, .. words[1..], "--json"]);
+        using JsonDocument json = JsonDocument.Parse(result.OutputBytes);
+        Assert.Equal(1, json.RootElement.GetProperty("schema").GetInt32());
+        Assert.Equal(words[0], json.RootElement.GetProperty("command").GetString());
+        Assert.Equal(Dump, json.RootElement.GetProperty("file").GetString());
+        Assert.Contains(wanted, result.Output, StringComparison.Ordinal);
+        Assert.NotEmpty(Tool.Succeed(s_vmcore, [words[0], Dump, .. words[1..]]).Output);
+    }
+
+    [Theory]
+    [InlineData("print", "no_such_symbol", "no symbol")]
+    [InlineData("print", "init_task.nothing", "no member")]
+    [InlineData("print", "((((", "ends too early")]
+    [InlineData("type", "struct nothing", "no type")]
+    [InlineData("read", "0x10", "not mapped")]
+    [InlineData("bt", "4711000", "no task")]
+    [InlineData("symbol", "no_such_symbol", "no symbol")]
+    public void WhatIsNotThereIsSaidInOneLine(string command, string word, string wanted)
+    {
+        ToolResult result = Tool.Run(s_vmcore, command, Dump, word);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains(wanted, result.Error, StringComparison.Ordinal);
+        Assert.Single(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    [Fact]
+    public void UserDataOnPmemIsNotShown()
+    {
+        // The sample has pages of it in its PT_LOAD of pmem.
+        byte[] canary = "LAB-PMEM-CANARY /"u8.ToArray();
+        byte[] bytes = File.ReadAllBytes(Dump);
+        Assert.True(bytes.AsSpan().IndexOf(canary) >= 0);
+        ToolResult result = Tool.Run(s_vmcore, "read", "--physical", Dump, "0x108000000", "4096");
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("left out of this dump", result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ColoursAreForTerminals()
+    {
+        Assert.DoesNotContain("\e[", Tool.Succeed(s_vmcore, "ps", Dump).Output, StringComparison.Ordinal);
+        Assert.Contains("\e[1m", Tool.Succeed(s_vmcore, "ps", Dump, "--color", "always").Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("FindText", "LAB-ANON-TEXT", "0x")]
+    [InlineData("PageStates", "", "PmemMetadata")]
+    [InlineData("DaxInodes", "", "inode ")]
+    public void SamplesRun(string name, string argument, string wanted)
+    {
+        string program = Directory.EnumerateFiles(Path.Combine(Repository.Root, "samples", name, "bin"), name + ".dll", SearchOption.AllDirectories).First(f => f.Contains("Release", StringComparison.Ordinal));
+        ToolResult result = Tool.Succeed("dotnet", argument.Length > 0 ? ["exec", program, Dump, argument] : ["exec", program, Dump]);
+        Assert.Contains(wanted, result.Output, StringComparison.Ordinal);
+    }
+}
