@@ -1,5 +1,6 @@
 using Vmcore.Architectures.X86_64;
 using Vmcore.Compression;
+using Vmcore.Erasing;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Flattened;
 using Vmcore.Formats.Kdump;
@@ -8,6 +9,7 @@ using Vmcore.Kernel;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
+using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Pmem;
@@ -62,6 +64,8 @@ public sealed class CrashDump : IDisposable
     private readonly Lazy<PerCpuAreas?> _perCpu;
     private readonly Lazy<TaskList> _tasks;
     private MaskedMemory? _safeMemory;
+    private ErasedMemory? _erasedMemory;
+    private Utsname? _shownNames;
 
     private CrashDump(IByteSource source, CrashDumpOptions options)
     {
@@ -146,8 +150,22 @@ public sealed class CrashDump : IDisposable
     /// <summary>The pmem. Looked for when first asked for.</summary>
     public PmemLayout Pmem => _pmem.Value;
 
-    /// <summary>The machine's physical memory as it may be shown to others: what the kernel never wrote of a memmap on pmem reads as zero.</summary>
-    public CrashMemory SafeMemory => Pmem.Unwritten.Count == 0 ? Memory : _safeMemory ??= new(Memory, Pmem.Unwritten);
+    /// <summary>
+    /// The machine's physical memory as it may be shown to others: what the kernel never wrote of a memmap on pmem reads as zero, and what rules erase
+    /// reads as erased.
+    /// </summary>
+    public CrashMemory SafeMemory => _erasedMemory ?? WrittenMemory;
+
+    /// <summary>What rules erase; null if none were applied.</summary>
+    public ErasedData? Erased { get; private set; }
+
+    /// <summary>What was erased from the machine's memory, before this dump was written and now: one line each. Empty if nothing was.</summary>
+    public string EraseInfo => (Kdump?.EraseInfo ?? EraseInfoNote()) + Erased?.Text;
+
+    /// <summary>The kernel's names as they may be shown: with what rules erase of them erased, but for what says which kind of machine it is. Null if they cannot be read.</summary>
+    public Utsname? ShownNames => _shownNames ?? Kernel?.Utsname;
+
+    private CrashMemory WrittenMemory => Pmem.Unwritten.Count == 0 ? Memory : _safeMemory ??= new(Memory, Pmem.Unwritten);
 
     /// <summary><see cref="SafeMemory"/> without the user data on pmem, which reads as if it had been left out: what a reader may show of a raw vmcore.</summary>
     public CrashMemory ReadableMemory => _readableMemory.Value;
@@ -255,6 +273,18 @@ public sealed class CrashDump : IDisposable
         }
     }
 
+    /// <summary>Lets data read as erased from now on, for whoever writes or shows this dump. To be called before anything is.</summary>
+    /// <param name="data">What to erase.</param>
+    public void Erase(ErasedData data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        Erased = data;
+        _erasedMemory = data.IsEmpty ? null : new(WrittenMemory, data);
+        if (_erasedMemory is null || Kernel is not { Utsname: { } names } kernel)
+            return;
+        _shownNames = Utsname.TryRead(kernel.Info, kernel.Memory.Over(_erasedMemory)) is { } erased ? erased with { SysName = names.SysName, Machine = names.Machine } : names;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -324,6 +354,17 @@ public sealed class CrashDump : IDisposable
         Memory = new KdumpCrashMemory(file);
     }
 
+    private string EraseInfoNote()
+    {
+        foreach (ElfNote note in Notes)
+        {
+            if (note.Name == ErasedData.NoteName)
+                return System.Text.Encoding.Latin1.GetString(note.Descriptor(NoteArea.Span)).TrimEnd('\0');
+        }
+
+        return "";
+    }
+
     private ReadOnlyMemory<byte> VmcoreInfoNote()
     {
         foreach (ElfNote note in Notes)
@@ -356,6 +397,15 @@ public sealed class CrashDump : IDisposable
         {
             ClassificationProblem = $"{Name} doesn't contain vmcoreinfo.";
             return;
+        }
+
+        // A description made from a vmlinux does not know where the kernel ran: that is in the dump's memory.
+        if (_options.VmcoreInfo is not null && LinkedKernel.IsLinked(Info))
+        {
+            if (LinkedKernel.TryRelocate(Info, Memory, out string? fault) is { } found)
+                Info = VmcoreInfo.Parse(found);
+            else
+                _problems.Add($"{Name}: {fault}");
         }
 
         Kernel = CrashedKernel.TryOpen(Memory, Info, Machine, Loads, out string? problem);

@@ -8,7 +8,7 @@ internal static class InputDump
     /// <summary>Opens the input and says what is wrong with it.</summary>
     /// <param name="options">The command line.</param>
     /// <param name="messages">Where to say it.</param>
-    /// <returns>The dump; null if the -i file is of another kernel, which was said then.</returns>
+    /// <returns>The dump; null if the -i or -x file is of another kernel, which was said then.</returns>
     /// <exception cref="VmcoreException">It cannot be read.</exception>
     internal static CrashDump? Open(MakedumpfileOptions options, Messages messages)
     {
@@ -18,6 +18,17 @@ internal static class InputDump
         {
             dump.Dispose();
             throw new MissingInformationException($"{options.Input}: a dump of a Xen hypervisor; those are not read. makedumpfile 1.7 filters them.");
+        }
+
+        if (options.Vmlinux is { } path)
+        {
+            VmlinuxDescription.Apply(path, options, ref dump, out string? wrong);
+            if (wrong is not null)
+            {
+                messages.Line(MessageKind.Error, wrong);
+                dump.Dispose();
+                return null;
+            }
         }
 
         foreach (string problem in dump.Problems)

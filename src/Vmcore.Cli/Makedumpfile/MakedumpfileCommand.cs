@@ -59,6 +59,7 @@ internal static class MakedumpfileCommand
         CommandMode.Reassemble => new Reassemble(options, messages).Run(),
         CommandMode.DumpDmesg => new DumpDmesg(options, messages).Run(),
         CommandMode.MemoryUsage => new MemoryUsageTable(options, messages).Run(),
+        CommandMode.GenerateVmcoreInfo => new GenerateVmcoreInfo(options, messages).Run(),
         CommandMode.CreateDump => new CreateDump(options, messages).Run(),
         _ => throw new InvalidOperationException($"no such mode: {options.Mode}"),
     };

@@ -55,11 +55,29 @@ internal sealed class MakedumpfileOptions
 
     internal bool NoMapping { get; set; }
 
+    /// <summary>True to leave out the memmap of what is left out.</summary>
+    internal bool ExcludeUnusedMemmap { get; set; }
+
+    /// <summary>The folder for temporary files, of which there are none; null if none was given.</summary>
+    internal string? WorkDirectory { get; set; }
+
     internal int? Threads { get; set; }
 
     internal long? SizeLimit { get; set; }
 
     internal string? VmcoreInfoFile { get; set; }
+
+    /// <summary>The kernel with its debug information; null for none.</summary>
+    internal string? Vmlinux { get; set; }
+
+    /// <summary>The file with the rules by which data is erased; null for none.</summary>
+    internal string? ConfigFile { get; set; }
+
+    /// <summary>True to go on where a rule cannot be applied.</summary>
+    internal bool SkipFailedErase { get; set; }
+
+    /// <summary>The file that -g writes; null without -g.</summary>
+    internal string? GeneratedVmcoreInfo { get; set; }
 
     internal List<PhysicalRange> PmemRanges { get; } = [];
 
@@ -90,7 +108,8 @@ internal sealed class MakedumpfileOptions
 
     /// <summary>What is asked for: of several the first in this order counts, as in the tool of today.</summary>
     internal CommandMode Mode =>
-        Rearrange ? CommandMode.Rearrange
+        GeneratedVmcoreInfo is not null ? CommandMode.GenerateVmcoreInfo
+        : Rearrange ? CommandMode.Rearrange
         : Reassemble ? CommandMode.Reassemble
         : DumpDmesg ? CommandMode.DumpDmesg
         : MemoryUsage ? CommandMode.MemoryUsage

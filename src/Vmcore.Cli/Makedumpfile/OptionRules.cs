@@ -34,6 +34,10 @@ internal static class OptionRules
         new(CommandMode.CreateDump, static o => o.Split ? o.Operands.Count < 3 : o.Operands.Count != (o.Flattened ? 1 : 2), ""),
         new(CommandMode.DumpDmesg, static o => o.Split || o.Operands.Count != (o.Flattened ? 1 : 2), ""),
         new(CommandMode.MemoryUsage, static o => o.Operands.Count != 1, ""),
+        new(CommandMode.GenerateVmcoreInfo, static o => o.Vmlinux is null || o.Operands.Count != 0 || o.DryRun || o.GeneratedVmcoreInfo is "", ""),
+        new(Everywhere, static o => o.Vmlinux is "" || (o.Vmlinux is not null && o.VmcoreInfoFile is not null), ""),
+        new(CommandMode.CreateDump, static o => o.ExcludeUnusedMemmap && string.IsNullOrEmpty(o.WorkDirectory), "-e requires --work-dir"),
+        new(Everywhere, static o => o.ConfigFile is "" || (o.SkipFailedErase && o.ConfigFile is null), ""),
         new(Everywhere, static o => o.Operands.Any(p => p.Length == 0) || o.VmcoreInfoFile is "", ""),
     ];
 

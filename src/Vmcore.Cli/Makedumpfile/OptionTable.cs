@@ -21,7 +21,10 @@ internal static class OptionTable
                 A list (-d 16,31) gives levels to go to where the target is too small.
                 """, static (o, value) => o.Levels = OptionValues.Levels(value)),
             new("--pmem-range START-END", "Physical addresses that are pmem whatever the dump says (hexadecimal, END exclusive). May be given again.", static (o, value) => o.PmemRanges.Add(OptionValues.Range("--pmem-range", value))),
-            new("--include-pmem-userdata", "Put pmem user data into the dump. It never is otherwise, at no level and in no format.", static (o, _) => o.IncludePmemUserData = true)),
+            new("--include-pmem-userdata", "Put pmem user data into the dump. It never is otherwise, at no level and in no format.", static (o, _) => o.IncludePmemUserData = true),
+            new("-e", "Leave out the part of the memmap that describes only pages that are left out (x86_64). Needs --work-dir.", static (o, _) => o.ExcludeUnusedMemmap = true),
+            new("--config FILE", "Erase data by the rules in FILE: see makedumpfile.conf(5). A rule that cannot be applied ends the run.", static (o, value) => o.ConfigFile = value),
+            new("--skip-failed-erase", "Go on where a rule of --config cannot be applied; what it was to erase may be in the dump.", static (o, _) => o.SkipFailedErase = true)),
         new(
             "How it is written",
             new("-c", "Compress each page with zlib. Of -c, -l, -p and -z the last one counts.", static (o, _) => o.Codec = PageCodec.Zlib),
@@ -39,7 +42,9 @@ internal static class OptionTable
             new("--dry-run", "Do everything but write.", static (o, _) => o.DryRun = true)),
         new(
             "Where the kernel's description comes from",
-            new CommandOption("-i VMCOREINFO", "A file with the vmcoreinfo text, for a VMCORE that has none.", static (o, value) => o.VmcoreInfoFile = value)),
+            new("-i VMCOREINFO", "A file with the vmcoreinfo text, for a VMCORE that has none: of the running kernel, or made by -g.", static (o, value) => o.VmcoreInfoFile = value),
+            new("-x VMLINUX", "The kernel with its debug information, for a VMCORE without vmcoreinfo, for the rules of --config, and for -g.", static (o, value) => o.Vmlinux = value),
+            new("-g VMCOREINFO", "Write the vmcoreinfo text of the kernel that -x names, for -i.", static (o, value) => o.GeneratedVmcoreInfo = value)),
         new(
             "Other things than a dump",
             new("-R", "Put a flattened stream from standard input together to DUMPFILE.", static (o, _) => o.Rearrange = true),
@@ -60,14 +65,10 @@ internal static class OptionTable
         new(
             "Accepted and without effect",
             new("-b ORDER", "Memory is bounded in any case.", static (_, value) => OptionValues.Integer("-b", value, 0, 20)),
-            new("--cyclic-buffer KB", "As -b.", static (_, value) => OptionValues.Integer("--cyclic-buffer", value, 0, int.MaxValue))),
+            new("--cyclic-buffer KB", "As -b.", static (_, value) => OptionValues.Integer("--cyclic-buffer", value, 0, int.MaxValue)),
+            new("--work-dir DIR", "There are no temporary files.", static (o, value) => o.WorkDirectory = value)),
         new(
             "",
-            new CommandOption("-x VMLINUX", "", static (_, _) => throw NotBuilt("-x", " vmcoreinfo in the core is enough for every kernel since 4.19; -i gives it where the core has none.")),
-            Missing("-e"),
-            Missing("-g VMCOREINFO"),
-            Missing("--config FILE"),
-            Missing("--work-dir DIR"),
             Xen("-X"),
             Xen("--xen-syms FILE"),
             Xen("--xen-vmcoreinfo FILE"),
@@ -85,11 +86,7 @@ internal static class OptionTable
         string.Concat(All.Where(o => o.Short != '\0').Select(o => o.TakesValue ? $"{o.Short}:" : $"{o.Short}")),
         [.. All.Where(o => o.Long is not null).Select(o => new LongOption(o.Long!, o.Key, o.TakesValue))]);
 
-    private static CommandOption Missing(string syntax) => new(syntax, "", (_, _) => throw NotBuilt(syntax.Split(' ')[0], ""));
-
     private static CommandOption Xen(string syntax) => Refused(syntax, "dumps of a Xen hypervisor are not read; makedumpfile 1.7 filters them.");
 
     private static CommandOption Refused(string syntax, string reason) => new(syntax, "", (_, _) => throw new UsageException($"{syntax.Split(' ')[0]}: {reason}"));
-
-    private static UsageException NotBuilt(string name, string alternative) => new($"{name} is not part of this build yet.{alternative}");
 }

@@ -27,6 +27,8 @@ internal static class ReportText
         Line(text, "    Offline pages           : ", excluded[PageClass.Offline]);
         Line(text, "    pmem metadata pages     : ", excluded[PageClass.PmemMetadata]);
         Line(text, "    pmem userdata pages     : ", excluded[PageClass.PmemUserData]);
+        if (excluded[PageClass.UnusedMemmap] > 0)
+            Line(text, "    Unused memmap pages     : ", excluded[PageClass.UnusedMemmap]);
         if (report.MissingInInput > 0)
             Line(text, "    Missing in the input    : ", report.MissingInInput);
         Line(text, "  Remaining pages  : ", report.Remaining);

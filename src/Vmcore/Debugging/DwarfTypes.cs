@@ -12,9 +12,13 @@ public sealed class DwarfTypes : IDebugTypes
 {
     private const int MaxCachedTypes = 1 << 16;
 
+    // One step from a declaration or a signature to a definition; damage could lead in a circle.
+    private const int MaxSteps = 8;
+
     private readonly DwarfSections _sections;
     private readonly DwarfIndex _index;
     private readonly Dictionary<long, DebugType> _types = [];
+    private int _steps;
 
     private DwarfTypes(DwarfSections sections)
     {
@@ -137,7 +141,9 @@ public sealed class DwarfTypes : IDebugTypes
             return known;
         if (_types.Count >= MaxCachedTypes)
             _types.Clear();
+        _steps++;
         DebugType type = ReadAt(at) is { } found ? Build(found) : DebugType.Void;
+        _steps--;
         _types[at] = type;
         return type;
     }
@@ -176,7 +182,7 @@ public sealed class DwarfTypes : IDebugTypes
     private DebugType Build((DwarfUnit Unit, DwarfEntry Entry) at)
     {
         DwarfEntry entry = at.Entry;
-        if (entry.Tag is DwarfTag.StructureType or DwarfTag.UnionType or DwarfTag.ClassType or DwarfTag.EnumerationType)
+        if (_steps < MaxSteps && entry.Tag is (DwarfTag.StructureType or DwarfTag.UnionType or DwarfTag.ClassType or DwarfTag.EnumerationType))
         {
             if (entry.TypeSignature != 0 && _index.FindSignature(entry.TypeSignature) is { } signed && signed != at.Unit.Header.Start + entry.Offset)
                 return TypeAt(signed);

@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Text;
+using Vmcore.Erasing;
 using Vmcore.Formats.Elf;
 using Vmcore.Memmap;
 using Vmcore.Pmem;
@@ -24,7 +26,7 @@ public static class DumpNotes
         bool hasInfo = false;
         foreach (ElfNote note in dump.Notes)
         {
-            if (note.Name == PmemNote.Name && note.Type is PmemNote.Type or CountsType)
+            if ((note.Name == PmemNote.Name && note.Type is PmemNote.Type or CountsType) || note.Name == ErasedData.NoteName)
                 continue;
             ReadOnlySpan<byte> descriptor = note.Descriptor(dump.NoteArea.Span);
             // Readers go by the first one. Only that is replaced: a hundred thousand copies of the text would fill the memory.
@@ -39,8 +41,13 @@ public static class DumpNotes
             area.Write(ElfNotes.Build("VMCOREINFO", 0, dump.Info.Text.Span));
         if (!plan.Pmem.Pages.IsEmpty)
             area.Write(PmemNote.Build(plan.Pmem));
+        if (plan.Options.Output == DumpOutput.Elf && dump.EraseInfo is { Length: > 0 } erased)
+            area.Write(ElfNotes.Build(ErasedData.NoteName, 0, Encoding.Latin1.GetBytes(erased)));
         area.Write(ElfNotes.Build(PmemNote.Name, CountsType, new byte[CountsLength]));
-        return area.ToArray();
+        byte[] bytes = area.ToArray();
+        if (dump.Erased is { } data)
+            ErasedCopies.Remove(bytes, dump.Memory, data);
+        return bytes;
     }
 
     internal static (int Offset, int Length) FindVmcoreInfo(ReadOnlySpan<byte> notes)

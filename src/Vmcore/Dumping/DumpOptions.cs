@@ -31,6 +31,9 @@ public sealed record DumpOptions
     /// <summary>The parts of a split dump begin at multiples of so many pages, 1 or more.</summary>
     public ulong SplitBlockPages { get; init; } = 256;
 
+    /// <summary>True to leave out the part of the memmap that describes only pages that are left out themselves.</summary>
+    public bool ExcludeUnusedMemmap { get; init; }
+
     /// <summary>Threads that read and compress; 0 = as many as the machine has cores, at most 8.</summary>
     public int Threads { get; init; }
 

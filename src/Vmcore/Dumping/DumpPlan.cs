@@ -13,6 +13,7 @@ public sealed class DumpPlan
     private readonly CrashDump _dump;
     private readonly DumpOptions _options;
     private readonly PmemLayout _pmem;
+    private readonly Lazy<PfnRangeSet> _unusedMemmap;
 
     /// <summary>Creates a plan.</summary>
     /// <param name="dump">The input.</param>
@@ -27,6 +28,7 @@ public sealed class DumpPlan
         if ((options.Level & NeedsMemmap) != 0 && dump.ClassificationProblem is { } problem)
             throw new MissingInformationException(problem);
         MaxPfn = dump.Memory.MaxPfn;
+        _unusedMemmap = new(() => options.ExcludeUnusedMemmap ? UnusedMemmap.Find(this) : PfnRangeSet.Empty);
     }
 
     /// <summary>One past the highest pfn.</summary>
@@ -55,5 +57,5 @@ public sealed class DumpPlan
     }
 
     /// <summary>Creates what one thread needs to classify windows.</summary>
-    public WindowClassifier CreateClassifier() => new(this);
+    public WindowClassifier CreateClassifier() => new(this, _unusedMemmap.Value);
 }

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
@@ -20,6 +21,7 @@ internal sealed class KdumpDumpWriter
     private readonly DumpReport _report;
     private readonly PlanCache _cache;
     private readonly byte[] _notes;
+    private readonly byte[] _eraseInfo;
     private readonly int _pageSize;
     private readonly bool _isStream;
     private readonly byte[] _reserve = new byte[FlushBytes];
@@ -37,6 +39,7 @@ internal sealed class KdumpDumpWriter
         _report = report;
         _cache = cache;
         _notes = DumpNotes.Build(plan);
+        _eraseInfo = Encoding.Latin1.GetBytes(plan.Dump.EraseInfo);
         _pageSize = plan.Dump.Memory.PageSize;
         _isStream = sinks is [Formats.Flattened.FlattenedSink];
     }
@@ -46,13 +49,13 @@ internal sealed class KdumpDumpWriter
     internal void Write(IDumpObserver observer, CancellationToken cancel)
     {
         // Where bitmaps and descriptors lie depends on the number of pages only through what follows them.
-        var layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length, 0);
+        var layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length + _eraseInfo.Length, 0);
 
         // The header comes first: on a full disk it could not be put in front later.
         ForEach(target => WriteHeaders(target, layout, incomplete: true));
         var split = new SplitPlan();
         ulong pages = _report.End == DumpEnd.Complete ? WriteBitmaps(layout, split, observer, cancel) : 0;
-        layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length, pages);
+        layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length + _eraseInfo.Length, pages);
         if (_report.End == DumpEnd.Complete || (IsSplit && _report.End != DumpEnd.Cancelled))
             WritePages(layout, split, observer, cancel);
         foreach (Target target in _targets)
@@ -190,14 +193,14 @@ internal sealed class KdumpDumpWriter
     private void WriteHeaders(Target target, KdumpLayout layout, bool incomplete)
     {
         CrashDump dump = _plan.Dump;
-        Utsname? names = dump.Kernel?.Utsname;
+        Utsname? names = dump.ShownNames;
         (int infoOffset, int infoLength) = DumpNotes.FindVmcoreInfo(_notes);
         byte[] blocks = new byte[layout.Bitmap1Offset];
         new KdumpHeader
         {
             Utsname = names is null ? UnknownNames() : new(names.SysName, names.NodeName, names.Release, names.Version, names.Machine, names.DomainName),
             TimestampSeconds = dump.Info?.CrashTime ?? 0,
-            Status = (KdumpStatus)(int)_plan.Options.Codec | (incomplete ? KdumpStatus.Incomplete : 0),
+            Status = (KdumpStatus)(int)_plan.Options.Codec | (incomplete ? KdumpStatus.Incomplete : 0) | (_plan.Options.ExcludeUnusedMemmap ? KdumpStatus.ExcludedVmemmap : 0),
             BlockSize = _pageSize,
             SubHeaderBlocks = layout.SubHeaderBlocks,
             BitmapBlocks = layout.BitmapBlocks,
@@ -215,10 +218,14 @@ internal sealed class KdumpDumpWriter
             IsSplit = IsSplit,
             StartPfn = IsSplit ? target.Part?.Pfns.Start ?? 0 : 0,
             EndPfn = IsSplit ? target.Part?.Pfns.End ?? 0 : 0,
+            // Behind the notes and not behind the pages, where the tool of today puts it: a full disk cannot take it, and readers go by the offset.
+            EraseInfoOffset = _eraseInfo.Length > 0 ? layout.NotesOffset + _notes.Length : 0,
+            EraseInfoSize = _eraseInfo.Length,
             MaxMapNr = layout.MaxMapNr,
         }.WriteTo(blocks.AsSpan((int)layout.SubHeaderOffset));
         DumpNotes.UpdateCounts(_notes, _plan, _report);
         _notes.CopyTo(blocks.AsSpan((int)layout.NotesOffset));
+        _eraseInfo.CopyTo(blocks.AsSpan((int)layout.NotesOffset + _notes.Length));
         target.Sink.Write(0, blocks);
     }
 

@@ -10,6 +10,7 @@ public sealed class WindowClassifier
     private const int ChunkPages = 4096;
 
     private readonly DumpPlan _plan;
+    private readonly PfnRangeSet _unusedMemmap;
     private readonly CrashMemory _memory;
     private readonly MemmapReader? _memmap;
     private readonly PageClassifier? _classifier;
@@ -21,9 +22,13 @@ public sealed class WindowClassifier
     private readonly ulong[] _valid = new ulong[(ChunkPages / 64) + 1];
     private readonly ulong[] _faults = new ulong[(ChunkPages / 64) + 1];
 
-    internal WindowClassifier(DumpPlan plan)
+    /// <summary>Creates a classifier.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="unusedMemmap">Pages of memmap that go since what they describe goes.</param>
+    internal WindowClassifier(DumpPlan plan, PfnRangeSet unusedMemmap)
     {
         _plan = plan;
+        _unusedMemmap = unusedMemmap;
         _memory = plan.Dump.Memory;
         if (plan.Dump.Memmap is not { } memmap || plan.Dump.PageLayout is not { } layout)
             return;
@@ -66,6 +71,8 @@ public sealed class WindowClassifier
                 ClassifyChunk(first, chunk, window);
         }
 
+        if (!_unusedMemmap.IsEmpty)
+            window.Excluded[PageClass.UnusedMemmap] = Drop(first, _unusedMemmap, window.Kept);
         window.BadFreeBlocks = (ulong)(_classifier.BadFreeOrders - badBefore);
     }
 

@@ -32,6 +32,9 @@ public enum PageClass
 
     /// <summary>Everything else on pmem: dropped at any level.</summary>
     PmemUserData,
+
+    /// <summary>Memmap that describes only pages that are left out themselves (-e).</summary>
+    UnusedMemmap,
 }
 
 /// <summary>The bits of the dump level (<c>-d</c>).</summary>
@@ -66,7 +69,7 @@ public enum DumpLevel
 /// <summary>Numbers of pages by class.</summary>
 public sealed class PageCounts
 {
-    private readonly ulong[] _counts = new ulong[(int)PageClass.PmemUserData + 1];
+    private readonly ulong[] _counts = new ulong[(int)PageClass.UnusedMemmap + 1];
 
     /// <summary>Number of pages of a class.</summary>
     public ulong this[PageClass page]

@@ -40,6 +40,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             ShowTranslation(dump, address);
         if (_options.IncludePmemUserData && !dump.Pmem.UserData.IsEmpty)
             _messages.Line(MessageKind.Common, string.Create(CultureInfo.InvariantCulture, $"The dump will contain {dump.Pmem.UserData.PageCount} pages of pmem user data, as --include-pmem-userdata asks for."));
+        if (_options.ConfigFile is not null)
+            EraseRules.Apply(dump, _options, _messages);
         using CancellationTokenSource cancel = new();
         using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, cancel), terminate = OnSignal(PosixSignal.SIGTERM, cancel), hangUp = OnSignal(PosixSignal.SIGHUP, cancel);
 
@@ -70,6 +72,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             Codec = _options.Codec,
             Output = _options.Elf ? DumpOutput.Elf : DumpOutput.Kdump,
             IncludePmemUserData = _options.IncludePmemUserData,
+            ExcludeUnusedMemmap = _options.ExcludeUnusedMemmap,
             Threads = _options.Threads ?? 0,
             SizeLimit = _options.SizeLimit,
             SplitBlockPages = _options.SplitBlockSize > 0 ? (ulong)Math.Max(1, _options.SplitBlockSize * 1024L / dump.Memory.PageSize) : new DumpOptions().SplitBlockPages,
@@ -81,7 +84,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         }
         catch (MissingInformationException e) when (dump.Info is null)
         {
-            throw new MissingInformationException(e.Message + "\nSpecify '-i' option.");
+            throw new MissingInformationException(e.Message + "\nSpecify '-x' option or '-i' option.");
         }
 
         IReadOnlyList<IByteSink> sinks = OutputTarget.OpenAll(_options, overwrite);

@@ -87,18 +87,20 @@ public sealed class ElfObjectFile : IDisposable
     /// <summary>Reads bytes by their link-time address, out of the sections that are loaded.</summary>
     /// <param name="address">Link-time virtual address.</param>
     /// <param name="buffer">Receives the bytes.</param>
-    /// <returns>False if no section of the file has all of them.</returns>
-    public bool TryRead(ulong address, Span<byte> buffer)
+    /// <returns>The bytes read; fewer than asked for where the section ends, none if no section of the file has the address.</returns>
+    public int Read(ulong address, Span<byte> buffer)
     {
         foreach (ElfSection section in _sections)
         {
             if (section is not { HasBytes: true } || (section.Flags & (ElfSection.FlagAlloc | ElfSection.FlagCompressed)) != ElfSection.FlagAlloc)
                 continue;
-            if (address >= section.Address && address - section.Address <= (ulong)section.Size && (ulong)section.Size - (address - section.Address) >= (ulong)buffer.Length)
-                return Source.Read(section.Offset + (long)(address - section.Address), buffer) == buffer.Length;
+            if (address < section.Address || address - section.Address >= (ulong)section.Size)
+                continue;
+            ulong inside = address - section.Address;
+            return Source.Read(section.Offset + (long)inside, buffer[..(int)Math.Min((ulong)buffer.Length, (ulong)section.Size - inside)]);
         }
 
-        return false;
+        return 0;
     }
 
     /// <summary>The build id (note NT_GNU_BUILD_ID) in lower-case hexadecimal digits; null if there is none.</summary>

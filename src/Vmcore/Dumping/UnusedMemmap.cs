@@ -1,0 +1,64 @@
+using Vmcore.Architectures;
+using Vmcore.Kernel;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+
+namespace Vmcore.Dumping;
+
+/// <summary>
+/// Finds the pages of the memmap that describe nothing that stays: with 4 KiB pages and structures of 64 bytes one page describes 64 others. A page
+/// that the memmap uses in several places, as for hugetlb pages, goes only if none of them is needed.
+/// </summary>
+internal static class UnusedMemmap
+{
+    // More scattered than that, the rest stays.
+    private const int MaxRanges = 1 << 20;
+
+    /// <summary>Finds them: one pass over all windows.</summary>
+    /// <returns>pfns in RAM.</returns>
+    /// <exception cref="MissingInformationException">The memmap cannot be read, or its structures do not fill pages evenly.</exception>
+    internal static PfnRangeSet Find(DumpPlan plan)
+    {
+        if (plan.Dump.Memmap is not { } memmap || plan.Dump.Kernel is not { } kernel)
+            throw new MissingInformationException(plan.Dump.ClassificationProblem ?? $"{plan.Dump.Name}: -e needs the memmap, which cannot be found");
+        int pageSize = plan.Dump.Memory.PageSize, described = pageSize / memmap.StructPageSize;
+        if (memmap.Model is not SparseMemoryModel || pageSize % memmap.StructPageSize != 0)
+            throw new MissingInformationException($"{plan.Dump.Name}: -e needs a memmap in sections (SPARSEMEM) with structures that fill pages evenly; here it is {memmap.Model.Name} with {memmap.StructPageSize} bytes");
+        List<PfnRange> unused = [], needed = [];
+        var classifier = new WindowClassifier(plan, PfnRangeSet.Empty);
+        var window = new PlanWindow();
+        foreach (ulong number in plan.Windows())
+        {
+            classifier.Classify(number, window);
+            for (int at = 0; at < PlanWindow.Pages; at += described)
+            {
+                if (FrameOf(memmap.Model, kernel, window.FirstPfn + (ulong)at, plan.Dump.Memory.PageShift) is not { } frame)
+                    continue;
+                List<PfnRange> target = PageBits.NextSet(window.Kept, at) >= at + described ? unused : needed;
+                Add(target, frame);
+                if (needed.Count > MaxRanges)
+                    return PfnRangeSet.Empty; // What is needed must be known in full.
+                if (unused.Count > MaxRanges)
+                    unused.RemoveAt(unused.Count - 1);
+            }
+        }
+
+        return PfnRangeSet.From(unused).Except(PfnRangeSet.From(needed)).Except(plan.Pmem.Pages);
+    }
+
+    private static ulong? FrameOf(MemoryModel model, CrashedKernel kernel, ulong pfn, int pageShift)
+    {
+        if (!model.TryGetStructPage(pfn, out ulong address, out _) || (address & ((1UL << pageShift) - 1)) != 0)
+            return null;
+        Translation translation = kernel.Memory.Translate(address);
+        return translation.Status == MemoryStatus.Ok ? translation.PhysicalAddress >> pageShift : null;
+    }
+
+    private static void Add(List<PfnRange> ranges, ulong frame)
+    {
+        if (ranges.Count > 0 && ranges[^1].End == frame)
+            ranges[^1] = ranges[^1] with { End = frame + 1 };
+        else
+            ranges.Add(new(frame, frame + 1));
+    }
+}

@@ -1,0 +1,147 @@
+using System.Text;
+using Vmcore.Debugging;
+using Vmcore.Formats.Elf;
+
+namespace Vmcore.Kernel.Vmlinux;
+
+/// <summary>
+/// A kernel image with debug information: symbols, types, and which kernel it is. Its debug information may be in a file of its own, which is looked
+/// for as debuggers do: by .gnu_debuglink beside it, and by the build id below <c>/usr/lib/debug</c>.
+/// </summary>
+/// <remarks>Not safe for several threads at once.</remarks>
+public sealed class VmlinuxFile : IDisposable
+{
+    private const string DebugRoot = "/usr/lib/debug";
+
+    private readonly ElfObjectFile _file;
+    private readonly Lazy<string?> _release;
+    private readonly Lazy<(DwarfTypes? Value, string? Problem)> _types;
+    private ElfObjectFile? _debugFile;
+
+    private VmlinuxFile(string path, ElfObjectFile file)
+    {
+        Path = path;
+        _file = file;
+        Symbols = ElfSymbols.Read(file);
+        _release = new(ReadRelease);
+        _types = new(LoadTypes);
+    }
+
+    /// <summary>The path as the user gave it.</summary>
+    public string Path { get; }
+
+    /// <summary>The machine that the kernel is for.</summary>
+    public ElfMachine Machine => _file.Machine;
+
+    /// <summary>The symbols, with link-time addresses.</summary>
+    public ElfSymbols Symbols { get; }
+
+    /// <summary>The release as <c>uname -r</c> gives it; null if the file does not have it (a .debug file has no data).</summary>
+    public string? Release => _release.Value;
+
+    /// <summary>The build id in hexadecimal digits; null if there is none.</summary>
+    public string? BuildId => _file.ReadBuildId();
+
+    /// <summary>The types; null if there are none (see <see cref="TypesProblem"/>). Read when first asked for, which takes seconds.</summary>
+    /// <exception cref="DumpFormatException">The debug information is damaged as a whole.</exception>
+    public DwarfTypes? Types => _types.Value.Value;
+
+    /// <summary>Why there are no <see cref="Types"/>, or what of them could not be read; null if all is well.</summary>
+    public string? TypesProblem => _types.Value.Problem;
+
+    /// <summary>Opens a file.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="FileAccessException">It cannot be opened or read.</exception>
+    /// <exception cref="DumpFormatException">It is no ELF file with the symbols of a kernel.</exception>
+    public static VmlinuxFile Open(string path)
+    {
+        ElfObjectFile file = ElfObjectFile.Open(path);
+        try
+        {
+            var vmlinux = new VmlinuxFile(path, file);
+            if (!vmlinux.Symbols.TryFind("_stext", out _))
+                throw new DumpFormatException(path, 0, "ELF symbol table", vmlinux.Symbols.Count > 1 ? "no symbol _stext" : "no symbols", "the symbols of a kernel: a vmlinux that is not stripped");
+            return vmlinux;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads a link-time address of a symbol.</summary>
+    /// <returns>Null if there is no such symbol.</returns>
+    public ulong? Find(string symbol) => Symbols.TryFind(symbol, out ulong address) ? address : null;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _debugFile?.Dispose();
+        _file.Dispose();
+    }
+
+    private string? ReadRelease()
+    {
+        byte[] banner = new byte[256];
+        if (Find("linux_banner") is { } address && _file.Read(address, banner) > 0 && banner.AsSpan().StartsWith("Linux version "u8))
+        {
+            ReadOnlySpan<byte> text = banner.AsSpan("Linux version ".Length);
+            int end = text.IndexOf((byte)' ');
+            if (end > 0)
+                return Encoding.ASCII.GetString(text[..end]);
+        }
+
+        return null;
+    }
+
+    private (DwarfTypes? Value, string? Problem) LoadTypes()
+    {
+        if (!DwarfSections.AreIn(_file))
+            _debugFile = FindDebugFile();
+        DwarfTypes? types = DwarfTypes.TryLoad(_debugFile ?? _file, out string? problem);
+        return (types, problem is null ? null : $"{_debugFile?.Source.Name ?? Path}: {problem}");
+    }
+
+    private ElfObjectFile? FindDebugFile()
+    {
+        foreach (string candidate in DebugFiles())
+        {
+            if (!File.Exists(candidate))
+                continue;
+            ElfObjectFile? file = null;
+            try
+            {
+                file = ElfObjectFile.Open(candidate);
+                if (DwarfSections.AreIn(file) && file.ReadBuildId() == BuildId)
+                    return file;
+            }
+            catch (VmcoreException)
+            {
+                // Not the one.
+            }
+
+            file?.Dispose();
+        }
+
+        return null;
+    }
+
+    private IEnumerable<string> DebugFiles()
+    {
+        if (BuildId is { Length: > 2 } id)
+            yield return $"{DebugRoot}/.build-id/{id[..2]}/{id[2..]}.debug";
+        if (_file.Find(".gnu_debuglink") is not { HasBytes: true, Size: < 4096 } link)
+            yield break;
+        byte[] bytes = new byte[link.Size];
+        int read = _file.Source.Read(link.Offset, bytes);
+        int nul = bytes.AsSpan(0, read).IndexOf((byte)0);
+        string name = nul > 0 ? System.IO.Path.GetFileName(Encoding.UTF8.GetString(bytes, 0, nul)) : "";
+        if (name.Length == 0)
+            yield break;
+        string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path)) ?? "/";
+        yield return System.IO.Path.Combine(folder, name);
+        yield return System.IO.Path.Combine(folder, ".debug", name);
+        yield return DebugRoot + System.IO.Path.Combine(folder, name);
+    }
+}
