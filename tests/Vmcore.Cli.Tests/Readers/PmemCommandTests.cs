@@ -36,9 +36,9 @@ public sealed class PmemCommandTests
             Assert.Equal(before.RootElement.GetProperty(part).GetRawText(), after.RootElement.GetProperty(part).GetRawText());
     }
 
-    /// <summary>Without its metadata nothing is made up.</summary>
+    /// <summary>Without its metadata nothing is made up; what the files' own page trees in RAM say is still known.</summary>
     [Fact]
-    public void WithoutMetadataThePagesAreUnknown()
+    public void WithoutMetadataTheFilesAreKnownByTheirPageTrees()
     {
         using TemporaryFolder folder = new();
         Tool.Dump("-d", "63", "-l", RealCrash.Get("sample rfc-v2-6.1").Path, folder.File("dump"));
@@ -46,7 +46,10 @@ public sealed class PmemCommandTests
         JsonElement first = answer.RootElement.GetProperty("namespaces")[0];
         Assert.Equal("missing", first.GetProperty("memmap").GetProperty("state").GetString());
         Assert.Equal(first.GetProperty("pages").GetProperty("total").GetUInt64(), first.GetProperty("pages").GetProperty("unreadable").GetUInt64());
-        Assert.DoesNotContain(answer.RootElement.GetProperty("files").EnumerateArray(), f => f.GetProperty("device").GetString() == "pmem0");
+        Assert.Equal(
+            ["/mnt/pmem0.2/a 256 12 pmem0.2", "/mnt/pmem0.2/b 256 13 pmem0.2", "/mnt/pmem0/a 256 12 pmem0", "/mnt/pmem0/b 256 13 pmem0"],
+            answer.RootElement.GetProperty("files").EnumerateArray().Select(FileLine));
+        Assert.All(answer.RootElement.GetProperty("files").EnumerateArray(), f => Assert.Equal(0UL, f.GetProperty("shared_pages").GetUInt64()));
     }
 
     [Theory]

@@ -51,6 +51,9 @@ use_namespace() {
             wait_for_mappers
             mapper clone /mnt/$block/shared 1048576 /mnt/$block/small || say "no reflink on $block"
             start_mapper read /mnt/$block/shared 1048576 $canary
+            # Sharing took the pages out of the first file's map.
+            wait_for_mappers
+            start_mapper read /mnt/$block/small 1048576 $canary
         fi
         ;;
     destroy) ndctl destroy-namespace -f $device >>$out/ndctl.log 2>&1 || say "destroying $device failed" ;;

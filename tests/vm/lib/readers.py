@@ -105,13 +105,13 @@ def vmcore_pmem(path: pathlib.Path, executable: pathlib.Path, truth, verdict):
         words = line.split()
         if words[0].startswith(("/mnt/", "/dev/dax")) and words[-1] == "ready":
             mapped[words[0]] = int(words[1]) // PAGE
-    shared = {name for name in mapped if name.endswith("/shared") or name.replace("/small", "/shared") in mapped}
+    # A file and its clone. Up to 6.2 a shared page names the file that was read last; since 6.3 it has a count, and names none.
+    shared = {name for name in mapped if name.endswith("/shared") or (name.endswith("/small") and name[:-5] + "shared" in mapped)}
     files = {file["path"]: file for file in answer["files"]}
     for name, pages in mapped.items():
         file = files.get(name, {"pages": 0, "shared_pages": 0, "ranges": [], "shared_ranges": []})
-        want = {"pages": 0 if name in shared else pages, "shared_pages": pages if name in shared else 0}
-        if {key: file[key] for key in want} != want:
-            verdict.wrong(f"vmcore pmem: {name} has {file['pages']} pages and {file['shared_pages']} shared ones instead of {want}")
+        if file["pages"] + file["shared_pages"] != pages or (name not in shared and file["shared_pages"]):
+            verdict.wrong(f"vmcore pmem: {name} has {file['pages']} pages and {file['shared_pages']} shared ones, expected {pages}")
         covered = sorted(index for part in file["ranges"] + file["shared_ranges"]
                          for index in range(part["file_page"], part["file_page"] + part["pages"]))
         if covered != list(range(pages)):
@@ -120,12 +120,12 @@ def vmcore_pmem(path: pathlib.Path, executable: pathlib.Path, truth, verdict):
             if not _holds(truth, name, part, pages, name in shared):
                 verdict.wrong(f"vmcore pmem: page {part['file_page']} of {name} is not at pfn {part['pfn']:#x}")
         areas = [area for process in answer["processes"] for area in process["areas"] if area["path"] == name]
-        if [(int(area["end"], 16) - int(area["start"], 16)) // PAGE for area in areas] != [pages]:
+        if [(int(area["end"], 16) - int(area["start"], 16)) // PAGE for area in areas] != [pages] * (2 if name in shared and name.endswith("/small") else 1):
             verdict.wrong(f"vmcore pmem: {name} is mapped {len(areas)} times: {areas}")
     if set(files) - set(mapped):
         verdict.wrong(f"vmcore pmem: files that nobody mapped: {sorted(map(str, set(files) - set(mapped)))}")
     counts = {run["count"] for space in answer["namespaces"] for run in space["shared"]}
-    if counts != ({2} if shared else set()):
+    if counts != ({2} if shared and not answer["release"].startswith("6.1.") else set()):
         verdict.wrong(f"vmcore pmem: share counts {sorted(counts)}")
     for space in answer["namespaces"]:
         if space["damage"]:

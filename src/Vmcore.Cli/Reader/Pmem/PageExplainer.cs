@@ -76,10 +76,11 @@ internal static class PageExplainer
                 break;
             case DaxPageState.Mapped:
                 Owner(dump, usage, usage.Vfs?.InodeOfMapping(page.Mapping), page.Mapping, page.Index, pfn, owners, words);
+                Sharers(dump, usage, pfn, page.Mapping, owners, words);
                 break;
             case DaxPageState.Shared:
                 words.Add(string.Create(CultureInfo.InvariantCulture, $"Several files share it (reflink); the kernel's share count is {page.Index}."));
-                Sharers(dump, usage, pfn, owners, words);
+                Sharers(dump, usage, pfn, 0, owners, words);
                 break;
             case DaxPageState.InUse:
                 words.Add("It is in use without a file: the kernel or a device holds it.");
@@ -142,13 +143,14 @@ internal static class PageExplainer
         owners.Add(new(path, isDevice ? null : inode?.SuperBlock?.Id, isDevice ? null : inode?.Number, index, mappers));
     }
 
-    private static void Sharers(CrashDump dump, PmemUsage usage, ulong pfn, List<PageOwnerInfo> owners, List<string> words)
+    /// <summary>Up to 6.2 a shared page names one file only, so the page trees of all are asked.</summary>
+    private static void Sharers(CrashDump dump, PmemUsage usage, ulong pfn, ulong known, List<PageOwnerInfo> owners, List<string> words)
     {
         if (usage.Vfs is not { } vfs)
             return;
         foreach (KernelSuperBlock block in vfs.SuperBlocks().Where(b => b.Id.StartsWith("pmem", StringComparison.Ordinal)))
         {
-            foreach (KernelInode inode in vfs.InodesWithPages(block).Where(i => i.IsDax))
+            foreach (KernelInode inode in vfs.InodesWithPages(block).Where(i => i.IsDax && i.Mapping != known))
             {
                 foreach (DaxEntry entry in vfs.DaxEntries(inode.Mapping, dump.Memory.PageShift))
                 {

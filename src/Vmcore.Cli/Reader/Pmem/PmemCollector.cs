@@ -116,7 +116,7 @@ internal static class PmemCollector
             PinnedPages = file.Pinned,
             Ranges = [.. file.Runs.Select(RangeOf)],
             SharedRanges = [.. file.SharedRuns.Select(RangeOf)],
-            RangesLeftOut = file.RunsLeftOut,
+            RangesLeftOut = file.RunsLeftOut + file.SharedRunsLeftOut,
         };
     }
 

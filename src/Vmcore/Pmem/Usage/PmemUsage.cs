@@ -29,7 +29,7 @@ public sealed class PmemFile
     /// <summary>Pages that belong to it alone.</summary>
     public ulong Pages { get; internal set; }
 
-    /// <summary>Pages that it shares with other files; found through its page tree.</summary>
+    /// <summary>Pages of it that do not name it, since it shares them with other files; found through its page tree.</summary>
     public ulong SharedPages { get; internal set; }
 
     /// <summary>Pages that someone holds besides page tables.</summary>
@@ -41,8 +41,11 @@ public sealed class PmemFile
     /// <summary>Where the pages of <see cref="SharedPages"/> are.</summary>
     public IReadOnlyList<DaxRun> SharedRuns => SharedList;
 
-    /// <summary>Runs that are not listed, of which there are too many.</summary>
+    /// <summary>Runs that are not in <see cref="Runs"/>, of which there are too many.</summary>
     public ulong RunsLeftOut { get; internal set; }
+
+    /// <summary>Runs that are not in <see cref="SharedRuns"/>.</summary>
+    public ulong SharedRunsLeftOut { get; internal set; }
 
     internal HashSet<int> NamespaceSet { get; } = [];
 
@@ -183,39 +186,57 @@ public sealed class PmemUsage
         return file;
     }
 
-    /// <summary>A shared page does not say whose it is; the files' own page trees do.</summary>
+    /// <summary>
+    /// A shared page does not say whose it is, or (up to 6.2) names the file that was mapped last alone. The files' own page trees name all, and they are in
+    /// RAM: they tell also where the struct pages are not in the dump.
+    /// </summary>
     private void FindSharers(CrashDump dump)
     {
         for (int i = 0; i < Namespaces.Count; i++)
         {
-            PfnRangeSet shared = PfnRangeSet.From(Namespaces[i].Shared.Select(s => s.Pages));
-            if (shared.IsEmpty)
+            PfnRange data = Namespaces[i].Data;
+            PfnRangeSet marked = PfnRangeSet.From(Namespaces[i].Shared.Select(s => s.Pages));
+            bool isKnown = Namespaces[i].Counts.Unreadable == 0;
+            if (Namespaces[i].Namespace.State == MemmapState.Overwritten)
                 continue;
             foreach (KernelSuperBlock block in DaxFileSystems(i))
             {
                 foreach (KernelInode inode in Vfs!.InodesWithPages(block).Where(n => n.IsDax))
                 {
+                    PmemFile? file = FileOf(inode.Mapping);
+                    if (file is { RunsLeftOut: > 0 })
+                        continue;
+                    PfnRangeSet own = file is null ? PfnRangeSet.Empty : PfnRangeSet.From(file.OwnRuns.Select(r => new PfnRange(r.Pfn, r.Pfn + r.Pages)));
                     foreach (DaxEntry entry in Vfs.DaxEntries(inode.Mapping, dump.Memory.PageShift))
-                        AddShared(dump, i, inode, entry, shared);
+                    {
+                        PfnRangeSet others = PfnRangeSet.From([new PfnRange(entry.Pfn, entry.Pfn + entry.Pages).Intersect(data)]).Except(own);
+                        AddEntry(dump, i, inode, entry, isKnown ? others : others.Intersect(marked), isShared: true);
+                        if (!isKnown)
+                            AddEntry(dump, i, inode, entry, others.Except(marked), isShared: false);
+                    }
                 }
             }
         }
     }
 
-    private void AddShared(CrashDump dump, int number, KernelInode inode, DaxEntry entry, PfnRangeSet shared)
+    private void AddEntry(CrashDump dump, int number, KernelInode inode, DaxEntry entry, PfnRangeSet pages, bool isShared)
     {
-        var pages = new PfnRange(entry.Pfn, entry.Pfn + entry.Pages);
-        for (int at = shared.IndexAtOrAfter(pages.Start); at < shared.Count && shared[at].Start < pages.End; at++)
+        foreach (PfnRange part in pages)
         {
-            PfnRange part = shared[at].Intersect(pages);
             PmemFile file = FileFor(dump, inode.Mapping, part.Start);
             file.NamespaceSet.Add(number);
-            file.SharedPages += part.Count;
+            List<DaxRun> runs = isShared ? file.SharedList : file.OwnRuns;
             var run = new DaxRun(entry.Index + (part.Start - entry.Pfn), part.Start, part.Count);
-            if (file.SharedList is [.., var last] && last.Index + last.Pages == run.Index && last.Pfn + last.Pages == run.Pfn)
-                file.SharedList[^1] = last with { Pages = last.Pages + run.Pages };
-            else if (file.SharedList.Count < MappingUsage.MostRuns)
-                file.SharedList.Add(run);
+            if (isShared)
+                file.SharedPages += part.Count;
+            else
+                file.Pages += part.Count;
+            if (runs is [.., var last] && last.Index + last.Pages == run.Index && last.Pfn + last.Pages == run.Pfn)
+                runs[^1] = last with { Pages = last.Pages + run.Pages };
+            else if (runs.Count < MappingUsage.MostRuns)
+                runs.Add(run);
+            else if (isShared)
+                file.SharedRunsLeftOut++;
             else
                 file.RunsLeftOut++;
         }
