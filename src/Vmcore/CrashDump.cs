@@ -84,6 +84,9 @@ public sealed class CrashDump : IDisposable
         _pmem = new(FindPmem);
     }
 
+    /// <summary>The bytes of the file; of a flattened stream those of the file that it describes.</summary>
+    internal IByteSource Source => _source;
+
     /// <summary>The file's name as the user gave it.</summary>
     public string Name => _source.Name;
 

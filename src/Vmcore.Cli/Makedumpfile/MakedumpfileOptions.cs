@@ -79,6 +79,9 @@ internal sealed class MakedumpfileOptions
     /// <summary>The file that -g writes; null without -g.</summary>
     internal string? GeneratedVmcoreInfo { get; set; }
 
+    /// <summary>Where the hashes of the dump go; null for none.</summary>
+    internal string? ManifestFile { get; set; }
+
     internal List<PhysicalRange> PmemRanges { get; } = [];
 
     internal MessageKind MessageLevel { get; set; } = MessageKind.Progress | MessageKind.Common | MessageKind.Error;

@@ -39,6 +39,7 @@ internal static class OptionTable
             new("--splitblock-size KB", "With --split: let the parts begin at multiples of KB of memory.", static (o, value) => o.SplitBlockSize = OptionValues.Integer("--splitblock-size", value, 0, int.MaxValue)),
             new("--num-threads N", "Threads that read and compress; 0 chooses by the number of cores (the default).", static (o, value) => o.Threads = Math.Max(0, OptionValues.Integer("--num-threads", value, int.MinValue, 1024))),
             new("--non-mmap", "Read /proc/vmcore instead of mapping it, which is faster. Other files are always read.", static (o, _) => o.NoMapping = true),
+            new("--manifest FILE", "Write SHA-256 hashes of DUMPFILE to FILE, as JSON: what vmcore verify --manifest compares with. The dump is read again for it.", static (o, value) => o.ManifestFile = value),
             new("--dry-run", "Do everything but write.", static (o, _) => o.DryRun = true)),
         new(
             "Where the kernel's description comes from",

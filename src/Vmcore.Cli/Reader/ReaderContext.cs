@@ -17,6 +17,7 @@ internal sealed class ReaderContext : IDisposable
     internal ReaderContext(ParseResult parsed, string file, string? btf, bool isJson, TextStyle style)
     {
         Parsed = parsed;
+        File = file;
         IsJson = isJson;
         Style = style;
         _dump = new(() => CrashDump.Open(file, new() { BtfFile = btf }));
@@ -24,6 +25,9 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The command line: for the command's own options.</summary>
     internal ParseResult Parsed { get; }
+
+    /// <summary>The dump's file as the user named it.</summary>
+    internal string File { get; }
 
     /// <summary>True if the answer is to be JSON.</summary>
     internal bool IsJson { get; }
@@ -105,7 +109,7 @@ internal sealed class ReaderContext : IDisposable
     internal void WriteJson<T>(T answer, JsonTypeInfo<T> type)
         where T : ReaderAnswer
     {
-        T complete = answer with { Command = Parsed.CommandResult.Command.Name, File = Dump.Name };
+        T complete = answer with { Command = Parsed.CommandResult.Command.Name, File = File };
         Console.Out.Write(JsonSerializer.Serialize(complete, type));
         Console.Out.Write('\n');
     }

@@ -1,11 +1,14 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.Json;
 using Vmcore.Architectures;
+using Vmcore.Cli.Reader;
 using Vmcore.Dumping;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Verification;
 
 namespace Vmcore.Cli.Makedumpfile.Modes;
 
@@ -17,6 +20,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
 
     private readonly MakedumpfileOptions _options = options;
     private readonly Messages _messages = messages;
+    private DumpLevel _level;
 
     /// <summary>Writes the dump.</summary>
     /// <returns>The exit status.</returns>
@@ -47,13 +51,20 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
 
         // Beyond a limit on the size of files the system sends a signal that kills; without it the write fails, and the dump is finished as on a full disk.
         using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileSizeSignal, static context => context.Cancel = true);
+        // Before the dump is written: that there is no room for its hashes should not come out at the end.
+        using IByteSink? manifest = _options.ManifestFile is { } file ? OutputTarget.Open(_options, file, overwrite: false) : null;
         for (int i = 0; ; i++)
         {
             DumpReport report = WriteLevel(dump, _options.Levels[i], progress, overwrite: i > 0, cancel.Token);
             // What has gone down a pipe cannot be taken back.
             bool retry = report.End is DumpEnd.NoSpace or DumpEnd.SizeLimit && i + 1 < _options.Levels.Count && !_options.Flattened;
             if (!retry)
+            {
+                if (manifest is not null)
+                    WriteManifest(dump, manifest);
                 return Conclude(dump, report);
+            }
+
             _messages.Line(MessageKind.Error, $"The target is too small at dump level {(int)_options.Levels[i]}; trying {(int)_options.Levels[i + 1]}.");
         }
     }
@@ -66,6 +77,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             level |= (DumpLevel)before & DumpLevel.All;
         }
 
+        _level = level;
         var what = new DumpOptions
         {
             Level = level,
@@ -97,6 +109,15 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             foreach (IByteSink sink in sinks)
                 sink.Dispose();
         }
+    }
+
+    private void WriteManifest(CrashDump dump, IByteSink target)
+    {
+        using FileSource written = FileSource.Open(_options.Output!);
+        DumpManifest manifest = DumpManifest.Create(written) with { Release = dump.Info?.OsRelease, CrashTime = dump.Info?.CrashTime, DumpLevel = (int)_level };
+        byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(manifest, ManifestJson.Default.DumpManifest);
+        target.Write(0, bytes);
+        target.Complete(bytes.Length);
     }
 
     private int Conclude(CrashDump dump, DumpReport report)

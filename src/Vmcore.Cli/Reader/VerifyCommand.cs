@@ -1,0 +1,157 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Vmcore.IO;
+using Vmcore.Verification;
+
+namespace Vmcore.Cli.Reader;
+
+/// <summary><c>vmcore verify FILE [--manifest FILE]</c>: exit status 0 sound, 1 something is wrong, 2 no dump that can be opened.</summary>
+internal static class VerifyCommand
+{
+    private const int Sound = 0, Wrong = 1, NoDump = 2;
+    private const long MostManifest = 256 << 20;
+
+    internal static Command Create()
+    {
+        var manifest = new Option<string?>("--manifest") { Description = "Compare the file with the hashes that makedumpfile --manifest wrote.", HelpName = "FILE" };
+        var command = new ReaderCommand(
+            "verify",
+            "Check that a dump is whole: headers, bitmaps, every page, no user data of pmem. Exit status: 0 sound, 1 something is wrong, 2 it cannot be opened.",
+            context => Run(context, context.Parsed.GetValue(manifest)));
+        command.Add(manifest);
+        return command;
+    }
+
+    /// <summary>Reads a manifest.</summary>
+    /// <exception cref="DumpFormatException">It is none.</exception>
+    internal static DumpManifest ReadManifest(string path)
+    {
+        using FileSource source = FileSource.Open(path);
+        if (source.Length > MostManifest)
+            throw new DumpFormatException(path, 0, "manifest", $"{source.Length} bytes", $"at most {MostManifest}");
+        byte[] bytes = new byte[source.Length];
+        source.ReadExactly(0, bytes, "manifest");
+        DumpManifest? manifest = null;
+        string found = "null";
+        try
+        {
+            manifest = JsonSerializer.Deserialize(bytes, ManifestJson.Default.DumpManifest);
+        }
+        catch (JsonException e)
+        {
+            found = e.Message;
+        }
+
+        if (manifest?.Ranges is null || manifest.Sha256 is null || manifest.Ranges.Any(r => r?.Sha256 is null))
+            throw new DumpFormatException(path, 0, "manifest", found, "the JSON that makedumpfile --manifest writes");
+        manifest.Check(path);
+        return manifest;
+    }
+
+    private static int Run(ReaderContext context, string? manifestFile)
+    {
+        DumpManifest? manifest = manifestFile is null ? null : ReadManifest(manifestFile);
+        CrashDump dump;
+        try
+        {
+            dump = context.Dump;
+        }
+        catch (VmcoreException e)
+        {
+            return Refuse(context, e);
+        }
+
+        VerifyReport report = DumpVerifier.Verify(dump);
+        if (manifest is not null)
+        {
+            // The file as it lies there: of a flattened stream the hashes are those of the stream.
+            using FileSource source = FileSource.Open(dump.Name);
+            manifest.Compare(source, report);
+        }
+
+        if (context.IsJson)
+            context.WriteJson(Answer(report, manifestFile), VerifyJson.Default.VerifyAnswer);
+        else
+            ReaderContext.Write(Text(report, context.Style, manifestFile));
+        return report.IsSound ? Sound : Wrong;
+    }
+
+    private static int Refuse(ReaderContext context, VmcoreException e)
+    {
+        string file = context.File;
+        long? offset = e is DumpFormatException format ? format.Offset : null;
+        if (context.IsJson)
+            context.WriteJson(new VerifyAnswer { Result = "no_dump", ProblemCount = 1, Problems = [new("file", file, offset, "dump", e.Message, "a dump that can be opened")] }, VerifyJson.Default.VerifyAnswer);
+        else
+            ReaderContext.Warn(e.Message);
+        return NoDump;
+    }
+
+    private static VerifyAnswer Answer(VerifyReport report, string? manifest) => new()
+    {
+        Result = report.IsSound ? "sound" : "wrong",
+        Pages = report.Pages,
+        PagesRead = report.PagesRead,
+        PmemMetadataPages = report.MetadataPages,
+        PmemUserDataPages = report.UserDataPages,
+        PmemUserDataFound = report.UserDataFound,
+        Manifest = manifest,
+        ProblemCount = report.ProblemCount,
+        Problems = report.Problems,
+    };
+
+    private static string Text(VerifyReport report, TextStyle style, string? manifest)
+    {
+        var text = new System.Text.StringBuilder();
+        foreach (VerifyProblem problem in report.Problems)
+        {
+            string where = problem.Offset is { } offset ? $": offset 0x{offset:x}" : "";
+            text.Append(style.Red($"{problem.File}{where}: {problem.What}: found {problem.Found}, expected {problem.Expected}")).Append('\n');
+        }
+
+        if (report.ProblemCount > report.Problems.Count)
+            text.Append(CultureInfo.InvariantCulture, $"… and {report.ProblemCount - report.Problems.Count} more\n");
+        text.Append(CultureInfo.InvariantCulture, $"{report.File}: {report.PagesRead} of {report.Pages} pages are readable.\n");
+        if (report.UserDataPages > 0)
+            text.Append(CultureInfo.InvariantCulture, $"pmem: {report.MetadataPages} metadata pages are in it; of {report.UserDataPages} pages of user data {(report.UserDataFound == 0 ? "none is" : $"{report.UserDataFound} are")}.\n");
+        if (manifest is not null && !report.Problems.Any(p => p.Kind == "manifest"))
+            text.Append("All bytes are those of the manifest.\n");
+        text.Append(report.IsSound ? style.Green("The dump is sound.") : style.Red(string.Create(CultureInfo.InvariantCulture, $"The dump is not sound: {Sizes.Count((ulong)report.ProblemCount, "problem")}."))).Append('\n');
+        return text.ToString();
+    }
+}
+
+/// <summary>The answer of <c>vmcore verify --json</c>.</summary>
+internal sealed record VerifyAnswer : ReaderAnswer
+{
+    /// <summary><c>sound</c>, <c>wrong</c> or <c>no_dump</c>.</summary>
+    public required string Result { get; init; }
+
+    public ulong Pages { get; init; }
+
+    public ulong PagesRead { get; init; }
+
+    public ulong PmemMetadataPages { get; init; }
+
+    public ulong PmemUserDataPages { get; init; }
+
+    public ulong PmemUserDataFound { get; init; }
+
+    public string? Manifest { get; init; }
+
+    public long ProblemCount { get; init; }
+
+    public IReadOnlyList<VerifyProblem> Problems { get; init; } = [];
+}
+
+/// <summary>Serialisation without reflection.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(VerifyAnswer))]
+internal sealed partial class VerifyJson : JsonSerializerContext;
+
+/// <summary>A manifest as JSON, without reflection.</summary>
+[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
+[JsonSerializable(typeof(DumpManifest))]
+internal sealed partial class ManifestJson : JsonSerializerContext;

@@ -1,0 +1,136 @@
+using System.Globalization;
+using Vmcore.Dumping;
+using Vmcore.Memory;
+
+namespace Vmcore.Verification;
+
+/// <summary>
+/// Checks that a dump is what it claims to be: every structure within the file and consistent, every page readable, and no user data of pmem in it. Reads
+/// all of the file once; memory is bounded.
+/// </summary>
+public static class DumpVerifier
+{
+    /// <summary>Pages asked for at once.</summary>
+    internal const int BlockPages = 4096;
+
+    private const int MostRanges = 64;
+
+    /// <summary>Checks a dump.</summary>
+    /// <param name="dump">The dump.</param>
+    /// <param name="progress">Hears how many of the pages are done; null for nobody.</param>
+    public static VerifyReport Verify(CrashDump dump, Action<ulong, ulong>? progress = null)
+    {
+        var report = new VerifyReport(dump.Name);
+        foreach (string problem in dump.Problems)
+            report.Add("file", null, "structure", problem, "no such fault");
+        if (dump.IsIncomplete)
+            report.Add("file", null, "completeness", "marked incomplete, or cut short", "a complete dump");
+
+        // First what must never be: a thousand damaged pages should not hide it.
+        CheckPmem(dump, report);
+        if (dump.Kdump is not null)
+            new KdumpVerifier(dump, report).Run(progress);
+        else
+            new ElfVerifier(dump, report).Run(progress);
+        return report;
+    }
+
+    private static void CheckPmem(CrashDump dump, VerifyReport report)
+    {
+        Pmem.PmemLayout pmem = dump.Pmem;
+        report.UserDataPages = pmem.UserData.PageCount;
+        report.MetadataPages = CountPresent(dump.Memory, pmem.Metadata);
+        int listed = 0;
+        foreach (PfnRange run in PresentRuns(dump.Memory, pmem.UserData))
+        {
+            PfnRange bad = dump.Kdump is null ? FirstNonZero(dump.Memory, run) : run;
+
+            // Between pages that stay an ELF file has zeros where something was left out.
+            if (bad.IsEmpty)
+                continue;
+            report.UserDataFound += bad.Count;
+            if (listed++ < MostRanges)
+                report.Add("pmem", OffsetOf(dump, bad.Start), string.Create(CultureInfo.InvariantCulture, $"pmem user data, pfn {bad}"), $"{bad.Count} pages with content", "none: user data of pmem is in no dump");
+        }
+
+        byte[] bytes = new byte[4096];
+        foreach (PhysicalRange range in pmem.Unwritten)
+        {
+            Span<byte> part = bytes.AsSpan(0, (int)Math.Min(range.Length, (ulong)bytes.Length));
+            if (dump.Memory.Read(range.Start, part) == MemoryStatus.Ok && part.ContainsAnyExcept((byte)0))
+                report.Add("pmem", OffsetOf(dump, range.Start >> dump.Memory.PageShift), $"struct pages that the kernel never wrote, at {range}", "old content of the media", "zeros");
+        }
+
+        bool isOurs = DumpNotes.TryReadCounts(dump.NoteArea.Span, dump.Notes, out _, out ulong noted) is not null;
+        if (isOurs && dump is { Kdump: not null, IsIncomplete: false } && noted != report.MetadataPages)
+            report.Add("pmem", null, "pmem metadata pages", report.MetadataPages.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"{noted}, as the dump's own note says"));
+    }
+
+    private static long? OffsetOf(CrashDump dump, ulong pfn)
+    {
+        if (dump.Kdump is { } kdump)
+            return kdump.TryGetDescriptor(pfn, out Formats.Kdump.PageDescriptor descriptor) ? descriptor.Offset : null;
+        ulong address = pfn << dump.Memory.PageShift;
+        foreach (Formats.Elf.ElfSegment load in dump.Loads)
+        {
+            if (address >= load.PhysicalAddress && address - load.PhysicalAddress < load.FileSize)
+                return (long)(load.Offset + (address - load.PhysicalAddress));
+        }
+
+        return null;
+    }
+
+    private static ulong CountPresent(CrashMemory memory, PfnRangeSet set) => PresentRuns(memory, set).Aggregate(0UL, static (sum, run) => sum + run.Count);
+
+    /// <summary>The runs of pages of a set that have content; ranges without any cost next to nothing where the dump has no extent there.</summary>
+    private static IEnumerable<PfnRange> PresentRuns(CrashMemory memory, PfnRangeSet set)
+    {
+        ulong[] exists = new ulong[BlockPages / 64], present = new ulong[BlockPages / 64];
+        PfnRange run = default;
+        foreach (PfnRange range in set.Intersect(memory.Extents))
+        {
+            for (ulong first = range.Start & ~((ulong)BlockPages - 1); first < range.End; first += BlockPages)
+            {
+                memory.GetPages(first, exists, present);
+                int from = (int)(Math.Max(range.Start, first) - first), to = (int)Math.Min(range.End - first, BlockPages);
+                PageBits.Clear(present, 0, from);
+                PageBits.Clear(present, to, BlockPages - to);
+                for (int at = 0; (at = PageBits.NextSet(present, at)) < BlockPages;)
+                {
+                    int end = PageBits.NextClear(present, at);
+                    var next = new PfnRange(first + (ulong)at, first + (ulong)end);
+                    if (next.Start == run.End)
+                    {
+                        run = run with { End = next.End };
+                    }
+                    else
+                    {
+                        if (!run.IsEmpty)
+                            yield return run;
+                        run = next;
+                    }
+
+                    at = end;
+                }
+            }
+        }
+
+        if (!run.IsEmpty)
+            yield return run;
+    }
+
+    private static PfnRange FirstNonZero(CrashMemory memory, PfnRange run)
+    {
+        byte[] page = new byte[memory.PageSize];
+        ulong first = 0, count = 0;
+        for (ulong pfn = run.Start; pfn < run.End; pfn++)
+        {
+            if (memory.ReadPage(pfn, page) != MemoryStatus.Ok || ZeroPage.IsZero(page))
+                continue;
+            first = count == 0 ? pfn : first;
+            count++;
+        }
+
+        return count == 0 ? default : new(first, first + count);
+    }
+}
