@@ -14,6 +14,8 @@ internal static class ReaderCommands
         ModulesCommand.Create(),
         MountsCommand.Create(),
         Pmem.PmemCommand.Create(),
+        Map.MapCommand.Create(),
+        VerifyCommand.Create(),
         PrintCommand.Create(),
         TypeCommand.Create(),
         SymbolCommand.Create(),

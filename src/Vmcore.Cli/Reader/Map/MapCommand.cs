@@ -1,0 +1,90 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text;
+using Vmcore.IO;
+using Vmcore.Memmap;
+using Vmcore.Picture;
+
+namespace Vmcore.Cli.Reader.Map;
+
+/// <summary><c>vmcore map FILE [-o PICTURE]</c></summary>
+internal static class MapCommand
+{
+    private const int Bars = 64;
+
+    internal static Command Create()
+    {
+        var output = new Option<string?>("--output", "-o") { Description = "Write a picture: NAME.html (zoom and search, nothing else is needed), NAME.svg or NAME.png. Without it a summary is shown.", HelpName = "PICTURE" };
+        var level = new Option<int>("--level") { Description = "The dump level at which kept and left out are shown (0 to 63).", DefaultValueFactory = static _ => 31, HelpName = "DL" };
+        var force = new Option<bool>("--force", "-f") { Description = "Overwrite PICTURE." };
+        var command = new ReaderCommand(
+            "map",
+            "Draw physical memory: what is where, and what a dump keeps.",
+            context => Run(context, context.Parsed.GetValue(output), context.Parsed.GetValue(level), context.Parsed.GetValue(force)));
+        command.Add(output);
+        command.Add(level);
+        command.Add(force);
+        return command;
+    }
+
+    private static int Run(ReaderContext context, string? output, int number, bool force)
+    {
+        if (number is < 0 or > (int)DumpLevel.All)
+        {
+            ReaderContext.Warn(string.Create(CultureInfo.InvariantCulture, $"--level: found {number}, expected 0 to {(int)DumpLevel.All}"));
+            return 1;
+        }
+
+        string kind = output is null ? "" : Path.GetExtension(output).ToUpperInvariant();
+        if (output is not null && kind is not (".HTML" or ".SVG" or ".PNG"))
+        {
+            ReaderContext.Warn($"--output: found '{output}', expected a name that ends with .html, .svg or .png");
+            return 1;
+        }
+
+        var level = (DumpLevel)number;
+        MemoryPicture picture = PictureBuilder.Build(context.Dump);
+        if (output is not null)
+        {
+            using FileSink sink = FileSink.Create(output, force);
+            byte[] bytes = kind switch
+            {
+                ".HTML" => Encoding.UTF8.GetBytes(MapHtml.Build(context.Dump, picture, level)),
+                ".SVG" => Encoding.UTF8.GetBytes(MapSvg.Build(context.Dump, picture, level)),
+                _ => MapPng.Build(context.Dump, picture, level),
+            };
+            sink.Write(0, bytes);
+            sink.Complete(bytes.Length);
+        }
+
+        if (context.IsJson)
+            ReaderContext.Write(MapData.Build(context.Dump, picture, level, indented: true) + "\n");
+        else if (output is null)
+            ReaderContext.Write(Text(picture, level, context.Style));
+        foreach (string problem in context.Dump.ClassificationProblem is { } reason ? [reason] : Array.Empty<string>())
+            ReaderContext.Warn(problem);
+        return 0;
+    }
+
+    private static string Text(MemoryPicture picture, DumpLevel level, TextStyle style)
+    {
+        var text = new StringBuilder();
+        ulong most = Math.Max(1, picture.Regions.Select(r => r.Totals.Max()).DefaultIfEmpty().Max());
+        foreach (PictureRegion region in picture.Regions)
+        {
+            text.Append(style.Bold($"{region.Name} {Sizes.Hex(region.Pages.Start << picture.PageShift)}-{Sizes.Hex(region.Pages.End << picture.PageShift)}, {Sizes.Text(region.Pages.Count << picture.PageShift)}"))
+                .Append(CultureInfo.InvariantCulture, $", {Sizes.Text(region.Present << picture.PageShift)} in this dump\n");
+            var table = new TextTable(style, "  ", ">SIZE", "LEVEL " + ((int)level).ToString(CultureInfo.InvariantCulture), "");
+            foreach (MapClass item in MapColors.All)
+            {
+                ulong pages = region.Totals[(int)item.Class];
+                if (pages > 0)
+                    table.Add("  " + item.Name, Sizes.Text(pages << picture.PageShift), MemoryPicture.IsLeftOut(item.Class, level) ? "left out" : "kept", new string('#', (int)Math.Max(1, pages * Bars / most)));
+            }
+
+            text.Append(table).Append('\n');
+        }
+
+        return text.ToString();
+    }
+}
