@@ -81,12 +81,12 @@ internal static class MapLayout
     private static int Cells(IMapCanvas? canvas, PictureRegion region, int group, DumpLevel level, int y)
     {
         int count = (region.CellCount + (1 << group) - 1) >> group;
+        Span<ulong> counts = stackalloc ulong[MapColors.All.Count];
         for (int i = 0; i < count && canvas is not null; i++)
         {
             int x = Margin + (i % Columns * (Cell + Gap)), top = y + (i / Columns * (Cell + Gap));
             int first = i << group, last = Math.Min(region.CellCount, (i + 1) << group);
             ulong total = 0;
-            Span<ulong> counts = stackalloc ulong[MapColors.All.Count];
             counts.Clear();
             for (int cell = first; cell < last; cell++)
             {
