@@ -63,8 +63,8 @@ public sealed class VerifyCommandTests
         using JsonDocument answer = Verify(dump, 1);
         (string?, long)[] found = [.. answer.RootElement.GetProperty("problems").EnumerateArray().Select(p => (p.GetProperty("kind").GetString(), p.GetProperty("offset").GetInt64()))];
         Assert.Contains(("page", torn), found);
-        Assert.Contains(("descriptor", (long)at[20]), found);
-        Assert.Contains(("descriptor", (long)at[31]), found);
+        Assert.Contains(("descriptor", at[20]), found);
+        Assert.Contains(("descriptor", at[31]), found);
         Assert.Contains(("descriptor", (long)at[40] + 12), found);
         Assert.Equal(4, found.Length);
     }
