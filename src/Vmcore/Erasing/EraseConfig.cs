@@ -219,5 +219,13 @@ public sealed class EraseConfig
         _commands = [];
     }
 
-    private DumpFormatException Error(int line, int at, string found, string expected) => new(_file, at, $"line {line}", found, expected);
+    private DumpFormatException Error(int line, int at, string found, string expected) => new(_file, at, $"line {line}", Printable(found), expected);
+
+    // A file that is no text at all must not be sent to a terminal.
+    private static string Printable(string text)
+    {
+        const int Most = 100;
+        string cut = text.Length > Most ? text[..Most] + "…'" : text;
+        return string.Concat(cut.Select(c => char.IsControl(c) || c == '\ufffd' ? '?' : c));
+    }
 }
