@@ -65,6 +65,10 @@ internal sealed class MakedumpfileOptions
 
     internal long? SizeLimit { get; set; }
 
+    internal bool ShareEqualPages { get; set; }
+
+    internal TimeSpan? TimeLimit { get; set; }
+
     internal string? VmcoreInfoFile { get; set; }
 
     /// <summary>The kernel with its debug information; null for none.</summary>

@@ -28,6 +28,7 @@ internal static class OptionRules
         new(Reading, static o => o.Flattened && o.Split, ""),
         new(Reading, static o => o.Split && o.Threads > 0, "--num-threads cannot used with --split."),
         new(Reading, static o => o.Elf && o.Threads > 0, "--num-threads cannot used with ELF format."),
+        new(Reading, static o => o.Elf && o.ShareEqualPages, "-E cannot be used with --dedup: in an ELF file each page has its own place."),
         new(Reading, static o => o.PartialDmesg && !o.DumpDmesg, ""),
         new(Reading, static o => o.ShowCallerId && !o.DumpDmesg, "--caller-id goes with --dump-dmesg only."),
         new(CommandMode.CreateDump, static o => o.Split && o.Elf, "Options for splitting dumpfile cannot be used with Elf format."),

@@ -38,6 +38,11 @@ internal static class OptionTable
             new("--split", "Write the dump in parts, one for each DUMPFILE, with the same number of pages each.", static (o, _) => o.Split = true),
             new("--splitblock-size KB", "With --split: let the parts begin at multiples of KB of memory.", static (o, value) => o.SplitBlockSize = OptionValues.Integer("--splitblock-size", value, 0, int.MaxValue)),
             new("--num-threads N", "Threads that read and compress; 0 chooses by the number of cores (the default).", static (o, value) => o.Threads = Math.Max(0, OptionValues.Integer("--num-threads", value, int.MinValue, 1024))),
+            new("--dedup", "Let pages with equal content share one block of data. For slow targets: it costs time, and the dump is a little smaller.", static (o, _) => o.ShareEqualPages = true),
+            new("--time-limit SECONDS", """
+                Be done in that time: by a faster codec, then by leaving out free pages, user pages and
+                page cache, in this order. The report says what was given up.
+                """, static (o, value) => o.TimeLimit = TimeSpan.FromSeconds(OptionValues.Integer("--time-limit", value, 1, 1_000_000))),
             new("--non-mmap", "Read /proc/vmcore instead of mapping it, which is faster. Other files are always read.", static (o, _) => o.NoMapping = true),
             new("--manifest FILE", "Write SHA-256 hashes of DUMPFILE to FILE, as JSON: what vmcore verify --manifest compares with. The dump is read again for it.", static (o, value) => o.ManifestFile = value),
             new("--dry-run", "Do everything but write.", static (o, _) => o.DryRun = true)),

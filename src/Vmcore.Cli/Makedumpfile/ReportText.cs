@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Memmap;
 
@@ -32,6 +33,8 @@ internal static class ReportText
         if (report.MissingInInput > 0)
             Line(text, "    Missing in the input    : ", report.MissingInInput);
         Line(text, "  Remaining pages  : ", report.Remaining);
+        if (report.Shared > 0)
+            Line(text, "    equal to another page   : ", report.Shared);
         if (report.ExcludedInElf is { } left)
             Line(text, "     in ELF format : ", report.Original - Math.Min(left, report.Original));
         Line(text, "    pmem metadata kept      : ", report.MetadataKept);
@@ -43,6 +46,28 @@ internal static class ReportText
         text.Append(CultureInfo.InvariantCulture, $"Write bytes     : {report.BytesWritten}\n");
         return text.Append('\n').ToString();
     }
+
+    /// <summary>What a dump did otherwise than asked for, to be done in time.</summary>
+    internal static string GivenUp(GivenUp given)
+    {
+        List<string> parts = [];
+        if (given.Codec != given.AskedCodec)
+            parts.Add($"pages are compressed with {Name(given.Codec)} in place of {Name(given.AskedCodec)}");
+        if (given.Level != given.AskedLevel)
+        {
+            DumpLevel more = given.Level & ~given.AskedLevel;
+            string[] classes =
+            [
+                .. new[] { (DumpLevel.Zero, "zero"), (DumpLevel.Free, "free"), (DumpLevel.User, "user"), (DumpLevel.Cache, "cache"), (DumpLevel.CachePrivate, "private cache") }
+                    .Where(c => (more & c.Item1) != 0).Select(c => c.Item2),
+            ];
+            parts.Add(string.Create(CultureInfo.InvariantCulture, $"the dump level is {(int)given.Level} in place of {(int)given.AskedLevel}: {string.Join(", ", classes)} pages are left out"));
+        }
+
+        return $"To keep to --time-limit, {string.Join("; ", parts)}.";
+    }
+
+    private static string Name(PageCodec codec) => codec switch { PageCodec.None => "nothing", PageCodec.Lzo => "LZO", _ => codec.ToString().ToLowerInvariant() };
 
     private static void Line(StringBuilder text, string label, ulong pages) =>
         text.Append(label).Append(CultureInfo.InvariantCulture, $"0x{pages:x16}\n");

@@ -20,6 +20,10 @@ internal static unsafe partial class LibDeflate
     [LibraryImport(Library, EntryPoint = "libdeflate_zlib_compress")]
     public static partial nuint ZlibCompress(CompressorHandle compressor, byte* input, nuint inputLength, byte* output, nuint outputLength);
 
+    /// <summary>Goes on with the check sum of a zlib stream; it starts at 1.</summary>
+    [LibraryImport(Library, EntryPoint = "libdeflate_adler32")]
+    public static partial uint Adler32(uint sum, byte* bytes, nuint length);
+
     [LibraryImport(Library, EntryPoint = "libdeflate_alloc_decompressor")]
     public static partial DecompressorHandle AllocDecompressor();
 

@@ -112,10 +112,10 @@ internal sealed unsafe class Lzo1xEncoder
             }
 
             long distance = ip - match;
-            long length = MatchLength(ip, match, limit + Tail);
-            ip += length;
+            long matched = MatchLength(ip, match, limit + Tail);
+            ip += matched;
             literals = ip;
-            op = PutMatch(op, length, distance, TPage.HasFarMatches);
+            op = PutMatch(op, matched, distance, TPage.HasFarMatches);
         }
 
         long rest = input + inputLength - literals;
@@ -136,7 +136,9 @@ internal sealed unsafe class Lzo1xEncoder
         op[0] = Lzo1xFormat.M4Marker | 1;
         op[1] = 0;
         op[2] = 0;
-        return op - block + Lzo1xFormat.EndMarkerLength;
+        // The last run's length has bytes of its own.
+        long length = op - block + Lzo1xFormat.EndMarkerLength;
+        return length < inputLength ? length : 0;
     }
 
     /// <summary>Counts the equal bytes of two places of a page that begin with <see cref="MinMatch"/> of them, up to the page's end.</summary>

@@ -29,7 +29,7 @@ internal sealed class BufferedRegion
     {
         if (_length > 0 && (offset != _start + _length || bytes.Length > _buffer.Length - _length))
             Flush();
-        if (bytes.Length > _buffer.Length)
+        if (bytes.Length >= _buffer.Length)
         {
             _sink.Write(_origin + offset, bytes);
             return;

@@ -56,6 +56,37 @@ public sealed class DumpPlan
         }
     }
 
+    /// <summary>The same windows, those together that need no look: 6 TiB of user data are one step, not 49,152.</summary>
+    internal IEnumerable<WindowRun> Runs()
+    {
+        ulong next = 0;
+        foreach (PfnRange range in _dump.Memory.Extents)
+        {
+            ulong end = (range.End + PlanWindow.Pages - 1) >> PlanWindow.Shift;
+            for (ulong number = Math.Max(next, range.Start >> PlanWindow.Shift); number < end;)
+            {
+                ulong whole = WindowsOfUserData(number, range);
+                yield return new(number, Math.Max(whole, 1), whole > 0);
+                number += Math.Max(whole, 1);
+            }
+
+            next = Math.Max(next, end);
+        }
+    }
+
+    /// <summary>Number of windows, from one on, of which every page is in the input and is left out as user data of pmem.</summary>
+    private ulong WindowsOfUserData(ulong number, PfnRange extent)
+    {
+        const ulong Most = 1UL << 13; // 1 TiB: so often can it be stopped.
+        PfnRangeSet userData = _pmem.UserData;
+        ulong first = number << PlanWindow.Shift;
+        int at = userData.IndexAtOrAfter(first);
+        if (_options.IncludePmemUserData || at >= userData.Count || userData[at].Start > first || extent.Start > first)
+            return 0;
+        ulong windows = Math.Min((Math.Min(userData[at].End, extent.End) - first) >> PlanWindow.Shift, Most);
+        return windows > 0 && _dump.Memory.HasAll(new(first, first + (windows << PlanWindow.Shift))) ? windows : 0;
+    }
+
     /// <summary>Creates what one thread needs to classify windows.</summary>
     public WindowClassifier CreateClassifier() => new(this, _unusedMemmap.Value);
 }

@@ -14,6 +14,9 @@ public enum DumpEnd
     /// <summary>The size limit was reached; what fitted is readable and marked incomplete.</summary>
     SizeLimit,
 
+    /// <summary>The time limit was reached; what was written is readable and marked incomplete.</summary>
+    TimeLimit,
+
     /// <summary>It was asked to stop; what was written is readable and marked incomplete.</summary>
     Cancelled,
 }
@@ -56,6 +59,12 @@ public sealed class DumpReport
 
     /// <summary>Free blocks with an impossible order; they stay.</summary>
     public ulong BadFreeBlocks { get; internal set; }
+
+    /// <summary>Pages that share the block of an equal one.</summary>
+    public ulong Shared { get; internal set; }
+
+    /// <summary>What was given up to keep to the time limit; null if nothing was, or there is none.</summary>
+    public GivenUp? GivenUp { get; internal set; }
 
     /// <summary>Bytes handed to the target.</summary>
     public long BytesWritten { get; internal set; }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Vmcore.IO;
 
 namespace Vmcore.Dumping;
@@ -30,12 +31,30 @@ public static class Dumper
         ArgumentOutOfRangeException.ThrowIfZero(sinks.Count, nameof(sinks));
         if (sinks.Count > 1 && plan.Options.Output == DumpOutput.Elf)
             throw new ArgumentException("An ELF dump has no parts.", nameof(sinks));
+        if (plan.Options.TimeLimit is not { } limit)
+            return WritePlan(plan, sinks, observer, cancel);
+        long started = Stopwatch.GetTimestamp();
+        DumpPlan fitting = TimeBudget.Fit(plan, limit, cancel);
+        TimeSpan left = limit - Stopwatch.GetElapsedTime(started);
+        using var deadline = new CancellationTokenSource(left > TimeSpan.Zero ? left : TimeSpan.Zero);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(cancel, deadline.Token);
+        DumpReport report = WritePlan(fitting, sinks, observer, both.Token);
+        if (report.End == DumpEnd.Cancelled && !cancel.IsCancellationRequested)
+            report.End = DumpEnd.TimeLimit;
+        if (fitting != plan)
+            report.GivenUp = new(plan.Options.Level, fitting.Options.Level, plan.Options.Codec, fitting.Options.Codec);
+        return report;
+    }
+
+    private static DumpReport WritePlan(DumpPlan plan, IReadOnlyList<IByteSink> sinks, IDumpObserver observer, CancellationToken cancel)
+    {
         var report = new DumpReport();
         var cache = new PlanCache(CacheBytes);
+        using var workers = new Workers(plan);
         if (plan.Options.Output == DumpOutput.Elf)
-            new ElfDumpWriter(plan, sinks[0], report, cache).Write(observer, cancel);
+            new ElfDumpWriter(plan, sinks[0], report, cache, workers).Write(observer, cancel);
         else
-            new KdumpDumpWriter(plan, sinks, report, cache).Write(observer, cancel);
+            new KdumpDumpWriter(plan, sinks, report, cache, workers).Write(observer, cancel);
         return report;
     }
 }

@@ -17,6 +17,7 @@ internal sealed class ElfDumpWriter
     private readonly LimitedSink _sink;
     private readonly DumpReport _report;
     private readonly PlanCache _cache;
+    private readonly Workers _workers;
     private readonly CrashMemory _memory;
     private readonly byte[] _notes;
     private readonly bool _fillGaps;
@@ -26,12 +27,13 @@ internal sealed class ElfDumpWriter
     private readonly ZeroPageFilter _zero;
     private ulong _loaded = ulong.MaxValue;
 
-    internal ElfDumpWriter(DumpPlan plan, IByteSink sink, DumpReport report, PlanCache cache)
+    internal ElfDumpWriter(DumpPlan plan, IByteSink sink, DumpReport report, PlanCache cache, Workers workers)
     {
         _plan = plan;
         _sink = new(sink, plan.Options.SizeLimit);
         _report = report;
         _cache = cache;
+        _workers = workers;
         _memory = plan.Dump.SafeMemory;
         _notes = DumpNotes.Build(plan);
         // In a file a gap reads as zero; a reader of a flattened stream may call it an error.
@@ -47,7 +49,7 @@ internal sealed class ElfDumpWriter
         if (_plan.Dump.Loads.Count == 0)
             throw new MissingInformationException($"{_plan.Dump.Name}: an ELF dump can only be made of an ELF file; leave out -E");
         RefuseHeaps();
-        PlanPass.Run(_plan, _cache, _report, observer, cancel, DropZeroPages);
+        PlanPass.Run(_plan, _cache, _workers, _report, observer, cancel, DropZeroPages);
         var cut = new ElfSegmentPlan(KeptOf, _memory.PageShift);
         List<ElfSegment> segments = [];
         foreach (ElfSegment load in _plan.Dump.Loads)
@@ -89,8 +91,10 @@ internal sealed class ElfDumpWriter
             throw new MissingInformationException($"{_plan.Dump.Name}: the PT_LOADs overlap: they name {total} bytes of a file of {file}; an ELF dump of it cannot be made: leave out -E");
     }
 
-    private void DropZeroPages(PlanWindow window)
+    private void DropZeroPages(WindowRun run, PlanWindow window)
     {
+        if (run.IsUserData)
+            return;
         if (DropsZero)
             window.Excluded[PageClass.Zero] += _zero.Clear(window);
         _report.Excluded[PageClass.Zero] += window.Excluded[PageClass.Zero];

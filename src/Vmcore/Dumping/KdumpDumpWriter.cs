@@ -20,11 +20,13 @@ internal sealed class KdumpDumpWriter
     private readonly Target[] _targets;
     private readonly DumpReport _report;
     private readonly PlanCache _cache;
+    private readonly Workers _workers;
     private readonly byte[] _notes;
     private readonly byte[] _eraseInfo;
     private readonly int _pageSize;
     private readonly bool _isStream;
     private readonly byte[] _reserve = new byte[FlushBytes];
+    private byte[] _ones = [];
     private DumpEnd _whyFull;
 
     /// <summary>Creates a writer.</summary>
@@ -32,12 +34,14 @@ internal sealed class KdumpDumpWriter
     /// <param name="sinks">The file, or the files of a split dump.</param>
     /// <param name="report">Receives what was done.</param>
     /// <param name="cache">Remembers the first pass.</param>
-    internal KdumpDumpWriter(DumpPlan plan, IReadOnlyList<IByteSink> sinks, DumpReport report, PlanCache cache)
+    /// <param name="workers">Do the work.</param>
+    internal KdumpDumpWriter(DumpPlan plan, IReadOnlyList<IByteSink> sinks, DumpReport report, PlanCache cache, Workers workers)
     {
         _plan = plan;
         _targets = [.. sinks.Select(s => new Target(new(s, plan.Options.SizeLimit)))];
         _report = report;
         _cache = cache;
+        _workers = workers;
         _notes = DumpNotes.Build(plan);
         _eraseInfo = Encoding.Latin1.GetBytes(plan.Dump.EraseInfo);
         _pageSize = plan.Dump.Memory.PageSize;
@@ -96,8 +100,19 @@ internal sealed class KdumpDumpWriter
         var kept = Array.ConvertAll(_targets, t => new BufferedRegion(t.Sink, layout.Bitmap2Offset, FlushBytes));
         using CancellationTokenSource allFull = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         ulong count = 0;
-        PlanPass.Run(_plan, _cache, _report, observer, allFull.Token, window =>
+        PlanPass.Run(_plan, _cache, _workers, _report, observer, allFull.Token, (run, window) =>
         {
+            if (run.IsUserData)
+            {
+                for (int i = 0; i < _targets.Length; i++)
+                {
+                    int index = i;
+                    Try(_targets[i], _ => WriteUserData(run, exists[index], kept[index]));
+                }
+
+                return;
+            }
+
             long offset = (long)(window.FirstPfn / 8);
             int length = (int)Math.Min(PlanWindow.Pages / 8, layout.BitmapLength - offset);
             for (int i = 0; i < _targets.Length; i++)
@@ -134,6 +149,25 @@ internal sealed class KdumpDumpWriter
         return count;
     }
 
+    /// <summary>All pages exist and none is kept.</summary>
+    private void WriteUserData(WindowRun run, BufferedRegion exists, BufferedRegion kept)
+    {
+        if (_ones.Length == 0)
+        {
+            _ones = new byte[FlushBytes];
+            _ones.AsSpan().Fill(0xff);
+        }
+
+        for (long at = (long)(run.FirstPfn / 8), end = (long)(run.EndPfn / 8); at < end;)
+        {
+            int step = (int)Math.Min(end - at, _ones.Length);
+            exists.Write(at, _ones.AsSpan(0, step));
+            if (_isStream)
+                kept.Write(at, _reserve.AsSpan(0, step));
+            at += step;
+        }
+    }
+
     private void WritePages(KdumpLayout layout, SplitPlan split, IDumpObserver observer, CancellationToken cancel)
     {
         observer.Started(DumpStep.CopyingData);
@@ -144,7 +178,7 @@ internal sealed class KdumpDumpWriter
             int index = i;
             Try(_targets[i], target =>
             {
-                target.Part = new(target.Sink, _isStream, layout, shares[index].Pfns, shares[index].Kept);
+                target.Part = new(target.Sink, _isStream, layout, shares[index].Pfns, shares[index].Kept, _plan.Options.ShareEqualPages ? new(_plan.Dump.SafeMemory) : null);
                 if (IsSplit)
                     WriteHeaders(target, layout, incomplete: true);
             });
@@ -152,7 +186,7 @@ internal sealed class KdumpDumpWriter
 
         ulong done = 0;
         int part = 0;
-        new PagePipeline(_plan, _cache).Run(
+        new PagePipeline(_plan, _cache, _workers).Run(
             batch =>
             {
                 int at = 0;

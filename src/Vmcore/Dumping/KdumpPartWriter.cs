@@ -18,6 +18,7 @@ internal sealed class KdumpPartWriter
     private readonly bool _isStream;
     private readonly int _pageSize;
     private readonly byte[] _block;
+    private readonly DuplicatePages? _written;
     private long _data;
     private long _done;
     private long _reserved;
@@ -29,16 +30,18 @@ internal sealed class KdumpPartWriter
     /// <param name="layout">The layout of a dump of all pages in one file.</param>
     /// <param name="pfns">The pages that may come.</param>
     /// <param name="pages">How many will come.</param>
-    internal KdumpPartWriter(LimitedSink sink, bool isStream, KdumpLayout layout, PfnRange pfns, long pages)
+    /// <param name="written">Finds pages that are in the file already; null if equal pages are not looked for.</param>
+    internal KdumpPartWriter(LimitedSink sink, bool isStream, KdumpLayout layout, PfnRange pfns, long pages, DuplicatePages? written)
     {
         _sink = sink;
         _isStream = isStream;
+        _written = written;
         _layout = layout;
         _pageSize = layout.BlockSize;
         Pfns = pfns;
         Pages = pages;
         _descriptors = new(sink, layout.DescriptorsOffset, FlushBytes);
-        _block = new byte[PageDescriptor.Size * (PageBatch.Bytes / _pageSize)];
+        _block = new byte[PageDescriptor.Size * Math.Max(1, PageBatch.Bytes / _pageSize)];
         _data = layout.DescriptorsOffset + (pages * PageDescriptor.Size);
         if (pages == (long)layout.DescriptorCount)
             WriteZeroPage();
@@ -87,7 +90,17 @@ internal sealed class KdumpPartWriter
             }
 
             long place = size == 0 ? _layout.DataOffset : _data + (at - start);
-            new PageDescriptor(place, size == 0 ? _pageSize : size, batch.Flags[first + i]).WriteTo(_block.AsSpan(i * PageDescriptor.Size));
+            var block = new WrittenBlock(place, size == 0 ? _pageSize : size, batch.Flags[first + i]);
+            if (size > 0 && _written is not null && _written.TryFind(batch, first + i, packed.Slice(at, size), ref block))
+            {
+                // What follows goes where this block would have gone.
+                _sink.Write(_data, packed[start..at]);
+                _data += at - start;
+                start = at + size;
+                report.Shared++;
+            }
+
+            new PageDescriptor(block.Offset, block.Length, block.Codec).WriteTo(_block.AsSpan(i * PageDescriptor.Size));
             at += size;
         }
 

@@ -15,9 +15,10 @@ public static class MemoryUsage
         var report = new DumpReport();
         var zero = new ZeroPageFilter(plan.Dump.SafeMemory);
         bool countsZero = (plan.Options.Level & DumpLevel.Zero) != 0;
-        PlanPass.Run(plan, new PlanCache(0), report, observer, cancel, window =>
+        using var workers = new Workers(plan);
+        PlanPass.Run(plan, new PlanCache(0), workers, report, observer, cancel, (run, window) =>
         {
-            if (countsZero)
+            if (countsZero && !run.IsUserData)
                 report.Excluded[PageClass.Zero] += zero.Clear(window);
         });
         return report;

@@ -3,28 +3,39 @@ using Vmcore.Memory;
 
 namespace Vmcore.Dumping;
 
-/// <summary>A few hundred kept pages on their way from the input to the output.</summary>
-internal sealed class PageBatch
+/// <summary>Some kept pages on their way from the input to the output.</summary>
+internal sealed class PageBatch : WorkerJob
 {
-    /// <summary>Bytes of pages in a batch.</summary>
-    internal const int Bytes = 512 * 1024;
+    /// <summary>Bytes of pages in a batch: with what they are packed to, they stay in a core's cache.</summary>
+    internal const int Bytes = 256 * 1024;
 
+    private readonly CrashMemory _memory;
+    private readonly bool _dropZero;
+    private readonly UInt128[] _hashes;
     private readonly int _pageSize;
     private readonly byte[] _raw;
-    private byte[]? _packed;
+    private byte[] _packed = [];
+    private bool _inPlace;
 
-    internal PageBatch(int pageSize)
+    /// <summary>Creates an empty batch.</summary>
+    /// <param name="memory">The input.</param>
+    /// <param name="dropZero">True if pages filled with zero share one block.</param>
+    /// <param name="hash">True if <see cref="HashOf"/> is going to be asked.</param>
+    internal PageBatch(CrashMemory memory, bool dropZero, bool hash)
     {
-        _pageSize = pageSize;
-        Capacity = Bytes / pageSize;
-        Pfns = new ulong[Capacity];
-        Sizes = new int[Capacity];
-        Flags = new PageCodec[Capacity];
-        _raw = new byte[Bytes];
+        _memory = memory;
+        _dropZero = dropZero;
+        _pageSize = memory.PageSize;
+        int capacity = Math.Max(1, Bytes / _pageSize);
+        Pfns = new ulong[capacity];
+        Sizes = new int[capacity];
+        Flags = new PageCodec[capacity];
+        _hashes = hash ? new UInt128[capacity] : [];
+        _raw = GC.AllocateUninitializedArray<byte>(capacity * _pageSize);
     }
 
-    /// <summary>Most pages.</summary>
-    internal int Capacity { get; }
+    /// <summary>Most pages in a batch.</summary>
+    internal int Capacity => Pfns.Length;
 
     /// <summary>Pages in the batch.</summary>
     internal int Count { get; set; }
@@ -39,7 +50,7 @@ internal sealed class PageBatch
     internal PageCodec[] Flags { get; }
 
     /// <summary>The blocks, one after the other.</summary>
-    internal ReadOnlySpan<byte> Packed => (_packed ?? _raw).AsSpan(0, PackedLength);
+    internal ReadOnlySpan<byte> Packed => (_inPlace ? _raw : _packed).AsSpan(0, PackedLength);
 
     /// <summary>Length of <see cref="Packed"/>.</summary>
     internal int PackedLength { get; private set; }
@@ -47,36 +58,65 @@ internal sealed class PageBatch
     /// <summary>Pages that could not be read and are zero.</summary>
     internal int Unreadable { get; private set; }
 
-    /// <summary>What kept the batch from being done; thrown again by the thread that writes.</summary>
-    internal Exception? Failure { get; set; }
-
-    /// <summary>Signalled when the batch is done.</summary>
-    internal ManualResetEventSlim Done { get; } = new(initialState: false, spinCount: 0);
-
-    /// <summary>Reads and compresses the pages.</summary>
-    /// <param name="memory">The input.</param>
-    /// <param name="compressor">Null to store pages as they are.</param>
-    /// <param name="dropZero">True if pages filled with zero share one block.</param>
-    internal void Process(CrashMemory memory, IPageCompressor? compressor, bool dropZero)
+    /// <inheritdoc/>
+    protected override void Run(WorkerTools tools)
     {
         Unreadable = 0;
-        Read(memory);
+        Read();
+        IPageCompressor? compressor = tools.Compressor;
+        _inPlace = compressor is null;
         if (compressor is null)
+            MoveTogether();
+        else
+            Compress(compressor);
+        int at = 0;
+        for (int i = 0; i < _hashes.Length && i < Count; i++)
         {
-            CloseUp(dropZero);
-            return;
+            _hashes[i] = PageHash.Of(Packed.Slice(at, Sizes[i]));
+            at += Sizes[i];
+        }
+    }
+
+    /// <summary>Hash of a page's block.</summary>
+    internal UInt128 HashOf(int index) => _hashes[index];
+
+    /// <summary>A page's content.</summary>
+    /// <param name="index">Which page.</param>
+    /// <param name="block">Its block, which is its content if pages are stored as they are: what was read is overwritten then.</param>
+    internal ReadOnlySpan<byte> ContentOf(int index, ReadOnlySpan<byte> block) => _inPlace ? block : _raw.AsSpan(index * _pageSize, _pageSize);
+
+    /// <summary>Stored pages stay where they are, but for what zero pages leave free.</summary>
+    private void MoveTogether()
+    {
+        int at = 0;
+        for (int i = 0; i < Count; i++)
+        {
+            ReadOnlySpan<byte> page = _raw.AsSpan(i * _pageSize, _pageSize);
+            bool isZero = _dropZero && ZeroPage.IsZero(page);
+            if (!isZero && at != i * _pageSize)
+                page.CopyTo(_raw.AsSpan(at));
+            Flags[i] = PageCodec.None;
+            Sizes[i] = isZero ? 0 : _pageSize;
+            at += Sizes[i];
         }
 
-        _packed ??= new byte[Bytes];
+        PackedLength = at;
+    }
+
+    private void Compress(IPageCompressor compressor)
+    {
+        // Encoders that write without looking at an end need more room than a page; with it nothing is copied.
+        if (_packed.Length == 0)
+            _packed = GC.AllocateUninitializedArray<byte>(_raw.Length + (_pageSize / 4) + 256);
         int at = 0;
         for (int i = 0; i < Count; i++)
         {
             ReadOnlySpan<byte> page = _raw.AsSpan(i * _pageSize, _pageSize);
             int size = 0;
             Flags[i] = PageCodec.None;
-            if (!dropZero || !ZeroPage.IsZero(page))
+            if (!_dropZero || !ZeroPage.IsZero(page))
             {
-                size = compressor.Compress(page, _packed.AsSpan(at, _pageSize));
+                size = compressor.Compress(page, _packed.AsSpan(at));
                 if (size > 0)
                     Flags[i] = compressor.Codec;
                 else
@@ -90,37 +130,18 @@ internal sealed class PageBatch
         PackedLength = at;
     }
 
-    /// <summary>Pages that are stored as they are stay where they were read to, but for the gaps that zero pages leave.</summary>
-    private void CloseUp(bool dropZero)
-    {
-        _packed = null;
-        int at = 0;
-        for (int i = 0; i < Count; i++)
-        {
-            Span<byte> page = _raw.AsSpan(i * _pageSize, _pageSize);
-            Flags[i] = PageCodec.None;
-            bool isDropped = dropZero && ZeroPage.IsZero(page);
-            Sizes[i] = isDropped ? 0 : _pageSize;
-            if (!isDropped && at != i * _pageSize)
-                page.CopyTo(_raw.AsSpan(at, _pageSize));
-            at += Sizes[i];
-        }
-
-        PackedLength = at;
-    }
-
-    private void Read(CrashMemory memory)
+    private void Read()
     {
         for (int i = 0; i < Count;)
         {
             int run = 1;
             while (i + run < Count && Pfns[i + run] == Pfns[i] + (ulong)run)
                 run++;
-            int read = memory.ReadPages(Pfns[i], _raw.AsSpan(i * _pageSize, run * _pageSize));
+            int read = _memory.ReadPages(Pfns[i], _raw.AsSpan(i * _pageSize, run * _pageSize));
             if (read == 0)
             {
                 // A partial page is good with what there is of it.
-                if (memory.ReadPage(Pfns[i], _raw.AsSpan(i * _pageSize, _pageSize)) != MemoryStatus.Ok)
+                if (_memory.ReadPage(Pfns[i], _raw.AsSpan(i * _pageSize, _pageSize)) != MemoryStatus.Ok)
                     Unreadable++;
                 read = 1;
             }

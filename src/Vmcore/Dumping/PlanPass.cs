@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Vmcore.Memmap;
 using Vmcore.Memory;
 
 namespace Vmcore.Dumping;
@@ -9,37 +10,61 @@ internal static class PlanPass
     /// <summary>Runs the pass.</summary>
     /// <param name="plan">The plan.</param>
     /// <param name="cache">Remembers the kept pages.</param>
+    /// <param name="workers">Do the work.</param>
     /// <param name="report">Receives the counts.</param>
     /// <param name="observer">Hears of the progress.</param>
     /// <param name="cancel">Stops at the next window.</param>
-    /// <param name="visit">Gets each window; it may clear more bits of <see cref="PlanWindow.Kept"/>, if it counts them.</param>
-    internal static void Run(DumpPlan plan, PlanCache cache, DumpReport report, IDumpObserver observer, CancellationToken cancel, Action<PlanWindow> visit)
+    /// <param name="visit">Gets each window; it may clear more bits of <see cref="PlanWindow.Kept"/>, if it counts them. The verdicts of a run of user data are not set.</param>
+    internal static void Run(DumpPlan plan, PlanCache cache, Workers workers, DumpReport report, IDumpObserver observer, CancellationToken cancel, Action<WindowRun, PlanWindow> visit)
     {
         observer.Started(DumpStep.ExcludingPages);
         long started = Stopwatch.GetTimestamp();
         report.MaxPfn = plan.MaxPfn;
-        WindowClassifier classifier = plan.CreateClassifier();
-        var window = new PlanWindow();
-        foreach (ulong number in plan.Windows())
-        {
-            if (cancel.IsCancellationRequested)
+        using IEnumerator<WindowRun> runs = plan.Runs().GetEnumerator();
+        workers.RunInOrder<WindowJob>(
+            static () => new(),
+            job =>
             {
-                report.End = DumpEnd.Cancelled;
-                break;
-            }
+                if (!runs.MoveNext())
+                    return false;
+                job.Windows = runs.Current;
+                return true;
+            },
+            job =>
+            {
+                if (cancel.IsCancellationRequested)
+                {
+                    report.End = DumpEnd.Cancelled;
+                    return false;
+                }
 
-            classifier.Classify(number, window);
-            report.Original += (ulong)PageBits.Count(window.Exists);
-            report.Excluded.Add(window.Excluded);
-            report.MissingInInput += window.MissingInInput;
-            report.MetadataKept += window.MetadataKept;
-            report.UnreadableStructPages += window.UnreadableStructPages;
-            report.BadFreeBlocks += window.BadFreeBlocks;
-            visit(window);
-            cache.Add(number, window.Kept);
-            observer.Progress(DumpStep.ExcludingPages, Math.Min(window.FirstPfn + PlanWindow.Pages, plan.MaxPfn), plan.MaxPfn);
-        }
+                WindowRun run = job.Windows;
+                if (run.IsUserData)
+                {
+                    report.Original += run.EndPfn - run.FirstPfn;
+                    report.Excluded[PageClass.PmemUserData] += run.EndPfn - run.FirstPfn;
+                }
+                else
+                {
+                    Count(job.Window, report);
+                }
 
+                visit(run, job.Window);
+                if (!run.IsUserData)
+                    cache.Add(run.Number, job.Window.Kept);
+                observer.Progress(DumpStep.ExcludingPages, Math.Min(run.EndPfn, plan.MaxPfn), plan.MaxPfn);
+                return true;
+            });
         observer.Finished(DumpStep.ExcludingPages, Stopwatch.GetElapsedTime(started));
+    }
+
+    private static void Count(PlanWindow window, DumpReport report)
+    {
+        report.Original += (ulong)PageBits.Count(window.Exists);
+        report.Excluded.Add(window.Excluded);
+        report.MissingInInput += window.MissingInInput;
+        report.MetadataKept += window.MetadataKept;
+        report.UnreadableStructPages += window.UnreadableStructPages;
+        report.BadFreeBlocks += window.BadFreeBlocks;
     }
 }

@@ -6,8 +6,11 @@ namespace Vmcore.Dumping;
 /// <summary>Classifies windows of pages. One for each thread.</summary>
 public sealed class WindowClassifier
 {
-    /// <summary>Structures read at once: 256 KiB of memmap.</summary>
-    private const int ChunkPages = 4096;
+    /// <summary>
+    /// Structures read at once: 32 KiB of memmap, and one huge page. Of a larger block all but the first chunk is never read, and where such blocks
+    /// follow on each other, as free memory and huge pages do, only their first structures are.
+    /// </summary>
+    private const int ChunkPages = 512;
 
     private readonly DumpPlan _plan;
     private readonly PfnRangeSet _unusedMemmap;
@@ -21,6 +24,7 @@ public sealed class WindowClassifier
     private readonly ulong[] _scratch = new ulong[PlanWindow.Words];
     private readonly ulong[] _valid = new ulong[(ChunkPages / 64) + 1];
     private readonly ulong[] _faults = new ulong[(ChunkPages / 64) + 1];
+    private bool _followsBlock;
 
     /// <summary>Creates a classifier.</summary>
     /// <param name="plan">The plan.</param>
@@ -67,7 +71,7 @@ public sealed class WindowClassifier
         for (int chunk = 0; chunk < PlanWindow.Pages; chunk += ChunkPages)
         {
             Span<ulong> words = _candidates.AsSpan(chunk / 64, ChunkPages / 64);
-            if (words.ContainsAnyExcept(0UL))
+            if (words.ContainsAnyExcept(0UL) && !(_followsBlock && IsBlock(first, chunk, window, ref badBefore)))
                 ClassifyChunk(first, chunk, window);
         }
 
@@ -112,8 +116,24 @@ public sealed class WindowClassifier
         return (ulong)PageBits.Count(_scratch);
     }
 
+    /// <summary>Looks at a chunk's first structures only: a block of the size of the chunk needs no more.</summary>
+    private bool IsBlock(ulong first, int chunk, PlanWindow window, ref long badBefore)
+    {
+        ulong pfn = first + (ulong)chunk;
+        if ((_candidates[chunk / 64] & 1) == 0 || !_memmap!.TryReadPair(pfn, _pair))
+            return false;
+        long bad = _classifier!.BadFreeOrders;
+        PageVerdict verdict = _classifier.Classify(pfn, _pair);
+        badBefore += _classifier.BadFreeOrders - bad; // It is going to be met again.
+        if (verdict.Class == PageClass.Kept || verdict.Pages < ChunkPages)
+            return false;
+        Exclude(chunk, verdict, window);
+        return true;
+    }
+
     private void ClassifyChunk(ulong first, int chunk, PlanWindow window)
     {
+        _followsBlock = false;
         ulong pfn = first + (ulong)chunk;
         // One structure more than the chunk has: a compound page's order is in the structure after its head's.
         _memmap!.Read(pfn, ChunkPages + 1, _structs, _valid, _faults);
@@ -140,6 +160,7 @@ public sealed class WindowClassifier
             }
 
             Exclude(chunk + at, verdict, window);
+            _followsBlock |= at == 0 && verdict.Pages >= ChunkPages;
             at += (int)Math.Min(verdict.Pages, (ulong)(end - at));
         }
     }

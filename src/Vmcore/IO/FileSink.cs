@@ -4,12 +4,14 @@ namespace Vmcore.IO;
 public sealed class FileSink : IByteSink
 {
     private readonly FileStream _stream;
+    private readonly WriteBehind _writeBehind;
     private long _end;
 
     private FileSink(string name, FileStream stream)
     {
         Name = name;
         _stream = stream;
+        _writeBehind = new(stream.SafeFileHandle);
     }
 
     /// <inheritdoc/>
@@ -67,6 +69,7 @@ public sealed class FileSink : IByteSink
 
         BytesWritten += bytes.Length;
         _end = Math.Max(_end, checked(offset + bytes.Length));
+        _writeBehind.Grown(_end);
     }
 
     /// <inheritdoc/>
@@ -75,6 +78,7 @@ public sealed class FileSink : IByteSink
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         try
         {
+            _writeBehind.Dispose();
             if (length > _end)
                 Extend(length);
             RandomAccess.FlushToDisk(_stream.SafeFileHandle);
@@ -86,7 +90,11 @@ public sealed class FileSink : IByteSink
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _stream.Dispose();
+    public void Dispose()
+    {
+        _writeBehind.Dispose();
+        _stream.Dispose();
+    }
 
     private void Extend(long length)
     {

@@ -33,6 +33,11 @@ public abstract class CrashMemory : IPhysicalMemory
     /// <param name="present">Receives one bit a page: its content (or a part, for a partial page) is in the dump. Same length as <paramref name="exists"/>.</param>
     public abstract void GetPages(ulong firstPfn, Span<ulong> exists, Span<ulong> present);
 
+    /// <summary>Tells whether the input has the content of all pages of a range, if that can be told without looking at each.</summary>
+    /// <param name="range">The pages.</param>
+    /// <returns>True if all are there; false if not, or if only <see cref="GetPages"/> can tell.</returns>
+    public virtual bool HasAll(PfnRange range) => false;
+
     /// <summary>Reads one whole page; the part of a partial page that nothing covers is zero.</summary>
     /// <param name="pfn">The page.</param>
     /// <param name="page">Receives the page, <see cref="PageSize"/> bytes; zero-filled where it cannot be read.</param>

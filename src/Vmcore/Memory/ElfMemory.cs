@@ -52,6 +52,13 @@ public sealed class ElfMemory : CrashMemory
     }
 
     /// <inheritdoc/>
+    public override bool HasAll(PfnRange range)
+    {
+        int index = _present.IndexAtOrAfter(range.Start);
+        return index < _present.Count && _present[index].Start <= range.Start && _present[index].End >= range.End;
+    }
+
+    /// <inheritdoc/>
     public override MemoryStatus Read(ulong address, Span<byte> buffer)
     {
         while (buffer.Length > 0)

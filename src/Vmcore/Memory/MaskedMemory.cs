@@ -28,6 +28,9 @@ public sealed class MaskedMemory : CrashMemory
     public override void GetPages(ulong firstPfn, Span<ulong> exists, Span<ulong> present) => _inner.GetPages(firstPfn, exists, present);
 
     /// <inheritdoc/>
+    public override bool HasAll(PfnRange range) => _inner.HasAll(range);
+
+    /// <inheritdoc/>
     public override MemoryStatus ReadPage(ulong pfn, Span<byte> page)
     {
         MemoryStatus status = _inner.ReadPage(pfn, page);

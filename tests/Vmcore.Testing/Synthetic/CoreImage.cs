@@ -86,12 +86,24 @@ public sealed class CoreImage
     }
 
     /// <summary>Writes the file, with holes where it is zero.</summary>
-    public void WriteSparse(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="dataLength">Tells how many bytes of a segment are written; the rest is a hole. Null: all are.</param>
+    public void WriteSparse(string path, Func<CoreSegment, ulong>? dataLength = null)
     {
         using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, 1);
         byte[] chunk = new byte[1 << 16];
         for (long offset = 0; offset < Length; offset += chunk.Length)
         {
+            if (dataLength is not null && SegmentAt((ulong)offset, out _) is { } segment && (ulong)offset >= segment.Offset + dataLength(segment))
+            {
+                long last = (long)(segment.Offset + segment.FileSize) - chunk.Length;
+                if (offset <= last)
+                {
+                    offset = last & -chunk.Length;
+                    continue;
+                }
+            }
+
             int count = Read(offset, chunk);
             for (int at = 0; at < count; at += 4096)
             {

@@ -52,6 +52,21 @@ public sealed class PageCodecsTests
             AssertRoundTrip(compressor, decompressor, PageSamples.Page(1 << 20, kind, kind));
     }
 
+    /// <summary>Noise with one short repetition: the block is about as long as the page, and there is room for a longer one.</summary>
+    [Theory, MemberData(nameof(Codecs))]
+    public void A_block_is_always_smaller_than_its_page(PageCodec codec)
+    {
+        using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
+        var output = new byte[3 * 4096];
+        for (int repeated = 4; repeated < 64; repeated++)
+        {
+            var page = new byte[4096];
+            new Random(repeated).NextBytes(page);
+            page.AsSpan(0, repeated).CopyTo(page.AsSpan(1000));
+            Assert.InRange(compressor.Compress(page, output), 0, page.Length - 1);
+        }
+    }
+
     [Theory, MemberData(nameof(Codecs))]
     public void What_does_not_get_smaller_gives_zero(PageCodec codec)
     {

@@ -21,6 +21,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
     private readonly MakedumpfileOptions _options = options;
     private readonly Messages _messages = messages;
     private DumpLevel _level;
+    private readonly long _started = Stopwatch.GetTimestamp();
 
     /// <summary>Writes the dump.</summary>
     /// <returns>The exit status.</returns>
@@ -29,13 +30,12 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         _messages.Line(MessageKind.Debug, HelpText.Version.Split('\n')[0]);
         var progress = new ProgressLine(_messages);
         progress.Start();
-        long started = Stopwatch.GetTimestamp();
         using CrashDump? dump = InputDump.Open(_options, _messages);
         if (dump is null)
             return ExitStatus.WrongRelease;
 
         progress.PageSize = dump.Memory.PageSize;
-        progress.Finish("Checking for memory holes", Stopwatch.GetElapsedTime(started));
+        progress.Finish("Checking for memory holes", Stopwatch.GetElapsedTime(_started));
         if (_messages.Shows(MessageKind.Debug))
             _messages.Write(MessageKind.Debug, DebugText.Input(dump) + DebugText.Pmem(dump));
         else
@@ -88,6 +88,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             Threads = _options.Threads ?? 0,
             SizeLimit = _options.SizeLimit,
             SplitBlockPages = _options.SplitBlockSize > 0 ? (ulong)Math.Max(1, _options.SplitBlockSize * 1024L / dump.Memory.PageSize) : new DumpOptions().SplitBlockPages,
+            ShareEqualPages = _options.ShareEqualPages,
+            TimeLimit = _options.TimeLimit is { } limit ? limit - Stopwatch.GetElapsedTime(_started) : null,
         };
         DumpPlan plan;
         try
@@ -132,10 +134,13 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.Unreadable} pages could not be read from {_options.Input}; they are filled with zero in the dump."));
         string target = _options.Flattened ? "STDOUT" : Enumerate(_options.DumpFiles);
         string dumpfile = _options.Split ? "dumpfiles" : "dumpfile", verb = _options.Split ? "are" : "is";
+        if (report.GivenUp is { } given)
+            _messages.Line(MessageKind.Error, ReportText.GivenUp(given));
         string? why = report.End switch
         {
             DumpEnd.NoSpace => "no space is left on the target",
             DumpEnd.SizeLimit => "the size limit of -L is reached",
+            DumpEnd.TimeLimit => "the time of --time-limit is over",
             DumpEnd.Cancelled => "it was asked to stop",
             _ => null,
         };

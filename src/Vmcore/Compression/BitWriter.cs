@@ -1,0 +1,39 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Vmcore.Compression;
+
+/// <summary>Writes bits, lowest first, eight bytes at a time: 8 bytes behind the last must be writable.</summary>
+[StructLayout(LayoutKind.Auto)]
+internal unsafe struct BitWriter(byte* at)
+{
+    private byte* _at = at;
+    private ulong _bits;
+    private int _count;
+
+    /// <summary>Adds bits; at most 57 between two calls of <see cref="Flush"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Put(uint bits, int count)
+    {
+        _bits |= (ulong)bits << _count;
+        _count += count;
+    }
+
+    /// <summary>Writes the whole bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Flush()
+    {
+        Unsafe.WriteUnaligned(_at, _bits);
+        _at += _count >> 3;
+        _bits >>= _count & ~7;
+        _count &= 7;
+    }
+
+    /// <summary>Writes what is left.</summary>
+    /// <returns>One past the last byte.</returns>
+    public byte* End()
+    {
+        Flush();
+        return _at + (_count > 0 ? 1 : 0);
+    }
+}

@@ -1,0 +1,54 @@
+using Vmcore.Compression;
+using Vmcore.Dumping;
+using Vmcore.Testing;
+
+namespace Vmcore.Tests.Dumping;
+
+/// <summary>Pages with equal content share a block where that is asked for.</summary>
+public sealed class EqualPagesTests
+{
+    public static TheoryData<PageCodec> Codecs => [PageCodec.None, PageCodec.Lzo, PageCodec.Zlib];
+
+    [Theory, MemberData(nameof(Codecs))]
+    public void EveryPageReadsAsWithoutIt(PageCodec codec)
+    {
+        // At level 0 all pages that nothing was placed on are equal: zero.
+        CoreImage core = new SyntheticMachine().AddRam(0x100000, 64 << 20).PlaceMany(0x2000, 600, PageKind.KernelData).Core();
+        WrittenDump plain = WrittenDump.Of(core, 0, codec);
+        var options = new DumpOptions { Codec = codec, ShareEqualPages = true, Threads = 1 };
+        WrittenDump shared = WrittenDump.Of(new CoreSource(core), options);
+        Assert.Equal(0UL, plain.Report.Shared);
+        Assert.True(shared.Report.Shared > 1000, $"{shared.Report.Shared} pages are shared");
+        Assert.True(shared.Bytes.Length < plain.Bytes.Length);
+        Assert.Equal(Contents(plain), Contents(shared));
+        Assert.Equal(shared.Bytes, WrittenDump.Of(new CoreSource(core), options with { Threads = 3 }).Bytes);
+    }
+
+    [Fact]
+    public void AHashTellsBytesApart()
+    {
+        var seen = new HashSet<UInt128>();
+        byte[] page = new byte[4096];
+        Assert.True(seen.Add(PageHash.Of(page)));
+        Assert.True(seen.Add(PageHash.Of(page.AsSpan(1))));
+        for (int bit = 0; bit < page.Length * 8; bit++)
+        {
+            page[bit >> 3] ^= (byte)(1 << (bit & 7));
+            Assert.True(seen.Add(PageHash.Of(page)), $"bit {bit}");
+            page[bit >> 3] = 0;
+        }
+    }
+
+    private static List<(ulong Pfn, uint Sum)> Contents(WrittenDump written)
+    {
+        List<(ulong, uint)> pages = [];
+        using CrashDump dump = written.Open();
+        WrittenDump.ForEachPage(dump, (pfn, page) =>
+        {
+            var hash = new HashCode();
+            hash.AddBytes(page);
+            pages.Add((pfn, (uint)hash.ToHashCode()));
+        });
+        return pages;
+    }
+}
