@@ -25,9 +25,14 @@ internal static class InputFile
                 throw new KexecException($"Cannot read the {what} {path}: it is a device.", 1);
             using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
             // Files of sysfs and pipes do not know their length.
-            content = new(stream.CanSeek ? Math.Min(stream.Length, Limit) : 0);
-            if (content.Append(stream, Limit))
-                return content;
+            long length = stream.CanSeek ? stream.Length : 0;
+            if (length <= Limit)
+            {
+                content = new(length);
+                if (content.Append(stream, Limit))
+                    return content;
+            }
+
             throw new KexecException($"The {what} {path} is longer than 1 GiB: give the right file.");
         }
         catch (Exception e)

@@ -8,6 +8,9 @@ namespace Vmcore.Kexec;
 public sealed class KernelImage
 {
     private const int HeaderStart = 0x1f1;
+
+    // Up to the end of the fields that are read.
+    private const int HeadSize = 0x268;
     private static ReadOnlySpan<byte> GzipMagic => [0x1f, 0x8b];
     private readonly ReadOnlyMemory<byte> _image;
 
@@ -121,14 +124,17 @@ public sealed class KernelImage
                 return Check(new(file, linux, "UKI", PeSections.Find(content, ".initrd") ?? default));
         }
 
-        string what = content.Length > 4 && content.Span[0] == 0x7f && content.Span[1..].StartsWith("ELF"u8)
-            ? "an ELF file (vmlinux?)"
-            : "not a Linux kernel";
-        throw new KexecException($"Cannot load {file}: it is {what}; give a bzImage, usually /boot/vmlinuz-RELEASE.");
+        throw NotKernel(file, content.Span);
+    }
+
+    private static KexecException NotKernel(string file, ReadOnlySpan<byte> content)
+    {
+        string what = content.StartsWith((ReadOnlySpan<byte>)[0x7f, (byte)'E', (byte)'L', (byte)'F']) ? "an ELF file (vmlinux?)" : "not a Linux kernel";
+        return new($"Cannot load {file}: it is {what}; give a bzImage, usually /boot/vmlinuz-RELEASE.");
     }
 
     private static bool IsBzImage(ReadOnlySpan<byte> content) =>
-        content.Length > 0x268 && BinaryPrimitives.ReadUInt16LittleEndian(content[0x1fe..]) == 0xaa55 && content[0x202..].StartsWith("HdrS"u8);
+        content.Length > HeadSize && BinaryPrimitives.ReadUInt16LittleEndian(content[0x1fe..]) == 0xaa55 && content[0x202..].StartsWith("HdrS"u8);
 
     private static KernelImage Check(KernelImage kernel)
     {
@@ -140,7 +146,13 @@ public sealed class KernelImage
             : kernel.PreferredAddress > 1UL << 46 ? $"its preferred address 0x{kernel.PreferredAddress:x} makes no sense"
             : kernel.Alignment < 4096 || kernel.Alignment > 1U << 30 || (kernel.Alignment & (kernel.Alignment - 1)) != 0 ? $"its alignment 0x{kernel.Alignment:x} makes no sense"
             : null;
-        return fault is null ? kernel : throw new KexecException($"Cannot load {kernel.File}: {fault}; give an x86-64 bzImage of Linux 3.8 or later.");
+        if (fault is not null)
+            throw new KexecException($"Cannot load {kernel.File}: {fault}; give an x86-64 bzImage of Linux 3.8 or later.");
+        // syssize, in units of 16 bytes: a signature may come behind it. What is cut off would be missed only after the panic.
+        long whole = kernel.SetupSize + (kernel.Read32(0x1f4) * 16L);
+        return whole <= kernel._image.Length
+            ? kernel
+            : throw new KexecException($"Cannot load {kernel.File}: it is truncated, {kernel._image.Length} bytes of {whole}; copy the kernel again.");
     }
 
     private static ReadOnlyMemory<byte> Decompress(string file, ReadOnlyMemory<byte> content)
@@ -152,6 +164,9 @@ public sealed class KernelImage
         try
         {
             using var gzip = new GZipStream(new MemoryReader(content), CompressionMode.Decompress);
+            // What does not begin like a kernel is not worth the memory.
+            if (!output.Append(gzip, HeadSize) && !IsBzImage(output.Memory.Span) && !output.Memory.Span.StartsWith("MZ"u8))
+                throw NotKernel(file, output.Memory.Span);
             if (!output.Append(gzip, InputFile.Limit))
                 throw new KexecException($"Cannot load {file}: it unpacks to more than 1 GiB; give a kernel.");
             isDone = true;

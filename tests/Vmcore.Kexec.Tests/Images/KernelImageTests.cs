@@ -81,6 +81,30 @@ public sealed class KernelImageTests
     }
 
     [Fact]
+    public void A_truncated_kernel_is_refused()
+    {
+        byte[] image = FakeKernel.BzImage();
+        // Debian's kernels have exactly this many; a signed one has more.
+        BinaryPrimitives.WriteInt32LittleEndian(image.AsSpan(0x1f4), 65536 / 16);
+        Assert.Equal(65536, KernelImage.Parse("thing", image).ProtectedMode.Length);
+        Assert.Equal(65546, KernelImage.Parse("thing", (byte[])[.. image, .. new byte[10]]).ProtectedMode.Length);
+        KexecException e = Assert.Throws<KexecException>(() => KernelImage.Parse("thing", image[..^1]));
+        Assert.Equal("Cannot load thing: it is truncated, 67071 bytes of 67072; copy the kernel again.", e.Message);
+        byte[] zip = FakeKernel.Gzip(image);
+        Assert.Contains("truncated", Assert.Throws<KexecException>(() => KernelImage.Parse("thing", zip[..(zip.Length / 2)])).Message, StringComparison.Ordinal);
+        Assert.Contains("truncated", Assert.Throws<KexecException>(() => KernelImage.Parse("thing", FakeKernel.Pe((".linux", image[..40000])))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_unpacks_to_something_else_is_not_unpacked_further()
+    {
+        byte[] zip = FakeKernel.Gzip(new byte[64 << 20]);
+        KexecException e = Assert.Throws<KexecException>(() => KernelImage.Parse("thing", zip));
+        Assert.Contains("not a Linux kernel", e.Message, StringComparison.Ordinal);
+        Assert.Contains("vmlinux", Assert.Throws<KexecException>(() => KernelImage.Parse("thing", FakeKernel.Gzip([0x7f, (byte)'E', (byte)'L', (byte)'F', .. new byte[4 << 20]]))).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Damaged_bytes_never_end_in_another_exception()
     {
         var random = new Random(1);
@@ -110,6 +134,11 @@ public sealed class KernelImageTests
         Assert.Equal(1, e.ExitStatus);
         Assert.Equal("Cannot read the kernel : there is no such file.", Assert.Throws<KexecException>(() => KernelImage.Open("")).Message);
         Assert.Equal("Cannot read the initramfs /dev/zero: it is a device.", Assert.Throws<KexecException>(() => KernelImage.ReadInitramfs("/dev/zero")).Message);
+        string large = Path.GetTempFileName();
+        using (FileStream sparse = File.OpenWrite(large))
+            sparse.SetLength(3L << 30);
+        Assert.Contains("longer than 1 GiB", Assert.Throws<KexecException>(() => KernelImage.ReadInitramfs(large)).Message, StringComparison.Ordinal);
+        File.Delete(large);
         Assert.Equal("Cannot read the kernel /: it is a directory.", Assert.Throws<KexecException>(() => KernelImage.Open("/")).Message);
     }
 }
