@@ -120,13 +120,13 @@ public static class ElfCoreHeader
         {
             string place = $"{header.Kind} {header.Memory}";
             if (header.Memory.IsEmpty)
-                throw new KexecException($"The ELF core header would be wrong ({place} is empty): please report this with the output of --dry-run.");
+                throw new KexecException($"The ELF core header would be wrong ({place} is empty): please report this with /proc/iomem and /sys/bus/nd.");
             if (header.Kind is HeaderKind.CpuNotes or HeaderKind.VmcoreInfo or HeaderKind.KernelText)
                 continue;
             if (((header.Memory.Start | header.Memory.End) & 0xfff) != 0 || header.Memory.Start < end)
-                throw new KexecException($"The ELF core header would be wrong ({place} overlaps or has partial pages): please report this with the output of --dry-run.");
+                throw new KexecException($"The ELF core header would be wrong ({place} overlaps or has partial pages): please report this with /proc/iomem and /sys/bus/nd.");
             if (machine.Iomem.CrashRegions.Any(c => !c.Intersect(header.Memory).IsEmpty))
-                throw new KexecException($"The ELF core header would be wrong ({place} holds memory of the crash kernel): please report this with the output of --dry-run.");
+                throw new KexecException($"The ELF core header would be wrong ({place} holds memory of the crash kernel): please report this with /proc/iomem and /sys/bus/nd.");
             end = header.Memory.End;
         }
     }

@@ -58,12 +58,12 @@ public sealed record LoadLayout
                 : segment.Memory.Start < Region.Start || segment.Memory.End > Region.End ? "lies outside the crash kernel's region"
                 : null;
             if (fault is not null)
-                throw new KexecException($"The segment {segment.Name} {segment.Memory} {fault}: please report this with the output of --dry-run.");
+                throw new KexecException($"The segment {segment.Name} {segment.Memory} {fault}: please report this with /proc/iomem and the options.");
             end = segment.Memory.End;
         }
 
         if (Segments.Count > 16 || !Segments.Any(s => s.Memory.Contains(Entry)))
-            throw new KexecException("The segments are too many, or the entry lies in none of them: please report this with the output of --dry-run.");
+            throw new KexecException("The segments are too many, or the entry lies in none of them: please report this with /proc/iomem and the options.");
     }
 }
 

@@ -13,6 +13,9 @@ public readonly record struct IomemResource(PhysicalRange Range, int Depth, stri
 public sealed class Iomem
 {
     private const int LineLimit = 1 << 17;
+
+    // x86-64 has 52 bits of physical address.
+    private const ulong AddressLimit = 1UL << 52;
     private readonly IomemResource[] _resources;
 
     private Iomem(IomemResource[] resources) => _resources = resources;
@@ -34,7 +37,7 @@ public sealed class Iomem
     public PfnRangeSet PersistentMemory =>
         WholePages(_resources.Where(static r => r.Name.StartsWith("Persistent Memory", StringComparison.Ordinal)).Select(static r => r.Range));
 
-    /// <summary>Reads the text of /proc/iomem. Lines of another form are skipped.</summary>
+    /// <summary>Reads the text of /proc/iomem. Lines of another form, and beyond 52 bits, are skipped.</summary>
     public static Iomem Parse(string text)
     {
         List<IomemResource> resources = [];
@@ -48,9 +51,9 @@ public sealed class Iomem
             int indent = line.Length - line.TrimStart(' ').Length;
             ReadOnlySpan<char> range = line[..colon].Trim();
             int dash = range.IndexOf('-');
-            if (dash < 0 || Numbers.TryParseHex(range[..dash]) is not { } start || Numbers.TryParseHex(range[(dash + 1)..]) is not { } last || last < start)
+            if (dash < 0 || Numbers.TryParseHex(range[..dash]) is not { } start || Numbers.TryParseHex(range[(dash + 1)..]) is not { } last || last < start || last >= AddressLimit)
                 continue;
-            resources.Add(new(new(start, last == ulong.MaxValue ? last : last + 1), indent / 2, line[(colon + 3)..].Trim().ToString()));
+            resources.Add(new(new(start, last + 1), indent / 2, line[(colon + 3)..].Trim().ToString()));
         }
 
         return new([.. resources]);

@@ -25,6 +25,15 @@ public sealed class IomemTests
     }
 
     [Fact]
+    public void Addresses_beyond_what_a_machine_has_are_left_out()
+    {
+        Iomem iomem = Iomem.Parse("10a00000-ffffffffffffffff : Kernel code\n0-ffffffffffff : System RAM\nfffffffff0000000-fffffffffffffff0 : Crash kernel\n");
+        Assert.Null(iomem.KernelImage);
+        Assert.Empty(iomem.CrashRegions);
+        Assert.Equal([new PfnRange(0, 1UL << 36)], iomem.SystemRam);
+    }
+
+    [Fact]
     public void Any_text_is_read_without_an_error() =>
         Gen.Char["0123456789abcdef-: \nSystemRAM"].Array[0, 300].Sample(chars => _ = Iomem.Parse(new string(chars)).SystemRam);
 }
