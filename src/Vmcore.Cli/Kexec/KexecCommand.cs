@@ -144,6 +144,9 @@ internal static class KexecCommand
     private static int Load(string? sysroot, KexecOptions options, TextWriter output, TextWriter error, IKexecSyscalls calls)
     {
         bool isDryRun = options.Has("dry-run");
+        // Who asks for JSON means to look, not to load.
+        if (options.Has("json") && !isDryRun)
+            throw new KexecException("--json is for --dry-run only: add that to see what would be loaded.", Refused);
         if (!string.IsNullOrEmpty(sysroot) && !isDryRun)
             throw new KexecException("--sysroot is for --dry-run only: a captured tree cannot be loaded to.", Refused);
         if (isDryRun)

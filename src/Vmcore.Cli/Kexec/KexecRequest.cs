@@ -43,7 +43,7 @@ internal static class KexecRequest
             Syscall = KexecCommand.Syscall(options),
             Pmem = Pmem(options.Value("pmem")),
             KeepPmemDrivers = options.Has("keep-pmem-drivers"),
-            DumpTargets = [.. options.Values("dump-target").SelectMany(t => BlockDevices.Resolve(sysroot, t))],
+            DumpTargets = DumpTargets(options, sysroot, error),
             RootDevices = root is null ? [] : BlockDevices.Resolve(sysroot, root),
             SkipChecks = options.Has("i"),
             Hotplug = options.Has("hotplug"),
@@ -57,6 +57,23 @@ internal static class KexecRequest
             // A dry run shows the same each time.
             RandomSeed = isDryRun ? new byte[32] : KexecSyscalls.Random(32),
         };
+    }
+
+    private static List<string> DumpTargets(KexecOptions options, string? sysroot, TextWriter error)
+    {
+        List<string> devices = [];
+        foreach (string target in options.Values("dump-target"))
+        {
+            if (target.Length == 0)
+                throw new KexecException("Bad option value in --dump-target=: give a device, an absolute path, or HOST:PATH.", 1);
+            IReadOnlyList<string> found = BlockDevices.Resolve(sysroot, target);
+            // What has a host in front is on another machine.
+            if (found.Count == 0 && !target.Contains(':', StringComparison.Ordinal))
+                error.WriteLine($"kexec: warning: No device is found below --dump-target={target}, so nothing tells whether it is persistent memory: give the device.");
+            devices.AddRange(found);
+        }
+
+        return devices;
     }
 
     private static PmemInDump Pmem(string? value) => value switch

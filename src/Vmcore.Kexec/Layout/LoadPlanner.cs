@@ -20,10 +20,11 @@ public static class LoadPlanner
         IReadOnlyList<PhysicalRange> regions = machine.Iomem.CrashRegions;
         if (regions.Count == 0)
             throw NoRegion();
+        List<string> warnings = [];
+        if (initrd.IsEmpty && options.InitrdFile is { } empty)
+            warnings.Add($"The initramfs {empty} is empty: make it again, and see whether the disk was full.");
         if (initrd.IsEmpty)
             initrd = kernel.EmbeddedInitrd;
-
-        List<string> warnings = [];
         PmemPolicy.Check(machine, options, warnings);
         IReadOnlyList<LoadSyscall> order = Order(machine, options);
         LoadLayout? layout = order.Contains(LoadSyscall.Load) ? CrashLayout.Build(machine, kernel, initrd, options, warnings) : null;

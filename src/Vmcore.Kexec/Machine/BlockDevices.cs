@@ -7,7 +7,7 @@ public static class BlockDevices
 
     /// <summary>Names of the devices, the nearest first: for <c>/var/crash</c> on LVM <c>dm-0</c>, then <c>pmem0p1</c>, then <c>pmem0</c>.</summary>
     /// <param name="sysroot">The folder that stands for <c>/</c>; null or empty for the running system.</param>
-    /// <param name="target">A device node, a path, or <c>UUID=</c>, <c>LABEL=</c>, <c>PARTUUID=</c>, <c>PARTLABEL=</c>. Anything else, such as an NFS export, has no device.</param>
+    /// <param name="target">A device node or its name, an absolute path, or <c>UUID=</c>, <c>LABEL=</c>, <c>PARTUUID=</c>, <c>PARTLABEL=</c>. Anything else, such as an NFS export, has no device.</param>
     public static IReadOnlyList<string> Resolve(string? sysroot, string target)
     {
         var root = new SystemRoot(sysroot ?? "");
@@ -32,7 +32,12 @@ public static class BlockDevices
         if (target.StartsWith("/dev/", StringComparison.Ordinal))
             return root.LinkName(target) ?? Path.GetFileName(target);
         if (!target.StartsWith('/'))
-            return null;
+        {
+            // A bare name of a device, as lsblk and ndctl print it.
+            bool isName = target.Length > 0 && !target.Contains('/', StringComparison.Ordinal) && target is not ("." or "..");
+            return isName && (root.Exists($"/sys/class/block/{target}") || root.Exists($"/sys/bus/dax/devices/{target}") || root.Exists($"/dev/{target}")) ? target : null;
+        }
+
 
         string? best = null;
         int length = -1;

@@ -121,6 +121,41 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
+    public void Json_does_not_load()
+    {
+        Assert.Equal(1, Run("-p", "--json", _kernel));
+        Assert.Contains("--json is for --dry-run only", _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--dump-target=pmem0", 255, "The dump target pmem0 (namespace0.0, fsdax) is persistent memory")]
+    [InlineData("--dump-target=dax0.1", 255, "The dump target dax0.1 (namespace0.1, devdax) is persistent memory")]
+    [InlineData("--dump-target=", 1, "Bad option value in --dump-target=")]
+    [InlineData("--dump-target=var/crash", 0, "No device is found below --dump-target=var/crash")]
+    [InlineData("--dump-target=/var/crash", 0, "No device is found below --dump-target=/var/crash")]
+    public void A_dump_target_is_looked_up_or_it_is_said_that_it_was_not(string option, int status, string expected)
+    {
+        _tree.File("/sys/class/block/pmem0/size", "1\n");
+        Assert.Equal(status, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", option, _kernel));
+        Assert.Contains(expected, _error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_dump_target_on_another_machine_is_no_device()
+    {
+        Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--dump-target=server:/export", _kernel));
+        Assert.Equal("", _error.ToString());
+    }
+
+    [Fact]
+    public void An_empty_initramfs_is_warned_of()
+    {
+        _tree.File("/boot/empty", "");
+        Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", $"--initrd={_tree.Root}/boot/empty", _kernel));
+        Assert.Contains("/boot/empty is empty", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Services_options_are_taken()
     {
         Assert.Equal(0, Run(

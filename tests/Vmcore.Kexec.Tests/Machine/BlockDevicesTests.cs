@@ -13,6 +13,11 @@ public sealed class BlockDevicesTests
     [InlineData("UUID=aaaa", "pmem0p1,pmem0")]
     [InlineData("LABEL=gone", "gone")]
     [InlineData("server:/export", "")]
+    [InlineData("pmem0p1", "pmem0p1,pmem0")]
+    [InlineData("dax0.1", "dax0.1")]
+    [InlineData("crash", "")]
+    [InlineData("..", "")]
+    [InlineData("../dev/pmem0", "")]
     public void Resolves(string target, string expected)
     {
         using var tree = new TestTree();
@@ -23,6 +28,7 @@ public sealed class BlockDevicesTests
             .File("/sys/class/block/dm-0/slaves/pmem0p1/x", "")
             .Link("/sys/dev/block/253:0", "../../devices/virtual/block/dm-0")
             .Link("/sys/dev/block/254:1", "../../devices/pci/virtio0/block/vda/vda1")
+            .File("/sys/bus/dax/devices/dax0.1/size", "0")
             .Link("/dev/disk/by-uuid/aaaa", "../../pmem0p1")
             .File("/proc/self/mountinfo", "21 1 254:1 / / rw - ext4 /dev/vda1 rw\n22 21 253:0 / /var/crash rw shared:1 - xfs /dev/mapper/a-b rw\n23 21 0:40 / /srv rw - btrfs /dev/pmem0p1 rw\n");
         Assert.Equal(expected, string.Join(',', BlockDevices.Resolve(tree.Root, target)));
