@@ -23,10 +23,11 @@ internal static class VmcoreCommand
     {
         var file = new Argument<string>("FILE") { Description = "A raw vmcore, or a dump in any format: ELF, kdump-compressed, flattened." };
         var json = new Option<bool>("--json") { Description = "Write all of it as JSON." };
-        var command = new Command("info", "Show what a dump is and what is in it: kernel, memory, pmem, page classes.") { file, json };
+        Option<string?> vmlinux = ReaderCommand.Vmlinux("info"), btf = ReaderCommand.Btf();
+        var command = new Command("info", "Show what a dump is and what is in it: the crash, kernel, memory, pmem, page classes.") { file, json, vmlinux, btf };
         command.SetAction(parsed =>
         {
-            using CrashDump dump = CrashDump.Open(parsed.GetRequiredValue(file));
+            using CrashDump dump = CrashDump.Open(parsed.GetRequiredValue(file), new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
             DumpInfo info = InfoCollector.Collect(dump);
             Console.Out.Write(parsed.GetValue(json) ? JsonSerializer.Serialize(info, DumpInfoJson.Default.DumpInfo) + "\n" : InfoText.Build(info));
             return 0;

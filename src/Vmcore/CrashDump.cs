@@ -35,6 +35,12 @@ public sealed record CrashDumpOptions
     /// <summary>A file of raw BTF (a copy of <c>/sys/kernel/btf/vmlinux</c>) that types are taken from; null to take them from the dump.</summary>
     public string? BtfFile { get; init; }
 
+    /// <summary>
+    /// The vmlinux of the kernel that crashed, or the file of its debug information: symbols come from it, types from its BTF or else its DWARF, and
+    /// vmcoreinfo if the dump has none. Null to take all from the dump.
+    /// </summary>
+    public string? Vmlinux { get; init; }
+
     /// <summary>Ranges that are pmem whatever the dump says, in bytes.</summary>
     public IReadOnlyList<PhysicalRange> PmemRanges { get; init; } = [];
 
@@ -66,6 +72,7 @@ public sealed class CrashDump : IDisposable
     private MaskedMemory? _safeMemory;
     private ErasedMemory? _erasedMemory;
     private Utsname? _shownNames;
+    private VmlinuxFile? _vmlinux;
 
     private CrashDump(IByteSource source, CrashDumpOptions options)
     {
@@ -74,7 +81,7 @@ public sealed class CrashDump : IDisposable
         Memory = null!;
         _symbols = new(LoadSymbols);
         _types = new(LoadTypes);
-        _namedTypes = new(() => Types is { } types && VirtualMemory is { } memory ? new(types, () => Symbols is { } symbols ? ModuleList.LoadBtf(memory, symbols, types) : []) : null);
+        _namedTypes = new(LoadNamedTypes);
         _modules = new(() => NamedTypes is { } types && Symbols is { } symbols && VirtualMemory is { } memory ? ModuleList.Load(memory, symbols, types) : null);
         _perCpu = new(() => VirtualMemory is { } memory && Symbols is { } symbols ? PerCpuAreas.TryLoad(memory, symbols) : null);
         _tasks = new(LoadTasks);
@@ -292,6 +299,7 @@ public sealed class CrashDump : IDisposable
     public void Dispose()
     {
         Kdump?.Dispose();
+        _vmlinux?.Dispose();
         _source.Dispose();
     }
 
@@ -396,6 +404,8 @@ public sealed class CrashDump : IDisposable
 
     private void OpenKernel()
     {
+        if (_options.Vmlinux is { } path)
+            OpenVmlinux(path);
         if (Info is null)
         {
             ClassificationProblem = $"{Name} doesn't contain vmcoreinfo.";
@@ -403,7 +413,7 @@ public sealed class CrashDump : IDisposable
         }
 
         // A description made from a vmlinux does not know where the kernel ran: that is in the dump's memory.
-        if (_options.VmcoreInfo is not null && LinkedKernel.IsLinked(Info))
+        if ((_options.VmcoreInfo is not null || _vmlinux is not null) && LinkedKernel.IsLinked(Info))
         {
             if (LinkedKernel.TryRelocate(Info, Memory, out string? fault) is { } found)
                 Info = VmcoreInfo.Parse(found);
@@ -431,11 +441,30 @@ public sealed class CrashDump : IDisposable
         }
     }
 
+    private void OpenVmlinux(string path)
+    {
+        VmlinuxFile vmlinux = VmlinuxFile.Open(path);
+        try
+        {
+            if (Info is null)
+                SetInfo(System.Text.Encoding.Latin1.GetBytes(VmcoreInfoWriter.Write(vmlinux)));
+            else if (vmlinux.Mismatch(Info, Name) is { } wrong)
+                throw new MissingInformationException(wrong);
+            _vmlinux = vmlinux;
+        }
+        finally
+        {
+            if (_vmlinux is null)
+                vmlinux.Dispose();
+        }
+    }
+
     private (KernelSymbols? Value, string? Problem) LoadSymbols()
     {
         if (Kernel is null)
             return (null, ClassificationProblem ?? $"{Name}: the kernel's memory cannot be found");
-        KernelSymbols? symbols = KernelSymbols.TryLoad(Kernel.Info, Kernel.Memory, out string? problem);
+        string? problem;
+        KernelSymbols? symbols = _vmlinux is not null ? KernelSymbols.TryLoad(_vmlinux, Kernel.Info, out problem) : KernelSymbols.TryLoad(Kernel.Info, Kernel.Memory, out problem);
         return (symbols?.With(() => Modules), problem);
     }
 
@@ -448,6 +477,8 @@ public sealed class CrashDump : IDisposable
             return (saved, fault is null ? null : $"{file}: {fault}");
         }
 
+        if (_vmlinux?.TryReadBtf(out _) is { } linked)
+            return (linked, null);
         if (Kernel is null)
             return (null, SymbolsProblem);
         string? problem = SymbolsProblem;
@@ -463,6 +494,18 @@ public sealed class CrashDump : IDisposable
         }
 
         return (types, types is null ? problem : null);
+    }
+
+    private KernelTypes? LoadNamedTypes()
+    {
+        if (VirtualMemory is not { } memory)
+            return null;
+
+        // BTF is there at once, and has the types of modules; without it in the vmlinux its debug information was meant.
+        if (_vmlinux is not null && _options.BtfFile is null && !_vmlinux.HasBtf && KernelTypes.TryFrom(_vmlinux) is { } debug)
+            return debug;
+        return Types is { } types
+            ? new(types, () => Symbols is { } symbols ? ModuleList.LoadBtf(memory, symbols, types) : [], () => DwarfTypeFactory.TryCreate(_vmlinux)) : null;
     }
 
     private TaskList LoadTasks()

@@ -36,7 +36,11 @@ internal sealed record DumpInfo
     /// <summary>Seconds since 1970.</summary>
     public long? CrashTime { get; init; }
 
+    /// <summary>CPUs of which the dump has registers.</summary>
     public int Cpus { get; init; }
+
+    /// <summary>The state of the machine; null if the kernel's memory cannot be found.</summary>
+    public CrashInfo? Crash { get; init; }
 
     public int PageSize { get; init; }
 
@@ -55,6 +59,37 @@ internal sealed record DumpInfo
 
     public IReadOnlyList<string> Problems { get; init; } = [];
 }
+
+/// <summary>What state the machine was in when it crashed; what is not known is null.</summary>
+internal sealed record CrashInfo
+{
+    /// <summary>Seconds since boot.</summary>
+    public double? UptimeSeconds { get; init; }
+
+    /// <summary>The last line of the log that says that the kernel panicked, or why.</summary>
+    public string? Panic { get; init; }
+
+    public IReadOnlyList<TaintInfo>? Taints { get; init; }
+
+    /// <summary>Of 1, 5 and 15 minutes.</summary>
+    public IReadOnlyList<double>? LoadAverage { get; init; }
+
+    public int? CpusOnline { get; init; }
+
+    /// <summary>The CPU that panicked; null if none did.</summary>
+    public int? Cpu { get; init; }
+
+    /// <summary>The task that it ran.</summary>
+    public CrashTaskInfo? Task { get; init; }
+
+    public IReadOnlyList<string> Problems { get; init; } = [];
+}
+
+/// <summary>A taint: the kernel's letter, and what it says.</summary>
+internal sealed record TaintInfo(char Letter, string Meaning);
+
+/// <summary>A task: the address is that of its task_struct.</summary>
+internal sealed record CrashTaskInfo(int Pid, string Name, [property: JsonConverter(typeof(AddressConverter))] ulong Address);
 
 /// <summary>A PT_LOAD.</summary>
 internal sealed record LoadInfo(

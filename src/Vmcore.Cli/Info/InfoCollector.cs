@@ -2,6 +2,7 @@ using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
+using Vmcore.Kernel;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Pmem;
@@ -30,6 +31,7 @@ internal static class InfoCollector
             BuildId = dump.Info?.BuildId,
             CrashTime = dump.Info?.CrashTime,
             Cpus = dump.Notes.Count(n => n.IsCpuStatus),
+            Crash = dump.Kernel is null ? null : CrashOf(CrashSummary.Read(dump)),
             PageSize = dump.Memory.PageSize,
             PageTableLevels = dump.Kernel?.Memory.Levels,
             MemoryModel = dump.Memmap?.Model.Name,
@@ -40,6 +42,18 @@ internal static class InfoCollector
             Problems = [.. dump.Problems, .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(), .. dump.Pmem.Findings],
         };
     }
+
+    private static CrashInfo CrashOf(CrashSummary crash) => new()
+    {
+        UptimeSeconds = crash.Uptime?.TotalSeconds,
+        Panic = crash.Panic,
+        Taints = crash.Taints?.Select(t => new TaintInfo(t.Letter, t.Meaning)).ToArray(),
+        LoadAverage = crash.LoadAverage,
+        CpusOnline = crash.CpusOnline,
+        Cpu = crash.Crashing?.Number,
+        Task = crash.Crashing?.Task is { } task ? new(task.Pid, task.Name, task.Address) : null,
+        Problems = crash.Problems,
+    };
 
     private static string CompressionOf(KdumpStatus status) =>
         PageCodecs.TryFromFlags((uint)status & (uint)(PageCodec.Zlib | PageCodec.Lzo | PageCodec.Snappy | PageCodec.Zstd), out PageCodec codec)

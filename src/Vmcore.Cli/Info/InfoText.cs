@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Kernel;
 
 namespace Vmcore.Cli.Info;
 
@@ -17,6 +18,8 @@ internal static class InfoText
         Field(text, "Machine", string.Create(CultureInfo.InvariantCulture, $"{info.Machine}, {info.Cpus} CPUs with registers{(info.PageTableLevels is { } n ? $", {n}-level page tables" : "")}"));
         Field(text, "Host", info.NodeName);
         Field(text, "Crashed", info.CrashTime is { } time and > 0 and < 1L << 36 ? DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture) : "time unknown");
+        if (info.Crash is { } crash)
+            Crash(text, crash);
         Field(text, "Memory", string.Create(CultureInfo.InvariantCulture, $"pages of {info.PageSize} bytes below pfn 0x{info.MaxPfn:x}{(info.MemoryModel is { } m ? ", " + m : "")}"));
         Loads(text, info);
         Pmem(text, info);
@@ -26,6 +29,19 @@ internal static class InfoText
         foreach (string problem in info.Problems)
             text.Append("  ").Append(problem).Append('\n');
         return text.ToString();
+    }
+
+    private static void Crash(StringBuilder text, CrashInfo crash)
+    {
+        Field(text, "Panic", crash.Panic);
+        if (crash.Cpu is { } cpu)
+            Field(text, "Task", crash.Task is { } task ? string.Create(CultureInfo.InvariantCulture, $"PID {task.Pid} \"{task.Name}\" on CPU {cpu}") : string.Create(CultureInfo.InvariantCulture, $"unknown, on CPU {cpu}"));
+        Field(text, "Uptime", crash.UptimeSeconds is { } seconds ? CrashSummary.Format(TimeSpan.FromSeconds(seconds)) : null);
+        Field(text, "Load", crash.LoadAverage is { } load ? string.Join(", ", load.Select(l => l.ToString("0.00", CultureInfo.InvariantCulture))) + " (1, 5, 15 minutes)" : null);
+        Field(text, "CPUs online", crash.CpusOnline?.ToString(CultureInfo.InvariantCulture));
+        Field(text, "Tainted", crash.Taints is not { } taints ? null : taints.Count == 0 ? "no" : string.Join(", ", taints.Select(t => $"{t.Letter} ({t.Meaning})")));
+        foreach (string problem in crash.Problems)
+            Field(text, "Unknown", problem);
     }
 
     private static string FormatOf(DumpInfo info)
@@ -52,7 +68,7 @@ internal static class InfoText
     private static void Field(StringBuilder text, string name, string? value)
     {
         if (!string.IsNullOrEmpty(value))
-            text.Append(CultureInfo.InvariantCulture, $"{name + ":",-12}{value}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{name + ":",-13}{value}\n");
     }
 
     private static void Loads(StringBuilder text, DumpInfo info)

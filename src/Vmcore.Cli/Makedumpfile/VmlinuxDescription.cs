@@ -20,7 +20,7 @@ internal static class VmlinuxDescription
             wrong = null;
             if (dump.Info is { } info)
             {
-                wrong = Compare(vmlinux, info, options.Input);
+                wrong = vmlinux.Mismatch(info, options.Input);
                 return;
             }
 
@@ -35,14 +35,5 @@ internal static class VmlinuxDescription
             dump.Dispose();
             throw;
         }
-    }
-
-    private static string? Compare(VmlinuxFile vmlinux, Kernel.VmcoreInfo info, string input)
-    {
-        if (vmlinux.BuildId is { } id && info.BuildId is { } running)
-            return string.Equals(id, running, StringComparison.OrdinalIgnoreCase) ? null : $"{vmlinux.Path} and {input} don't match: the build ids are {id} and {running}.";
-        if (vmlinux.Release is { } release && info.OsRelease is { } actual && release != actual)
-            return $"{vmlinux.Path} and {input} don't match: the releases are '{release}' and '{actual}'.";
-        return null;
     }
 }

@@ -14,13 +14,13 @@ internal sealed class ReaderContext : IDisposable
 {
     private readonly Lazy<CrashDump> _dump;
 
-    internal ReaderContext(ParseResult parsed, string file, string? btf, bool isJson, TextStyle style)
+    internal ReaderContext(ParseResult parsed, string file, CrashDumpOptions options, bool isJson, TextStyle style)
     {
         Parsed = parsed;
         File = file;
         IsJson = isJson;
         Style = style;
-        _dump = new(() => CrashDump.Open(file, new() { BtfFile = btf }));
+        _dump = new(() => CrashDump.Open(file, options));
     }
 
     /// <summary>The command line: for the command's own options.</summary>
@@ -49,11 +49,11 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The kernel's types.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>
-    internal BtfTypes Types => Dump.Types ?? throw new MissingInformationException($"{Dump.Name}: no types: {Dump.TypesProblem}; a BTF file (--btf) can bring them");
+    internal BtfTypes Types => Dump.Types ?? throw new MissingInformationException($"{Dump.Name}: no types: {Dump.TypesProblem}; a BTF file (--btf) can bring them, or a vmlinux (--vmlinux) with BTF");
 
     /// <summary>The kernel's types by name.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>
-    internal KernelTypes NamedTypes => Types is not null && Dump.NamedTypes is { } types ? types : throw new MissingInformationException($"{Dump.Name}: no types");
+    internal KernelTypes NamedTypes => Dump.NamedTypes ?? throw new MissingInformationException($"{Dump.Name}: no types: {Dump.TypesProblem}; a BTF file (--btf) or a vmlinux (--vmlinux) can bring them");
 
     /// <summary>The kernel's memory, as it may be shown.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>

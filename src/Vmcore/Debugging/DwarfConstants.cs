@@ -6,12 +6,14 @@ internal static class DwarfTag
     internal const ushort ArrayType = 0x01;
     internal const ushort ClassType = 0x02;
     internal const ushort EnumerationType = 0x04;
+    internal const ushort FormalParameter = 0x05;
     internal const ushort Member = 0x0d;
     internal const ushort PointerType = 0x0f;
     internal const ushort ReferenceType = 0x10;
     internal const ushort CompileUnit = 0x11;
     internal const ushort StructureType = 0x13;
     internal const ushort SubroutineType = 0x15;
+    internal const ushort UnspecifiedParameters = 0x18;
     internal const ushort Typedef = 0x16;
     internal const ushort UnionType = 0x17;
     internal const ushort SubrangeType = 0x21;

@@ -6,6 +6,7 @@ namespace Vmcore.Debugging;
 internal sealed class DwarfType : DebugType
 {
     private const int MaxChildren = 1 << 16;
+    private const long MaxCount = 1L << 40;
 
     private readonly DwarfTypes _types;
     private readonly long _offset;
@@ -27,6 +28,7 @@ internal sealed class DwarfType : DebugType
         _target = entry.Type;
         _targetSignature = entry.TypeSignature;
         _encoding = entry.Encoding;
+        IsDeclaration = entry.IsDeclaration;
         Name = name;
         _members = new(ReadMembers, LazyThreadSafetyMode.None);
         _enumerators = new(ReadEnumerators, LazyThreadSafetyMode.None);
@@ -34,6 +36,18 @@ internal sealed class DwarfType : DebugType
     }
 
     public override string Name { get; }
+
+    /// <summary>The DW_TAG number: qualifiers are told apart by it.</summary>
+    internal ushort Tag => _tag;
+
+    /// <summary>The DW_ATE number of a base type.</summary>
+    internal int BaseEncoding => _encoding;
+
+    /// <summary>True if only the name is known, and no unit defines it.</summary>
+    internal bool IsDeclaration { get; }
+
+    /// <summary>Elements of each dimension of an array, the outermost first; null for one that is not known (flexible).</summary>
+    internal IReadOnlyList<long?> Dimensions => ReadDimensions();
 
     public override DebugTypeKind Kind => _tag switch
     {
@@ -114,27 +128,50 @@ internal sealed class DwarfType : DebugType
         return values;
     }
 
-    // One entry for each dimension; a flexible one has neither count nor bound.
     private long? ReadCount()
     {
-        const long MaxCount = 1L << 40;
-        if (_tag != DwarfTag.ArrayType)
-            return null;
         long count = 1;
-        int dimensions = 0;
-        bool isKnown = true;
+        IReadOnlyList<long?> dimensions = ReadDimensions();
+        foreach (long? elements in dimensions)
+        {
+            if (elements is not { } known || (known > 0 && count > MaxCount / known))
+                return null;
+            count *= known;
+        }
+
+        return dimensions.Count > 0 ? count : null;
+    }
+
+    // One entry for each dimension; a flexible one has neither count nor bound.
+    private List<long?> ReadDimensions()
+    {
+        List<long?> dimensions = [];
+        if (_tag != DwarfTag.ArrayType)
+            return dimensions;
         ForEachChild((_, child) =>
         {
             if (child.Tag is not (DwarfTag.SubrangeType or DwarfTag.EnumerationType))
                 return;
-            dimensions++;
             long? elements = child.Count ?? (child.UpperBound is >= -1 and < MaxCount ? child.UpperBound + 1 : null);
-            if (elements is not (>= 0 and <= MaxCount) || (elements > 0 && count > MaxCount / elements))
-                isKnown = false;
-            else
-                count *= elements.Value;
+            dimensions.Add(elements is >= 0 and <= MaxCount ? elements : null);
         });
-        return isKnown && dimensions > 0 ? count : null;
+        return dimensions;
+    }
+
+    /// <summary>Reads the types of a function's parameters.</summary>
+    /// <param name="isVariadic">Receives true if more may follow (<c>...</c>).</param>
+    internal IReadOnlyList<DebugType> ReadParameters(out bool isVariadic)
+    {
+        List<DebugType> parameters = [];
+        bool more = false;
+        ForEachChild((_, child) =>
+        {
+            if (child.Tag == DwarfTag.FormalParameter)
+                parameters.Add(child.Type is null && child.TypeSignature != 0 ? _types.TypeOfSignature(child.TypeSignature) : _types.TypeAt(child.Type));
+            more |= child.Tag == DwarfTag.UnspecifiedParameters;
+        });
+        isVariadic = more;
+        return parameters;
     }
 
     private void ForEachChild(Action<DwarfUnit, DwarfEntry> visit)

@@ -132,6 +132,10 @@ public sealed class DwarfTypes : IDebugTypes
         return null;
     }
 
+    /// <summary>All definitions of a name: structures and unions, enumerations, then typedefs.</summary>
+    internal IEnumerable<DebugType> FindAll(string name) =>
+        Named(DwarfKind.Composite, name).Concat(Named(DwarfKind.Enumeration, name)).Concat(Named(DwarfKind.Typedef, name)).Select(n => n.Type);
+
     /// <summary>The type at an offset of .debug_info; void if there is none.</summary>
     internal DebugType TypeAt(long? offset)
     {

@@ -1,10 +1,11 @@
 using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel;
 
 /// <summary>
-/// The symbols of the crashed kernel's image, read out of the dump itself (kallsyms, kernels from 6.0 on). Neither vmlinux nor System.map is needed.
+/// The symbols of the crashed kernel's image, read out of the dump itself (kallsyms, kernels from 6.0 on), or out of its vmlinux.
 /// Those of modules are found by name and by address too if the symbols come from a <see cref="CrashDump"/>.
 /// </summary>
 /// <remarks>Holds about 18 bytes a symbol. Immutable: safe for several threads at once.</remarks>
@@ -13,33 +14,49 @@ public sealed class KernelSymbols
     private const int MinCount = 1_000;
     private const int MaxCount = 2_000_000;
 
-    private readonly KallsymsNames _names;
-    private readonly KallsymsAddresses _addresses;
+    private readonly ISymbolTable _table;
     private readonly bool _ascending;
     private readonly Lazy<ModuleList?> _modules = new(() => null);
 
-    private KernelSymbols(KallsymsNames names, KallsymsAddresses addresses)
+    private KernelSymbols(ISymbolTable table)
     {
-        _names = names;
-        _addresses = addresses;
+        _table = table;
         _ascending = true;
-        for (int i = 1; i < addresses.Count && _ascending; i++)
-            _ascending = addresses[i - 1] <= addresses[i];
+        for (int i = 1; i < table.Count && _ascending; i++)
+            _ascending = table.AddressOf(i - 1) <= table.AddressOf(i);
     }
 
     private KernelSymbols(KernelSymbols image, Func<ModuleList?> modules)
     {
-        _names = image._names;
-        _addresses = image._addresses;
+        _table = image._table;
         _ascending = image._ascending;
         _modules = new(modules);
     }
 
     /// <summary>Number of symbols of the image.</summary>
-    public int Count => _names.Count;
+    public int Count => _table.Count;
 
-    /// <summary>How this kernel stores the addresses.</summary>
-    public KallsymsEncoding Encoding => _addresses.Encoding;
+    /// <summary>How this kernel stores the addresses; symbols of a vmlinux are absolute.</summary>
+    public KallsymsEncoding Encoding => _table.Encoding;
+
+    /// <summary>Takes the symbols of a vmlinux.</summary>
+    /// <param name="vmlinux">The kernel's image, or the file of its debug information.</param>
+    /// <param name="info">Says where the kernel ran (<c>_stext</c>).</param>
+    /// <param name="problem">One clause for the operator on why there are no symbols; null if there are.</param>
+    /// <returns>The symbols at their run-time addresses; null if it is not known by how much the kernel was moved.</returns>
+    public static KernelSymbols? TryLoad(VmlinuxFile vmlinux, VmcoreInfo info, out string? problem)
+    {
+        ArgumentNullException.ThrowIfNull(vmlinux);
+        ArgumentNullException.ThrowIfNull(info);
+        if (info.Symbol("_stext") is not { } running || vmlinux.Find("_stext") is not { } linked)
+        {
+            problem = "vmcoreinfo lacks SYMBOL(_stext), so that it is not known where the kernel of the vmlinux ran";
+            return null;
+        }
+
+        problem = null;
+        return new(VmlinuxSymbolTable.Create(vmlinux, unchecked(running - linked)));
+    }
 
     /// <summary>Decodes the symbols. They are accepted only if <c>_stext</c> comes out at the address that vmcoreinfo gives.</summary>
     /// <param name="info">Says where the tables are.</param>
@@ -91,7 +108,7 @@ public sealed class KernelSymbols
             return null;
         }
 
-        return KallsymsAddresses.TryRead(info, memory, (int)count, known[0], stext, out problem) is { } addresses ? new(decoded, addresses) : null;
+        return KallsymsAddresses.TryRead(info, memory, (int)count, known[0], stext, out problem) is { } addresses ? new(new KallsymsTable(decoded, addresses)) : null;
     }
 
     /// <summary>Finds a symbol by name; the first one if there are several. Costs a pass over all names: use <see cref="Find"/> for more than one.</summary>
@@ -116,8 +133,8 @@ public sealed class KernelSymbols
     internal ulong? TryFindInImage(string name)
     {
         Span<int> index = [-1];
-        _names.Find([name], index);
-        return index[0] >= 0 ? _addresses[index[0]] : null;
+        _table.Find([name], index);
+        return index[0] >= 0 ? _table.AddressOf(index[0]) : null;
     }
 
     /// <summary>Finds several symbols in one pass over all names.</summary>
@@ -126,21 +143,15 @@ public sealed class KernelSymbols
     public ulong?[] Find(params ReadOnlySpan<string> names)
     {
         int[] indexes = new int[names.Length];
-        _names.Find(names, indexes);
-        ulong?[] found = Array.ConvertAll(indexes, i => i >= 0 ? _addresses[i] : (ulong?)null);
+        _table.Find(names, indexes);
+        ulong?[] found = Array.ConvertAll(indexes, i => i >= 0 ? _table.AddressOf(i) : (ulong?)null);
         for (int i = 0; i < found.Length; i++)
             found[i] ??= ModuleSymbolsNamed(names[i]).Select(s => (ulong?)s.Address).FirstOrDefault();
         return found;
     }
 
     /// <summary>All symbols in the order of the table, which is that of /proc/kallsyms. Decoded one at a time.</summary>
-    public IEnumerable<KernelSymbol> All()
-    {
-        byte[] buffer = new byte[KallsymsNames.MaxDecoded];
-        int position = 0;
-        for (int i = 0; i < Count; i++)
-            yield return Symbol(i, ref position, buffer);
-    }
+    public IEnumerable<KernelSymbol> All() => _table.All();
 
     /// <summary>Finds the symbol that an address belongs to: the nearest one at or below it. Per-cpu offsets and absolute values are no such symbols.</summary>
     /// <param name="address">Virtual address in the kernel's image.</param>
@@ -164,14 +175,13 @@ public sealed class KernelSymbols
         if (index < 0)
             return TryResolveInModules(address, ref symbol, ref offset, ref size);
 
-        int position = _names.PositionOf(index);
-        KernelSymbol found = Symbol(index, ref position, stackalloc byte[KallsymsNames.MaxDecoded]);
+        KernelSymbol found = _table.At(index);
         if (found.Type is 'A' or 'a')
             return false;
         symbol = found;
         offset = address - found.Address;
         if (_ascending && LowerBound(address, orEqual: false) is var above && above < Count)
-            size = _addresses[above] - found.Address;
+            size = _table.AddressOf(above) - found.Address;
         return true;
     }
 
@@ -194,10 +204,10 @@ public sealed class KernelSymbols
     private int NearestAscending(ulong address)
     {
         // Behind the last symbol there is no image: nothing there belongs to a symbol.
-        if (address > _addresses[Count - 1])
+        if (address > _table.AddressOf(Count - 1))
             return -1;
         int above = LowerBound(address, orEqual: false);
-        return above == 0 ? -1 : LowerBound(_addresses[above - 1], orEqual: true);
+        return above == 0 ? -1 : LowerBound(_table.AddressOf(above - 1), orEqual: true);
     }
 
     // Index of the first symbol above an address or, with orEqual, at or above it.
@@ -207,7 +217,7 @@ public sealed class KernelSymbols
         while (low < high)
         {
             int middle = (low + high) >>> 1;
-            ulong value = _addresses[middle];
+            ulong value = _table.AddressOf(middle);
             if (value < address || (value == address && !orEqual))
                 low = middle + 1;
             else
@@ -223,24 +233,12 @@ public sealed class KernelSymbols
         bool isInside = false;
         for (int i = 0; i < Count; i++)
         {
-            ulong value = _addresses[i];
+            ulong value = _table.AddressOf(i);
             isInside |= value >= address;
-            if (value <= address && (best < 0 || value > _addresses[best]))
+            if (value <= address && (best < 0 || value > _table.AddressOf(best)))
                 best = i;
         }
 
         return isInside ? best : -1;
-    }
-
-    private KernelSymbol Symbol(int index, ref int position, Span<byte> buffer)
-    {
-        Span<byte> text = buffer[.._names.Decode(ref position, buffer)];
-        foreach (ref byte b in text)
-        {
-            if (b is <= 0x20 or >= 0x7f)
-                b = (byte)'?';
-        }
-
-        return new(_addresses[index], (char)text[0], System.Text.Encoding.ASCII.GetString(text[1..]));
     }
 }

@@ -61,6 +61,41 @@ public sealed class ReaderCommandTests
     }
 
     [Fact]
+    public void InfoSaysWhatStateTheMachineWasIn()
+    {
+        using JsonDocument json = JsonDocument.Parse(Tool.Succeed(s_vmcore, "info", Dump, "--json").OutputBytes);
+        JsonElement crash = json.RootElement.GetProperty("crash");
+        Assert.Equal("Kernel panic - not syncing: sysrq triggered crash", crash.GetProperty("panic").GetString());
+        Assert.Equal(2, crash.GetProperty("cpus_online").GetInt32());
+        Assert.Equal("init", crash.GetProperty("task").GetProperty("name").GetString());
+        Assert.Empty(crash.GetProperty("taints").EnumerateArray());
+        Assert.Equal(3, crash.GetProperty("load_average").GetArrayLength());
+
+        // The log and the clock agree on when the machine crashed.
+        using JsonDocument log = JsonDocument.Parse(Tool.Succeed(s_vmcore, "dmesg", Dump, "--json", "--tail", "1").OutputBytes);
+        double last = log.RootElement.GetProperty("messages")[0].GetProperty("timestamp").GetDouble() / 1e9;
+        Assert.InRange(crash.GetProperty("uptime_seconds").GetDouble(), last - 3, last + 3);
+        string text = Tool.Succeed(s_vmcore, "info", Dump).Output;
+        Assert.Contains("PID 1 \"init\" on CPU", text, StringComparison.Ordinal);
+        Assert.Contains("Tainted:     no\n", text, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("symbol", "init_task")]
+    [InlineData("print", "init_task.comm")]
+    [InlineData("info", null)]
+    public void WhatIsNoVmlinuxOfTheDumpIsNamed(string command, string? word)
+    {
+        foreach (string file in (string[])["/nowhere/vmlinux", "/etc/passwd", Dump, "/dev/null"])
+        {
+            ToolResult result = Tool.Run(s_vmcore, [command, Dump, .. word is null ? Array.Empty<string>() : [word], "--vmlinux", file]);
+            Assert.Equal(1, result.ExitCode);
+            Assert.Contains(file, result.Error, StringComparison.Ordinal);
+            Assert.Single(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+        }
+    }
+
+    [Fact]
     public void ColoursAreForTerminals()
     {
         Assert.DoesNotContain("\e[", Tool.Succeed(s_vmcore, "ps", Dump).Output, StringComparison.Ordinal);

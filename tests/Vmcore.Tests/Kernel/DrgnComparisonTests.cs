@@ -1,11 +1,13 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Numerics;
 using System.Text;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
+using Vmcore.Kernel.Vmlinux;
 
 namespace Vmcore.Tests.Kernel;
 
@@ -16,9 +18,11 @@ namespace Vmcore.Tests.Kernel;
 public sealed class DrgnComparisonTests
 {
     [Theory]
-    [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64", 120)]
-    [InlineData("stock-6.12", "6.12.117+deb12-amd64", 120)]
-    public void ValuesAndTypesArePrintedAsDrgnPrintsThem(string name, string release, int least)
+    [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64", 120, false)]
+    [InlineData("stock-6.12", "6.12.117+deb12-amd64", 120, false)]
+    [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64", 120, true)]
+    [InlineData("stock-6.12", "6.12.117+deb12-amd64", 120, true)]
+    public void ValuesAndTypesArePrintedAsDrgnPrintsThem(string name, string release, int least, bool fromDebugInformation)
     {
         using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
         string requests = Drgn("", dumpFile, vmlinux, "sample");
@@ -27,13 +31,15 @@ public sealed class DrgnComparisonTests
         Assert.Equal(asked.Length, answers.Length);
         Assert.True(asked.Length >= least, $"only {asked.Length} requests");
 
+        using VmlinuxFile? file = fromDebugInformation ? VmlinuxFile.Open(vmlinux) : null;
+        KernelTypes types = file is null ? dump.NamedTypes! : KernelTypes.TryFrom(file)!;
         var formatter = new ValueFormatter(dump.VirtualMemory!, _ => null);
         for (int i = 0; i < asked.Length; i++)
         {
             string[] words = asked[i].Split(' ', 3);
             bool isType = words[0] == "type";
             string typeName = isType ? asked[i][5..] : words[2];
-            KernelType? type = dump.NamedTypes!.Find(typeName, out string? problem);
+            KernelType? type = types.Find(typeName, out string? problem);
             Assert.True(type is not null, $"{typeName}: {problem}");
             string ours = isType ? TypeDeclaration.Write(type!, withOffsets: false)
                 : formatter.Format(KernelObject.At(dump.VirtualMemory!, type!, ulong.Parse(words[1].AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)));
@@ -41,6 +47,53 @@ public sealed class DrgnComparisonTests
             // BTF does not say whether an array without elements was declared as [0] or [].
             Assert.Equal(answers[i].Replace("[0]", "[]", StringComparison.Ordinal), ours.Replace("[0]", "[]", StringComparison.Ordinal));
         }
+    }
+
+    [Theory]
+    [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64")]
+    [InlineData("stock-6.12", "6.12.117+deb12-amd64")]
+    public void TheStateIsThatOfDrgn(string name, string release)
+    {
+        using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
+        string[] theirs = Run("state-drgn", "", [dumpFile, vmlinux]).Split('\n');
+        CrashSummary ours = CrashSummary.Read(dump);
+        Assert.Empty(ours.Problems);
+        Assert.Equal(theirs[0], ours.Uptime!.Value.TotalSeconds.ToString(CultureInfo.InvariantCulture));
+        Assert.Equal(theirs[1] == "0", ours.Taints!.Count == 0);
+        foreach ((string average, double load) in theirs[2].Split(' ').Zip(ours.LoadAverage!))
+            Assert.Equal(double.Parse(average, CultureInfo.InvariantCulture) / 2048, load, 0.0101);
+        Assert.Equal(BitOperations.PopCount(ulong.Parse(theirs[3], CultureInfo.InvariantCulture)), ours.CpusOnline);
+        Assert.Equal(theirs[4], string.Create(CultureInfo.InvariantCulture, $"{ours.Crashing!.Task!.Pid} {ours.Crashing.Task.Name} {ours.Crashing.Number}"));
+        Assert.Equal("Kernel panic - not syncing: sysrq triggered crash", ours.Panic);
+    }
+
+    [Theory]
+    [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64")]
+    [InlineData("stock-6.12", "6.12.117+deb12-amd64")]
+    public void SymbolsOfTheVmlinuxAreWhereTheKernelRan(string name, string release)
+    {
+        using CrashDump own = Open(name, release, out string dumpFile, out string vmlinux);
+        using CrashDump dump = CrashDump.Open(dumpFile, new() { Vmlinux = vmlinux });
+        Dictionary<string, ulong> theirs = dump.Symbols!.All().GroupBy(s => s.Name).Where(g => g.Count() == 1).ToDictionary(g => g.Key, g => g.Single().Address);
+        int compared = 0;
+        foreach (KernelSymbol symbol in own.Symbols!.All().GroupBy(s => s.Name).Where(g => g.Count() == 1).Select(g => g.Single()))
+        {
+            if (!theirs.TryGetValue(symbol.Name, out ulong address))
+                continue;
+            Assert.Equal((symbol.Name, symbol.Address), (symbol.Name, address));
+            compared++;
+        }
+
+        Assert.True(compared > 80_000, $"only {compared} symbols");
+        Assert.Equal(own.Tasks.Tasks.Select(t => (t.Address, t.Name)), dump.Tasks.Tasks.Select(t => (t.Address, t.Name)));
+
+        // Of a static variable only debug information knows the type.
+        Assert.Null(own.NamedTypes!.VariableType("tk_core", out _));
+        Assert.NotNull(dump.NamedTypes!.VariableType("tk_core", out _)?.FindMember("timekeeper"));
+        Assert.Contains("don't match", Assert.Throws<MissingInformationException>(() => CrashDump.Open(dumpFile, new()
+        {
+            Vmlinux = Directory.EnumerateFiles(Path.GetDirectoryName(vmlinux)!, "vmlinux-*").First(f => f != vmlinux),
+        })).Message, StringComparison.Ordinal);
     }
 
     [Theory]

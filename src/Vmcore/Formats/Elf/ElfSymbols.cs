@@ -4,6 +4,14 @@ using Vmcore.IO;
 
 namespace Vmcore.Formats.Elf;
 
+/// <summary>A symbol of an ELF file.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Value">Its value: in a linked file an address.</param>
+/// <param name="Section">Number of its section; 0xfff1 for an absolute value.</param>
+/// <param name="IsGlobal">True for global and weak symbols, false for local ones.</param>
+[System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
+public readonly record struct ElfSymbol(string Name, ulong Value, ushort Section, bool IsGlobal);
+
 /// <summary>The symbols of an ELF file (.symtab). Immutable: safe for several threads at once.</summary>
 /// <remarks>Holds the section's bytes and its strings: about 8 MB for a distribution's vmlinux.</remarks>
 public sealed class ElfSymbols
@@ -60,6 +68,19 @@ public sealed class ElfSymbols
         bool found = _index.Value.TryGetValue(NameHash.Of(wanted), out int number) && NameOf(number).SequenceEqual(wanted);
         address = found ? Value(number) : 0;
         return found;
+    }
+
+    /// <summary>All symbols that are defined and have a name, those of sections and source files left out, in the order of the file.</summary>
+    public IEnumerable<ElfSymbol> All()
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            byte info = _entries[(i * EntrySize) + 4];
+            ushort section = BinaryPrimitives.ReadUInt16LittleEndian(_entries.AsSpan((i * EntrySize) + 6));
+            if (section == 0 || (info & 15) is SectionType or FileType || NameOf(i).IsEmpty)
+                continue;
+            yield return new(Encoding.UTF8.GetString(NameOf(i)), Value(i), section, info >> 4 != 0);
+        }
     }
 
     private Dictionary<ulong, int> BuildIndex()

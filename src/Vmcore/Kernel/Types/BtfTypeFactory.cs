@@ -176,7 +176,7 @@ internal sealed class BtfTypeFactory
     }
 
     // The compiler writes out what people shorten.
-    private static string Common(string name) => name switch
+    internal static string Common(string name) => name switch
     {
         "_Bool" => "bool",
         "short int" => "short",

@@ -1,21 +1,41 @@
+using Vmcore.Kernel.Vmlinux;
+
 namespace Vmcore.Kernel.Types;
 
 /// <summary>The types of the crashed kernel by their C names, also those of its modules.</summary>
 /// <remarks>Safe for several threads at once.</remarks>
 public sealed class KernelTypes
 {
-    private readonly BtfTypeFactory _kernel;
+    private readonly BtfTypeFactory? _kernel;
+    private readonly Lazy<DwarfTypeFactory?> _debug;
     private readonly Lazy<IReadOnlyList<BtfTypeFactory>> _modules;
 
-    internal KernelTypes(BtfTypes types, Func<IReadOnlyList<byte[]>>? modules = null)
+    internal KernelTypes(BtfTypes types, Func<IReadOnlyList<byte[]>>? modules = null, Func<DwarfTypeFactory?>? debug = null)
     {
         _kernel = new(types.Blob);
         _modules = new(() => Factories(modules));
+        _debug = new(() => debug?.Invoke());
+    }
+
+    internal KernelTypes(DwarfTypeFactory debug)
+    {
+        _modules = new(() => []);
+        _debug = new(debug);
     }
 
     /// <summary>Makes the types of BTF accessible by name.</summary>
     /// <param name="types">The kernel's own BTF.</param>
     public static KernelTypes From(BtfTypes types) => new(types);
+
+    /// <summary>Makes the types of debug information accessible by name; modules have none of theirs then.</summary>
+    /// <param name="vmlinux">The kernel's image, or the file of its debug information; it must live as long as the types.</param>
+    /// <returns>Null if it has no debug information (see <see cref="VmlinuxFile.TypesProblem"/>).</returns>
+    /// <exception cref="DumpFormatException">The debug information is damaged as a whole.</exception>
+    public static KernelTypes? TryFrom(VmlinuxFile vmlinux)
+    {
+        ArgumentNullException.ThrowIfNull(vmlinux);
+        return DwarfTypeFactory.TryCreate(vmlinux) is { } debug ? new(debug) : null;
+    }
 
     /// <summary>Finds a type by the name that C gives it: <c>struct page</c>, <c>unsigned long</c>, <c>const char *</c>, <c>struct list_head *[2]</c>.</summary>
     /// <param name="name">The name. A bare word may be a typedef, and if there is none of that name a struct, union or enum.</param>
@@ -35,13 +55,16 @@ public sealed class KernelTypes
     public KernelType? VariableType(string name, out bool isPerCpu)
     {
         isPerCpu = false;
-        if (_kernel.Variable(name) is { } type)
+        if (_kernel?.Variable(name) is { } type)
         {
             isPerCpu = true;
             return type;
         }
 
-        return WellKnownVariables.TypeOf(name) is { } known ? Find(known) : null;
+        // Debug information describes every variable, but takes seconds to be looked through.
+        if (WellKnownVariables.TypeOf(name) is { } known && Find(known) is { } found)
+            return found;
+        return _debug.Value?.Variable(name, out isPerCpu);
     }
 
     /// <summary>Finds a type of one kind by its own name.</summary>
@@ -66,7 +89,7 @@ public sealed class KernelTypes
 
     private IEnumerable<KernelType> Named(string name)
     {
-        foreach (KernelType type in _kernel.Named(name))
+        foreach (KernelType type in _kernel?.Named(name) ?? _debug.Value?.Named(name) ?? [])
             yield return type;
         foreach (BtfTypeFactory module in _modules.Value)
         {
@@ -80,7 +103,7 @@ public sealed class KernelTypes
         List<BtfTypeFactory> list = [];
         foreach (byte[] bytes in modules?.Invoke() ?? [])
         {
-            if (BtfBlob.TryParse(bytes, out _) is { } blob)
+            if (_kernel is not null && BtfBlob.TryParse(bytes, out _) is { } blob)
                 list.Add(new(blob, _kernel));
         }
 

@@ -36,6 +36,12 @@ public sealed class VmlinuxFile : IDisposable
     /// <summary>The symbols, with link-time addresses.</summary>
     public ElfSymbols Symbols { get; }
 
+    /// <summary>The sections.</summary>
+    internal IReadOnlyList<ElfSection> Sections => _file.Sections;
+
+    /// <summary>True if the kernel's own type information is in it.</summary>
+    internal bool HasBtf => _file.Find(".BTF") is { HasBytes: true };
+
     /// <summary>The release as <c>uname -r</c> gives it; null if the file does not have it (a .debug file has no data).</summary>
     public string? Release => _release.Value;
 
@@ -73,6 +79,41 @@ public sealed class VmlinuxFile : IDisposable
     /// <summary>Reads a link-time address of a symbol.</summary>
     /// <returns>Null if there is no such symbol.</returns>
     public ulong? Find(string symbol) => Symbols.TryFind(symbol, out ulong address) ? address : null;
+
+    /// <summary>Says why a dump is not of this kernel: by the build id, and where one of them has none by the release.</summary>
+    /// <param name="info">What the dump says of its kernel.</param>
+    /// <param name="dump">The dump's name.</param>
+    /// <returns>A sentence for the operator; null if nothing speaks against it.</returns>
+    public string? Mismatch(VmcoreInfo info, string dump)
+    {
+        ArgumentNullException.ThrowIfNull(info);
+        if (BuildId is { } id && info.BuildId is { } running)
+            return string.Equals(id, running, StringComparison.OrdinalIgnoreCase) ? null : $"{Path} and {dump} don't match: the build ids are {id} and {running}.";
+        if (Release is { } release && info.OsRelease is { } actual && release != actual)
+            return $"{Path} and {dump} don't match: the releases are '{release}' and '{actual}'.";
+        return null;
+    }
+
+    /// <summary>Reads the kernel's own type information (section .BTF).</summary>
+    /// <param name="problem">One clause for the operator on what is wrong with it; null if nothing is, also if there is none.</param>
+    /// <returns>Null if there is none, or it is damaged.</returns>
+    public BtfTypes? TryReadBtf(out string? problem)
+    {
+        problem = null;
+        if (_file.Find(".BTF") is not { HasBytes: true } section)
+            return null;
+        if (section.Size > BtfBlob.MaxLength)
+        {
+            problem = $"{Path}: .BTF has {section.Size} bytes, at most {BtfBlob.MaxLength} are read";
+            return null;
+        }
+
+        byte[] bytes = new byte[section.Size];
+        int read = _file.Source.Read(section.Offset, bytes);
+        BtfTypes? types = BtfTypes.TryParse(bytes.AsSpan(0, Math.Max(read, 0)), out string? fault);
+        problem = fault is null ? null : $"{Path}: .BTF: {fault}";
+        return types;
+    }
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,0 +1,75 @@
+using Vmcore.Kernel.Types;
+
+namespace Vmcore.Tests.Debugging;
+
+/// <summary>What compilers write of types, as the reader's commands show it: names, declarations, members.</summary>
+public class DwarfKernelTypesTests
+{
+    private static readonly string s_outer = string.Join(
+        '\n',
+        "struct outer {",
+        "\tu32 flags : 3;",
+        "\tu32 mode : 5;",
+        "\tlong pad;",
+        "\tunion {",
+        "\t\tstruct {",
+        "\t\t\tint a;",
+        "\t\t\tint b;",
+        "\t\t};",
+        "\t\tunsigned long word;",
+        "\t};",
+        "\tstruct inner in;",
+        "\tstruct list_head list;",
+        "\tconst volatile char *text;",
+        "\tvoid *data;",
+        "\tunsigned long data_size;",
+        "\tpoint_t points[3][4];",
+        "\tstruct only_declared *far;",
+        "\tint (*callback)(int);",
+        "\tenum color c;",
+        "\tchar tail[];",
+        "}");
+
+    private static readonly string[] s_compilers = ["gcc -gdwarf-3 -gstrict-dwarf", "gcc -gdwarf-5", "clang -gdwarf-4", "gcc -g -shared -fdebug-types-section"];
+
+    public static TheoryData<string> Compilers => [.. s_compilers];
+
+    [Theory]
+    [MemberData(nameof(Compilers))]
+    public void DeclarationsAreThoseOfTheSource(string compiler)
+    {
+        KernelTypes types = Load(compiler, _ => null);
+        Assert.Equal(s_outer, TypeDeclaration.Write(types.Find("struct outer")!, withOffsets: false).Replace("volatile const", "const volatile", StringComparison.Ordinal));
+        Assert.Equal("unsigned int", types.Find("u32")!.Underlying().ToString());
+        Assert.Equal(48, types.Find("struct list_head [3]")!.Size);
+        Assert.Equal(8, types.Find("point_t")!.Size);
+        Assert.Equal([("RED", -1L), ("GREEN", 5), ("BLUE", 200)], types.Find("enum color")!.Enumerators.Select(e => (e.Name, e.Value)));
+        Assert.Equal(0x1122334455667788, types.Find("enum big")!.Enumerators.Single().Value);
+        Assert.Equal((8, true), (types.Find("long")!.Size!.Value, types.Find("long")!.IsSigned));
+        Assert.Null(types.Find("struct nothing"));
+        Assert.Equal(320, types.Find("struct outer")!.FindMember("a")!.BitOffset + types.Find("struct outer")!.FindMember("in")!.BitOffset);
+    }
+
+    [Theory]
+    [MemberData(nameof(Compilers))]
+    public void VariablesHaveTheirTypes(string compiler)
+    {
+        KernelTypes types = Load(compiler, name => name switch { "__per_cpu_start" => 0x10, "secret" => 0x20, "__per_cpu_end" => 0x30, "table" => 0x30, _ => null });
+        Assert.Equal("struct inner [9]", types.VariableType("table", out bool isPerCpu)!.ToString());
+        Assert.False(isPerCpu);
+        Assert.Equal("char [100]", types.VariableType("secret", out isPerCpu)!.ToString());
+        Assert.True(isPerCpu);
+        Assert.Null(types.VariableType("nothing", out _));
+    }
+
+    [Fact]
+    public void SeveralThreadsMayAsk()
+    {
+        KernelTypes types = Load("gcc -g", _ => null);
+        string[] all = new string[64];
+        Parallel.For(0, all.Length, i => all[i] = TypeDeclaration.Write(types.Find("struct outer")!, withOffsets: true));
+        Assert.Single(all.Distinct());
+    }
+
+    private static KernelTypes Load(string compiler, Func<string, ulong?> addresses) => new(new DwarfTypeFactory(CompiledC.Load(CompiledC.Compile(compiler), out _), addresses));
+}
