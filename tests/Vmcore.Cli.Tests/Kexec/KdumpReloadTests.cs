@@ -36,6 +36,22 @@ public sealed class KdumpReloadTests : IDisposable
     }
 
     [Fact]
+    public void An_event_while_nothing_is_loaded_because_of_a_reload_is_not_lost()
+    {
+        File.WriteAllText($"{_folder}/loaded", "1\n");
+        File.WriteAllText($"{_folder}/events", "x");
+        // As services do it: unload, look at the machine, load.
+        const string reload = "echo 0 >loaded; wc -c <events >>log; : >looked; until [ -e go ]; do sleep 0.05; done; echo 1 >loaded";
+        Running first = Run(reload);
+        Assert.True(SpinWait.SpinUntil(() => File.Exists($"{_folder}/looked"), TimeSpan.FromMinutes(1)));
+        File.AppendAllText($"{_folder}/events", "x");
+        Assert.Equal(0, Run(reload).Wait());
+        File.WriteAllText($"{_folder}/go", "");
+        Assert.Equal(0, first.Wait());
+        Assert.Equal("2", File.ReadAllLines($"{_folder}/log")[^1].Trim());
+    }
+
+    [Fact]
     public void Without_a_crash_kernel_nothing_is_done()
     {
         File.WriteAllText($"{_folder}/loaded", "0\n");
