@@ -10,7 +10,7 @@ internal static class PlanText
     public static void Write(LoadPlan plan, TextWriter output)
     {
         Line(output, $"Kernel: {plan.Kernel.File} ({plan.Kernel.Form} {plan.Kernel.Release}, boot protocol 0x{plan.Kernel.ProtocolVersion:x}, init_size 0x{plan.Kernel.InitSize:x})");
-        Line(output, $"Crash kernel memory: {plan.Memory.Reserved >> 20} MiB reserved, {(plan.Memory.IsEstimate ? "roughly " : "about ")}{plan.Memory.Needed >> 20} MiB needed{(plan.Memory.BounceBuffers == 0 ? "" : $" ({plan.Memory.BounceBuffers >> 20} MiB bounce buffers)")}");
+        Line(output, $"Crash kernel memory: {plan.Memory.Reserved >> 20} MiB reserved, {(plan.Memory.IsEstimate ? "roughly " : "about ")}{(plan.Memory.Needed + 0xfffff) >> 20} MiB needed{(plan.Memory.BounceBuffers == 0 ? "" : $" ({plan.Memory.BounceBuffers >> 20} MiB bounce buffers)")}");
         Line(output, $"System calls, in this order: {string.Join(", ", plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load"))}");
         WritePmem(plan.Machine, output);
         if (plan.Layout is { } layout)

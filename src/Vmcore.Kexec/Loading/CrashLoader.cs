@@ -12,6 +12,7 @@ public readonly record struct LoadOutcome(LoadSyscall Syscall, IReadOnlyList<str
 public sealed class CrashLoader
 {
     private const int BusyRetries = 20;
+    private const string Neither = "the running kernel has neither kexec_load nor kexec_file_load: use one with CONFIG_KEXEC.";
     private readonly IKexecSyscalls _calls;
 
     /// <summary>Creates a loader.</summary>
@@ -22,6 +23,7 @@ public sealed class CrashLoader
     public LoadOutcome Load(LoadPlan plan)
     {
         List<string> warnings = [.. plan.Warnings];
+        bool hasNeither = false;
         for (int i = 0; i < plan.Order.Count; i++)
         {
             LoadSyscall call = plan.Order[i];
@@ -36,9 +38,10 @@ public sealed class CrashLoader
                     : new(call, warnings);
             }
 
+            hasNeither = error == KexecAbi.Enosys && (i == 0 || hasNeither);
             bool hasNext = i + 1 < plan.Order.Count;
             if (!hasNext || !(isFile ? IsForOtherCall(error) : error is KexecAbi.Eperm or KexecAbi.Enosys))
-                throw new KexecException($"{(isFile ? "kexec_file_load" : "kexec_load")} failed: {Explain(error, call, plan.Machine, plan.Kernel.File)} {State()}");
+                throw new KexecException($"{(isFile ? "kexec_file_load" : "kexec_load")} failed: {(hasNeither && i > 0 ? Neither : Explain(error, call, plan.Machine, plan.Kernel.File))} {State()}");
         }
 
         throw new KexecException("There is no system call to load with: leave out -s and -c.");
@@ -56,7 +59,12 @@ public sealed class CrashLoader
         if (syscall == LoadSyscall.Load || (error == KexecAbi.Enosys && syscall != LoadSyscall.FileLoad))
             error = Patient(() => _calls.Load(0, [], KexecAbi.OnCrash));
         if (error != 0)
-            throw new KexecException($"Unloading failed: {Explain(error, syscall == LoadSyscall.FileLoad ? syscall : LoadSyscall.Load, machine, "")} {State()}");
+        {
+            string why = error == KexecAbi.Enosys && syscall is not (LoadSyscall.Load or LoadSyscall.FileLoad)
+                ? Neither
+                : Explain(error, syscall == LoadSyscall.FileLoad ? syscall : LoadSyscall.Load, machine, "");
+            throw new KexecException($"Unloading failed: {why} {State()}");
+        }
     }
 
     /// <summary>One sentence that says whether a crash kernel is loaded now.</summary>

@@ -57,6 +57,17 @@ public sealed class CrashLoaderTests
     }
 
     [Fact]
+    public void A_kernel_without_either_call_is_not_told_to_try_the_other()
+    {
+        var calls = new FakeSyscalls { FileErrors = new([38]), LoadErrors = new([38]), Loaded = false };
+        KexecException e = Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })));
+        Assert.Contains("neither kexec_load nor kexec_file_load", e.Message, StringComparison.Ordinal);
+        calls = new FakeSyscalls { FileErrors = new([22]), LoadErrors = new([38]), Loaded = false };
+        e = Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })));
+        Assert.Contains("lacks CONFIG_KEXEC, load with -s", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_is_loaded_after_a_failure_is_said()
     {
         var kept = new FakeSyscalls { LoadErrors = new([99]), Loaded = true };
