@@ -48,15 +48,29 @@ public sealed class PictureBuilder
     {
         PfnRangeSet pmem = _dump.Pmem.Pages, ram = _dump.Memory.Extents.Except(pmem);
 
-        // kdump-compressed files know memory by page only; the kernel's own map says where it is.
-        if (_dump.Resources is { } tree && _dump.Kdump is not null)
-            ram = ram.Intersect(PfnRangeSet.From(tree.All().Where(r => r is { Depth: 1, IsSystemRam: true }).Select(r => r.Range.ToPfns(_dump.Memory.PageShift))));
+        // A kdump-compressed file knows memory by page only.
+        if (_dump.Kdump is not null)
+            ram = PfnRangeSet.From(ExistingRuns(ram));
         List<(PfnRange Pages, bool IsPmem)> parts = Merge(ram, pmem);
         int shift = 0;
         while (parts.Sum(p => (long)(p.Pages.Count >> shift) + 1) > MostCells)
             shift++;
         foreach ((PfnRange pages, bool isPmem) in parts)
             yield return new(NameOf(pages, isPmem), isPmem, pages, shift);
+    }
+
+    private IEnumerable<PfnRange> ExistingRuns(PfnRangeSet extents)
+    {
+        foreach (PfnRange range in extents)
+        {
+            for (ulong first = range.Start & ~((ulong)ChunkPages - 1); first < range.End; first += ChunkPages)
+            {
+                _dump.Memory.GetPages(first, _exists, _present);
+                int from = PageBits.NextSet(_exists, 0), to = Array.FindLastIndex(_exists, static word => word != 0);
+                if (to >= 0)
+                    yield return new PfnRange(first + (ulong)from, first + ((ulong)to * 64) + 64 - (ulong)System.Numerics.BitOperations.LeadingZeroCount(_exists[to])).Intersect(range);
+            }
+        }
     }
 
     /// <summary>Small gaps are drawn as parts of what is around them, so that a file of many pieces still gives a picture.</summary>

@@ -1,0 +1,48 @@
+using Vmcore.Memmap;
+using Vmcore.Picture;
+using Vmcore.Testing;
+using Vmcore.Tests.Dumping;
+
+namespace Vmcore.Tests.Picture;
+
+public sealed class PictureBuilderTests
+{
+    private const ulong TiB = 1UL << 40;
+
+    /// <summary>What is left out at a level is exactly what the dumper leaves out.</summary>
+    [Fact]
+    public void ThePictureAgreesWithTheDumper()
+    {
+        using CrashDump dump = CrashDump.Open(new CoreSource(Machines.EveryKind().Core()));
+        MemoryPicture picture = PictureBuilder.Build(dump);
+        var plan = new Vmcore.Dumping.DumpPlan(dump, new() { Level = DumpLevel.All & ~DumpLevel.Zero });
+        Vmcore.Dumping.WindowClassifier classifier = plan.CreateClassifier();
+        var window = new Vmcore.Dumping.PlanWindow();
+        var counts = new PageCounts();
+        foreach (ulong number in plan.Windows())
+        {
+            classifier.Classify(number, window);
+            counts.Add(window.Excluded);
+        }
+
+        ulong Of(PictureClass page) => picture.Regions.Aggregate(0UL, (sum, r) => sum + r.Totals[(int)page]);
+        Assert.Equal(
+            (counts[PageClass.Cache], counts[PageClass.CachePrivate], counts[PageClass.User], counts[PageClass.Free], counts[PageClass.HwPoison], counts[PageClass.Offline]),
+            (Of(PictureClass.Cache), Of(PictureClass.CachePrivate), Of(PictureClass.User), Of(PictureClass.Free), Of(PictureClass.HwPoison), Of(PictureClass.Offline)));
+        Assert.All(picture.Regions, r => Assert.Equal(r.Pages.Count, r.Totals.Aggregate(0UL, (sum, count) => sum + count)));
+    }
+
+    /// <summary>Terabytes have larger cells, not more of them.</summary>
+    [Fact]
+    public void AHugeMachineHasAPictureOfTheSameSize()
+    {
+        var machine = new SyntheticMachine(new());
+        machine.AddRam(0x100000, 127 << 20);
+        machine.AddPmem(TiB, 24 * TiB);
+        using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
+        MemoryPicture picture = PictureBuilder.Build(dump);
+        Assert.InRange(picture.Regions.Sum(r => r.CellCount), 1000, 1 << 14);
+        PictureRegion pmem = Assert.Single(picture.Regions, r => r.IsPmem);
+        Assert.Equal(24 * TiB / 4096, pmem.Totals[(int)PictureClass.PmemUserData]);
+    }
+}
