@@ -111,7 +111,17 @@ public sealed class PictureRegion
         }
     }
 
-    internal void AddPresent(ulong pfn) => _present[(int)((pfn - Pages.Start) >> CellShift)]++;
+    internal void AddPresent(PfnRange pages)
+    {
+        PfnRange own = pages.Intersect(Pages);
+        for (ulong at = own.Start; at < own.End;)
+        {
+            int cell = (int)((at - Pages.Start) >> CellShift);
+            ulong end = Math.Min(own.End, Pages.Start + ((ulong)(cell + 1) << CellShift));
+            _present[cell] += (uint)(end - at);
+            at = end;
+        }
+    }
 }
 
 /// <summary>A named range in the picture: a line of /proc/iomem, or a namespace.</summary>

@@ -154,22 +154,28 @@ public sealed class PictureBuilder
             for (ulong first = range.Start & ~((ulong)ChunkPages - 1); first < range.End; first += ChunkPages)
             {
                 _dump.Memory.GetPages(first, _exists, _present);
-                for (int at = 0; (at = PageBits.NextSet(_present, at)) < ChunkPages; at++)
-                {
-                    if (range.Contains(first + (ulong)at))
-                        region.AddPresent(first + (ulong)at);
-                }
+                AddPresent(region, first, range);
             }
+        }
+    }
+
+    /// <summary>Run by run: of terabytes of pmem all pages may be there, or none.</summary>
+    private void AddPresent(PictureRegion region, ulong first, PfnRange range)
+    {
+        for (int at = 0; (at = PageBits.NextSet(_present, at)) < ChunkPages;)
+        {
+            int end = PageBits.NextClear(_present, at);
+            region.AddPresent(new PfnRange(first + (ulong)at, first + (ulong)end).Intersect(range));
+            at = end;
         }
     }
 
     private void FillChunk(PictureRegion region, ulong first, PfnRange chunk, Cursor cursor)
     {
+        AddPresent(region, first, chunk);
         for (ulong pfn = chunk.Start; pfn < chunk.End; pfn++)
         {
             int at = (int)(pfn - first);
-            if (PageBits.Get(_present, at))
-                region.AddPresent(pfn);
             PictureClass page = ClassOf(pfn, at, cursor);
             if (page == cursor.Class && cursor.Run.End == pfn)
             {
