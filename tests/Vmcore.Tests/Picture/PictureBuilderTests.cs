@@ -38,11 +38,11 @@ public sealed class PictureBuilderTests
     {
         var machine = new SyntheticMachine(new());
         machine.AddRam(0x100000, 127 << 20);
-        machine.AddPmem(TiB, 24 * TiB);
+        machine.AddPmem(TiB, 2 * TiB);
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         MemoryPicture picture = PictureBuilder.Build(dump);
         Assert.InRange(picture.Regions.Sum(r => r.CellCount), 1000, 1 << 14);
         PictureRegion pmem = Assert.Single(picture.Regions, r => r.IsPmem);
-        Assert.Equal(24 * TiB / 4096, pmem.Totals[(int)PictureClass.PmemUserData]);
+        Assert.Equal(2 * TiB / 4096, pmem.Totals[(int)PictureClass.PmemUserData]);
     }
 }
