@@ -58,7 +58,9 @@ public sealed class WindowClassifier
         bool hasPmem = DecidePmem(first, window);
         if (_classifier is null)
             return;
-        window.Kept.CopyTo(_candidates, 0);
+        // Every page of the machine is asked, not only those of the input: a block of which the first page was filtered out before (ELF
+        // files have no pages of zero at level 1) still says by its struct page what the rest of the block is.
+        window.Exists.CopyTo(_candidates, 0);
         if (hasPmem)
         {
             // Whatever is left of pmem is decided: no struct page has a say in it, neither its own nor a block that reaches into it.
@@ -145,7 +147,7 @@ public sealed class WindowClassifier
         {
             if (!PageBits.Get(_valid, at))
             {
-                if (PageBits.Get(_faults, at))
+                if (PageBits.Get(_faults, at) && PageBits.Get(window.Kept, chunk + at))
                     window.UnreadableStructPages++;
                 at++;
                 continue;
@@ -184,7 +186,7 @@ public sealed class WindowClassifier
                 continue;
             last = head;
             _memory.GetPages(head & ~63UL, exists, present);
-            if ((present[0] >> (int)(head & 63) & 1) == 0 || _plan.Pmem.Pages.Contains(head) || !_memmap!.TryReadPair(head, _pair))
+            if ((exists[0] >> (int)(head & 63) & 1) == 0 || _plan.Pmem.Pages.Contains(head) || !_memmap!.TryReadPair(head, _pair))
                 continue;
             PageVerdict verdict = _classifier!.Classify(head, _pair);
             if (verdict.Class != PageClass.Kept && head + verdict.Pages > first)

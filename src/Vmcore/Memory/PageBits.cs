@@ -44,14 +44,14 @@ public static class PageBits
     }
 
     /// <summary>Clears those of <paramref name="count"/> bits that are set in one map, in that map and in another of the same pages.</summary>
-    /// <returns>How many of them were set.</returns>
+    /// <returns>How many bits of the other map that cleared.</returns>
     public static int ClearInBoth(Span<ulong> bits, Span<ulong> other, int start, int count)
     {
         int end = start + count, cleared = 0;
         for (int word = start >> 6; word << 6 < end; word++)
         {
             ulong set = bits[word] & Mask(word, start, end);
-            cleared += BitOperations.PopCount(set);
+            cleared += BitOperations.PopCount(set & other[word]);
             bits[word] &= ~set;
             other[word] &= ~set;
         }

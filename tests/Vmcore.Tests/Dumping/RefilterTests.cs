@@ -60,6 +60,32 @@ public sealed class RefilterTests
         Assert.Throws<MissingInformationException>(() => WrittenDump.Of(kdump, new() { Output = DumpOutput.Elf }));
     }
 
+    /// <summary>Pages of zero are no longer in an ELF dump of level 1, but what a block is stands in the structure of its first page.</summary>
+    [Theory]
+    [InlineData(KernelEra.V5_10)]
+    [InlineData(KernelEra.V6_12)]
+    public void BlocksGoThoughTheirFirstPageWentBefore(KernelEra era)
+    {
+        const ulong Free = 0x2000, User = 0x2400, Hugetlb = 0x40000, InHugetlb = 0x48000;
+        var machine = new SyntheticMachine(new() { Era = era });
+        machine.AddRam(0x100000, 63 * Machines.MiB).AddRam(Machines.GiB, Machines.GiB + (256 * Machines.MiB));
+        machine.Place(Free, PageKind.Free, 9).Place(User, PageKind.AnonHuge, 9).Place(Hugetlb, PageKind.Hugetlb, 18);
+        CoreImage core = machine.Core();
+        EditedCore edited = new(core);
+        foreach (ulong pfn in new[] { Free, User, Hugetlb, InHugetlb })
+            edited.WritePhysical(pfn << 12, new byte[4096]);
+        WrittenDump direct = WrittenDump.Of(edited, new() { Level = (DumpLevel)31 });
+        WrittenDump elf = WrittenDump.Of(edited, new() { Level = DumpLevel.Zero, Output = DumpOutput.Elf });
+        WrittenDump again = WrittenDump.Of(elf.Open(), new() { Level = (DumpLevel)31 });
+        Assert.Equal(direct.Report.Remaining, again.Report.Remaining);
+        Assert.Equal(again.Report.Original, again.Report.MissingInInput + again.Report.Excluded.Excluded + again.Report.Remaining);
+        using KdumpFile a = direct.OpenKdump(), b = again.OpenKdump();
+        byte[] one = new byte[(a.MaxPfn + 7) / 8], two = new byte[one.Length];
+        Assert.True(a.ReadBitmap(KdumpBitmap.Dumped, 0, one) && b.ReadBitmap(KdumpBitmap.Dumped, 0, two));
+        for (int i = 0; i < one.Length; i++)
+            Assert.True((two[i] & ~one[i]) == 0, $"Pages from 0x{8 * i:x} on came back.");
+    }
+
     [Fact]
     public void FlattenedDumpsAreInputToo()
     {
