@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using Vmcore.IO;
 
 namespace Vmcore.Cli;
 
@@ -8,10 +9,21 @@ namespace Vmcore.Cli;
 /// </summary>
 internal static class StandardStreams
 {
+    private const int Output = 1;
     private const int LastStandard = 2;
 
     // A handle that is collected would close its number again.
     private static readonly List<SafeFileHandle> s_placeholders = [];
+
+    private static bool s_isOutputClosed;
+
+    /// <summary>Called before anything that is asked for is written to standard output: what stands in for a closed one would take it, and it would be lost.</summary>
+    /// <exception cref="FileAccessException">Standard output was closed when the program started.</exception>
+    internal static void RequireOutput()
+    {
+        if (s_isOutputClosed)
+            throw new FileAccessException("STDOUT", "is closed");
+    }
 
     /// <summary>Puts the null device in the place of each standard stream that is closed.</summary>
     internal static void Fill()
@@ -27,6 +39,7 @@ internal static class StandardStreams
                     return;
                 }
 
+                s_isOutputClosed |= handle.DangerousGetHandle() == Output;
                 s_placeholders.Add(handle);
             }
         }

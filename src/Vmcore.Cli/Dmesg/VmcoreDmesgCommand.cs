@@ -88,6 +88,7 @@ internal static class VmcoreDmesgCommand
             return Fail($"{dump.Name}: {missing}", NoLog);
         try
         {
+            StandardStreams.RequireOutput();
             using Stream output = StandardStream.OpenOutput();
             var writer = new LogTextWriter(output, LogTextStyle.VmcoreDmesg);
             foreach (LogRecord record in log.Read())

@@ -1,3 +1,5 @@
+using Vmcore.IO;
+
 namespace Vmcore.Cli.Makedumpfile;
 
 /// <summary>Kinds of messages, as the bits of <c>--message-level</c>.</summary>
@@ -49,6 +51,24 @@ internal sealed class Messages
     {
         if (_isDrawing)
             Write(MessageKind.Progress, "\n");
+    }
+
+    /// <summary>Writes what the command was started for: if it cannot be written, the command has failed.</summary>
+    /// <exception cref="FileAccessException">Standard output does not take it.</exception>
+    internal void Answer(MessageKind kind, string text)
+    {
+        if (!Shows(kind))
+            return;
+        EndDrawing();
+        try
+        {
+            _output.Write(text);
+            _output.Flush();
+        }
+        catch (IOException e)
+        {
+            throw new FileAccessException("STDOUT", $"cannot write: {e.Message}");
+        }
     }
 
     internal void Line(MessageKind kind, string text) => Write(kind, text + "\n");

@@ -17,6 +17,7 @@ internal static class OutputTarget
             return options.Split ? [.. options.DumpFiles.Select(_ => new NullSink())] : [new NullSink()];
         if (options.Flattened)
         {
+            StandardStreams.RequireOutput();
             if (!Console.IsOutputRedirected)
                 throw new FileAccessException("STDOUT", "is a terminal; send the flattened dump to a file or a pipe");
             return [FlattenedSink.ToStandardOutput()];

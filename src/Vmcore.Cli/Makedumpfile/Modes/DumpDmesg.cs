@@ -27,8 +27,16 @@ internal sealed class DumpDmesg(MakedumpfileOptions options, Messages messages)
         }
         else
         {
+            StandardStreams.RequireOutput();
             using Stream stream = StandardStream.OpenOutput();
-            Write(log, stream);
+            try
+            {
+                Write(log, stream);
+            }
+            catch (IOException e)
+            {
+                throw new FileAccessException(target, $"cannot write: {e.Message}");
+            }
         }
 
         foreach (string fault in log.Problems)

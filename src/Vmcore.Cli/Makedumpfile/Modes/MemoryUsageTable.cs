@@ -12,6 +12,7 @@ internal sealed class MemoryUsageTable(MakedumpfileOptions options, Messages mes
     /// <returns>The exit status.</returns>
     internal int Run()
     {
+        StandardStreams.RequireOutput();
         using CrashDump? dump = InputDump.Open(options, messages);
         if (dump is null)
             return ExitStatus.WrongRelease;
@@ -20,7 +21,7 @@ internal sealed class MemoryUsageTable(MakedumpfileOptions options, Messages mes
         messages.EndDrawing();
         if (report.MissingInInput > 0)
             messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{options.Input} is a filtered dump: {report.MissingInInput} pages of the machine are not in it, and nobody can say what they were."));
-        messages.Write(MessageKind.Common, Build(report, dump.Memory.PageSize));
+        messages.Answer(MessageKind.Common, Build(report, dump.Memory.PageSize));
         return ExitStatus.Success;
     }
 
