@@ -10,6 +10,8 @@ internal sealed class DumpDmesg(MakedumpfileOptions options, Messages messages)
     /// <returns>The exit status.</returns>
     internal int Run()
     {
+        if (options.Output is null)
+            StandardStreams.RequireOutput();
         using CrashDump? dump = InputDump.Open(options, messages);
         if (dump is null)
             return ExitStatus.WrongRelease;
@@ -27,7 +29,6 @@ internal sealed class DumpDmesg(MakedumpfileOptions options, Messages messages)
         }
         else
         {
-            StandardStreams.RequireOutput();
             using Stream stream = StandardStream.OpenOutput();
             try
             {
