@@ -22,6 +22,6 @@ public interface IDumpObserver
     /// <param name="total">Pages in all.</param>
     void Progress(DumpStep step, ulong done, ulong total);
 
-    /// <summary>A step ends.</summary>
+    /// <summary>A step ends. Not called if it was cut short.</summary>
     void Finished(DumpStep step, TimeSpan elapsed);
 }

@@ -221,7 +221,8 @@ internal sealed class KdumpDumpWriter
 
         if (cancel.IsCancellationRequested && !Array.TrueForAll(_targets, static t => t.IsFull || t.Part!.IsComplete))
             _report.End = DumpEnd.Cancelled;
-        observer.Finished(DumpStep.CopyingData, System.Diagnostics.Stopwatch.GetElapsedTime(started));
+        if (_report.End == DumpEnd.Complete)
+            observer.Finished(DumpStep.CopyingData, System.Diagnostics.Stopwatch.GetElapsedTime(started));
     }
 
     private void WriteHeaders(Target target, KdumpLayout layout, bool incomplete)

@@ -55,7 +55,8 @@ internal static class PlanPass
                 observer.Progress(DumpStep.ExcludingPages, Math.Min(run.EndPfn, plan.MaxPfn), plan.MaxPfn);
                 return true;
             });
-        observer.Finished(DumpStep.ExcludingPages, Stopwatch.GetElapsedTime(started));
+        if (report.End == DumpEnd.Complete)
+            observer.Finished(DumpStep.ExcludingPages, Stopwatch.GetElapsedTime(started));
     }
 
     private static void Count(PlanWindow window, DumpReport report)

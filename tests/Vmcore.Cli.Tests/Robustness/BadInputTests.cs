@@ -97,6 +97,14 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
         Assert.Equal("1", status);
     }
 
+    [Fact]
+    public void What_was_cut_short_is_not_at_a_hundred_percent()
+    {
+        Finished done = _shell.Run($"$M -L 20M -d 0 {core.Path} out").Refused("is incomplete");
+        Assert.Contains("Excluding unnecessary pages   : [100.0 %]", done.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain("Copying data                  : [100.0 %]", done.Text, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--mem-usage", ">&-")]
     [InlineData("--mem-usage", ">/dev/full")]
