@@ -63,12 +63,12 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     [Fact]
     public void A_list_of_levels_goes_on_until_one_fits()
     {
-        long all = Size("all", "-c -d 0"), few = Size("few", "-c -d 31");
+        long all = Size("all", "-d 0"), few = Size("few", "-d 31");
         Assert.True(few + 1_000_000 < all);
-        Finished done = _shell.Run($"$M -c -d 0,31 -L {(all + few) / 2} {core.Path} out").Clean();
+        Finished done = _shell.Run($"$M -d 0,31 -L {(all + few) / 2} {core.Path} out").Clean();
         Assert.Equal(0, done.Status);
         Assert.Equal(0, _shell.Run("cmp out few").Status);
-        _shell.Run($"$M -f -c -d 0,31 -L {few / 2} {core.Path} out").Refused("size limit");
+        _shell.Run($"$M -f -d 0,31 -L {few / 2} {core.Path} out").Refused("size limit");
     }
 
     [Theory]
