@@ -1,5 +1,3 @@
-using Vmcore.IO;
-
 namespace Vmcore.Cli.Makedumpfile;
 
 /// <summary>Kinds of messages, as the bits of <c>--message-level</c>.</summary>
