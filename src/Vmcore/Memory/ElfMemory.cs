@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vmcore.Formats.Elf;
+using Vmcore.IO;
 
 namespace Vmcore.Memory;
 
@@ -14,6 +15,7 @@ public sealed class ElfMemory : CrashMemory
     private readonly PfnRangeSet _existing;
     private readonly PfnRangeSet _present;
     private readonly PhysicalRange[] _covered;
+    private readonly ReadAhead? _readAhead;
 
     /// <summary>Indexes the file's segments.</summary>
     /// <param name="file">The core file.</param>
@@ -22,6 +24,7 @@ public sealed class ElfMemory : CrashMemory
         : base(pageShift)
     {
         _file = file;
+        _readAhead = file.Source is MappedSource { IsMapped: true } ? null : new(file.Source);
         _pieces = BuildPieces(file.Loads, (ulong)file.Source.Length, out ulong shared);
         SharedBytes = shared;
         _existing = PfnRangeSet.From(file.Loads.Select(l => new PhysicalRange(l.PhysicalAddress, l.PhysicalEnd).ToPfns(pageShift)));
@@ -68,7 +71,8 @@ public sealed class ElfMemory : CrashMemory
                 return Covers(address) ? MemoryStatus.Excluded : MemoryStatus.Hole;
             Piece piece = _pieces[index];
             int length = (int)Math.Min((ulong)buffer.Length, piece.End - address);
-            if (_file.Source.Read((long)(piece.FileOffset + (address - piece.Start)), buffer[..length]) != length)
+            long offset = (long)(piece.FileOffset + (address - piece.Start));
+            if (_readAhead?.TryRead(offset, buffer[..length]) != true && _file.Source.Read(offset, buffer[..length]) != length)
                 return MemoryStatus.Unreadable;
             buffer = buffer[length..];
             address += (ulong)length;

@@ -123,6 +123,10 @@ public sealed class KernelExpression
         if (close < 0)
             return null;
         string inside = _text[(_at + 1)..close].Trim();
+
+        // A parenthesis in it holds the cast: ((struct page *)0x…)->flags.
+        if (inside.Contains('(', StringComparison.Ordinal))
+            return null;
         bool looksLikeType = inside.EndsWith('*') || inside.StartsWith("struct ", StringComparison.Ordinal) || inside.StartsWith("union ", StringComparison.Ordinal) || inside.StartsWith("enum ", StringComparison.Ordinal);
         if (!looksLikeType && (_context.Symbol(inside) is not null || char.IsAsciiDigit(inside.FirstOrDefault())))
             return null;
