@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Cli.Reader;
 using Vmcore.Kernel;
 
 namespace Vmcore.Cli.Info;
@@ -57,13 +58,9 @@ internal static class InfoText
         return left.Length == 0 ? "nothing left out by level" : left + " left out";
     }
 
-    private static string Size(ulong bytes) => bytes switch
-    {
-        >= 1UL << 40 => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1UL << 40):0.##} TiB"),
-        >= 1UL << 30 => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1UL << 30):0.##} GiB"),
-        >= 1UL << 20 => string.Create(CultureInfo.InvariantCulture, $"{bytes / (double)(1UL << 20):0.##} MiB"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1024.0:0.##} KiB"),
-    };
+    // What is no whole KiB is a part of one here: the columns of a table have one unit at its lower end.
+    private static string Size(ulong bytes) =>
+        bytes >= 1024 ? Sizes.Text(bytes) : string.Create(CultureInfo.InvariantCulture, $"{bytes / 1024.0:0.##} KiB");
 
     private static void Field(StringBuilder text, string name, string? value)
     {

@@ -40,9 +40,7 @@ internal static class ModulesCommand
                 table.Add(cells);
         }
 
-        ReaderContext.Write(table.ToString());
-        if (list.Problem is { } problem)
-            ReaderContext.Warn($"the list is not complete: {problem}");
+        ReaderContext.WriteList(table, list.Problem);
         return 0;
     }
 }

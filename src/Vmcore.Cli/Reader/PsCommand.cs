@@ -54,9 +54,7 @@ internal static class PsCommand
                     table.Add(cells);
             }
 
-            ReaderContext.Write(table.ToString());
-            if (list.Problem is { } problem)
-                ReaderContext.Warn($"the list is not complete: {problem}");
+            ReaderContext.WriteList(table, list.Problem);
         }
 
         return tasks.Count == 0 && wanted.Length > 0 ? 1 : 0;

@@ -103,6 +103,16 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>Writes a warning to standard error, behind the command's name.</summary>
     internal static void Warn(string message) => Console.Error.WriteLine($"vmcore: {message}");
 
+    /// <summary>Writes a table to standard output, and a warning where the list that it shows broke off.</summary>
+    /// <param name="table">The table.</param>
+    /// <param name="problem">Why the list is not complete; null if it is.</param>
+    internal static void WriteList(TextTable table, string? problem)
+    {
+        Write(table.ToString());
+        if (problem is not null)
+            Warn($"the list is not complete: {problem}");
+    }
+
     /// <summary>Writes the answer as JSON; members that all answers have are filled in.</summary>
     /// <param name="answer">The answer.</param>
     /// <param name="type">How to serialise it, without reflection.</param>
