@@ -128,7 +128,7 @@ public sealed class CrashDump : IDisposable
     public KdumpFile? Kdump { get; private set; }
 
     /// <summary>The ELF file; null for other formats.</summary>
-    public ElfCoreFile? Elf { get; private set; }
+    internal ElfCoreFile? Elf { get; private set; }
 
     /// <summary>vmcoreinfo; null if the dump has none and none was given.</summary>
     public VmcoreInfo? Info { get; private set; }
@@ -149,7 +149,7 @@ public sealed class CrashDump : IDisposable
     public string? SymbolsProblem => _symbols.Value.Problem;
 
     /// <summary>The kernel's types (BTF); null if there are none (see <see cref="TypesProblem"/>). Read when first asked for.</summary>
-    public BtfTypes? Types => _types.Value.Value;
+    internal BtfTypes? Types => _types.Value.Value;
 
     /// <summary>Why there are no <see cref="Types"/>, as one clause; null if there are.</summary>
     public string? TypesProblem => _types.Value.Problem;

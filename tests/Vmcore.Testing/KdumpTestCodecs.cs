@@ -7,7 +7,7 @@ namespace Vmcore.Testing;
 /// Codecs for tests of the container: zlib is the real one; of the others a block is the codec's number and the value
 /// that fills the page, so that a mistaken codec is noticed.
 /// </summary>
-public static class KdumpTestCodecs
+internal static class KdumpTestCodecs
 {
     public static IPageDecompressor Create(PageCodec codec) =>
         codec == PageCodec.Zlib ? new Zlib() : new Fill(codec);

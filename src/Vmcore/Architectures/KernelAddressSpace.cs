@@ -20,7 +20,7 @@ public readonly record struct PageTableStep(string Level, ulong EntryAddress, ul
 /// <param name="VirtualAddress">First byte.</param>
 /// <param name="PhysicalAddress">Where it lies.</param>
 /// <param name="Length">Length in bytes.</param>
-public readonly record struct MappedRun(ulong VirtualAddress, ulong PhysicalAddress, ulong Length);
+internal readonly record struct MappedRun(ulong VirtualAddress, ulong PhysicalAddress, ulong Length);
 
 /// <summary>The crashed kernel's address space: virtual to physical, and reads by virtual address.</summary>
 /// <remarks>May be used from several threads at once.</remarks>
@@ -28,7 +28,7 @@ public abstract class KernelAddressSpace : IVirtualMemory
 {
     /// <summary>Creates the address space.</summary>
     /// <param name="memory">The physical memory that page tables and data are read from.</param>
-    protected KernelAddressSpace(IPhysicalMemory memory) => PhysicalMemory = memory;
+    private protected KernelAddressSpace(IPhysicalMemory memory) => PhysicalMemory = memory;
 
     /// <summary>The physical memory below.</summary>
     public IPhysicalMemory PhysicalMemory { get; }
@@ -62,7 +62,7 @@ public abstract class KernelAddressSpace : IVirtualMemory
     /// <param name="limit">Most runs to list; damaged page tables could give one for each page.</param>
     /// <param name="tablesMissing">Receives how many table entries could not be followed because the table is not in the dump.</param>
     /// <returns>The runs in ascending order of virtual address; <paramref name="limit"/> of them if there are more.</returns>
-    public IReadOnlyList<MappedRun> FindMapped(ulong start, ulong end, int limit, out int tablesMissing)
+    internal IReadOnlyList<MappedRun> FindMapped(ulong start, ulong end, int limit, out int tablesMissing)
     {
         long steps = long.MaxValue;
         return FindMapped(start, end, limit, ref steps, out tablesMissing);
@@ -75,7 +75,7 @@ public abstract class KernelAddressSpace : IVirtualMemory
     /// <param name="steps">Most entries to look at; what is left of it afterwards. At 0 the walk ends: tables that name themselves map any range in pages of 4 KiB.</param>
     /// <param name="tablesMissing">Receives how many table entries could not be followed.</param>
     /// <returns>The runs that were found.</returns>
-    public IReadOnlyList<MappedRun> FindMapped(ulong start, ulong end, int limit, ref long steps, out int tablesMissing)
+    internal IReadOnlyList<MappedRun> FindMapped(ulong start, ulong end, int limit, ref long steps, out int tablesMissing)
     {
         List<MappedRun> runs = [];
         tablesMissing = 0;

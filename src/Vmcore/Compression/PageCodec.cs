@@ -20,7 +20,7 @@ public enum PageCodec
 }
 
 /// <summary>Compresses pages one at a time. Holds the codec's state: one instance a thread.</summary>
-public interface IPageCompressor : IDisposable
+internal interface IPageCompressor : IDisposable
 {
     /// <summary>The codec.</summary>
     PageCodec Codec { get; }
@@ -33,7 +33,7 @@ public interface IPageCompressor : IDisposable
 }
 
 /// <summary>Decompresses pages one at a time, from input that may be damaged or hostile. One instance a thread.</summary>
-public interface IPageDecompressor : IDisposable
+internal interface IPageDecompressor : IDisposable
 {
     /// <summary>Decompresses one page.</summary>
     /// <param name="block">The compressed block.</param>

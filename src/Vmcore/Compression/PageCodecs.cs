@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Vmcore.Compression;
 
 /// <summary>Makes the compressor or the decompressor of a codec. All codecs are built in.</summary>
-public static class PageCodecs
+internal static class PageCodecs
 {
     private const uint CodecMask = (uint)(PageCodec.Zlib | PageCodec.Lzo | PageCodec.Snappy | PageCodec.Zstd);
 

@@ -1,7 +1,7 @@
 namespace Vmcore.Debugging;
 
 /// <summary>What kind of type it is.</summary>
-public enum DebugTypeKind
+internal enum DebugTypeKind
 {
     /// <summary>No type, as of a function that returns nothing or what <c>void *</c> points to; also what could not be read.</summary>
     Void,
@@ -42,7 +42,7 @@ public enum DebugTypeKind
 /// <param name="BitOffset">Offset from the start of the structure in bits.</param>
 /// <param name="BitWidth">Width of a bit-field in bits; 0 if the member is none.</param>
 /// <param name="Type">Its type.</param>
-public sealed record DebugMember(string Name, long BitOffset, int BitWidth, DebugType Type)
+internal sealed record DebugMember(string Name, long BitOffset, int BitWidth, DebugType Type)
 {
     /// <summary>Offset in bytes; null for a bit-field, and for a member that does not start on a byte.</summary>
     public long? ByteOffset => BitWidth == 0 && BitOffset % 8 == 0 ? BitOffset / 8 : null;
@@ -52,7 +52,7 @@ public sealed record DebugMember(string Name, long BitOffset, int BitWidth, Debu
 /// One type of the crashed kernel, from DWARF or BTF. What it refers to is read when it is asked for: types refer to themselves, and hostile ones
 /// without end. Whoever follows them bounds the steps.
 /// </summary>
-public abstract class DebugType
+internal abstract class DebugType
 {
     private const int MaxAliases = 32;
 
@@ -176,7 +176,7 @@ public abstract class DebugType
 }
 
 /// <summary>The types of a kernel or of a module, wherever they come from.</summary>
-public interface IDebugTypes
+internal interface IDebugTypes
 {
     /// <summary>Finds a structure or union by its name, or by that of a typedef of one. Of several the first.</summary>
     /// <param name="name">Name without <c>struct</c>.</param>

@@ -8,7 +8,7 @@ namespace Vmcore.Debugging;
 /// type is read when it is asked for. Damage costs the unit that it is in, and <see cref="Problem"/> says so.
 /// </summary>
 /// <remarks>Reads from the file as long as it is used. Not safe for several threads at once.</remarks>
-public sealed class DwarfTypes : IDebugTypes
+internal sealed class DwarfTypes : IDebugTypes
 {
     private const int MaxCachedTypes = 1 << 16;
 

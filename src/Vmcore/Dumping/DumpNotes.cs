@@ -12,7 +12,7 @@ namespace Vmcore.Dumping;
 /// what was left out. Descriptor of the latter, little-endian: u32 version = 1, u32 dump level, then u64 for each <see cref="PageClass"/>
 /// from <see cref="PageClass.Zero"/> on, then u64 metadata pages kept, u64 pages that could not be read.
 /// </summary>
-public static class DumpNotes
+internal static class DumpNotes
 {
     /// <summary>Type of the note with the counts: ASCII <c>STAT</c>.</summary>
     public const uint CountsType = 0x54415453;

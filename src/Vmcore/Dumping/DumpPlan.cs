@@ -44,7 +44,7 @@ public sealed class DumpPlan
     public DumpOptions Options => _options;
 
     /// <summary>The windows in which pages can exist, ascending. A window's first pfn is its number shifted left by <see cref="PlanWindow.Shift"/>.</summary>
-    public IEnumerable<ulong> Windows()
+    internal IEnumerable<ulong> Windows()
     {
         ulong next = 0;
         foreach (PfnRange range in _dump.Memory.Extents)
@@ -88,5 +88,5 @@ public sealed class DumpPlan
     }
 
     /// <summary>Creates what one thread needs to classify windows.</summary>
-    public WindowClassifier CreateClassifier() => new(this, _unusedMemmap.Value);
+    internal WindowClassifier CreateClassifier() => new(this, _unusedMemmap.Value);
 }

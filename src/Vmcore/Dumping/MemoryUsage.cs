@@ -3,7 +3,7 @@ using Vmcore.Memmap;
 namespace Vmcore.Dumping;
 
 /// <summary>Counts the pages of each class without writing anything: what a dump would leave out.</summary>
-public static class MemoryUsage
+internal static class MemoryUsage
 {
     /// <summary>Goes through all pages; those that are kept are read if zero pages are to be counted.</summary>
     /// <param name="plan">The plan, usually of <see cref="DumpLevel.All"/>.</param>

@@ -3,7 +3,7 @@ using Vmcore.IO;
 namespace Vmcore.Dumping;
 
 /// <summary>A sink that only counts: for a dry run.</summary>
-public sealed class NullSink : IByteSink
+internal sealed class NullSink : IByteSink
 {
     /// <inheritdoc/>
     public string Name => "(dry run)";

@@ -3,7 +3,7 @@ using Vmcore.Memmap;
 namespace Vmcore.Dumping;
 
 /// <summary>The verdicts on one window of neighbouring pages.</summary>
-public sealed class PlanWindow
+internal sealed class PlanWindow
 {
     /// <summary>Pages in a window: one 4 KiB block of a bitmap, and one 128 MiB section of x86_64.</summary>
     public const int Pages = 1 << Shift;

@@ -4,7 +4,7 @@ using Vmcore.Memory;
 namespace Vmcore.Dumping;
 
 /// <summary>Classifies windows of pages. One for each thread.</summary>
-public sealed class WindowClassifier
+internal sealed class WindowClassifier
 {
     /// <summary>
     /// Structures read at once: 32 KiB of memmap, and one huge page. Of a larger block all but the first chunk is never read, and where such blocks

@@ -7,11 +7,11 @@ namespace Vmcore.Erasing;
 /// <param name="Cast">The type given in front of it, <c>struct foo</c> or <c>struct foo *</c>; null if none.</param>
 /// <param name="Symbol">The first name.</param>
 /// <param name="Members">The names after it.</param>
-public sealed record EraseExpression(string Text, string? Cast, string Symbol, IReadOnlyList<string> Members);
+internal sealed record EraseExpression(string Text, string? Cast, string Symbol, IReadOnlyList<string> Members);
 
 /// <summary>What one command of a section does.</summary>
 /// <param name="Line">Line in the file, from 1 on.</param>
-public abstract record EraseCommand(int Line);
+internal abstract record EraseCommand(int Line);
 
 /// <summary><c>erase EXPRESSION [size …|nullify]</c>.</summary>
 /// <param name="Line">Line in the file.</param>
@@ -19,7 +19,7 @@ public abstract record EraseCommand(int Line);
 /// <param name="Size">Bytes to erase; null if the rule gives no number.</param>
 /// <param name="SizeFrom">Where the number of bytes is; null if the rule names no place.</param>
 /// <param name="Nullify">True to set a pointer to NULL instead of erasing what it points to.</param>
-public sealed record EraseRule(int Line, EraseExpression Target, long? Size, EraseExpression? SizeFrom, bool Nullify) : EraseCommand(Line);
+internal sealed record EraseRule(int Line, EraseExpression Target, long? Size, EraseExpression? SizeFrom, bool Nullify) : EraseCommand(Line);
 
 /// <summary><c>for ID in EXPRESSION [via MEMBER | within STRUCT:MEMBER] … endfor</c>.</summary>
 /// <param name="Line">Line in the file.</param>
@@ -29,18 +29,18 @@ public sealed record EraseRule(int Line, EraseExpression Target, long? Size, Era
 /// <param name="WithinStruct">The structure that the list's elements are in; null if it is no such list.</param>
 /// <param name="WithinMember">Its member of type struct list_head.</param>
 /// <param name="Rules">The rules that are applied to each element.</param>
-public sealed record EraseLoop(int Line, string Variable, EraseExpression List, string? Via, string? WithinStruct, string? WithinMember, IReadOnlyList<EraseRule> Rules) : EraseCommand(Line);
+internal sealed record EraseLoop(int Line, string Variable, EraseExpression List, string? Via, string? WithinStruct, string? WithinMember, IReadOnlyList<EraseRule> Rules) : EraseCommand(Line);
 
 /// <summary>The commands for one module.</summary>
 /// <param name="Module"><c>vmlinux</c>, or the name of a module.</param>
 /// <param name="Commands">The commands in their order.</param>
-public sealed record EraseSection(string Module, IReadOnlyList<EraseCommand> Commands);
+internal sealed record EraseSection(string Module, IReadOnlyList<EraseCommand> Commands);
 
 /// <summary>A file of rules as makedumpfile.conf(5) describes it, and casts besides: <c>erase (struct foo *)symbol.member</c>. Nothing that is not understood is passed over.</summary>
 public sealed class EraseConfig
 {
     /// <summary>Longest file that is read, in bytes.</summary>
-    public const int MaxLength = 16 << 20;
+    internal const int MaxLength = 16 << 20;
 
     private readonly string _file;
     private readonly List<EraseSection> _sections = [];
@@ -51,7 +51,7 @@ public sealed class EraseConfig
     private EraseConfig(string file) => _file = file;
 
     /// <summary>The sections in the order of the file.</summary>
-    public IReadOnlyList<EraseSection> Sections => _sections;
+    internal IReadOnlyList<EraseSection> Sections => _sections;
 
     /// <summary>Parses the text of a file.</summary>
     /// <param name="file">The file's name, for errors.</param>

@@ -3,7 +3,7 @@ using Vmcore.Memory;
 namespace Vmcore.Erasing;
 
 /// <summary>Memory in which what is erased reads as erased: whoever writes a dump from it, in whatever format, writes nothing else.</summary>
-public sealed class ErasedMemory : CrashMemory
+internal sealed class ErasedMemory : CrashMemory
 {
     private readonly CrashMemory _inner;
     private readonly ErasedData _data;

@@ -12,13 +12,16 @@ public sealed record EraseResult(ErasedData Data, IReadOnlyList<string> Remarks,
 /// <summary>Applies rules to a dump: finds out which bytes of its memory they mean.</summary>
 public static class Eraser
 {
+    /// <inheritdoc cref="Apply(CrashDump, EraseConfig, string, VmlinuxFile?)"/>
+    public static EraseResult Apply(CrashDump dump, EraseConfig config, string file) => Apply(dump, config, file, null);
+
     /// <summary>Applies the rules. The dump itself is not changed: see <see cref="CrashDump.Erase"/>.</summary>
     /// <param name="dump">The dump.</param>
     /// <param name="config">The rules.</param>
     /// <param name="file">Name of the file with the rules, for messages.</param>
     /// <param name="vmlinux">The kernel's debug information; null to take what the dump itself says.</param>
     /// <exception cref="MissingInformationException">The dump's kernel cannot be read, so that no rule can be applied.</exception>
-    public static EraseResult Apply(CrashDump dump, EraseConfig config, string file, VmlinuxFile? vmlinux)
+    internal static EraseResult Apply(CrashDump dump, EraseConfig config, string file, VmlinuxFile? vmlinux)
     {
         if (dump.Kernel is null)
             throw new MissingInformationException($"{file}: {dump.ClassificationProblem ?? $"{dump.Name}: the kernel's memory cannot be found"}: nothing can be erased");

@@ -6,7 +6,7 @@ namespace Vmcore.Hashing;
 /// <summary>
 /// SHA-256 (FIPS 180-4) without a library below it: the runtime's own needs OpenSSL, which is not in a capture initramfs.
 /// </summary>
-public sealed class Sha256
+internal sealed class Sha256
 {
     /// <summary>Length of a hash in bytes.</summary>
     public const int HashSize = 32;

@@ -8,7 +8,7 @@ namespace Vmcore.IO;
 /// <param name="Device">Major and minor number of the file system.</param>
 /// <param name="Inode">Number of the file in it.</param>
 /// <param name="Type">Type bits of the mode (S_IFMT).</param>
-public readonly partial record struct FileIdentity(ulong Device, ulong Inode, int Type)
+internal readonly partial record struct FileIdentity(ulong Device, ulong Inode, int Type)
 {
     private const nint SysStatx = 332;
     private const int AtCurrentDirectory = -100;

@@ -18,7 +18,7 @@ public interface IByteSource : IDisposable
 }
 
 /// <summary>Reading helpers for <see cref="IByteSource"/>.</summary>
-public static class ByteSourceExtensions
+internal static class ByteSourceExtensions
 {
     /// <summary>Fills the whole buffer.</summary>
     /// <param name="source">The source.</param>

@@ -11,7 +11,7 @@ namespace Vmcore.IO;
 /// Only for <c>/proc</c>, whose kernel code maps all pages at once: no later access can fail. A file that shrinks while it is mapped would end
 /// the process with SIGBUS, so files are read. What cannot be mapped is read, window by window.
 /// </remarks>
-public sealed unsafe partial class MappedSource : IByteSource
+internal sealed unsafe partial class MappedSource : IByteSource
 {
     /// <summary>Bytes of a window; windows start at multiples of it.</summary>
     internal const int WindowSize = 4 << 20;

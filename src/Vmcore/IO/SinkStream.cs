@@ -1,7 +1,7 @@
 namespace Vmcore.IO;
 
 /// <summary>A sink as a stream that is only written forwards. It does not own the sink.</summary>
-public sealed class SinkStream(IByteSink sink) : Stream
+internal sealed class SinkStream(IByteSink sink) : Stream
 {
     private long _position;
 

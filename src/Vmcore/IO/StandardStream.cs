@@ -3,7 +3,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Vmcore.IO;
 
 /// <summary>The standard streams as they are, without buffers. The console's own would swallow a broken pipe: what was lost would be reported as saved.</summary>
-public static class StandardStream
+internal static class StandardStream
 {
     /// <summary>Opens standard input.</summary>
     /// <exception cref="FileAccessException">It is closed.</exception>

@@ -3,7 +3,7 @@ namespace Vmcore.Kernel;
 /// <summary>Where a member of a structure lies.</summary>
 /// <param name="BitOffset">Offset from the start of the outermost structure in bits.</param>
 /// <param name="BitWidth">Width of a bit-field in bits; 0 if the member is none.</param>
-public readonly record struct BtfMember(long BitOffset, int BitWidth)
+internal readonly record struct BtfMember(long BitOffset, int BitWidth)
 {
     /// <summary>True if the member is a bit-field.</summary>
     public bool IsBitField => BitWidth != 0;

@@ -9,7 +9,7 @@ namespace Vmcore.Kernel;
 /// sizes, member offsets and enum values, without vmlinux or debug package. Types of modules are not among them.
 /// </summary>
 /// <remarks>Holds the raw bytes, about 5 MB for a distribution kernel: load it on demand. Immutable: safe for several threads at once.</remarks>
-public sealed class BtfTypes
+internal sealed class BtfTypes
 {
     /// <summary>Most bytes of addresses that <see cref="TryScan"/> looks through: 2 GiB.</summary>
     public const ulong MaxScan = BtfSource.MaxScan;

@@ -178,7 +178,7 @@ public sealed record CrashSummary
 
     /// <summary>A time as <c>3 days, 04:05:06</c>.</summary>
     /// <param name="time">The time.</param>
-    public static string Format(TimeSpan time) => string.Create(
+    internal static string Format(TimeSpan time) => string.Create(
         CultureInfo.InvariantCulture,
         $"{(time.Days > 0 ? $"{time.Days} day{(time.Days == 1 ? "" : "s")}, " : "")}{time.Hours:00}:{time.Minutes:00}:{time.Seconds:00}");
 }

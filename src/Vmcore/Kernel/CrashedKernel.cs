@@ -40,7 +40,7 @@ public sealed class CrashedKernel
     /// <param name="loads">PT_LOADs, for kernels that do not export phys_base; may be empty.</param>
     /// <param name="problem">Receives null, or why there is no address space, or what looks wrong with it.</param>
     /// <returns>Null if virtual addresses cannot be translated.</returns>
-    public static CrashedKernel? TryOpen(IPhysicalMemory memory, VmcoreInfo info, ElfMachine machine, IReadOnlyList<ElfSegment> loads, out string? problem)
+    internal static CrashedKernel? TryOpen(IPhysicalMemory memory, VmcoreInfo info, ElfMachine machine, IReadOnlyList<ElfSegment> loads, out string? problem)
     {
         if (machine is not (ElfMachine.X86_64 or ElfMachine.None))
         {

@@ -44,7 +44,7 @@ public sealed class KernelSymbols
     /// <param name="info">Says where the kernel ran (<c>_stext</c>).</param>
     /// <param name="problem">One clause for the operator on why there are no symbols; null if there are.</param>
     /// <returns>The symbols at their run-time addresses; null if it is not known by how much the kernel was moved.</returns>
-    public static KernelSymbols? TryLoad(VmlinuxFile vmlinux, VmcoreInfo info, out string? problem)
+    internal static KernelSymbols? TryLoad(VmlinuxFile vmlinux, VmcoreInfo info, out string? problem)
     {
         ArgumentNullException.ThrowIfNull(vmlinux);
         ArgumentNullException.ThrowIfNull(info);
@@ -63,7 +63,7 @@ public sealed class KernelSymbols
     /// <param name="memory">The kernel's memory; its text and read-only data are enough.</param>
     /// <param name="problem">One clause for the operator on why there are no symbols; null if there are.</param>
     /// <returns>The symbols; null if the kernel is older than 6.0, or its tables are absent or damaged.</returns>
-    public static KernelSymbols? TryLoad(VmcoreInfo info, IVirtualMemory memory, out string? problem)
+    internal static KernelSymbols? TryLoad(VmcoreInfo info, IVirtualMemory memory, out string? problem)
     {
         if (info.Symbol("_stext") is not { } stext)
         {

@@ -31,7 +31,7 @@ public sealed class PerCpuAreas
     /// <param name="memory">The kernel's memory.</param>
     /// <param name="symbols">The kernel's symbols.</param>
     /// <returns>Null if the kernel has no such symbols or they cannot be read.</returns>
-    public static PerCpuAreas? TryLoad(IVirtualMemory memory, KernelSymbols symbols)
+    internal static PerCpuAreas? TryLoad(IVirtualMemory memory, KernelSymbols symbols)
     {
         ArgumentNullException.ThrowIfNull(symbols);
         if (symbols.TryFindInImage("__per_cpu_offset") is not { } offsets || symbols.TryFindInImage("__cpu_possible_mask") is not { } possible)

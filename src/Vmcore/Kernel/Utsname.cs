@@ -13,14 +13,14 @@ namespace Vmcore.Kernel;
 public sealed record Utsname(string SysName, string NodeName, string Release, string Version, string Machine, string DomainName)
 {
     /// <summary>Bytes of one name in the kernel's structure and in the dump's header, NUL included.</summary>
-    public const int FieldSize = 65;
+    internal const int FieldSize = 65;
 
     /// <summary>Number of names.</summary>
-    public const int FieldCount = 6;
+    internal const int FieldCount = 6;
 
     /// <summary>Reads the names of the initial UTS namespace.</summary>
     /// <returns>Null if vmcoreinfo lacks the keys or the memory cannot be read.</returns>
-    public static Utsname? TryRead(VmcoreInfo info, IVirtualMemory memory)
+    internal static Utsname? TryRead(VmcoreInfo info, IVirtualMemory memory)
     {
         if (info.Symbol("init_uts_ns") is not { } address || info.Offset("uts_namespace.name") is not { } offset)
             return null;
@@ -29,7 +29,7 @@ public sealed record Utsname(string SysName, string NodeName, string Release, st
     }
 
     /// <summary>Takes the names from six fields of 65 bytes.</summary>
-    public static Utsname FromBytes(ReadOnlySpan<byte> bytes) =>
+    internal static Utsname FromBytes(ReadOnlySpan<byte> bytes) =>
         new(Field(bytes, 0), Field(bytes, 1), Field(bytes, 2), Field(bytes, 3), Field(bytes, 4), Field(bytes, 5));
 
     private static string Field(ReadOnlySpan<byte> bytes, int index)

@@ -10,7 +10,7 @@ namespace Vmcore.Kernel;
 public sealed class VmcoreInfo
 {
     /// <summary>Most bytes that are parsed: 1 MiB. Kernels write a page or two.</summary>
-    public const int MaxLength = 1 << 20;
+    internal const int MaxLength = 1 << 20;
 
     private readonly Dictionary<string, string> _values;
 

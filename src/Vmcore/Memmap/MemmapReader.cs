@@ -10,7 +10,7 @@ public sealed class MemmapReader
     private readonly KernelAddressSpace _space;
 
     /// <summary>Creates a reader.</summary>
-    public MemmapReader(MemoryModel model, KernelAddressSpace space)
+    internal MemmapReader(MemoryModel model, KernelAddressSpace space)
     {
         Model = model;
         _space = space;

@@ -8,7 +8,7 @@ namespace Vmcore.Memmap;
 public abstract class MemoryModel
 {
     /// <summary>Creates the model.</summary>
-    protected MemoryModel(int structPageSize) => StructPageSize = structPageSize;
+    private protected MemoryModel(int structPageSize) => StructPageSize = structPageSize;
 
     /// <summary>The model's name in the words of the tools of today: <c>SPARSEMEM_EX</c>, <c>SPARSEMEM</c>, <c>FLATMEM</c>.</summary>
     public abstract string Name { get; }
@@ -25,7 +25,7 @@ public abstract class MemoryModel
 
     /// <summary>Chooses the model by the keys that are there.</summary>
     /// <exception cref="MissingInformationException">vmcoreinfo describes no model that is known.</exception>
-    public static MemoryModel Detect(CrashedKernel kernel, int pageShift)
+    internal static MemoryModel Detect(CrashedKernel kernel, int pageShift)
     {
         VmcoreInfo info = kernel.Info;
         int size = StructPageLayout.From(info).Size;

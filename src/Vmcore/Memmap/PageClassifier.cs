@@ -15,7 +15,7 @@ public readonly record struct PageVerdict(PageClass Class, ulong Pages);
 public sealed class PageClassifier
 {
     /// <summary>Highest order that is believed: 1 GiB pages of x86_64 have 18. A damaged order must not take terabytes along.</summary>
-    public const int MaxOrder = 22;
+    internal const int MaxOrder = 22;
 
     private readonly StructPageLayout _layout;
     private readonly DumpLevel _level;

@@ -7,7 +7,7 @@ namespace Vmcore.Memmap;
 /// <summary>What the kernel knows of one section of physical memory.</summary>
 /// <param name="MemMap">Encoded address: the structure of pfn is at this + pfn · SIZE(page).</param>
 /// <param name="Flags">Low bits of section_mem_map: 1 present, 2 has a memmap, 4 online, 8 early (boot memory), 16 tainted by a device mapping.</param>
-public readonly record struct MemorySection(ulong MemMap, uint Flags)
+internal readonly record struct MemorySection(ulong MemMap, uint Flags)
 {
     /// <summary>True if the kernel has structures for the section.</summary>
     public bool HasMemMap => (Flags & 3) == 3;
@@ -17,7 +17,7 @@ public readonly record struct MemorySection(ulong MemMap, uint Flags)
 }
 
 /// <summary>SPARSEMEM: physical memory in sections, each with its own piece of the memmap, with or without SPARSEMEM_EXTREME and VMEMMAP.</summary>
-public sealed class SparseMemoryModel : MemoryModel
+internal sealed class SparseMemoryModel : MemoryModel
 {
     // The encoded address has at least six zero low bits on every kernel; the flags need up to six of them (6.15).
     private const ulong FlagMask = 0x3f;

@@ -19,74 +19,74 @@ public sealed class StructPageLayout
     public int Size { get; private init; }
 
     /// <summary>Offset of flags (64 bits).</summary>
-    public int Flags { get; private init; }
+    internal int Flags { get; private init; }
 
     /// <summary>Offset of mapping (64 bits).</summary>
-    public int Mapping { get; private init; }
+    internal int Mapping { get; private init; }
 
     /// <summary>Offset of _mapcount or page_type (32 bits).</summary>
-    public int MapCount { get; private init; }
+    internal int MapCount { get; private init; }
 
     /// <summary>Offset of private (64 bits): a free block's order.</summary>
-    public int Private { get; private init; } = Absent;
+    internal int Private { get; private init; } = Absent;
 
     /// <summary>Offset of compound_head (≤ 7.0) or compound_info (≥ 7.1), 64 bits; bit 0 marks a tail.</summary>
-    public int CompoundHead { get; private init; } = Absent;
+    internal int CompoundHead { get; private init; } = Absent;
 
     /// <summary>Offset of the order counted from the head's structure; 8 bits.</summary>
-    public int CompoundOrder { get; private init; } = Absent;
+    internal int CompoundOrder { get; private init; } = Absent;
 
     /// <summary>Offset of the destructor number counted from the head's structure; 8 bits. Up to 6.5.</summary>
-    public int CompoundDestructor { get; private init; } = Absent;
+    internal int CompoundDestructor { get; private init; } = Absent;
 
     /// <summary>Destructor number of a hugetlb page; up to 6.5.</summary>
-    public int HugetlbDestructor { get; private init; } = Absent;
+    internal int HugetlbDestructor { get; private init; } = Absent;
 
     /// <summary>Bit of the first tail's flags that marks a hugetlb page; 6.6 to 6.8.</summary>
-    public int HugetlbFlag { get; private init; } = Absent;
+    internal int HugetlbFlag { get; private init; } = Absent;
 
     /// <summary>Mask of the flags bits of which one marks a compound head.</summary>
-    public ulong HeadMask { get; private init; }
+    internal ulong HeadMask { get; private init; }
 
     /// <summary>Mask of PG_lru.</summary>
-    public ulong Lru { get; private init; }
+    internal ulong Lru { get; private init; }
 
     /// <summary>Mask of PG_private.</summary>
-    public ulong PrivateFlag { get; private init; }
+    internal ulong PrivateFlag { get; private init; }
 
     /// <summary>Mask of PG_swapcache.</summary>
-    public ulong SwapCache { get; private init; }
+    internal ulong SwapCache { get; private init; }
 
     /// <summary>Mask of PG_swapbacked; 0 if the kernel does not say.</summary>
-    public ulong SwapBacked { get; private init; }
+    internal ulong SwapBacked { get; private init; }
 
     /// <summary>Mask of PG_slab; 0 if slab is a page type (6.10 and later).</summary>
-    public ulong Slab { get; private init; }
+    internal ulong Slab { get; private init; }
 
     /// <summary>Mask of PG_hwpoison; 0 if the kernel has none.</summary>
-    public ulong HwPoison { get; private init; }
+    internal ulong HwPoison { get; private init; }
 
     /// <summary>Page type of slab pages (6.10 and later).</summary>
-    public PageType SlabType { get; private init; }
+    internal PageType SlabType { get; private init; }
 
     /// <summary>Page type of free pages, on the first page of each block.</summary>
-    public PageType BuddyType { get; private init; }
+    internal PageType BuddyType { get; private init; }
 
     /// <summary>Page type of logically offline pages (5.1 and later).</summary>
-    public PageType OfflineType { get; private init; }
+    internal PageType OfflineType { get; private init; }
 
     /// <summary>Page type of hugetlb pages (6.9 and later).</summary>
-    public PageType HugetlbType { get; private init; }
+    internal PageType HugetlbType { get; private init; }
 
     /// <summary>Page type of unaccepted memory (6.16 and later).</summary>
-    public PageType UnacceptedType { get; private init; }
+    internal PageType UnacceptedType { get; private init; }
 
     /// <summary>Number of buddy orders: LENGTH(zone.free_area), 11 if the kernel does not say.</summary>
-    public int FreeAreas { get; private init; } = 11;
+    internal int FreeAreas { get; private init; } = 11;
 
     /// <summary>Reads the layout from vmcoreinfo.</summary>
     /// <exception cref="MissingInformationException">A key that every kernel exports is absent or impossible.</exception>
-    public static StructPageLayout From(VmcoreInfo info)
+    internal static StructPageLayout From(VmcoreInfo info)
     {
         int size = info.Size("page") is { } s and >= 32 and <= 256 && s % 8 == 0 ? s
             : throw new MissingInformationException($"vmcoreinfo: SIZE(page) is '{info.Get("SIZE(page)") ?? "absent"}', expected a multiple of 8 from 32 to 256: pages cannot be classified");
@@ -163,7 +163,7 @@ public sealed class StructPageLayout
 /// <param name="Value">The value to compare with.</param>
 /// <param name="Shift">Bits of the field to drop first: 24 since 6.12, where the low 24 bits belong to the page's owner.</param>
 /// <param name="IsKnown">False if the kernel has no such type.</param>
-public readonly record struct PageType(uint Value, int Shift, bool IsKnown)
+internal readonly record struct PageType(uint Value, int Shift, bool IsKnown)
 {
     /// <summary>Makes a type from an exported NUMBER.</summary>
     public static PageType From(long? exported)

@@ -8,7 +8,7 @@ public abstract class CrashMemory : IPhysicalMemory
 {
     /// <summary>Creates the memory.</summary>
     /// <param name="pageShift">log2 of the page size in bytes, 12 to 20.</param>
-    protected CrashMemory(int pageShift)
+    private protected CrashMemory(int pageShift)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageShift, 12);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pageShift, 20);

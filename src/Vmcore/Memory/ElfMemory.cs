@@ -8,7 +8,7 @@ namespace Vmcore.Memory;
 /// The physical memory in a core file. Segments may overlap (the kernel text is there twice), may start and end inside a page,
 /// and may have a tail that the file lacks; the first segment of the file that has a byte gives it.
 /// </summary>
-public sealed class ElfMemory : CrashMemory
+internal sealed class ElfMemory : CrashMemory
 {
     private readonly ElfCoreFile _file;
     private readonly Piece[] _pieces;

@@ -5,7 +5,7 @@ using Vmcore.Formats.Kdump;
 namespace Vmcore.Memory;
 
 /// <summary>The physical memory in a kdump-compressed dump, page by page.</summary>
-public sealed class KdumpCrashMemory : CrashMemory
+internal sealed class KdumpCrashMemory : CrashMemory
 {
     private readonly KdumpFile _file;
     private readonly KdumpMemory _bytes;

@@ -1,7 +1,7 @@
 namespace Vmcore.Memory;
 
 /// <summary>A memory of which some bytes read as zero: those that must not get into a dump although their page does.</summary>
-public sealed class MaskedMemory : CrashMemory
+internal sealed class MaskedMemory : CrashMemory
 {
     private readonly CrashMemory _inner;
     private readonly PhysicalRange[] _masked;

@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Vmcore.Memory;
 
 /// <summary>Bit maps with one bit a page, LSB first, as 64-bit words: the form that windows of pages are handled in.</summary>
-public static class PageBits
+internal static class PageBits
 {
     /// <summary>Sets the bits of the pages that are in a set and clears the others.</summary>
     /// <param name="bits">The map.</param>

@@ -1,7 +1,7 @@
 namespace Vmcore.Memory;
 
 /// <summary>A memory in which some pages are as if a filter had left them out.</summary>
-public sealed class WithoutPages : CrashMemory
+internal sealed class WithoutPages : CrashMemory
 {
     private readonly CrashMemory _inner;
     private readonly PfnRangeSet _hidden;

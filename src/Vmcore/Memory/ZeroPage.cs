@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics;
 namespace Vmcore.Memory;
 
 /// <summary>The test for pages that hold nothing but zeros.</summary>
-public static class ZeroPage
+internal static class ZeroPage
 {
     /// <summary>Tells whether all bytes are zero. Most pages that are not give themselves away in the first bytes.</summary>
     /// <param name="page">The bytes; an empty span counts as zero.</param>

@@ -39,13 +39,13 @@ public enum PmemMap
 public sealed class InfoBlock
 {
     /// <summary>Length of the block.</summary>
-    public const int Size = 4096;
+    internal const int Size = 4096;
 
     /// <summary>Offset of the block from the namespace's base.</summary>
-    public const ulong Offset = 4096;
+    internal const ulong Offset = 4096;
 
     /// <summary>What the kernel leaves free at the start of the namespace, with pages of 4 KiB.</summary>
-    public const ulong Reserve = 8192;
+    internal const ulong Reserve = 8192;
 
     private InfoBlock()
     {
@@ -96,7 +96,7 @@ public sealed class InfoBlock
     /// <param name="structPageSize">SIZE(page) of the crashed kernel; 0 if not known.</param>
     /// <param name="problem">Receives null if there is a good block or none at all; otherwise which field is wrong, with both values.</param>
     /// <returns>Null if there is no valid block.</returns>
-    public static InfoBlock? TryParse(ReadOnlySpan<byte> block, ulong namespaceBase, int structPageSize, out string? problem)
+    internal static InfoBlock? TryParse(ReadOnlySpan<byte> block, ulong namespaceBase, int structPageSize, out string? problem)
     {
         problem = null;
         PmemMode mode = block.StartsWith("NVDIMM_PFN_INFO\0"u8) ? PmemMode.FsDax

@@ -4,7 +4,7 @@ using Vmcore.Memory;
 namespace Vmcore.Pmem;
 
 /// <summary>SHA-256 of metadata, for comparing what the dump has with what the first kernel had.</summary>
-public static class MetadataHash
+internal static class MetadataHash
 {
     /// <summary>Hashes the pages of a range.</summary>
     /// <param name="memory">The dump.</param>

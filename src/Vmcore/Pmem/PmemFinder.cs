@@ -7,7 +7,7 @@ using Vmcore.Memory;
 namespace Vmcore.Pmem;
 
 /// <summary>What is known of the crashed machine when its pmem is looked for. Whatever is null or empty is simply not there.</summary>
-public sealed record PmemEvidence
+internal sealed record PmemEvidence
 {
     /// <summary>The memory that the dump has.</summary>
     public required CrashMemory Memory { get; init; }
@@ -39,7 +39,7 @@ public sealed record PmemEvidence
 /// one source was silent. The vmemmap page tables alone say what live memmap on it is; info blocks and the kernel's own list
 /// are checked against them.
 /// </summary>
-public static class PmemFinder
+internal static class PmemFinder
 {
     /// <summary>Most findings that are reported: a damaged machine could give one for each of 100,000 blocks.</summary>
     private const int MaxFindings = 200;

@@ -9,7 +9,7 @@ namespace Vmcore.Pmem;
 /// PT_LOADs. Other readers skip it. Layout of the descriptor, little-endian: u32 version = 1, u32 count, then for each range
 /// u64 first pfn, u64 end pfn (exclusive), u32 kind (1 = pmem, 2 = metadata), u32 zero.
 /// </summary>
-public static class PmemNote
+internal static class PmemNote
 {
     /// <summary>The note's name, which all notes of Vmcore share.</summary>
     public const string Name = "VMCORE";

@@ -8,7 +8,7 @@ namespace Vmcore.Formats.Elf;
 /// An ELF-64 little-endian core file: /proc/vmcore, what makedumpfile -E writes, or a QEMU memory dump.
 /// Only what a reader needs is trusted: e_phoff, e_phentsize, e_phnum and, for more than 65,534 segments, section header 0.
 /// </summary>
-public sealed class ElfCoreFile
+internal sealed class ElfCoreFile
 {
     /// <summary>Most program headers that are accepted: 4 Mi, far above what any machine has.</summary>
     public const int MaxSegments = 1 << 22;

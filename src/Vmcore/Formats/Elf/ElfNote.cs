@@ -19,7 +19,7 @@ public readonly record struct ElfNote(string Name, uint Type, int DescriptorOffs
 }
 
 /// <summary>Reads and appends notes. Name and descriptor are padded to 4 bytes, also in ELF-64.</summary>
-public static class ElfNotes
+internal static class ElfNotes
 {
     /// <summary>Most notes of one area: two for each of 100,000 CPUs, and room.</summary>
     public const int MaxCount = 1 << 18;

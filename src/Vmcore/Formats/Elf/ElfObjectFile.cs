@@ -14,7 +14,7 @@ namespace Vmcore.Formats.Elf;
 /// <param name="Size">sh_size in bytes: inside the file, unless the section has no bits there.</param>
 /// <param name="Link">sh_link.</param>
 /// <param name="Info">sh_info.</param>
-public sealed record ElfSection(int Index, string Name, uint Type, ulong Flags, ulong Address, long Offset, long Size, uint Link, uint Info)
+internal sealed record ElfSection(int Index, string Name, uint Type, ulong Flags, ulong Address, long Offset, long Size, uint Link, uint Info)
 {
     internal const uint TypeProgram = 1;
     internal const uint TypeSymbols = 2;
@@ -32,7 +32,7 @@ public sealed record ElfSection(int Index, string Name, uint Type, ulong Flags, 
 /// An ELF-64 little-endian file with sections: a vmlinux, a module, or a file with their debug information. Nothing of it is trusted: sections that
 /// do not lie in the file are refused.
 /// </summary>
-public sealed class ElfObjectFile : IDisposable
+internal sealed class ElfObjectFile : IDisposable
 {
     /// <summary>Most sections that are accepted; a vmlinux has about a hundred, a module built with a section a function some thousands.</summary>
     public const int MaxSections = 1 << 18;

@@ -10,11 +10,11 @@ namespace Vmcore.Formats.Elf;
 /// <param name="Section">Number of its section; 0xfff1 for an absolute value.</param>
 /// <param name="IsGlobal">True for global and weak symbols, false for local ones.</param>
 [System.Runtime.InteropServices.StructLayout(System.Runtime.InteropServices.LayoutKind.Auto)]
-public readonly record struct ElfSymbol(string Name, ulong Value, ushort Section, bool IsGlobal);
+internal readonly record struct ElfSymbol(string Name, ulong Value, ushort Section, bool IsGlobal);
 
 /// <summary>The symbols of an ELF file (.symtab). Immutable: safe for several threads at once.</summary>
 /// <remarks>Holds the section's bytes and its strings: about 8 MB for a distribution's vmlinux.</remarks>
-public sealed class ElfSymbols
+internal sealed class ElfSymbols
 {
     private const int EntrySize = 24;
     private const long MaxBytes = 512 << 20;

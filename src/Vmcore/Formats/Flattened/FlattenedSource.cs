@@ -7,7 +7,7 @@ namespace Vmcore.Formats.Flattened;
 /// A flattened stream that was saved to a file, seen as the file that it describes: of overlapping records the later one
 /// wins, gaps read as zero. A stream that breaks off is usable up to there. Safe for several threads.
 /// </summary>
-public sealed class FlattenedSource : IByteSource
+internal sealed class FlattenedSource : IByteSource
 {
     private readonly IByteSource _stream;
     private readonly FlattenedRun[] _runs;

@@ -81,14 +81,14 @@ public sealed class KdumpFile : IDisposable
     /// <param name="source">The file; the dump owns it from now on, also if opening fails.</param>
     /// <param name="createDecompressor">Gives a decompressor for a codec, one for each thread; by default those that are built in.</param>
     /// <exception cref="DumpFormatException">It is no kdump-compressed file that Vmcore reads.</exception>
-    public static KdumpFile Open(IByteSource source, Func<PageCodec, IPageDecompressor>? createDecompressor = null) =>
+    internal static KdumpFile Open(IByteSource source, Func<PageCodec, IPageDecompressor>? createDecompressor = null) =>
         Open([source], createDecompressor);
 
     /// <summary>Opens a dump of one or more files.</summary>
     /// <param name="sources">The files in any order; the dump owns them from now on, also if opening fails.</param>
     /// <param name="createDecompressor">Gives a decompressor for a codec, one for each thread; by default those that are built in.</param>
     /// <exception cref="DumpFormatException">One is no kdump-compressed file that Vmcore reads, or they are not parts of one dump.</exception>
-    public static KdumpFile Open(IReadOnlyList<IByteSource> sources, Func<PageCodec, IPageDecompressor>? createDecompressor = null)
+    internal static KdumpFile Open(IReadOnlyList<IByteSource> sources, Func<PageCodec, IPageDecompressor>? createDecompressor = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(sources.Count, nameof(sources));
         try
@@ -124,7 +124,7 @@ public sealed class KdumpFile : IDisposable
 
     /// <summary>Finds a page's descriptor.</summary>
     /// <returns>True if the page is <see cref="PageState.Present"/>.</returns>
-    public bool TryGetDescriptor(ulong pfn, out PageDescriptor descriptor)
+    internal bool TryGetDescriptor(ulong pfn, out PageDescriptor descriptor)
     {
         PageReader reader = Rent();
         try
@@ -166,7 +166,7 @@ public sealed class KdumpFile : IDisposable
     /// <param name="firstPfn">The page of the first bit, a multiple of 8.</param>
     /// <param name="bits">Receives the bits, lowest bit first: 8 pages a byte.</param>
     /// <returns>True if all of it is in the file; what is not reads as 0.</returns>
-    public bool ReadBitmap(KdumpBitmap which, ulong firstPfn, Span<byte> bits)
+    internal bool ReadBitmap(KdumpBitmap which, ulong firstPfn, Span<byte> bits)
     {
         if ((firstPfn & 7) != 0)
             throw new ArgumentOutOfRangeException(nameof(firstPfn), firstPfn, "Must be a multiple of 8.");

@@ -8,10 +8,10 @@ namespace Vmcore.Formats.Kdump;
 public sealed record KdumpHeader
 {
     /// <summary>Bytes of the header that hold fields.</summary>
-    public const int Size = 464;
+    internal const int Size = 464;
 
     /// <summary>The version that Vmcore writes, and the newest one whose fields are known.</summary>
-    public const int CurrentVersion = 6;
+    internal const int CurrentVersion = 6;
 
     private const int MaxCpus = 1 << 20;
 
@@ -64,7 +64,7 @@ public sealed record KdumpHeader
     public int CpuCount { get; init; } = 1;
 
     /// <summary>True if the file begins as a kdump-compressed or diskdump file does, of whatever byte order.</summary>
-    public static bool IsKdump(IByteSource source)
+    internal static bool IsKdump(IByteSource source)
     {
         Span<byte> signature = stackalloc byte[8];
         return source.Read(0, signature) == signature.Length
@@ -74,7 +74,7 @@ public sealed record KdumpHeader
     /// <summary>Reads and checks the header.</summary>
     /// <param name="source">The file; a flattened one as a flattened source.</param>
     /// <exception cref="DumpFormatException">It is no kdump-compressed file, one of a 32-bit or big-endian machine, or a field is impossible.</exception>
-    public static KdumpHeader Parse(IByteSource source)
+    internal static KdumpHeader Parse(IByteSource source)
     {
         Span<byte> bytes = stackalloc byte[Size];
         source.ReadExactly(0, bytes, "kdump header");
@@ -109,7 +109,7 @@ public sealed record KdumpHeader
 
     /// <summary>Encodes the header in the layout of version 6, with a fraction of a second of 0.</summary>
     /// <param name="target">At least <see cref="Size"/> bytes; only those are written.</param>
-    public void WriteTo(Span<byte> target)
+    internal void WriteTo(Span<byte> target)
     {
         target[..Size].Clear();
         (IsDiskdump ? "DISKDUMP"u8 : "KDUMP   "u8).CopyTo(target);

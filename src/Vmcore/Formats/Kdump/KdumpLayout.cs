@@ -3,7 +3,7 @@ using System.Numerics;
 namespace Vmcore.Formats.Kdump;
 
 /// <summary>Where everything lies in a kdump-compressed file that is to be written. All offsets and lengths are in bytes.</summary>
-public sealed record KdumpLayout
+internal sealed record KdumpLayout
 {
     /// <summary>Computes the layout.</summary>
     /// <param name="blockSize">Page size: a power of two, 4096 to 262144.</param>

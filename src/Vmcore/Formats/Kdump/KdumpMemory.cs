@@ -4,7 +4,7 @@ using Vmcore.Memory;
 namespace Vmcore.Formats.Kdump;
 
 /// <summary>The physical memory in a kdump-compressed dump. Keeps some pages decompressed for the small reads of an analysis.</summary>
-public sealed class KdumpMemory : IPhysicalMemory
+internal sealed class KdumpMemory : IPhysicalMemory
 {
     private const ulong NoPage = ulong.MaxValue;
     private const int CacheBytes = 2 * 1024 * 1024;

@@ -7,7 +7,7 @@ namespace Vmcore.Formats.Kdump;
 public sealed record KdumpSubHeader
 {
     /// <summary>Bytes of the sub header; in files that Vmcore writes the ELF notes follow.</summary>
-    public const int Size = 104;
+    internal const int Size = 104;
 
     /// <summary>Physical address at which the kernel is loaded, minus where it is linked: signed on x86_64, PHYS_OFFSET on arm64.</summary>
     public ulong PhysBase { get; init; }
@@ -49,7 +49,7 @@ public sealed record KdumpSubHeader
     /// <param name="source">The file.</param>
     /// <param name="header">Its main header.</param>
     /// <exception cref="DumpFormatException">It is cut off, or a field is impossible.</exception>
-    public static KdumpSubHeader Parse(IByteSource source, KdumpHeader header)
+    internal static KdumpSubHeader Parse(IByteSource source, KdumpHeader header)
     {
         long at = header.BlockSize;
         Span<byte> bytes = stackalloc byte[Size];
@@ -85,7 +85,7 @@ public sealed record KdumpSubHeader
 
     /// <summary>Encodes the sub header in the layout of version 6.</summary>
     /// <param name="target">At least <see cref="Size"/> bytes; only those are written.</param>
-    public void WriteTo(Span<byte> target)
+    internal void WriteTo(Span<byte> target)
     {
         target[..Size].Clear();
         BinaryPrimitives.WriteUInt64LittleEndian(target, PhysBase);

@@ -12,22 +12,22 @@ namespace Vmcore.Formats.Kdump;
 public sealed record KdumpUtsname(string Sysname, string Nodename, string Release, string Version, string Machine, string Domainname)
 {
     /// <summary>Bytes of one string, the closing NUL included.</summary>
-    public const int FieldSize = 65;
+    internal const int FieldSize = 65;
 
     /// <summary>Bytes of all six.</summary>
-    public const int Size = 6 * FieldSize;
+    internal const int Size = 6 * FieldSize;
 
     /// <summary>Six empty strings.</summary>
     public static KdumpUtsname Empty { get; } = new("", "", "", "", "", "");
 
     /// <summary>Decodes the six strings; a missing NUL ends a string at its field's end, bytes that are no printable ASCII become <c>?</c>.</summary>
     /// <param name="bytes">At least <see cref="Size"/> bytes.</param>
-    public static KdumpUtsname Parse(ReadOnlySpan<byte> bytes) =>
+    internal static KdumpUtsname Parse(ReadOnlySpan<byte> bytes) =>
         new(Field(bytes, 0), Field(bytes, 1), Field(bytes, 2), Field(bytes, 3), Field(bytes, 4), Field(bytes, 5));
 
     /// <summary>Encodes the six strings, each cut to 64 bytes and padded with zeros.</summary>
     /// <param name="target">At least <see cref="Size"/> bytes.</param>
-    public void WriteTo(Span<byte> target)
+    internal void WriteTo(Span<byte> target)
     {
         target[..Size].Clear();
         Put(target, 0, Sysname);

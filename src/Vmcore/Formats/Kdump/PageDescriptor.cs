@@ -8,7 +8,7 @@ namespace Vmcore.Formats.Kdump;
 /// <param name="Length">Bytes of the data: the block size if stored raw, less if compressed.</param>
 /// <param name="Flags">How it is compressed: 0 or exactly one bit of <see cref="PageCodec"/>.</param>
 /// <param name="PageFlags">The kernel's page flags; writers put 0 here.</param>
-public readonly record struct PageDescriptor(long Offset, uint Length, uint Flags, ulong PageFlags)
+internal readonly record struct PageDescriptor(long Offset, uint Length, uint Flags, ulong PageFlags)
 {
     /// <summary>Bytes of a descriptor in the file.</summary>
     public const int Size = 24;

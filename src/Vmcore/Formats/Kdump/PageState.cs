@@ -20,7 +20,7 @@ public enum PageState
 }
 
 /// <summary>The two bitmaps of a kdump-compressed file.</summary>
-public enum KdumpBitmap
+internal enum KdumpBitmap
 {
     /// <summary>The first: pages that the machine has.</summary>
     Memory,

@@ -32,7 +32,7 @@ public sealed class ModuleList
     /// <param name="memory">The kernel's memory.</param>
     /// <param name="symbols">The symbols of the kernel's image.</param>
     /// <param name="types">The kernel's types.</param>
-    public static ModuleList Load(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types)
+    internal static ModuleList Load(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types)
     {
         ArgumentNullException.ThrowIfNull(symbols);
         ArgumentNullException.ThrowIfNull(types);

@@ -22,7 +22,7 @@ public readonly record struct FileMapping(ulong Start, ulong End, ulong Flags, u
 }
 
 /// <summary>The files that processes map. Bounded, whatever is damaged.</summary>
-public sealed class ProcessMappings
+internal sealed class ProcessMappings
 {
     private const int MaxMappings = 1 << 20;
 

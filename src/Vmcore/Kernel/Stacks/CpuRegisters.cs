@@ -6,7 +6,7 @@ namespace Vmcore.Kernel.Stacks;
 public sealed record CpuRegisters
 {
     /// <summary>Bytes of <c>struct pt_regs</c>.</summary>
-    public const int Size = 21 * sizeof(ulong);
+    internal const int Size = 21 * sizeof(ulong);
 
     // Offset of the registers in the descriptor of NT_PRSTATUS.
     private const int NoteOffset = 112;
@@ -40,7 +40,7 @@ public sealed record CpuRegisters
 
     /// <summary>Reads a <c>struct pt_regs</c>.</summary>
     /// <param name="bytes">At least <see cref="Size"/> bytes.</param>
-    public static CpuRegisters FromBytes(ReadOnlySpan<byte> bytes)
+    internal static CpuRegisters FromBytes(ReadOnlySpan<byte> bytes)
     {
         ulong[] values = new ulong[s_names.Length];
         for (int i = 0; i < values.Length; i++)
@@ -52,7 +52,7 @@ public sealed record CpuRegisters
     /// <param name="descriptor">The descriptor.</param>
     /// <param name="pid">Number of the task, as the note has it.</param>
     /// <returns>Null if it is too short.</returns>
-    public static CpuRegisters? TryFromNote(ReadOnlySpan<byte> descriptor, out int pid)
+    internal static CpuRegisters? TryFromNote(ReadOnlySpan<byte> descriptor, out int pid)
     {
         const int PidOffset = 32;
         pid = 0;

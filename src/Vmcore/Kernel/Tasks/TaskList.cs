@@ -38,7 +38,7 @@ public sealed class TaskList
     /// <param name="perCpu">The CPUs' areas; null to leave out what they say (which task ran where, the idle tasks of all but the first CPU).</param>
     /// <param name="pageShift">log2 of the page size in bytes.</param>
     /// <exception cref="MissingInformationException">There is no <c>init_task</c>, or no type of it.</exception>
-    public static TaskList Load(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, PerCpuAreas? perCpu, int pageShift)
+    internal static TaskList Load(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, PerCpuAreas? perCpu, int pageShift)
     {
         ArgumentNullException.ThrowIfNull(symbols);
         ArgumentNullException.ThrowIfNull(types);

@@ -4,7 +4,7 @@ namespace Vmcore.Kernel.Types;
 
 /// <summary>The types that a dump brings itself (BTF), in the form that debug information has: whoever needs either asks one interface.</summary>
 /// <remarks>BTF of most kernels has no variables but those of each CPU; some others are known by name.</remarks>
-public sealed class KernelDebugTypes(KernelTypes types, BtfTypes raw) : IDebugTypes
+internal sealed class KernelDebugTypes(KernelTypes types, BtfTypes raw) : IDebugTypes
 {
     /// <inheritdoc/>
     public DebugType? FindComposite(string name)

@@ -79,7 +79,7 @@ public sealed class KernelType
     /// <param name="target">Gives the type referred to.</param>
     /// <param name="members">Gives members or parameters.</param>
     /// <param name="enumerators">Gives the names of an enum.</param>
-    public KernelType(
+    internal KernelType(
         KernelTypeKind kind,
         string name,
         long? size = null,

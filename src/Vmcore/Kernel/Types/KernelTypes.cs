@@ -25,13 +25,13 @@ public sealed class KernelTypes
 
     /// <summary>Makes the types of BTF accessible by name.</summary>
     /// <param name="types">The kernel's own BTF.</param>
-    public static KernelTypes From(BtfTypes types) => new(types);
+    internal static KernelTypes From(BtfTypes types) => new(types);
 
     /// <summary>Makes the types of debug information accessible by name; modules have none of theirs then.</summary>
     /// <param name="vmlinux">The kernel's image, or the file of its debug information; it must live as long as the types.</param>
     /// <returns>Null if it has no debug information (see <see cref="VmlinuxFile.TypesProblem"/>).</returns>
     /// <exception cref="DumpFormatException">The debug information is damaged as a whole.</exception>
-    public static KernelTypes? TryFrom(VmlinuxFile vmlinux)
+    internal static KernelTypes? TryFrom(VmlinuxFile vmlinux)
     {
         ArgumentNullException.ThrowIfNull(vmlinux);
         return DwarfTypeFactory.TryCreate(vmlinux) is { } debug ? new(debug) : null;

@@ -43,12 +43,20 @@ public sealed class KernelVfs
 
     internal DentryPaths Dentries => _paths;
 
+    /// <summary>Makes the reader for a dump.</summary>
+    /// <param name="dump">The dump; it must stay open.</param>
+    /// <exception cref="MissingInformationException">The dump's kernel or its types cannot be read, or lack what is needed.</exception>
+    public static KernelVfs Open(CrashDump dump) => dump.Types is { } types && dump.VirtualMemory is { } memory
+        ? Open(dump.Symbols, types, memory)
+        : throw new MissingInformationException(
+            $"{dump.Name}: the file systems cannot be read: {dump.TypesProblem ?? dump.ClassificationProblem ?? "the kernel's memory cannot be found"}");
+
     /// <summary>Makes the reader.</summary>
     /// <param name="symbols">The kernel's symbols; without them there are no mounts, and paths are those within their file system.</param>
     /// <param name="types">The kernel's types.</param>
     /// <param name="memory">The kernel's memory.</param>
     /// <exception cref="MissingInformationException">The types lack what is needed.</exception>
-    public static KernelVfs Open(KernelSymbols? symbols, BtfTypes types, IVirtualMemory memory) => new(symbols, new(types), memory);
+    internal static KernelVfs Open(KernelSymbols? symbols, BtfTypes types, IVirtualMemory memory) => new(symbols, new(types), memory);
 
     /// <summary>Reads a file system's super block.</summary>
     /// <param name="address">Virtual address.</param>

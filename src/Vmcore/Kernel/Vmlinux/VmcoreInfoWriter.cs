@@ -8,7 +8,7 @@ namespace Vmcore.Kernel.Vmlinux;
 /// Writes the vmcoreinfo of a kernel from its vmlinux: what makedumpfile -g writes, and what newer kernels say of themselves besides. Addresses are
 /// those of the linker: where KASLR put the kernel is found in the dump (see <see cref="LinkedKernel"/>).
 /// </summary>
-public static class VmcoreInfoWriter
+internal static class VmcoreInfoWriter
 {
     private static readonly string[] s_symbols =
     [

@@ -9,7 +9,7 @@ namespace Vmcore.Kernel.Vmlinux;
 /// for as debuggers do: by .gnu_debuglink beside it, and by the build id below <c>/usr/lib/debug</c>.
 /// </summary>
 /// <remarks>Not safe for several threads at once.</remarks>
-public sealed class VmlinuxFile : IDisposable
+internal sealed class VmlinuxFile : IDisposable
 {
     private const string DebugRoot = "/usr/lib/debug";
 

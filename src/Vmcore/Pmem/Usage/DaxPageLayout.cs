@@ -8,7 +8,7 @@ namespace Vmcore.Pmem.Usage;
 /// What the kernel keeps of a page of pmem in its <c>struct page</c>, and how to read it: the file and the place in it, or how many files share it. Offsets
 /// in bytes. Two eras: up to 6.14 each page tells for itself; since 6.15 a folio's head tells for all of it, and a reference count of 0 is idle.
 /// </summary>
-public sealed class DaxPageLayout
+internal sealed class DaxPageLayout
 {
     /// <summary>The mark in place of a mapping that says that several files share the page (6.0 to 6.14).</summary>
     private const ulong SharedMark = 1;

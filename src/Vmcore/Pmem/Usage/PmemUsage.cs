@@ -94,7 +94,7 @@ public sealed class PmemUsage
     public KernelVfs? Vfs { get; private set; }
 
     /// <summary>Reads single pages; null if there is no memmap.</summary>
-    public UsageScan? Scan { get; private set; }
+    internal UsageScan? Scan { get; private set; }
 
     /// <summary>Collects it.</summary>
     /// <param name="dump">The dump.</param>

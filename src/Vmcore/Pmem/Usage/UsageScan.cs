@@ -9,7 +9,7 @@ namespace Vmcore.Pmem.Usage;
 /// Reads the struct pages of a namespace's data, in order and once. Memory does not grow with the pmem's size, time does: some seconds for a terabyte.
 /// Only struct pages are read, never the data.
 /// </summary>
-public sealed class UsageScan
+internal sealed class UsageScan
 {
     private const int ChunkPages = 4096;
     private const int MostMappings = 1 << 17;
@@ -33,7 +33,7 @@ public sealed class UsageScan
     /// <param name="memory">The kernel's memory.</param>
     /// <param name="types">The kernel's types; null if there are none.</param>
     /// <param name="pageShift">log2 of the page size in bytes.</param>
-    public UsageScan(MemmapReader memmap, DaxPageLayout layout, KernelAddressSpace memory, BtfTypes? types, int pageShift)
+    internal UsageScan(MemmapReader memmap, DaxPageLayout layout, KernelAddressSpace memory, BtfTypes? types, int pageShift)
     {
         _memmap = memmap;
         _layout = layout;
