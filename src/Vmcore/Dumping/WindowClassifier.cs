@@ -1,3 +1,4 @@
+using System.Numerics;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 
@@ -17,6 +18,7 @@ internal sealed class WindowClassifier
     private readonly CrashMemory _memory;
     private readonly MemmapReader? _memmap;
     private readonly PageClassifier? _classifier;
+    private readonly PageWordClassifier? _words;
     private readonly int _structSize;
     private readonly byte[] _structs = [];
     private readonly byte[] _pair = [];
@@ -41,6 +43,7 @@ internal sealed class WindowClassifier
             return;
         _memmap = memmap;
         _classifier = classifier;
+        _words = PageWordClassifier.TryCreate(layout, plan.Options.Level);
         _structSize = layout.Size;
         _structs = new byte[(ChunkPages + 1) * _structSize];
         _pair = new byte[2 * _structSize];
@@ -139,32 +142,40 @@ internal sealed class WindowClassifier
         ulong pfn = first + (ulong)chunk;
         // One structure more than the chunk has: a compound page's order is in the structure after its head's.
         _memmap!.Read(pfn, ChunkPages + 1, _structs, _valid, _faults);
-        int at = 0;
         if (chunk == 0 && (_valid[0] & 1) != 0 && _classifier!.IsTail(_structs))
             ContinueBlock(first, window);
-        int end = ChunkPages;
-        while ((at = PageBits.NextSet(_candidates.AsSpan(chunk / 64, ChunkPages / 64), at)) < end)
+        for (int word = 0; word < ChunkPages / 64; word++)
         {
-            if (!PageBits.Get(_valid, at))
-            {
-                if (PageBits.Get(_faults, at) && PageBits.Get(window.Kept, chunk + at))
-                    window.UnreadableStructPages++;
-                at++;
-                continue;
-            }
+            if (_candidates[(chunk / 64) + word] != 0)
+                ClassifyWord(pfn, chunk, word, window);
+        }
+    }
 
+    private void ClassifyWord(ulong pfn, int chunk, int word, PlanWindow window)
+    {
+        ref ulong candidates = ref _candidates[(chunk / 64) + word], kept = ref window.Kept[(chunk / 64) + word];
+        ulong valid = _valid[word];
+        PageWord pages = _words?.Classify(_structs.AsSpan(word * 64 * _structSize)) ?? new(ulong.MaxValue, 0, 0, 0);
+        for (ulong unusual = pages.Unusual & candidates & valid; unusual != 0;)
+        {
+            int at = (word << 6) + BitOperations.TrailingZeroCount(unusual);
+            unusual &= unusual - 1;
             bool hasNext = PageBits.Get(_valid, at + 1);
             PageVerdict verdict = _classifier!.Classify(pfn + (ulong)at, _structs.AsSpan(at * _structSize, hasNext ? 2 * _structSize : _structSize));
             if (verdict.Class == PageClass.Kept)
-            {
-                at++;
                 continue;
-            }
-
+            // Pages of a block that follow are decided by it, whatever their structures hold.
             Exclude(chunk + at, verdict, window);
+            unusual &= candidates;
             _followsBlock |= at == 0 && verdict.Pages >= ChunkPages;
-            at += (int)Math.Min(verdict.Pages, (ulong)(end - at));
         }
+
+        window.UnreadableStructPages += (ulong)BitOperations.PopCount(candidates & ~valid & _faults[word] & kept);
+        ulong left = candidates & valid & kept;
+        window.Excluded[PageClass.Cache] += (ulong)BitOperations.PopCount(pages.Cache & left);
+        window.Excluded[PageClass.CachePrivate] += (ulong)BitOperations.PopCount(pages.CachePrivate & left);
+        window.Excluded[PageClass.User] += (ulong)BitOperations.PopCount(pages.User & left);
+        kept &= ~((pages.Cache | pages.CachePrivate | pages.User) & left);
     }
 
     private void Exclude(int start, PageVerdict verdict, PlanWindow window)
