@@ -53,41 +53,23 @@ public sealed record CrashDumpOptions
 /// </summary>
 public sealed class CrashDump : IDisposable
 {
-    // Where x86_64 maps the image of the kernel.
-    private const ulong KernelImage = 0xffff_ffff_8000_0000;
-
     private readonly IByteSource _source;
     private readonly CrashDumpOptions _options;
     private readonly List<string> _problems = [];
     private readonly Lazy<PmemLayout> _pmem;
-    private readonly Lazy<ResourceTree?> _resources;
-    private readonly Lazy<(KernelSymbols? Value, string? Problem)> _symbols;
-    private readonly Lazy<(BtfTypes? Value, string? Problem)> _types;
-    private readonly Lazy<KernelTypes?> _namedTypes;
-    private readonly Lazy<ModuleList?> _modules;
-    private readonly Lazy<X86AddressSpace?> _virtualMemory;
+    private readonly KernelViews _views;
     private readonly Lazy<CrashMemory> _readableMemory;
-    private readonly Lazy<PerCpuAreas?> _perCpu;
-    private readonly Lazy<TaskList> _tasks;
     private MaskedMemory? _safeMemory;
     private ErasedMemory? _erasedMemory;
     private Utsname? _shownNames;
-    private VmlinuxFile? _vmlinux;
 
     private CrashDump(IByteSource source, CrashDumpOptions options)
     {
         _source = source;
         _options = options;
         Memory = null!;
-        _symbols = new(LoadSymbols);
-        _types = new(LoadTypes);
-        _namedTypes = new(LoadNamedTypes);
-        _modules = new(() => NamedTypes is { } types && Symbols is { } symbols && VirtualMemory is { } memory ? ModuleList.Load(memory, symbols, types) : null);
-        _perCpu = new(() => VirtualMemory is { } memory && Symbols is { } symbols ? PerCpuAreas.TryLoad(memory, symbols) : null);
-        _tasks = new(LoadTasks);
+        _views = new(this, options.BtfFile);
         _readableMemory = new(() => Pmem.UserData.IsEmpty ? SafeMemory : new WithoutPages(SafeMemory, Pmem.UserData));
-        _virtualMemory = new(() => Kernel is null || ReferenceEquals(ReadableMemory, Memory) ? Kernel?.Memory : Kernel.Memory.Over(ReadableMemory));
-        _resources = new(LoadResources);
         _pmem = new(FindPmem);
     }
 
@@ -143,19 +125,19 @@ public sealed class CrashDump : IDisposable
     public StructPageLayout? PageLayout { get; private set; }
 
     /// <summary>The kernel's symbols; null if there are none (see <see cref="SymbolsProblem"/>). Read when first asked for.</summary>
-    public KernelSymbols? Symbols => _symbols.Value.Value;
+    public KernelSymbols? Symbols => _views.Symbols;
 
     /// <summary>Why there are no <see cref="Symbols"/>, as one clause; null if there are.</summary>
-    public string? SymbolsProblem => _symbols.Value.Problem;
+    public string? SymbolsProblem => _views.SymbolsProblem;
 
-    /// <summary>The kernel's types (BTF); null if there are none (see <see cref="TypesProblem"/>). Read when first asked for.</summary>
-    internal BtfTypes? Types => _types.Value.Value;
+    /// <summary>The kernel's own description of its types (BTF); null if there is none (see <see cref="TypesProblem"/>): <see cref="NamedTypes"/> may have them nevertheless. Read when first asked for.</summary>
+    internal BtfTypes? Types => _views.OwnTypes;
 
-    /// <summary>Why there are no <see cref="Types"/>, as one clause; null if there are.</summary>
-    public string? TypesProblem => _types.Value.Problem;
+    /// <summary>Why the dump's own description of its types cannot be read, as one clause; null if it can. <see cref="NamedTypes"/> may be there nevertheless, from a vmlinux.</summary>
+    public string? TypesProblem => _views.TypesProblem;
 
     /// <summary>The kernel's resource tree (/proc/iomem); null if it is not in the dump. Read when first asked for.</summary>
-    public ResourceTree? Resources => _resources.Value;
+    public ResourceTree? Resources => _views.Resources;
 
     /// <summary>The pmem. Looked for when first asked for.</summary>
     public PmemLayout Pmem => _pmem.Value;
@@ -181,20 +163,20 @@ public sealed class CrashDump : IDisposable
     public CrashMemory ReadableMemory => _readableMemory.Value;
 
     /// <summary>The kernel's address space over <see cref="ReadableMemory"/>; null if there is no <see cref="Kernel"/>.</summary>
-    public X86AddressSpace? VirtualMemory => _virtualMemory.Value;
+    public X86AddressSpace? VirtualMemory => _views.Memory;
 
-    /// <summary>The kernel's types by their C names, those of its modules included; null if there are no <see cref="Types"/>.</summary>
-    public KernelTypes? NamedTypes => _namedTypes.Value;
+    /// <summary>The kernel's types by their C names: of BTF, with those of its modules, or of the debug information of <see cref="CrashDumpOptions.Vmlinux"/>. Null if there is neither.</summary>
+    public KernelTypes? NamedTypes => _views.Types;
 
-    /// <summary>The modules that were loaded; null without <see cref="Symbols"/> and <see cref="Types"/>. Read when first asked for.</summary>
-    public ModuleList? Modules => _modules.Value;
+    /// <summary>The modules that were loaded; null without <see cref="Symbols"/> and <see cref="NamedTypes"/>. Read when first asked for.</summary>
+    public ModuleList? Modules => _views.Modules;
 
     /// <summary>Where the variables of each CPU are; null without <see cref="Symbols"/>.</summary>
-    public PerCpuAreas? PerCpu => _perCpu.Value;
+    public PerCpuAreas? PerCpu => _views.PerCpu;
 
     /// <summary>The tasks. Read when first asked for.</summary>
     /// <exception cref="MissingInformationException">The kernel's memory, symbols or types are not there.</exception>
-    public TaskList Tasks => _tasks.Value;
+    public TaskList Tasks => _views.Tasks;
 
     /// <summary>Why pages cannot be classified; null if they can.</summary>
     public string? ClassificationProblem { get; private set; }
@@ -299,7 +281,7 @@ public sealed class CrashDump : IDisposable
     public void Dispose()
     {
         Kdump?.Dispose();
-        _vmlinux?.Dispose();
+        _views.Vmlinux?.Dispose();
         _source.Dispose();
     }
 
@@ -413,7 +395,7 @@ public sealed class CrashDump : IDisposable
         }
 
         // A description made from a vmlinux does not know where the kernel ran: that is in the dump's memory.
-        if ((_options.VmcoreInfo is not null || _vmlinux is not null) && LinkedKernel.IsLinked(Info))
+        if ((_options.VmcoreInfo is not null || _views.Vmlinux is not null) && LinkedKernel.IsLinked(Info))
         {
             if (LinkedKernel.TryRelocate(Info, Memory, out string? fault) is { } found)
                 Info = VmcoreInfo.Parse(found);
@@ -450,81 +432,13 @@ public sealed class CrashDump : IDisposable
                 SetInfo(System.Text.Encoding.Latin1.GetBytes(VmcoreInfoWriter.Write(vmlinux)));
             else if (vmlinux.Mismatch(Info, Name) is { } wrong)
                 throw new MissingInformationException(wrong);
-            _vmlinux = vmlinux;
+            _views.Vmlinux = vmlinux;
         }
         finally
         {
-            if (_vmlinux is null)
+            if (_views.Vmlinux is null)
                 vmlinux.Dispose();
         }
-    }
-
-    private (KernelSymbols? Value, string? Problem) LoadSymbols()
-    {
-        if (Kernel is null)
-            return (null, ClassificationProblem ?? $"{Name}: the kernel's memory cannot be found");
-        string? problem;
-        KernelSymbols? symbols = _vmlinux is not null ? KernelSymbols.TryLoad(_vmlinux, Kernel.Info, out problem) : KernelSymbols.TryLoad(Kernel.Info, Kernel.Memory, out problem);
-        return (symbols?.With(() => Modules), problem);
-    }
-
-    private (BtfTypes? Value, string? Problem) LoadTypes()
-    {
-        if (_options.BtfFile is { } file)
-        {
-            using FileSource source = FileSource.Open(file);
-            BtfTypes? saved = BtfTypes.TryRead(source, out string? fault);
-            return (saved, fault is null ? null : $"{file}: {fault}");
-        }
-
-        if (_vmlinux?.TryReadBtf(out _) is { } linked)
-            return (linked, null);
-        if (Kernel is null)
-            return (null, SymbolsProblem);
-        string? problem = SymbolsProblem;
-        BtfTypes? types = Symbols is { } symbols ? BtfTypes.TryLoad(symbols, Kernel.Memory, out problem) : null;
-        if (types is not null)
-            return (types, null);
-
-        // Without the symbols that enclose it, BTF is found by its first bytes in the kernel's image.
-        foreach (ElfSegment load in Loads)
-        {
-            if (load.VirtualAddress >= KernelImage && load.MemorySize <= BtfTypes.MaxScan && load.MemorySize <= ulong.MaxValue - load.VirtualAddress)
-                types ??= BtfTypes.TryScan(Kernel.Memory, load.VirtualAddress, load.VirtualAddress + load.MemorySize, out _);
-        }
-
-        return (types, types is null ? problem : null);
-    }
-
-    private KernelTypes? LoadNamedTypes()
-    {
-        if (VirtualMemory is not { } memory)
-            return null;
-
-        // BTF is there at once, and has the types of modules; without it in the vmlinux its debug information was meant.
-        if (_vmlinux is not null && _options.BtfFile is null && !_vmlinux.HasBtf && KernelTypes.TryFrom(_vmlinux) is { } debug)
-            return debug;
-        return Types is { } types
-            ? new(types, () => Symbols is { } symbols ? ModuleList.LoadBtf(memory, symbols, types) : [], () => DwarfTypeFactory.TryCreate(_vmlinux)) : null;
-    }
-
-    private TaskList LoadTasks()
-    {
-        if (VirtualMemory is not { } memory)
-            throw new MissingInformationException(ClassificationProblem ?? $"{Name}: the kernel's memory cannot be found");
-        KernelSymbols symbols = Symbols ?? throw new MissingInformationException($"{Name}: no symbols: {SymbolsProblem}");
-        KernelTypes types = NamedTypes ?? throw new MissingInformationException($"{Name}: no types: {TypesProblem}");
-        return TaskList.Load(memory, symbols, types, PerCpu, Memory.PageShift);
-    }
-
-    private ResourceTree? LoadResources()
-    {
-        if (Kernel is null)
-            return null;
-
-        // The symbols are megabytes: what was not asked for by name is not kept, since a dumper runs in little memory.
-        KernelSymbols? symbols = _symbols.IsValueCreated ? Symbols : LoadSymbols().Value;
-        return symbols is null ? null : ResourceTree.TryLoad(symbols, Kernel.Memory, types: null, out _);
     }
 
     private PmemLayout FindPmem()

@@ -13,7 +13,7 @@ internal static class MountsCommand
 
     private static int Run(ReaderContext context)
     {
-        KernelVfs vfs = KernelVfs.Open(context.Symbols, context.Types, context.Memory);
+        KernelVfs vfs = KernelVfs.Open(context.Symbols, context.NamedTypes, context.Memory);
         IReadOnlyList<KernelMount> mounts = vfs.Mounts;
         if (context.IsJson)
         {

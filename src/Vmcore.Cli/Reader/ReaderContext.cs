@@ -47,10 +47,6 @@ internal sealed class ReaderContext : IDisposable
     /// <exception cref="MissingInformationException">There are none.</exception>
     internal KernelSymbols Symbols => Dump.Symbols ?? throw new MissingInformationException($"{Dump.Name}: no symbols: {Dump.SymbolsProblem}");
 
-    /// <summary>The kernel's types.</summary>
-    /// <exception cref="MissingInformationException">There are none.</exception>
-    internal BtfTypes Types => Dump.Types ?? throw new MissingInformationException($"{Dump.Name}: no types: {Dump.TypesProblem}; a BTF file (--btf) can bring them, or a vmlinux (--vmlinux) with BTF");
-
     /// <summary>The kernel's types by name.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>
     internal KernelTypes NamedTypes => Dump.NamedTypes ?? throw new MissingInformationException($"{Dump.Name}: no types: {Dump.TypesProblem}; a BTF file (--btf) or a vmlinux (--vmlinux) can bring them");

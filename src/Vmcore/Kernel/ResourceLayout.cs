@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel;
@@ -29,7 +30,7 @@ internal sealed class ResourceLayout
     public int Length { get; }
 
     /// <summary>The layout by the kernel's types; <see cref="Default"/> if they are not known or do not tell all.</summary>
-    public static ResourceLayout From(BtfTypes? types)
+    public static ResourceLayout From(KernelTypes? types)
     {
         if (types is null)
             return Default;

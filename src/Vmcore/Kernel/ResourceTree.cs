@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel;
@@ -32,7 +33,7 @@ public sealed class ResourceTree
     /// <param name="types">The kernel's types; null to take the layout of struct resource that all 64-bit kernels share.</param>
     /// <param name="problem">One clause for the operator: why there is no tree, or what cut it short; null if it is whole.</param>
     /// <returns>The tree, maybe cut short (<see cref="IsComplete"/>); null if nothing of it can be read.</returns>
-    internal static ResourceTree? TryLoad(KernelSymbols symbols, IVirtualMemory memory, BtfTypes? types, out string? problem)
+    internal static ResourceTree? TryLoad(KernelSymbols symbols, IVirtualMemory memory, KernelTypes? types, out string? problem)
     {
         if (symbols.TryFindInImage("iomem_resource") is { } address)
             return TryLoad(address, memory, types, out problem);
@@ -46,7 +47,7 @@ public sealed class ResourceTree
     /// <param name="types">The kernel's types; null to take the layout of struct resource that all 64-bit kernels share.</param>
     /// <param name="problem">One clause for the operator: why there is no tree, or what cut it short; null if it is whole.</param>
     /// <returns>The tree, maybe cut short (<see cref="IsComplete"/>); null if nothing of it can be read.</returns>
-    internal static ResourceTree? TryLoad(ulong address, IVirtualMemory memory, BtfTypes? types, out string? problem)
+    internal static ResourceTree? TryLoad(ulong address, IVirtualMemory memory, KernelTypes? types, out string? problem)
     {
         var walk = new ResourceWalk(memory, ResourceLayout.From(types));
         KernelResource? root = walk.Run(address);

@@ -1,8 +1,10 @@
+using Vmcore.Kernel.Types;
+
 namespace Vmcore.Kernel;
 
 /// <summary>Looks up members of the kernel's structures, and says which one is missing.</summary>
 /// <param name="types">The kernel's types.</param>
-internal sealed class StructMembers(BtfTypes types)
+internal sealed class StructMembers(KernelTypes types)
 {
     // A member further in is damage, not a structure.
     private const int MaxOffset = 1 << 20;

@@ -1,3 +1,4 @@
+using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel;
@@ -16,7 +17,7 @@ internal static class StructureWalk
     /// <param name="problems">Receives why the list ended early.</param>
     internal static IReadOnlyList<ulong> Circular(IVirtualMemory memory, ulong head, int limit, string what, ProblemList problems)
     {
-        List<ulong> entries = Types.ListWalk.Run(memory, head, limit, out string? problem);
+        List<ulong> entries = ListWalk.Run(memory, head, limit, out string? problem);
         if (problem is not null)
             problems.Add($"{what}: {problem}; {entries.Count} entries were found");
         return entries;
@@ -84,7 +85,7 @@ internal static class StructureWalk
 internal readonly record struct RedBlackLayout(int Left, int Right)
 {
     /// <summary>The layout by the kernel's types.</summary>
-    internal static RedBlackLayout From(BtfTypes types) => new(types.MemberOffset("rb_node", "rb_left") ?? 16, types.MemberOffset("rb_node", "rb_right") ?? 8);
+    internal static RedBlackLayout From(KernelTypes types) => new(types.MemberOffset("rb_node", "rb_left") ?? 16, types.MemberOffset("rb_node", "rb_right") ?? 8);
 }
 
 /// <summary>What went wrong in walks, as sentences. Bounded: a damaged machine could give one for each of a million objects.</summary>

@@ -31,7 +31,7 @@ public sealed class PictureBuilder
         _layout = layout;
         _classifier = new(layout, DumpLevel.All);
         _structs = new byte[(ChunkPages + 1) * layout.Size];
-        _reserved = dump.Types?.EnumValue("pageflags", "PG_reserved") is { } bit and >= 0 and < 64 ? 1UL << (int)bit : 0;
+        _reserved = dump.NamedTypes?.EnumValue("pageflags", "PG_reserved") is { } bit and >= 0 and < 64 ? 1UL << (int)bit : 0;
     }
 
     /// <summary>Draws up the picture of a dump's machine.</summary>

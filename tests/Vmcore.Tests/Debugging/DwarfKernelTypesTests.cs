@@ -1,4 +1,8 @@
+using Vmcore.Formats.Elf;
+using Vmcore.IO;
+using Vmcore.Kernel;
 using Vmcore.Kernel.Types;
+using Vmcore.Tests.Robustness;
 
 namespace Vmcore.Tests.Debugging;
 
@@ -60,6 +64,25 @@ public class DwarfKernelTypesTests
         Assert.Equal("char [100]", types.VariableType("secret", out isPerCpu)!.ToString());
         Assert.True(isPerCpu);
         Assert.Null(types.VariableType("nothing", out _));
+    }
+
+    [Theory]
+    [MemberData(nameof(Compilers))]
+    public void OffsetsAreThoseOfTheCompilersBtf(string compiler)
+    {
+        ElfObjectFile file = ElfObjectFile.Open(new HostileSource(CompiledC.Compile("gcc -gbtf")));
+        ElfSection section = file.Find(".BTF")!;
+        byte[] bytes = new byte[section.Size];
+        file.Source.ReadExactly(section.Offset, bytes, "BTF");
+        KernelTypes debug = Load(compiler, _ => null), btf = KernelTypes.From(BtfTypes.TryParse(bytes, out _)!);
+        string[] paths = ["flags", "mode", "pad", "a", "b", "word", "in.value", "in.name", "list.prev", "text", "data_size", "points", "points.x", "far.x", "callback", "c", "tail", "nothing", ""];
+        int?[] offsets = [.. paths.Select(path => btf.MemberOffset("outer", path))];
+        Assert.Equal(offsets, paths.Select(path => debug.MemberOffset("outer", path)));
+        Assert.Equal(13, offsets.Count(offset => offset is not null));
+        Assert.Equal(4, debug.MemberOffset("point_t", "y"));
+        Assert.Equal((-1L, -1L), (debug.EnumValue("color", "RED")!.Value, btf.EnumValue("color", "RED")!.Value));
+        Assert.Null(debug.EnumValue("color", "ANON_A"));
+        Assert.Null(debug.EnumValue("outer", "RED"));
     }
 
     [Fact]

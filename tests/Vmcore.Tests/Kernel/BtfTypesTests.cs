@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using CsCheck;
+using Vmcore.Kernel.Types;
 using Vmcore.Kernel;
 
 namespace Vmcore.Tests.Kernel;
@@ -40,7 +41,11 @@ public sealed class BtfTypesTests
     [InlineData("atomic_t", "counter", 0)]
     [InlineData("twice", "wanted", 12)]
     [InlineData("with_bits", "plain", 8)]
-    public void OffsetsAreFound(string type, string path, int offset) => Assert.Equal(offset, Kernel().MemberOffset(type, path));
+    public void OffsetsAreFound(string type, string path, int offset)
+    {
+        Assert.Equal(offset, Kernel().MemberOffset(type, path));
+        Assert.Equal(offset, KernelTypes.From(Kernel()).MemberOffset(type, path));
+    }
 
     [Theory]
     [InlineData("page", "")]
@@ -56,7 +61,11 @@ public sealed class BtfTypesTests
     [InlineData("with_bits", "low.x")]
     [InlineData("self", "nothing")]
     [InlineData("loop_a", "nothing")]
-    public void WhatIsNoMemberHasNoOffset(string type, string path) => Assert.Null(Kernel().MemberOffset(type, path));
+    public void WhatIsNoMemberHasNoOffset(string type, string path)
+    {
+        Assert.Null(Kernel().MemberOffset(type, path));
+        Assert.Null(KernelTypes.From(Kernel()).MemberOffset(type, path));
+    }
 
     [Fact]
     public void BitFieldsAreReported()
@@ -73,6 +82,9 @@ public sealed class BtfTypesTests
         BtfTypes types = Kernel();
         Assert.Equal(4, types.EnumValue("zone_type", "ZONE_DEVICE"));
         Assert.Equal(-2, types.EnumValue("zone_type", "ZONE_ODD"));
+        Assert.Equal(-2, KernelTypes.From(types).EnumValue("zone_type", "ZONE_ODD"));
+        Assert.Null(KernelTypes.From(types).EnumValue("zone_type", "WIDE_BIT"));
+        Assert.Null(KernelTypes.From(types).EnumValue("page", "flags"));
         Assert.Equal(0x1_2345_6789_a, types.EnumValue("wide", "WIDE_BIT"));
         Assert.Equal(-1, types.EnumValue("wide", "WIDE_ALL"));
         Assert.Equal(5, types.EnumValue(null, "SECTION_MAP_LAST_BIT"));

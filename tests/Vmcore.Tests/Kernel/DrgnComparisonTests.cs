@@ -5,8 +5,10 @@ using System.Text;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Stacks;
+using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
+using Vmcore.Kernel.Vfs;
 using Vmcore.Kernel.Vmlinux;
 
 namespace Vmcore.Tests.Kernel;
@@ -106,6 +108,25 @@ public sealed class DrgnComparisonTests
             string.Create(CultureInfo.InvariantCulture, $"{t.Address:x} {t.Pid} {t.Tgid} {t.ParentPid} {t.State} {t.Cpu} {t.Name}"));
         Assert.Null(dump.Tasks.Problem);
         Assert.Equal(Lines("tasks-drgn", dumpFile, vmlinux), ours.Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64")]
+    [InlineData("stock-6.12", "6.12.117+deb12-amd64")]
+    public void DebugInformationGivesWhatBtfGives(string name, string release)
+    {
+        using CrashDump dump = Open(name, release, out _, out string vmlinux);
+        using VmlinuxFile file = VmlinuxFile.Open(vmlinux);
+        KernelTypes debug = KernelTypes.TryFrom(file)!;
+        Vmcore.Memory.IVirtualMemory memory = dump.VirtualMemory!;
+        IReadOnlyList<KernelMount> mounts = KernelVfs.Open(dump.Symbols, dump.NamedTypes!, memory).Mounts;
+        Assert.NotEmpty(mounts);
+        Assert.Equal(mounts, KernelVfs.Open(dump.Symbols, debug, memory).Mounts);
+        ProcessMappings ours = new(dump.NamedTypes!, memory), theirs = new(debug, memory);
+        FileMapping[] files = [.. dump.Tasks.Tasks.SelectMany(ours.FilesOf)];
+        Assert.NotEmpty(files);
+        Assert.Equal(files, dump.Tasks.Tasks.SelectMany(theirs.FilesOf));
+        Assert.Equal(dump.Resources!.ToIomem(), ResourceTree.TryLoad(dump.Symbols!, memory, debug, out _)!.ToIomem());
     }
 
     // This drgn knows neither the unwind tables of 6.4 and later, nor those of modules without their debug information.

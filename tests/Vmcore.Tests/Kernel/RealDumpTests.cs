@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Vmcore.Kernel.Types;
 using Vmcore.Kernel;
 
 namespace Vmcore.Tests.Kernel;
@@ -126,7 +127,7 @@ public sealed class RealDumpTests
     public void TheResourceTreeIsThatOfProcIomem(string name, bool withTypes)
     {
         using RealDump dump = Open(name);
-        ResourceTree? tree = ResourceTree.TryLoad(LoadSymbols(dump), dump.Memory, withTypes ? LoadTypes(name) : null, out string? problem);
+        ResourceTree? tree = ResourceTree.TryLoad(LoadSymbols(dump), dump.Memory, withTypes ? KernelTypes.From(LoadTypes(name)) : null, out string? problem);
         Assert.Null(problem);
         Assert.Equal(File.ReadAllText(Path.Combine(Folder(), name, "first", "iomem")), tree!.ToIomem());
         KernelResource pmem = Assert.Single(tree.PersistentMemory());

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using CsCheck;
+using Vmcore.Kernel.Types;
 using Vmcore.Kernel;
 
 namespace Vmcore.Tests.Kernel;
@@ -56,7 +57,7 @@ public sealed class ResourceTreeTests
         var builder = new BtfBuilder();
         builder.Composite(BtfKind.Struct, "resource", 64, [.. names.Select((n, i) => (n, 0u, (uint)offsets[i] * 8))]);
         byte[] bytes = Machine(offsets);
-        Assert.Equal(Iomem, Load(bytes, BtfTypes.TryParse(builder.Build(), out _)).ToIomem());
+        Assert.Equal(Iomem, Load(bytes, KernelTypes.From(BtfTypes.TryParse(builder.Build(), out _)!)).ToIomem());
         Assert.Null(ResourceTree.TryLoad(Base, new FakeVirtualMemory().Add(Base, bytes), null, out string? problem));
         Assert.NotNull(problem);
     }
@@ -66,7 +67,7 @@ public sealed class ResourceTreeTests
     {
         var builder = new BtfBuilder();
         builder.Composite(BtfKind.Struct, "resource", 64, ("start", 0, 64));
-        Assert.Equal(Iomem, Load(Machine(), BtfTypes.TryParse(builder.Build(), out _)).ToIomem());
+        Assert.Equal(Iomem, Load(Machine(), KernelTypes.From(BtfTypes.TryParse(builder.Build(), out _)!)).ToIomem());
     }
 
     [Fact]
@@ -211,7 +212,7 @@ public sealed class ResourceTreeTests
         tree.ToIomem();
     }
 
-    private static ResourceTree Load(byte[] bytes, BtfTypes? types)
+    private static ResourceTree Load(byte[] bytes, KernelTypes? types)
     {
         ResourceTree? tree = ResourceTree.TryLoad(Base, new FakeVirtualMemory().Add(Base, bytes), types, out string? problem);
         Assert.Null(problem);

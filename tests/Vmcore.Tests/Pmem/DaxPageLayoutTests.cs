@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using Vmcore.Kernel.Types;
 using Vmcore.Kernel;
 using Vmcore.Memmap;
 using Vmcore.Pmem.Usage;
@@ -86,6 +87,6 @@ public sealed class DaxPageLayoutTests
         builder.Composite(BtfKind.Struct, "page", 64, folios ? [("mapping", 0, 24 * 8), ("__folio_index", 0, 32 * 8)] : [("mapping", 0, 24 * 8), ("index", 0, 32 * 8), ("pgmap", 0, 64)]);
         if (folios)
             builder.Composite(BtfKind.Struct, "folio", 256, ("pgmap", 0, 64));
-        return DaxPageLayout.From(info, StructPageLayout.From(info), BtfTypes.TryParse(builder.Build(), out _));
+        return DaxPageLayout.From(info, StructPageLayout.From(info), KernelTypes.From(BtfTypes.TryParse(builder.Build(), out _)!));
     }
 }

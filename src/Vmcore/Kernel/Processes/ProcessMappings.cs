@@ -1,4 +1,5 @@
 using Vmcore.Kernel.Tasks;
+using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Processes;
@@ -37,7 +38,7 @@ internal sealed class ProcessMappings
     /// <param name="types">The kernel's types.</param>
     /// <param name="memory">The kernel's memory.</param>
     /// <exception cref="MissingInformationException">The types lack what is needed.</exception>
-    public ProcessMappings(BtfTypes types, IVirtualMemory memory)
+    public ProcessMappings(KernelTypes types, IVirtualMemory memory)
     {
         _memory = memory;
         var members = new StructMembers(types);

@@ -6,6 +6,9 @@ namespace Vmcore.Kernel.Types;
 /// <remarks>Safe for several threads at once.</remarks>
 public sealed class KernelTypes
 {
+    // So many types of one name are looked at; real kernels have a handful at most.
+    private const int MaxNamesakes = 64;
+
     private readonly BtfTypeFactory? _kernel;
     private readonly Lazy<DwarfTypeFactory?> _debug;
     private readonly Lazy<IReadOnlyList<BtfTypeFactory>> _modules;
@@ -67,6 +70,34 @@ public sealed class KernelTypes
         return _debug.Value?.Variable(name, out isPerCpu);
     }
 
+    /// <summary>Offset of a member in bytes; modules are not looked at.</summary>
+    /// <param name="structName">Name of a struct, a union or a typedef of one. Of several with one name the first counts that has the member.</param>
+    /// <param name="memberPath">Member, or members of members: <c>d_name.len</c>. Anonymous members are passed through.</param>
+    /// <returns>The offset; null if there is no such member, or it is a bit-field.</returns>
+    internal int? MemberOffset(string structName, string memberPath)
+    {
+        string[] names = memberPath.Split('.');
+        return Composites(structName).Select(type => OffsetIn(type, names)).FirstOrDefault(static offset => offset is not null);
+    }
+
+    /// <summary>A value of an enum of the kernel's own; modules are not looked at.</summary>
+    /// <param name="enumName">Name of the enum.</param>
+    /// <param name="valueName">Name of the value.</param>
+    /// <returns>The value; null if there is none of that name.</returns>
+    internal long? EnumValue(string enumName, string valueName)
+    {
+        foreach (KernelType type in Own(enumName).Where(static t => t.Kind == KernelTypeKind.Enum))
+        {
+            foreach (KernelEnumerator value in type.Enumerators)
+            {
+                if (value.Name == valueName)
+                    return value.Value;
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Finds a type of one kind by its own name.</summary>
     /// <param name="kind">Struct, union, enum, typedef or a base type.</param>
     /// <param name="name">The name without a keyword.</param>
@@ -87,9 +118,32 @@ public sealed class KernelTypes
         return second;
     }
 
+    private static int? OffsetIn(KernelType type, string[] names)
+    {
+        long offset = 0;
+        foreach (string name in names)
+        {
+            if (name.Length == 0 || type.FindMember(name) is not { BitWidth: 0 } member || member.BitOffset % 8 != 0)
+                return null;
+            offset += member.BitOffset / 8;
+            type = member.Type;
+        }
+
+        return offset is >= 0 and <= int.MaxValue ? (int)offset : null;
+    }
+
+    // Structs and unions of a name first, then what typedefs of that name lead to.
+    private IEnumerable<KernelType> Composites(string name)
+    {
+        KernelType[] all = [.. Own(name).Take(MaxNamesakes)];
+        return all.Where(static t => t.IsComposite).Concat(all.Where(static t => t.Kind == KernelTypeKind.Typedef).Select(static t => t.Underlying()));
+    }
+
+    private IEnumerable<KernelType> Own(string name) => _kernel?.Named(name) ?? _debug.Value?.Named(name) ?? [];
+
     private IEnumerable<KernelType> Named(string name)
     {
-        foreach (KernelType type in _kernel?.Named(name) ?? _debug.Value?.Named(name) ?? [])
+        foreach (KernelType type in Own(name))
             yield return type;
         foreach (BtfTypeFactory module in _modules.Value)
         {

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Vfs;
@@ -46,7 +47,7 @@ public sealed class KernelVfs
     /// <summary>Makes the reader for a dump.</summary>
     /// <param name="dump">The dump; it must stay open.</param>
     /// <exception cref="MissingInformationException">The dump's kernel or its types cannot be read, or lack what is needed.</exception>
-    public static KernelVfs Open(CrashDump dump) => dump.Types is { } types && dump.VirtualMemory is { } memory
+    public static KernelVfs Open(CrashDump dump) => dump.NamedTypes is { } types && dump.VirtualMemory is { } memory
         ? Open(dump.Symbols, types, memory)
         : throw new MissingInformationException(
             $"{dump.Name}: the file systems cannot be read: {dump.TypesProblem ?? dump.ClassificationProblem ?? "the kernel's memory cannot be found"}");
@@ -56,7 +57,7 @@ public sealed class KernelVfs
     /// <param name="types">The kernel's types.</param>
     /// <param name="memory">The kernel's memory.</param>
     /// <exception cref="MissingInformationException">The types lack what is needed.</exception>
-    internal static KernelVfs Open(KernelSymbols? symbols, BtfTypes types, IVirtualMemory memory) => new(symbols, new(types), memory);
+    internal static KernelVfs Open(KernelSymbols? symbols, KernelTypes types, IVirtualMemory memory) => new(symbols, new(types), memory);
 
     /// <summary>Reads a file system's super block.</summary>
     /// <param name="address">Virtual address.</param>

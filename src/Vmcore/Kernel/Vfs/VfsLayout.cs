@@ -1,9 +1,11 @@
+using Vmcore.Kernel.Types;
+
 namespace Vmcore.Kernel.Vfs;
 
 /// <summary>Offsets in bytes of what is read of the kernel's file system objects; −1 for what this kernel does not have.</summary>
 internal sealed class VfsLayout
 {
-    internal VfsLayout(BtfTypes types)
+    internal VfsLayout(KernelTypes types)
     {
         var members = new StructMembers(types);
         InodeMode = members.Required("inode", "i_mode");

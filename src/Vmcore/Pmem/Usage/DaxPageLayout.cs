@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Vmcore.Kernel;
+using Vmcore.Kernel.Types;
 using Vmcore.Memmap;
 
 namespace Vmcore.Pmem.Usage;
@@ -33,7 +34,7 @@ internal sealed class DaxPageLayout
     /// <param name="info">vmcoreinfo.</param>
     /// <param name="page">The layout of struct page.</param>
     /// <param name="types">The kernel's types; null to go by vmcoreinfo and by the layout that all kernels from 4.18 on share.</param>
-    public static DaxPageLayout From(VmcoreInfo info, StructPageLayout page, BtfTypes? types)
+    public static DaxPageLayout From(VmcoreInfo info, StructPageLayout page, KernelTypes? types)
     {
         StructMembers? members = types is null ? null : new(types);
         int Member(string name, int otherwise) => members?.Optional("page", name) is { } offset and >= 0 && offset + 8 <= page.Size ? offset : otherwise;

@@ -1,6 +1,6 @@
-using Vmcore.Kernel;
 using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Tasks;
+using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vfs;
 using Vmcore.Memory;
 
@@ -108,10 +108,10 @@ public sealed class PmemUsage
             return result;
         }
 
-        result.Scan = new(memmap, DaxPageLayout.From(kernel.Info, layout, dump.Types), kernel.Memory, dump.Types, dump.Memory.PageShift);
+        result.Scan = new(memmap, DaxPageLayout.From(kernel.Info, layout, dump.NamedTypes), kernel.Memory, dump.NamedTypes, dump.Memory.PageShift);
         if (scanPages)
             result.Namespaces = [.. dump.Pmem.Namespaces.Where(n => n.StructPages > 0).Select(result.Scan.Run)];
-        if (dump.Types is { } types)
+        if (dump.NamedTypes is { } types)
             result.Resolve(dump, types);
         else
             result._problems.Add($"files and processes cannot be named: {dump.TypesProblem}");
@@ -139,7 +139,7 @@ public sealed class PmemUsage
         return inode.SuperBlock is { Id.Length: > 0 } block ? block.Id : null;
     }
 
-    private void Resolve(CrashDump dump, BtfTypes types)
+    private void Resolve(CrashDump dump, KernelTypes types)
     {
         try
         {

@@ -1,5 +1,6 @@
 using Vmcore.Architectures;
 using Vmcore.Kernel;
+using Vmcore.Kernel.Types;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 
@@ -20,7 +21,7 @@ internal sealed class UsageScan
     private readonly MemmapReader _memmap;
     private readonly DaxPageLayout _layout;
     private readonly KernelAddressSpace _memory;
-    private readonly BtfTypes? _types;
+    private readonly KernelTypes? _types;
     private readonly int _pageShift;
     private readonly byte[] _structs;
     private readonly ulong[] _valid = new ulong[(ChunkPages / 64) + 1];
@@ -33,7 +34,7 @@ internal sealed class UsageScan
     /// <param name="memory">The kernel's memory.</param>
     /// <param name="types">The kernel's types; null if there are none.</param>
     /// <param name="pageShift">log2 of the page size in bytes.</param>
-    internal UsageScan(MemmapReader memmap, DaxPageLayout layout, KernelAddressSpace memory, BtfTypes? types, int pageShift)
+    internal UsageScan(MemmapReader memmap, DaxPageLayout layout, KernelAddressSpace memory, KernelTypes? types, int pageShift)
     {
         _memmap = memmap;
         _layout = layout;

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using CsCheck;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Processes;
+using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel.Vfs;
 
@@ -112,12 +113,12 @@ public sealed class StructureWalkTests
         Assert.Empty(problems.Texts);
     }
 
-    private static BtfTypes Types()
+    private static KernelTypes Types()
     {
         var builder = new BtfBuilder();
         builder.Composite(BtfKind.Struct, "maple_range_64", 256, ("pivot", 0, 8 * 8), ("slot", 0, 136 * 8));
         builder.Composite(BtfKind.Struct, "maple_arange_64", 256, ("pivot", 0, 8 * 8), ("slot", 0, 80 * 8), ("gap", 0, 160 * 8));
-        return BtfTypes.TryParse(builder.Build(), out _)!;
+        return KernelTypes.From(BtfTypes.TryParse(builder.Build(), out _)!);
     }
 
     private static FakeVirtualMemory Words(params (int At, ulong Value)[] words)

@@ -1,0 +1,150 @@
+using Vmcore.Architectures.X86_64;
+using Vmcore.Formats.Elf;
+using Vmcore.IO;
+using Vmcore.Kernel;
+using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Tasks;
+using Vmcore.Kernel.Types;
+using Vmcore.Kernel.Vmlinux;
+
+namespace Vmcore;
+
+/// <summary>What the kernel of a dump says of itself: symbols, types, modules, tasks, resources. Each is read when it is first asked for.</summary>
+internal sealed class KernelViews
+{
+    // Where x86_64 maps the image of the kernel.
+    private const ulong KernelImage = 0xffff_ffff_8000_0000;
+
+    private readonly CrashDump _dump;
+    private readonly string? _btfFile;
+    private readonly Lazy<(KernelSymbols? Value, string? Problem)> _symbols;
+    private readonly Lazy<(BtfTypes? Value, string? Problem)> _ownTypes;
+    private readonly Lazy<KernelTypes?> _types;
+    private readonly Lazy<ModuleList?> _modules;
+    private readonly Lazy<X86AddressSpace?> _memory;
+    private readonly Lazy<PerCpuAreas?> _perCpu;
+    private readonly Lazy<TaskList> _tasks;
+    private readonly Lazy<ResourceTree?> _resources;
+
+    /// <summary>Makes the views; nothing is read yet.</summary>
+    /// <param name="dump">The dump.</param>
+    /// <param name="btfFile">A file of raw BTF that types are taken from; null to take them from the dump.</param>
+    internal KernelViews(CrashDump dump, string? btfFile)
+    {
+        _dump = dump;
+        _btfFile = btfFile;
+        _symbols = new(LoadSymbols);
+        _ownTypes = new(LoadOwnTypes);
+        _types = new(LoadTypes);
+        _modules = new(() => Types is { } types && Symbols is { } symbols && Memory is { } memory ? ModuleList.Load(memory, symbols, types) : null);
+        _memory = new(() => ReferenceEquals(dump.ReadableMemory, dump.Memory) ? dump.Kernel?.Memory : dump.Kernel?.Memory.Over(dump.ReadableMemory));
+        _perCpu = new(() => Memory is { } memory && Symbols is { } symbols ? PerCpuAreas.TryLoad(memory, symbols) : null);
+        _tasks = new(LoadTasks);
+        _resources = new(LoadResources);
+    }
+
+    /// <summary>The vmlinux that symbols and types come from; null to take them from the dump.</summary>
+    internal VmlinuxFile? Vmlinux { get; set; }
+
+    /// <summary>The kernel's symbols; null if there are none.</summary>
+    internal KernelSymbols? Symbols => _symbols.Value.Value;
+
+    /// <summary>Why there are no <see cref="Symbols"/>, as one clause; null if there are.</summary>
+    internal string? SymbolsProblem => _symbols.Value.Problem;
+
+    /// <summary>The kernel's BTF; null if there is none.</summary>
+    internal BtfTypes? OwnTypes => _ownTypes.Value.Value;
+
+    /// <summary>Why there is no BTF, as one clause, and if a vmlinux was given, what is missing there; null if there is BTF.</summary>
+    internal string? TypesProblem =>
+        _ownTypes.Value.Problem is not { } problem ? null : Vmlinux is { TypesProblem: { } missing } ? $"{problem}; {missing}" : problem;
+
+    /// <summary>The kernel's types by name, of BTF or debug information; null if there are none.</summary>
+    internal KernelTypes? Types => _types.Value;
+
+    /// <summary>The modules; null without symbols and types.</summary>
+    internal ModuleList? Modules => _modules.Value;
+
+    /// <summary>The kernel's address space over what a reader may show; null if there is no kernel.</summary>
+    internal X86AddressSpace? Memory => _memory.Value;
+
+    /// <summary>Where the variables of each CPU are; null without symbols.</summary>
+    internal PerCpuAreas? PerCpu => _perCpu.Value;
+
+    /// <summary>The tasks.</summary>
+    /// <exception cref="MissingInformationException">The kernel's memory, symbols or types are not there.</exception>
+    internal TaskList Tasks => _tasks.Value;
+
+    /// <summary>The kernel's resource tree; null if it is not in the dump.</summary>
+    internal ResourceTree? Resources => _resources.Value;
+
+    private (KernelSymbols? Value, string? Problem) LoadSymbols()
+    {
+        if (_dump.Kernel is not { } kernel)
+            return (null, NoMemory());
+        string? problem;
+        KernelSymbols? symbols = Vmlinux is not null ? KernelSymbols.TryLoad(Vmlinux, kernel.Info, out problem) : KernelSymbols.TryLoad(kernel.Info, kernel.Memory, out problem);
+        return (symbols?.With(() => Modules), problem);
+    }
+
+    private (BtfTypes? Value, string? Problem) LoadOwnTypes()
+    {
+        if (_btfFile is not null)
+        {
+            using FileSource source = FileSource.Open(_btfFile);
+            BtfTypes? saved = BtfTypes.TryRead(source, out string? fault);
+            return (saved, fault is null ? null : $"{_btfFile}: {fault}");
+        }
+
+        if (Vmlinux?.TryReadBtf(out _) is { } linked)
+            return (linked, null);
+        if (_dump.Kernel is not { } kernel)
+            return (null, SymbolsProblem);
+        string? problem = SymbolsProblem;
+        BtfTypes? types = Symbols is { } symbols ? BtfTypes.TryLoad(symbols, kernel.Memory, out problem) : null;
+        if (types is not null)
+            return (types, null);
+
+        // Without the symbols that enclose it, BTF is found by its first bytes in the kernel's image.
+        foreach (ElfSegment load in _dump.Loads)
+        {
+            if (load.VirtualAddress >= KernelImage && load.MemorySize <= BtfTypes.MaxScan && load.MemorySize <= ulong.MaxValue - load.VirtualAddress)
+                types ??= BtfTypes.TryScan(kernel.Memory, load.VirtualAddress, load.VirtualAddress + load.MemorySize, out _);
+        }
+
+        return (types, types is null ? problem : null);
+    }
+
+    private KernelTypes? LoadTypes()
+    {
+        if (Memory is not { } memory)
+            return null;
+
+        // BTF is there at once, and has the types of modules; without it in the vmlinux its debug information was meant.
+        if (Vmlinux is { HasBtf: false } && _btfFile is null && KernelTypes.TryFrom(Vmlinux) is { } debug)
+            return debug;
+        return OwnTypes is { } types
+            ? new(types, () => Symbols is { } symbols ? ModuleList.LoadBtf(memory, symbols, types) : [], () => DwarfTypeFactory.TryCreate(Vmlinux)) : null;
+    }
+
+    private TaskList LoadTasks()
+    {
+        if (Memory is not { } memory)
+            throw new MissingInformationException(NoMemory());
+        KernelSymbols symbols = Symbols ?? throw new MissingInformationException($"{_dump.Name}: no symbols: {SymbolsProblem}");
+        KernelTypes types = Types ?? throw new MissingInformationException($"{_dump.Name}: no types: {TypesProblem}");
+        return TaskList.Load(memory, symbols, types, PerCpu, _dump.Memory.PageShift);
+    }
+
+    private ResourceTree? LoadResources()
+    {
+        if (_dump.Kernel is not { } kernel)
+            return null;
+
+        // The symbols are megabytes: what was not asked for by name is not kept, since a dumper runs in little memory.
+        KernelSymbols? symbols = _symbols.IsValueCreated ? Symbols : LoadSymbols().Value;
+        return symbols is null ? null : ResourceTree.TryLoad(symbols, kernel.Memory, types: null, out _);
+    }
+
+    private string NoMemory() => _dump.ClassificationProblem ?? $"{_dump.Name}: the kernel's memory cannot be found";
+}
