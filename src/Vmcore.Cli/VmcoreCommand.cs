@@ -1,6 +1,6 @@
 using System.CommandLine;
-using System.Text.Json;
 using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 using Vmcore.Cli.Reader;
 
 namespace Vmcore.Cli;
@@ -29,7 +29,7 @@ internal static class VmcoreCommand
         {
             using CrashDump dump = CrashDump.Open(parsed.GetRequiredValue(file), new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
             DumpInfo info = InfoCollector.Collect(dump);
-            Console.Out.Write(parsed.GetValue(json) ? JsonSerializer.Serialize(info, DumpInfoJson.Default.DumpInfo) + "\n" : InfoText.Build(info));
+            Console.Out.Write(parsed.GetValue(json) ? JsonText.BuildText(info) + "\n" : InfoText.Build(info));
             return 0;
         });
         return command;

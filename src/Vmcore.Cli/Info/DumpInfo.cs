@@ -1,9 +1,9 @@
-using System.Text.Json.Serialization;
+using Vmcore.Cli.Json;
 
 namespace Vmcore.Cli.Info;
 
 /// <summary>Everything that <c>vmcore info</c> shows; with <c>--json</c> as it stands here. Addresses are text (<c>"0x…"</c>), pfns and sizes numbers, ranges half-open.</summary>
-internal sealed record DumpInfo
+internal sealed record DumpInfo : IJsonItem
 {
     /// <summary>Version of this schema. It grows by new members only.</summary>
     public int Schema { get; init; } = 1;
@@ -58,10 +58,38 @@ internal sealed record DumpInfo
     public PageInfo? Pages { get; init; }
 
     public IReadOnlyList<string> Problems { get; init; } = [];
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Schema);
+        json.Put(File);
+        json.Put(Format);
+        json.Put(Flattened);
+        json.Put(Incomplete);
+        json.Put(DumpLevel);
+        json.Put(Compression);
+        json.Put(Release);
+        json.Put(Version);
+        json.Put(Machine);
+        json.Put(NodeName);
+        json.Put(BuildId);
+        json.Put(CrashTime);
+        json.Put(Cpus);
+        json.Put(Crash);
+        json.Put(PageSize);
+        json.Put(PageTableLevels);
+        json.Put(MemoryModel);
+        json.Put(MaxPfn);
+        json.Put(Loads);
+        json.Put(Pmem);
+        json.Put(Pages);
+        json.Put(Problems);
+    }
 }
 
 /// <summary>What state the machine was in when it crashed; what is not known is null.</summary>
-internal sealed record CrashInfo
+internal sealed record CrashInfo : IJsonItem
 {
     /// <summary>Seconds since boot.</summary>
     public double? UptimeSeconds { get; init; }
@@ -83,33 +111,86 @@ internal sealed record CrashInfo
     public CrashTaskInfo? Task { get; init; }
 
     public IReadOnlyList<string> Problems { get; init; } = [];
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(UptimeSeconds);
+        json.Put(Panic);
+        json.Put(Taints);
+        json.Put(LoadAverage);
+        json.Put(CpusOnline);
+        json.Put(Cpu);
+        json.Put(Task);
+        json.Put(Problems);
+    }
 }
 
 /// <summary>A taint: the kernel's letter, and what it says.</summary>
-internal sealed record TaintInfo(char Letter, string Meaning);
+internal sealed record TaintInfo(char Letter, string Meaning) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Letter);
+        json.Put(Meaning);
+    }
+}
 
 /// <summary>A task: the address is that of its task_struct.</summary>
-internal sealed record CrashTaskInfo(int Pid, string Name, [property: JsonConverter(typeof(AddressConverter))] ulong Address);
+internal sealed record CrashTaskInfo(int Pid, string Name, ulong Address) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Pid);
+        json.Put(Name);
+        json.PutAddress(Address);
+    }
+}
 
 /// <summary>A PT_LOAD.</summary>
 internal sealed record LoadInfo(
-    [property: JsonConverter(typeof(AddressConverter))] ulong PhysicalStart,
-    [property: JsonConverter(typeof(AddressConverter))] ulong PhysicalEnd,
-    [property: JsonConverter(typeof(AddressConverter))] ulong VirtualAddress,
+    ulong PhysicalStart,
+    ulong PhysicalEnd,
+    ulong VirtualAddress,
     ulong FileOffset,
     ulong FileSize,
     uint Flags,
-    bool IsPmem);
+    bool IsPmem) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.PutAddress(PhysicalStart);
+        json.PutAddress(PhysicalEnd);
+        json.PutAddress(VirtualAddress);
+        json.Put(FileOffset);
+        json.Put(FileSize);
+        json.Put(Flags);
+        json.Put(IsPmem);
+    }
+}
 
 /// <summary>The pmem.</summary>
-internal sealed record PmemInfo(ulong Pages, ulong MetadataPages, ulong UserDataPages, IReadOnlyList<NamespaceInfo> Namespaces, IReadOnlyList<RangeInfo> Metadata);
+internal sealed record PmemInfo(ulong Pages, ulong MetadataPages, ulong UserDataPages, IReadOnlyList<NamespaceInfo> Namespaces, IReadOnlyList<RangeInfo> Metadata) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Pages);
+        json.Put(MetadataPages);
+        json.Put(UserDataPages);
+        json.Put(Namespaces);
+        json.Put(Metadata);
+    }
+}
 
 /// <summary>A namespace.</summary>
-internal sealed record NamespaceInfo
+internal sealed record NamespaceInfo : IJsonItem
 {
     public string? Name { get; init; }
 
-    [JsonConverter(typeof(AddressConverter))]
     public ulong Base { get; init; }
 
     public ulong Size { get; init; }
@@ -136,13 +217,39 @@ internal sealed record NamespaceInfo
 
     /// <summary>SHA-256 of [base, base + data offset), user data in it taken for zero; null if metadata is missing.</summary>
     public string? MetadataSha256 { get; init; }
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.PutAddress(Base);
+        json.Put(Size);
+        json.Put(Mode);
+        json.Put(Map);
+        json.Put(Uuid);
+        json.Put(DataOffset);
+        json.Put(Alignment);
+        json.Put(MetadataPages);
+        json.Put(MetadataPagesPresent);
+        json.Put(Memmap);
+        json.Put(MetadataSha256);
+    }
 }
 
 /// <summary>A range of metadata pages.</summary>
-internal sealed record RangeInfo(ulong StartPfn, ulong EndPfn, string? Sha256);
+internal sealed record RangeInfo(ulong StartPfn, ulong EndPfn, string? Sha256) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(StartPfn);
+        json.Put(EndPfn);
+        json.Put(Sha256);
+    }
+}
 
 /// <summary>Pages by class. <c>Counted</c> says whether they were counted in this file or noted by the run that filtered it.</summary>
-internal sealed record PageInfo
+internal sealed record PageInfo : IJsonItem
 {
     public required string Counted { get; init; }
 
@@ -167,9 +274,21 @@ internal sealed record PageInfo
     public ulong PmemMetadata { get; init; }
 
     public ulong PmemUserData { get; init; }
-}
 
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(DumpInfo))]
-internal sealed partial class DumpInfoJson : JsonSerializerContext;
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Counted);
+        json.Put(Existing);
+        json.Put(InFile);
+        json.Put(Zero);
+        json.Put(Cache);
+        json.Put(CachePrivate);
+        json.Put(User);
+        json.Put(Free);
+        json.Put(HwPoison);
+        json.Put(Offline);
+        json.Put(PmemMetadata);
+        json.Put(PmemUserData);
+    }
+}

@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using Vmcore.Cli.Json;
 using Vmcore.Kexec;
 
 namespace Vmcore.Cli.Kexec;
@@ -10,7 +10,7 @@ internal static class PlanJson
 {
     /// <summary>Prints it.</summary>
     public static void Write(LoadPlan plan, TextWriter output) =>
-        output.WriteLine(JsonSerializer.Serialize(Convert(plan), PlanJsonContext.Default.PlanDocument));
+        output.WriteLine(JsonText.BuildText(Convert(plan), JsonNamingPolicy.CamelCase, omitsNull: true));
 
     private static PlanDocument Convert(LoadPlan plan) => new()
     {
@@ -50,7 +50,7 @@ internal static class PlanJson
 }
 
 /// <summary>A plan as JSON.</summary>
-internal sealed record PlanDocument
+internal sealed record PlanDocument : IJsonItem
 {
     public required PlanKernel Kernel { get; init; }
 
@@ -85,27 +85,98 @@ internal sealed record PlanDocument
     public required string[] Warnings { get; init; }
 
     public required string[] FileWarnings { get; init; }
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Kernel);
+        json.Put(MemoryNeeded);
+        json.Put(MemoryReserved);
+        json.Put(MemoryNeededIsEstimate);
+        json.Put(BounceBuffers);
+        json.Put(Syscalls);
+        json.Put(Namespaces);
+        json.Put(Segments);
+        json.Put(Entry);
+        json.Put(Sha256);
+        json.Put(HandsEfiOver);
+        json.Put(ElfCoreHeader);
+        json.Put(MemoryMap);
+        json.Put(CommandLine);
+        json.Put(FileCommandLine);
+        json.Put(Warnings);
+        json.Put(FileWarnings);
+    }
 }
 
 /// <summary>The capture kernel.</summary>
-internal sealed record PlanKernel(string File, string Form, string Release, string InitSize);
+internal sealed record PlanKernel(string File, string Form, string Release, string InitSize) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(File);
+        json.Put(Form);
+        json.Put(Release);
+        json.Put(InitSize);
+    }
+}
 
 /// <summary>A namespace; addresses and sizes in bytes.</summary>
-internal sealed record PlanNamespace(string Name, string Mode, string? Device, string Start, string Size, string Memmap, string? MetadataStart, string? MetadataSize);
+internal sealed record PlanNamespace(string Name, string Mode, string? Device, string Start, string Size, string Memmap, string? MetadataStart, string? MetadataSize) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.Put(Mode);
+        json.Put(Device);
+        json.Put(Start);
+        json.Put(Size);
+        json.Put(Memmap);
+        json.Put(MetadataStart);
+        json.Put(MetadataSize);
+    }
+}
 
 /// <summary>A segment; addresses and sizes in bytes.</summary>
-internal sealed record PlanSegment(string Name, string Start, string MemorySize, string DataSize, bool Verified);
+internal sealed record PlanSegment(string Name, string Start, string MemorySize, string DataSize, bool Verified) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.Put(Start);
+        json.Put(MemorySize);
+        json.Put(DataSize);
+        json.Put(Verified);
+    }
+}
 
 /// <summary>A program header; addresses and sizes in bytes.</summary>
-internal sealed record PlanHeader(string Type, string Kind, string PhysicalAddress, string Size, string VirtualAddress, string Flags, string? Title);
+internal sealed record PlanHeader(string Type, string Kind, string PhysicalAddress, string Size, string VirtualAddress, string Flags, string? Title) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Type);
+        json.Put(Kind);
+        json.Put(PhysicalAddress);
+        json.Put(Size);
+        json.Put(VirtualAddress);
+        json.Put(Flags);
+        json.Put(Title);
+    }
+}
 
 /// <summary>An entry of the capture kernel's memory map; in bytes.</summary>
-internal sealed record PlanMemory(string Start, string Size, string Type);
-
-/// <summary>Generated at compile time, since the executable has no reflection.</summary>
-[JsonSourceGenerationOptions(
-    WriteIndented = true,
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
-    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(PlanDocument))]
-internal sealed partial class PlanJsonContext : JsonSerializerContext;
+internal sealed record PlanMemory(string Start, string Size, string Type) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Start);
+        json.Put(Size);
+        json.Put(Type);
+    }
+}

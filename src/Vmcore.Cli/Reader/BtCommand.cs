@@ -1,8 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using System.Text.Json.Serialization;
-using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Tasks;
@@ -46,7 +45,7 @@ internal static class BtCommand
         }
 
         if (context.IsJson)
-            context.WriteJson(new BtAnswer { Stacks = answer }, BtJson.Default.BtAnswer);
+            context.WriteJson(new BtAnswer { Stacks = answer });
         else
             ReaderContext.Write(text.ToString());
         return 0;
@@ -139,7 +138,7 @@ internal static class BtCommand
         Cpu = cpu?.Number,
         Panicked = cpu is { IsCrashing: true },
         Method = trace.Method switch { StackMethod.Orc => "orc", StackMethod.FramePointers => "frame_pointers", _ => "scan" },
-        Frames = [.. trace.Frames.Select(f => new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(context, f), f.IsInterrupted, f.IsReliable, f.Registers is { } r ? CpuRegisters.Names.ToDictionary(n => n, n => $"0x{r[n]:x}", StringComparer.Ordinal) : null))],
+        Frames = [.. trace.Frames.Select(f => new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(context, f), f.IsInterrupted, f.IsReliable, f.Registers))],
         Problem = trace.Problem,
     };
 }
@@ -148,10 +147,16 @@ internal static class BtCommand
 internal sealed record BtAnswer : ReaderAnswer
 {
     public IReadOnlyList<StackInfo> Stacks { get; init; } = [];
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Stacks);
+    }
 }
 
 /// <summary>A stack.</summary>
-internal sealed record StackInfo
+internal sealed record StackInfo : IJsonItem
 {
     public TaskInfo? Task { get; init; }
 
@@ -167,18 +172,36 @@ internal sealed record StackInfo
 
     /// <summary>What ended the walk early; null if it is whole.</summary>
     public string? Problem { get; init; }
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Task);
+        json.Put(Cpu);
+        json.Put(Panicked);
+        json.Put(Method);
+        json.Put(Frames);
+        json.Put(Problem);
+    }
 }
 
 /// <summary>A frame, innermost first; registers where they were saved.</summary>
 internal sealed record FrameInfo(
-    [property: JsonConverter(typeof(AddressConverter))] ulong Address,
-    [property: JsonConverter(typeof(AddressConverter))] ulong StackPointer,
+    ulong Address,
+    ulong StackPointer,
     string? Symbol,
     bool Interrupted,
     bool Reliable,
-    IReadOnlyDictionary<string, string>? Registers);
-
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(BtAnswer))]
-internal sealed partial class BtJson : JsonSerializerContext;
+    CpuRegisters? Registers) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.PutAddress(Address);
+        json.PutAddress(StackPointer);
+        json.Put(Symbol);
+        json.Put(Interrupted);
+        json.Put(Reliable);
+        json.Put(Registers is null ? null : CpuRegisters.Names, key => $"0x{Registers![key]:x}", "registers");
+    }
+}

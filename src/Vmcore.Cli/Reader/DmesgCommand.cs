@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using System.Text.Json.Serialization;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel.Log;
 
 namespace Vmcore.Cli.Reader;
@@ -45,7 +45,7 @@ internal static class DmesgCommand
             lines = [.. lines.TakeLast(Math.Max(count, 0))];
         if (context.IsJson)
         {
-            context.WriteJson(new DmesgAnswer { Messages = lines, Lost = log.Lost, Problems = log.Problems }, DmesgJson.Default.DmesgAnswer);
+            context.WriteJson(new DmesgAnswer { Messages = lines, Lost = log.Lost, Problems = log.Problems });
             return 0;
         }
 
@@ -107,12 +107,26 @@ internal sealed record DmesgAnswer : ReaderAnswer
     public int Lost { get; init; }
 
     public IReadOnlyList<string> Problems { get; init; } = [];
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Messages);
+        json.Put(Lost);
+        json.Put(Problems);
+    }
 }
 
 /// <summary>A message; the time in nanoseconds since boot.</summary>
-internal sealed record LogLine(ulong Sequence, ulong? Timestamp, int? Level, int? Facility, string Text);
-
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(DmesgAnswer))]
-internal sealed partial class DmesgJson : JsonSerializerContext;
+internal sealed record LogLine(ulong Sequence, ulong? Timestamp, int? Level, int? Facility, string Text) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Sequence);
+        json.Put(Timestamp);
+        json.Put(Level);
+        json.Put(Facility);
+        json.Put(Text);
+    }
+}

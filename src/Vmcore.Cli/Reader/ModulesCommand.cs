@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json.Serialization;
-using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel.Modules;
 
 namespace Vmcore.Cli.Reader;
@@ -18,7 +17,7 @@ internal static class ModulesCommand
         ModuleList list = context.Dump.Modules ?? throw new MissingInformationException($"{context.Dump.Name}: the modules cannot be found");
         if (context.IsJson)
         {
-            context.WriteJson(new ModulesAnswer { Modules = [.. list.Modules.Select(ModuleInfo.From)], Problem = list.Problem }, ModulesJson.Default.ModulesAnswer);
+            context.WriteJson(new ModulesAnswer { Modules = [.. list.Modules.Select(ModuleInfo.From)], Problem = list.Problem });
             return 0;
         }
 
@@ -52,21 +51,43 @@ internal sealed record ModulesAnswer : ReaderAnswer
 
     /// <summary>What is missing; null if the list is whole.</summary>
     public string? Problem { get; init; }
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Modules);
+        json.Put(Problem);
+    }
 }
 
 /// <summary>A module; size in bytes.</summary>
-internal sealed record ModuleInfo(string Name, ulong Size, int? References, IReadOnlyList<string> UsedBy, string State, string Taints, IReadOnlyList<VirtualRangeInfo> Ranges)
+internal sealed record ModuleInfo(string Name, ulong Size, int? References, IReadOnlyList<string> UsedBy, string State, string Taints, IReadOnlyList<VirtualRangeInfo> Ranges) : IJsonItem
 {
     internal static ModuleInfo From(KernelModule module) =>
         new(module.Name, module.Size, module.References, module.UsedBy, module.State, module.Taints, [.. module.Ranges.Select(r => new VirtualRangeInfo(r.Start, r.End))]);
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.Put(Size);
+        json.Put(References);
+        json.Put(UsedBy);
+        json.Put(State);
+        json.Put(Taints);
+        json.Put(Ranges);
+    }
 }
 
 /// <summary>Virtual addresses, half-open.</summary>
 internal sealed record VirtualRangeInfo(
-    [property: JsonConverter(typeof(AddressConverter))] ulong Start,
-    [property: JsonConverter(typeof(AddressConverter))] ulong End);
-
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(ModulesAnswer))]
-internal sealed partial class ModulesJson : JsonSerializerContext;
+    ulong Start,
+    ulong End) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.PutAddress(Start);
+        json.PutAddress(End);
+    }
+}

@@ -1,6 +1,5 @@
 using System.CommandLine;
-using System.Text.Json.Serialization;
-using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel.Vfs;
 
 namespace Vmcore.Cli.Reader;
@@ -17,7 +16,7 @@ internal static class MountsCommand
         IReadOnlyList<KernelMount> mounts = vfs.Mounts;
         if (context.IsJson)
         {
-            context.WriteJson(new MountsAnswer { Mounts = [.. mounts.Select(InfoOf)], Problems = vfs.Problems }, MountsJson.Default.MountsAnswer);
+            context.WriteJson(new MountsAnswer { Mounts = [.. mounts.Select(InfoOf)], Problems = vfs.Problems });
             return Status(mounts, vfs);
         }
 
@@ -64,12 +63,18 @@ internal sealed record MountsAnswer : ReaderAnswer
     public IReadOnlyList<MountInfo> Mounts { get; init; } = [];
 
     public IReadOnlyList<string> Problems { get; init; } = [];
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Mounts);
+        json.Put(Problems);
+    }
 }
 
 /// <summary>A mount. <c>Options</c> are those that every file system has; <c>Dax</c>: it is on pmem, and a file of it is mapped directly.</summary>
-internal sealed record MountInfo
+internal sealed record MountInfo : IJsonItem
 {
-    [JsonConverter(typeof(AddressConverter))]
     public ulong Address { get; init; }
 
     public int? Id { get; init; }
@@ -89,12 +94,30 @@ internal sealed record MountInfo
     public string? Device { get; init; }
 
     public SuperBlockInfo? SuperBlock { get; init; }
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.PutAddress(Address);
+        json.Put(Id);
+        json.Put(Source);
+        json.Put(Target);
+        json.Put(Root);
+        json.Put(Type);
+        json.Put(Options);
+        json.Put(Dax);
+        json.Put(Device);
+        json.Put(SuperBlock);
+    }
 }
 
 /// <summary>A file system as the kernel names it.</summary>
-internal sealed record SuperBlockInfo([property: JsonConverter(typeof(AddressConverter))] ulong Address, string Id);
-
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(MountsAnswer))]
-internal sealed partial class MountsJson : JsonSerializerContext;
+internal sealed record SuperBlockInfo(ulong Address, string Id) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.PutAddress(Address);
+        json.Put(Id);
+    }
+}

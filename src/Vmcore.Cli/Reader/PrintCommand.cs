@@ -1,6 +1,5 @@
 using System.CommandLine;
-using System.Text.Json.Serialization;
-using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Cli.Reader;
@@ -25,7 +24,7 @@ internal static class PrintCommand
         KernelObject item = what.Length == 2 ? Typed(context, what[0], what[1]) : context.Evaluate(what[0]);
         string text = new ValueFormatter(context.Memory, noSymbols ? _ => null : context.SymbolAt).Format(item);
         if (context.IsJson)
-            context.WriteJson(new PrintAnswer { Expression = string.Join(' ', what), Type = item.Type.ToString(), Address = item.Address, Size = item.Type.Size, Text = text }, PrintJson.Default.PrintAnswer);
+            context.WriteJson(new PrintAnswer { Expression = string.Join(' ', what), Type = item.Type.ToString(), Address = item.Address, Size = item.Type.Size, Text = text });
         else
             ReaderContext.Write(text + "\n");
         return 0;
@@ -47,7 +46,6 @@ internal sealed record PrintAnswer : ReaderAnswer
     public required string Type { get; init; }
 
     /// <summary>Where it is; null for a computed value.</summary>
-    [JsonConverter(typeof(AddressConverter))]
     public ulong? Address { get; init; }
 
     /// <summary>Size in bytes.</summary>
@@ -55,9 +53,14 @@ internal sealed record PrintAnswer : ReaderAnswer
 
     /// <summary>What is printed without <c>--json</c>.</summary>
     public required string Text { get; init; }
-}
 
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(PrintAnswer))]
-internal sealed partial class PrintJson : JsonSerializerContext;
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Expression);
+        json.Put(Type);
+        json.PutAddress(Address);
+        json.Put(Size);
+        json.Put(Text);
+    }
+}

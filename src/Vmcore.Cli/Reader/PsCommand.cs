@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json.Serialization;
-using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel.Tasks;
 
 namespace Vmcore.Cli.Reader;
@@ -27,7 +26,7 @@ internal static class PsCommand
             && (wanted.Length == 0 || wanted.Contains(t.Name, StringComparer.Ordinal) || wanted.Contains(t.Pid.ToString(CultureInfo.InvariantCulture), StringComparer.Ordinal)))];
         if (context.IsJson)
         {
-            context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(TaskInfo.From)], Problem = list.Problem }, PsJson.Default.PsAnswer);
+            context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(TaskInfo.From)], Problem = list.Problem });
         }
         else
         {
@@ -70,6 +69,13 @@ internal sealed record PsAnswer : ReaderAnswer
 
     /// <summary>What is missing; null if the list is whole.</summary>
     public string? Problem { get; init; }
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Tasks);
+        json.Put(Problem);
+    }
 }
 
 /// <summary>A task; sizes in bytes.</summary>
@@ -82,15 +88,26 @@ internal sealed record TaskInfo(
     int Cpu,
     bool OnCpu,
     bool KernelThread,
-    [property: JsonConverter(typeof(AddressConverter))] ulong Address,
+    ulong Address,
     ulong? VirtualSize,
-    ulong? ResidentSize)
+    ulong? ResidentSize) : IJsonItem
 {
     internal static TaskInfo From(KernelTask task) =>
         new(task.Pid, task.Tgid, task.ParentPid, task.Name, task.State, task.Cpu, task.IsOnCpu, task.IsKernelThread, task.Address, task.VirtualSize, task.ResidentSize);
-}
 
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(PsAnswer))]
-internal sealed partial class PsJson : JsonSerializerContext;
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Pid);
+        json.Put(Tgid);
+        json.Put(Ppid);
+        json.Put(Name);
+        json.Put(State);
+        json.Put(Cpu);
+        json.Put(OnCpu);
+        json.Put(KernelThread);
+        json.PutAddress(Address);
+        json.Put(VirtualSize);
+        json.Put(ResidentSize);
+    }
+}

@@ -1,8 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using System.Text.Json.Serialization;
-using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader;
@@ -56,7 +55,7 @@ internal static class ReadCommand
             throw new VmcoreException($"{context.Dump.Name}: {length} bytes at 0x{start:x} cannot be read: {MemoryStatusText.Of(first)}");
         if (context.IsJson)
         {
-            context.WriteJson(new ReadAnswer { Address = start, Length = length, Missing = length - good, Data = bytes }, ReadJson.Default.ReadAnswer);
+            context.WriteJson(new ReadAnswer { Address = start, Length = length, Missing = length - good, Data = bytes });
         }
         else
         {
@@ -115,7 +114,7 @@ internal static class ReadCommand
 
         string shown = string.Concat(text.Select(b => b is >= 0x20 and < 0x7f or (byte)'\n' or (byte)'\t' ? ((char)b).ToString() : $"\\x{b:x2}"));
         if (context.IsJson)
-            context.WriteJson(new ReadAnswer { Address = start, Length = text.Count, Data = [.. text] }, ReadJson.Default.ReadAnswer);
+            context.WriteJson(new ReadAnswer { Address = start, Length = text.Count, Data = [.. text] });
         else
             ReaderContext.Write(shown + "\n");
         return 0;
@@ -142,7 +141,6 @@ internal static class ReadCommand
 /// <summary>The answer of <c>vmcore read --json</c>: bytes as base64; those that are missing are zero in it.</summary>
 internal sealed record ReadAnswer : ReaderAnswer
 {
-    [JsonConverter(typeof(AddressConverter))]
     public ulong Address { get; init; }
 
     public int Length { get; init; }
@@ -151,9 +149,13 @@ internal sealed record ReadAnswer : ReaderAnswer
     public int Missing { get; init; }
 
     public byte[] Data { get; init; } = [];
-}
 
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(ReadAnswer))]
-internal sealed partial class ReadJson : JsonSerializerContext;
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.PutAddress(Address);
+        json.Put(Length);
+        json.Put(Missing);
+        json.PutBytes(Data);
+    }
+}

@@ -1,8 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json;
-using System.Text.Json.Serialization.Metadata;
 using Vmcore.Architectures;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Types;
@@ -111,12 +110,10 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>Writes the answer as JSON; members that all answers have are filled in.</summary>
     /// <param name="answer">The answer.</param>
-    /// <param name="type">How to serialise it, without reflection.</param>
-    internal void WriteJson<T>(T answer, JsonTypeInfo<T> type)
-        where T : ReaderAnswer
+    internal void WriteJson(ReaderAnswer answer)
     {
-        T complete = answer with { Command = Parsed.CommandResult.Command.Name, File = File };
-        Console.Out.Write(JsonSerializer.Serialize(complete, type));
+        ReaderAnswer complete = answer with { Command = Parsed.CommandResult.Command.Name, File = File };
+        Console.Out.Write(JsonText.BuildText(complete));
         Console.Out.Write('\n');
     }
 

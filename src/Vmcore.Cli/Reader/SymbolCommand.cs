@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using System.Text.Json.Serialization;
-using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel;
 
 namespace Vmcore.Cli.Reader;
@@ -38,7 +37,7 @@ internal static class SymbolCommand
         }
 
         if (context.IsJson)
-            context.WriteJson(new SymbolAnswer { Symbols = found }, SymbolJson.Default.SymbolAnswer);
+            context.WriteJson(new SymbolAnswer { Symbols = found });
         else
             ReaderContext.Write(string.Concat(found.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Address:x16} {s.Type} {s.Name}{(s.Offset is { } o and > 0 ? $"+0x{o:x}" : "")}\n"))));
         return missing == 0 ? 0 : 1;
@@ -63,16 +62,27 @@ internal static class SymbolCommand
 internal sealed record SymbolAnswer : ReaderAnswer
 {
     public IReadOnlyList<SymbolInfo> Symbols { get; init; } = [];
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Symbols);
+    }
 }
 
 /// <summary>A symbol, and with an address that was asked for its distance from the symbol in bytes.</summary>
 internal sealed record SymbolInfo(
     string Name,
     char Type,
-    [property: JsonConverter(typeof(AddressConverter))] ulong Address,
-    ulong? Offset);
-
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(SymbolAnswer))]
-internal sealed partial class SymbolJson : JsonSerializerContext;
+    ulong Address,
+    ulong? Offset) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.Put(Type);
+        json.PutAddress(Address);
+        json.Put(Offset);
+    }
+}

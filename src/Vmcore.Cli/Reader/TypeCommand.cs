@@ -1,5 +1,5 @@
 using System.CommandLine;
-using System.Text.Json.Serialization;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Cli.Reader;
@@ -24,7 +24,7 @@ internal static class TypeCommand
         }
 
         if (context.IsJson)
-            context.WriteJson(new TypeAnswer { Types = types }, TypeJson.Default.TypeAnswer);
+            context.WriteJson(new TypeAnswer { Types = types });
         else
             ReaderContext.Write(string.Concat(types.Select(t => t.Declaration + (plain ? "\n" : ";\n"))));
         return 0;
@@ -47,18 +47,49 @@ internal static class TypeCommand
 internal sealed record TypeAnswer : ReaderAnswer
 {
     public IReadOnlyList<TypeInfo> Types { get; init; } = [];
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Types);
+    }
 }
 
 /// <summary>A type: what was asked for, <c>struct</c>, <c>union</c>, <c>enum</c>, <c>integer</c> …, size in bytes, C's declaration, members and values.</summary>
-internal sealed record TypeInfo(string Name, string Kind, long? Size, string Declaration, IReadOnlyList<MemberInfo> Members, IReadOnlyList<EnumeratorInfo> Enumerators);
+internal sealed record TypeInfo(string Name, string Kind, long? Size, string Declaration, IReadOnlyList<MemberInfo> Members, IReadOnlyList<EnumeratorInfo> Enumerators) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.Put(Kind);
+        json.Put(Size);
+        json.Put(Declaration);
+        json.Put(Members);
+        json.Put(Enumerators);
+    }
+}
 
 /// <summary>A member; offset and size in bits, since bit-fields have no other.</summary>
-internal sealed record MemberInfo(string Name, string Type, long BitOffset, long BitSize);
+internal sealed record MemberInfo(string Name, string Type, long BitOffset, long BitSize) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.Put(Type);
+        json.Put(BitOffset);
+        json.Put(BitSize);
+    }
+}
 
 /// <summary>A name of an enum.</summary>
-internal sealed record EnumeratorInfo(string Name, long Value);
-
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(TypeAnswer))]
-internal sealed partial class TypeJson : JsonSerializerContext;
+internal sealed record EnumeratorInfo(string Name, long Value) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.Put(Value);
+    }
+}

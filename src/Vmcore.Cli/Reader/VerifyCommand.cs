@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using Vmcore.Cli.Json;
 using Vmcore.IO;
 using Vmcore.Verification;
 
@@ -33,18 +33,23 @@ internal static class VerifyCommand
             throw new DumpFormatException(path, 0, "manifest", $"{source.Length} bytes", $"at most {MostManifest}");
         byte[] bytes = new byte[source.Length];
         source.ReadExactly(0, bytes, "manifest");
-        DumpManifest? manifest = null;
-        string found = "null";
+        DumpManifest manifest;
+        string? found = null;
         try
         {
-            manifest = JsonSerializer.Deserialize(bytes, ManifestJson.Default.DumpManifest);
+            manifest = ManifestText.Parse(bytes);
+            if (manifest.Ranges is null)
+                found = "no ranges";
+            else if (manifest.Sha256 is null || manifest.Ranges.Any(r => r.Sha256 is null))
+                found = "no sha256";
         }
         catch (JsonException e)
         {
+            manifest = new();
             found = e.Message;
         }
 
-        if (manifest?.Ranges is null || manifest.Sha256 is null || manifest.Ranges.Any(r => r?.Sha256 is null))
+        if (found is not null)
             throw new DumpFormatException(path, 0, "manifest", found, "the JSON that makedumpfile --manifest writes");
         manifest.Check(path);
         return manifest;
@@ -72,7 +77,7 @@ internal static class VerifyCommand
         }
 
         if (context.IsJson)
-            context.WriteJson(Answer(report, manifestFile), VerifyJson.Default.VerifyAnswer);
+            context.WriteJson(Answer(report, manifestFile));
         else
             ReaderContext.Write(Text(report, context.Style, manifestFile));
         return report.IsSound ? Sound : Wrong;
@@ -83,7 +88,7 @@ internal static class VerifyCommand
         string file = context.File;
         long? offset = e is DumpFormatException format ? format.Offset : null;
         if (context.IsJson)
-            context.WriteJson(new VerifyAnswer { Result = "no_dump", ProblemCount = 1, Problems = [new("file", file, offset, "dump", e.Message, "a dump that can be opened")] }, VerifyJson.Default.VerifyAnswer);
+            context.WriteJson(new VerifyAnswer { Result = "no_dump", ProblemCount = 1, Problems = [new("file", file, offset, "dump", e.Message, "a dump that can be opened")] });
         else
             ReaderContext.Warn(e.Message);
         return NoDump;
@@ -144,14 +149,28 @@ internal sealed record VerifyAnswer : ReaderAnswer
     public long ProblemCount { get; init; }
 
     public IReadOnlyList<VerifyProblem> Problems { get; init; } = [];
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Result);
+        json.Put(Pages);
+        json.Put(PagesRead);
+        json.Put(PmemMetadataPages);
+        json.Put(PmemUserDataPages);
+        json.Put(PmemUserDataFound);
+        json.Put(Manifest);
+        json.Put(ProblemCount);
+        json.Put(
+            Problems,
+            static (json, problem) =>
+            {
+                json.Put(problem.Kind);
+                json.Put(problem.File);
+                json.Put(problem.Offset);
+                json.Put(problem.What);
+                json.Put(problem.Found);
+                json.Put(problem.Expected);
+            });
+    }
 }
-
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(VerifyAnswer))]
-internal sealed partial class VerifyJson : JsonSerializerContext;
-
-/// <summary>A manifest as JSON, without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(DumpManifest))]
-internal sealed partial class ManifestJson : JsonSerializerContext;

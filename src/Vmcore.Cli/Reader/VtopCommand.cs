@@ -1,10 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
-using System.Text.Json.Serialization;
 using Vmcore.Architectures;
 using Vmcore.Architectures.X86_64;
-using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Memmap;
 using Vmcore.Memory;
@@ -41,8 +40,7 @@ internal static class VtopCommand
                     Status = MemoryStatusText.Of(translation.Status),
                     Walk = [.. steps.Select(s => new WalkStep(s.Level, s.EntryAddress, s.Entry, Flags(s.Entry, s.Shift)))],
                     Page = page,
-                },
-                VtopJson.Default.VtopAnswer);
+                });
             return mapped ? 0 : 1;
         }
 
@@ -118,11 +116,9 @@ internal static class VtopCommand
 /// <summary>The answer of <c>vmcore vtop --json</c>.</summary>
 internal sealed record VtopAnswer : ReaderAnswer
 {
-    [JsonConverter(typeof(AddressConverter))]
     public ulong Virtual { get; init; }
 
     /// <summary>Null if nothing is mapped there.</summary>
-    [JsonConverter(typeof(AddressConverter))]
     public ulong? Physical { get; init; }
 
     public ulong? PageBytes { get; init; }
@@ -132,19 +128,44 @@ internal sealed record VtopAnswer : ReaderAnswer
     public IReadOnlyList<WalkStep> Walk { get; init; } = [];
 
     public PageExplanation? Page { get; init; }
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.PutAddress(Virtual);
+        json.PutAddress(Physical);
+        json.Put(PageBytes);
+        json.Put(Status);
+        json.Put(Walk);
+        json.Put(Page);
+    }
 }
 
 /// <summary>An entry that the walk met: level, physical address, value, flags in words.</summary>
 internal sealed record WalkStep(
     string Level,
-    [property: JsonConverter(typeof(AddressConverter))] ulong EntryAddress,
-    [property: JsonConverter(typeof(AddressConverter))] ulong Entry,
-    string Flags);
+    ulong EntryAddress,
+    ulong Entry,
+    string Flags) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Level);
+        json.PutAddress(EntryAddress);
+        json.PutAddress(Entry);
+        json.Put(Flags);
+    }
+}
 
 /// <summary>What a page is, and whether its content is there, in words.</summary>
-internal sealed record PageExplanation(ulong Pfn, string What, string Content);
-
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(VtopAnswer))]
-internal sealed partial class VtopJson : JsonSerializerContext;
+internal sealed record PageExplanation(ulong Pfn, string What, string Content) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Pfn);
+        json.Put(What);
+        json.Put(Content);
+    }
+}

@@ -132,19 +132,29 @@ public sealed class VerifyCommandTests
     }
 
     [Theory]
-    [InlineData("")]
-    [InlineData("null")]
-    [InlineData("{\"schema\":1,\"size\":5,\"sha256\":\"x\",\"ranges\":[{\"offset\":0,\"length\":9,\"sha256\":\"x\"}]}")]
-    [InlineData("{\"schema\":1,\"size\":5,\"sha256\":\"x\",\"ranges\":[null]}")]
-    [InlineData("{\"schema\":2,\"size\":0,\"sha256\":\"x\",\"ranges\":[]}")]
-    public void AManifestThatIsNoneIsRefused(string text)
+    [InlineData("", "no JSON in line 1")]
+    [InlineData("{\n\"schema\": 1,\n\"size\"", "no JSON in line 3")]
+    [InlineData("{} {}", "no JSON in line 1")]
+    [InlineData("null", "the manifest: null, expected an object")]
+    [InlineData("{}", "no ranges")]
+    [InlineData("{\"ranges\":[], \"sha256\":null}", "no sha256")]
+    [InlineData("{\"size\":1.5}", "size: a number that is not whole or too large")]
+    [InlineData("{\"schema\":4294967296}", "schema: 4294967296, expected a smaller number")]
+    [InlineData("{\"file\":[]}", "file: a list, expected text")]
+    [InlineData("{\"ranges\":{}}", "ranges: an object, expected a list")]
+    [InlineData("{\"schema\":1,\"size\":5,\"sha256\":\"x\",\"ranges\":[{\"offset\":0,\"length\":9,\"sha256\":\"x\"}]}", "9 bytes at 0")]
+    [InlineData("{\"schema\":1,\"size\":5,\"sha256\":\"x\",\"ranges\":[null]}", "a range: null, expected an object")]
+    [InlineData("{\"schema\":1,\"size\":5,\"sha256\":\"x\",\"ranges\":[{\"offset\":0}]}", "no sha256")]
+    [InlineData("{\"schema\":2,\"size\":0,\"sha256\":\"x\",\"unknown\":[{}],\"ranges\":[]}", "manifest schema: found 2")]
+    public void AManifestThatIsNoneIsRefused(string text, string found)
     {
         using TemporaryFolder folder = new();
         string dump = Make(folder), manifest = folder.File("manifest");
         File.WriteAllText(manifest, text);
         ToolResult result = Tool.Run(s_vmcore, "verify", dump, "--manifest", manifest);
         Assert.Equal(1, result.ExitCode);
-        Assert.Contains("manifest", result.Error, StringComparison.Ordinal);
+        Assert.Contains(manifest, result.Error, StringComparison.Ordinal);
+        Assert.Contains(found, result.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("internal error", result.Error, StringComparison.Ordinal);
     }
 

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
-using System.Text.Json;
 using Vmcore.Architectures;
 using Vmcore.Cli.Reader;
 using Vmcore.Dumping;
@@ -117,7 +116,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
     {
         using FileSource written = FileSource.Open(_options.Output!);
         DumpManifest manifest = DumpManifest.Create(written) with { Release = dump.Info?.OsRelease, CrashTime = dump.Info?.CrashTime, DumpLevel = (int)_level };
-        byte[] bytes = JsonSerializer.SerializeToUtf8Bytes(manifest, ManifestJson.Default.DumpManifest);
+        byte[] bytes = ManifestText.Build(manifest);
         target.Write(0, bytes);
         target.Complete(bytes.Length);
     }

@@ -1,5 +1,4 @@
-using System.Text.Json.Serialization;
-using Vmcore.Cli.Info;
+using Vmcore.Cli.Json;
 
 namespace Vmcore.Cli.Reader.Pmem;
 
@@ -19,29 +18,57 @@ internal sealed record PmemAnswer : ReaderAnswer
     public IReadOnlyList<PmemProcessInfo> Processes { get; init; } = [];
 
     public IReadOnlyList<string> Findings { get; init; } = [];
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Release);
+        json.Put(PageSize);
+        json.Put(Regions);
+        json.Put(Namespaces);
+        json.Put(Files);
+        json.Put(Processes);
+        json.Put(Findings);
+    }
 }
 
 /// <summary>A range of physical addresses that is pmem.</summary>
 internal sealed record PmemRegionInfo(
     string? Name,
-    [property: JsonConverter(typeof(AddressConverter))] ulong Start,
-    [property: JsonConverter(typeof(AddressConverter))] ulong End,
-    ulong UnassignedBytes);
+    ulong Start,
+    ulong End,
+    ulong UnassignedBytes) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.PutAddress(Start);
+        json.PutAddress(End);
+        json.Put(UnassignedBytes);
+    }
+}
 
 /// <summary>A range of bytes on pmem.</summary>
 internal sealed record BytesInfo(
-    [property: JsonConverter(typeof(AddressConverter))] ulong Start,
-    [property: JsonConverter(typeof(AddressConverter))] ulong End);
+    ulong Start,
+    ulong End) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.PutAddress(Start);
+        json.PutAddress(End);
+    }
+}
 
 /// <summary>A namespace.</summary>
-internal sealed record PmemNamespaceInfo
+internal sealed record PmemNamespaceInfo : IJsonItem
 {
     public string? Name { get; init; }
 
-    [JsonConverter(typeof(AddressConverter))]
     public ulong Start { get; init; }
 
-    [JsonConverter(typeof(AddressConverter))]
     public ulong End { get; init; }
 
     /// <summary><c>fsdax</c>, <c>devdax</c>, <c>sector</c> or <c>unknown</c>.</summary>
@@ -72,10 +99,30 @@ internal sealed record PmemNamespaceInfo
 
     /// <summary>Why what is said of its pages cannot be trusted; null if it can.</summary>
     public string? Damage { get; init; }
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Name);
+        json.PutAddress(Start);
+        json.PutAddress(End);
+        json.Put(Mode);
+        json.Put(Map);
+        json.Put(Uuid);
+        json.Put(Devices);
+        json.Put(Data);
+        json.Put(Alignment);
+        json.Put(Memmap);
+        json.Put(PageMap);
+        json.Put(Pages);
+        json.Put(Shared);
+        json.Put(PoisonedPfns);
+        json.Put(Damage);
+    }
 }
 
 /// <summary>A namespace's memmap on the media.</summary>
-internal sealed record PmemMemmapInfo
+internal sealed record PmemMemmapInfo : IJsonItem
 {
     /// <summary><c>none</c>, <c>complete</c>, <c>incomplete</c>, <c>missing</c> or <c>overwritten</c>.</summary>
     public required string State { get; init; }
@@ -85,30 +132,86 @@ internal sealed record PmemMemmapInfo
     public ulong PagesPresent { get; init; }
 
     public IReadOnlyList<BytesInfo> Ranges { get; init; } = [];
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(State);
+        json.Put(Pages);
+        json.Put(PagesPresent);
+        json.Put(Ranges);
+    }
 }
 
 /// <summary>The kernel's dev_pagemap.</summary>
 internal sealed record PageMapInfo(
-    [property: JsonConverter(typeof(AddressConverter))] ulong Address,
+    ulong Address,
     string Type,
-    [property: JsonConverter(typeof(AddressConverter))] ulong Start,
-    [property: JsonConverter(typeof(AddressConverter))] ulong End,
+    ulong Start,
+    ulong End,
     int CompoundOrder,
     ulong ReservedPages,
-    ulong UsedPages);
+    ulong UsedPages) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.PutAddress(Address);
+        json.Put(Type);
+        json.PutAddress(Start);
+        json.PutAddress(End);
+        json.Put(CompoundOrder);
+        json.Put(ReservedPages);
+        json.Put(UsedPages);
+    }
+}
 
 /// <summary>Data pages by state: idle to without_struct add up to total, pinned and poisoned are among them.</summary>
 internal sealed record PageStatesInfo(
-    ulong Total, ulong Idle, ulong Mapped, ulong Shared, ulong InUse, ulong Foreign, ulong Unreadable, ulong WithoutStruct, ulong Pinned, ulong Poisoned);
+    ulong Total, ulong Idle, ulong Mapped, ulong Shared, ulong InUse, ulong Foreign, ulong Unreadable, ulong WithoutStruct, ulong Pinned, ulong Poisoned) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Total);
+        json.Put(Idle);
+        json.Put(Mapped);
+        json.Put(Shared);
+        json.Put(InUse);
+        json.Put(Foreign);
+        json.Put(Unreadable);
+        json.Put(WithoutStruct);
+        json.Put(Pinned);
+        json.Put(Poisoned);
+    }
+}
 
 /// <summary>Pages that several files share.</summary>
-internal sealed record SharedInfo(ulong StartPfn, ulong EndPfn, ulong Count);
+internal sealed record SharedInfo(ulong StartPfn, ulong EndPfn, ulong Count) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(StartPfn);
+        json.Put(EndPfn);
+        json.Put(Count);
+    }
+}
 
 /// <summary>Pages of a file, counted from its start, and where they are.</summary>
-internal sealed record FileRangeInfo(ulong FilePage, ulong Pfn, ulong Pages);
+internal sealed record FileRangeInfo(ulong FilePage, ulong Pfn, ulong Pages) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(FilePage);
+        json.Put(Pfn);
+        json.Put(Pages);
+    }
+}
 
 /// <summary>A file, or a devdax device.</summary>
-internal sealed record PmemFileInfo
+internal sealed record PmemFileInfo : IJsonItem
 {
     /// <summary><c>file</c>, <c>device</c>, or <c>unknown</c> if its inode is not in the dump.</summary>
     public required string Kind { get; init; }
@@ -131,7 +234,6 @@ internal sealed record PmemFileInfo
 
     public long? Size { get; init; }
 
-    [JsonConverter(typeof(AddressConverter))]
     public ulong Mapping { get; init; }
 
     public IReadOnlyList<string?> Namespaces { get; init; } = [];
@@ -148,27 +250,70 @@ internal sealed record PmemFileInfo
 
     /// <summary>Ranges that are not listed, of which there are too many.</summary>
     public ulong RangesLeftOut { get; init; }
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Kind);
+        json.Put(Path);
+        json.Put(Deleted);
+        json.Put(Mounted);
+        json.Put(Inode);
+        json.Put(Device);
+        json.Put(DeviceNumber);
+        json.Put(FileSystem);
+        json.Put(Size);
+        json.PutAddress(Mapping);
+        json.Put(Namespaces);
+        json.Put(Pages);
+        json.Put(SharedPages);
+        json.Put(PinnedPages);
+        json.Put(Ranges);
+        json.Put(SharedRanges);
+        json.Put(RangesLeftOut);
+    }
 }
 
 /// <summary>A process that maps pmem.</summary>
-internal sealed record PmemProcessInfo(int Pid, string Name, IReadOnlyList<PmemAreaInfo> Areas);
+internal sealed record PmemProcessInfo(int Pid, string Name, IReadOnlyList<PmemAreaInfo> Areas) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Pid);
+        json.Put(Name);
+        json.Put(Areas);
+    }
+}
 
 /// <summary>Where it maps it.</summary>
 internal sealed record PmemAreaInfo(
-    [property: JsonConverter(typeof(AddressConverter))] ulong Start,
-    [property: JsonConverter(typeof(AddressConverter))] ulong End,
+    ulong Start,
+    ulong End,
     string Permissions,
     string? Path,
     bool Deleted,
     ulong FilePage,
-    [property: JsonConverter(typeof(AddressConverter))] ulong Mapping);
+    ulong Mapping) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.PutAddress(Start);
+        json.PutAddress(End);
+        json.Put(Permissions);
+        json.Put(Path);
+        json.Put(Deleted);
+        json.Put(FilePage);
+        json.PutAddress(Mapping);
+    }
+}
 
 /// <summary>The answer of <c>vmcore pmem --page PFN --json</c>.</summary>
 internal sealed record PmemPageAnswer : ReaderAnswer
 {
     public ulong Pfn { get; init; }
 
-    [JsonConverter(typeof(AddressConverter))]
     public ulong Address { get; init; }
 
     /// <summary><c>user_data</c>, <c>memmap</c>, <c>info_block</c>, <c>not_pmem</c>.</summary>
@@ -191,16 +336,46 @@ internal sealed record PmemPageAnswer : ReaderAnswer
 
     /// <summary>The same in words, one sentence each.</summary>
     public IReadOnlyList<string> Words { get; init; } = [];
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Pfn);
+        json.PutAddress(Address);
+        json.Put(Kind);
+        json.Put(Namespace);
+        json.Put(State);
+        json.Put(Pinned);
+        json.Put(Poisoned);
+        json.Put(References);
+        json.Put(ShareCount);
+        json.Put(Owners);
+        json.Put(Words);
+    }
 }
 
 /// <summary>A file that a page belongs to, the place in it in pages, and who maps that.</summary>
-internal sealed record PageOwnerInfo(string? Path, string? Device, ulong? Inode, ulong FilePage, IReadOnlyList<PageMapperInfo> Mappers);
+internal sealed record PageOwnerInfo(string? Path, string? Device, ulong? Inode, ulong FilePage, IReadOnlyList<PageMapperInfo> Mappers) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Path);
+        json.Put(Device);
+        json.Put(Inode);
+        json.Put(FilePage);
+        json.Put(Mappers);
+    }
+}
 
 /// <summary>A process that has the page in its memory.</summary>
-internal sealed record PageMapperInfo(int Pid, string Name, [property: JsonConverter(typeof(AddressConverter))] ulong Address);
-
-/// <summary>Serialisation without reflection.</summary>
-[JsonSourceGenerationOptions(WriteIndented = true, PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower)]
-[JsonSerializable(typeof(PmemAnswer))]
-[JsonSerializable(typeof(PmemPageAnswer))]
-internal sealed partial class PmemJson : JsonSerializerContext;
+internal sealed record PageMapperInfo(int Pid, string Name, ulong Address) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Pid);
+        json.Put(Name);
+        json.PutAddress(Address);
+    }
+}

@@ -25,7 +25,7 @@ internal static class PmemCommand
         PmemUsage usage = PmemUsage.Collect(context.Dump);
         PmemAnswer answer = PmemCollector.Collect(context.Dump, usage);
         if (context.IsJson)
-            context.WriteJson(answer, PmemJson.Default.PmemAnswer);
+            context.WriteJson(answer);
         else
             ReaderContext.Write(PmemText.Build(answer, context.Style, ranges));
         return 0;
@@ -42,7 +42,7 @@ internal static class PmemCommand
 
         PmemPageAnswer answer = PageExplainer.Explain(context.Dump, pfn);
         if (context.IsJson)
-            context.WriteJson(answer, PmemJson.Default.PmemPageAnswer);
+            context.WriteJson(answer);
         else
             ReaderContext.Write(string.Concat(answer.Words.Select(w => w + "\n")));
         return 0;

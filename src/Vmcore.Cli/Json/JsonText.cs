@@ -1,0 +1,180 @@
+using System.Globalization;
+using System.Runtime.CompilerServices;
+using System.Text;
+using System.Text.Json;
+
+namespace Vmcore.Cli.Json;
+
+/// <summary>
+/// Writes JSON. A member takes its name from the expression that gives its value, in the answer's style: <c>Put(task.ParentPid)</c> writes
+/// <c>"parent_pid"</c>. Null is written as such, unless the answer leaves it out.
+/// </summary>
+internal sealed class JsonText
+{
+    private readonly Utf8JsonWriter _writer;
+    private readonly JsonNamingPolicy _names;
+    private readonly bool _omitsNull;
+
+    private JsonText(Utf8JsonWriter writer, JsonNamingPolicy names, bool omitsNull)
+    {
+        _writer = writer;
+        _names = names;
+        _omitsNull = omitsNull;
+    }
+
+    /// <summary>An object as indented UTF-8.</summary>
+    /// <param name="item">The object.</param>
+    /// <param name="names">The style of the names; null for snake_case.</param>
+    /// <param name="omitsNull">True to leave members out that are null.</param>
+    internal static byte[] Build(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false)
+    {
+        using var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = true }))
+            new JsonText(writer, names ?? JsonNamingPolicy.SnakeCaseLower, omitsNull).Write(item);
+        return buffer.ToArray();
+    }
+
+    /// <summary>The same as text.</summary>
+    /// <inheritdoc cref="Build"/>
+    internal static string BuildText(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false) => Encoding.UTF8.GetString(Build(item, names, omitsNull));
+
+    internal void Put(string? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (Begin(name, value is null))
+            _writer.WriteStringValue(value);
+    }
+
+    internal void Put(char value, [CallerArgumentExpression(nameof(value))] string name = "") => Put(value.ToString(), name);
+
+    internal void Put(Guid? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (Begin(name, value is null))
+            _writer.WriteStringValue(value!.Value);
+    }
+
+    internal void Put(bool? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (Begin(name, value is null))
+            _writer.WriteBooleanValue(value!.Value);
+    }
+
+    internal void Put(long? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (Begin(name, value is null))
+            _writer.WriteNumberValue(value!.Value);
+    }
+
+    internal void Put(ulong? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (Begin(name, value is null))
+            _writer.WriteNumberValue(value!.Value);
+    }
+
+    internal void Put(double? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (Begin(name, value is null))
+            _writer.WriteNumberValue(value!.Value);
+    }
+
+    /// <summary>An address: as text, <c>"0x…"</c>, since many readers of JSON keep only 53 bits of a number.</summary>
+    internal void PutAddress(ulong? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        Put(value is { } address ? "0x" + address.ToString("x", CultureInfo.InvariantCulture) : null, name);
+
+    /// <summary>Bytes, in base 64.</summary>
+    internal void PutBytes(ReadOnlySpan<byte> value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        Begin(name, isNull: false);
+        _writer.WriteBase64StringValue(value);
+    }
+
+    internal void Put(IJsonItem? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (Begin(name, value is null))
+            Write(value!);
+    }
+
+    internal void Put(IReadOnlyList<IJsonItem>? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        Put(value, static (json, item) => item.Write(json), name);
+
+    /// <summary>A list of objects of the library.</summary>
+    /// <param name="value">The list.</param>
+    /// <param name="write">Writes the members of one.</param>
+    /// <param name="name">The member.</param>
+    internal void Put<T>(IReadOnlyList<T>? value, Action<JsonText, T> write, [CallerArgumentExpression(nameof(value))] string name = "")
+        where T : class
+    {
+        if (!Begin(name, value is null))
+            return;
+        _writer.WriteStartArray();
+        for (int i = 0; i < value!.Count; i++)
+        {
+            _writer.WriteStartObject();
+            write(this, value[i]);
+            _writer.WriteEndObject();
+        }
+
+        _writer.WriteEndArray();
+    }
+
+    internal void Put(IReadOnlyList<string?>? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (!Begin(name, value is null))
+            return;
+        _writer.WriteStartArray();
+        for (int i = 0; i < value!.Count; i++)
+            _writer.WriteStringValue(value[i]);
+        _writer.WriteEndArray();
+    }
+
+    internal void Put(IReadOnlyList<ulong>? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (!Begin(name, value is null))
+            return;
+        _writer.WriteStartArray();
+        for (int i = 0; i < value!.Count; i++)
+            _writer.WriteNumberValue(value[i]);
+        _writer.WriteEndArray();
+    }
+
+    internal void Put(IReadOnlyList<double>? value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        if (!Begin(name, value is null))
+            return;
+        _writer.WriteStartArray();
+        for (int i = 0; i < value!.Count; i++)
+            _writer.WriteNumberValue(value[i]);
+        _writer.WriteEndArray();
+    }
+
+    /// <summary>An object with a member for each key, as it is spelled.</summary>
+    /// <param name="keys">The keys; null for no object.</param>
+    /// <param name="valueOf">Gives the value of a key.</param>
+    /// <param name="name">The member.</param>
+    internal void Put(IReadOnlyList<string>? keys, Func<string, string> valueOf, string name)
+    {
+        if (!Begin(name, keys is null))
+            return;
+        _writer.WriteStartObject();
+        foreach (string key in keys!)
+            _writer.WriteString(key, valueOf(key));
+        _writer.WriteEndObject();
+    }
+
+    private void Write(IJsonItem item)
+    {
+        _writer.WriteStartObject();
+        item.Write(this);
+        _writer.WriteEndObject();
+    }
+
+    // Writes the name, and null if the value is that; true if the value is still to be written.
+    private bool Begin(string expression, bool isNull)
+    {
+        if (isNull && _omitsNull)
+            return false;
+        _writer.WritePropertyName(_names.ConvertName(expression[(expression.LastIndexOf('.') + 1)..]));
+        if (isNull)
+            _writer.WriteNullValue();
+        return !isNull;
+    }
+}
