@@ -69,6 +69,25 @@ public sealed class VerifyCommandTests
         Assert.Equal(4, found.Length);
     }
 
+    [Theory]
+    [InlineData(0x25)]
+    [InlineData(0x26)]
+    [InlineData(0x27)]
+    public void FramesOfAnOldZstdAreDamagedPages(byte version)
+    {
+        using TemporaryFolder folder = new();
+        string dump = folder.File("dump");
+        Tool.Dump("-z", "-d", "31", RealCrash.Get("sample rfc-v2-6.1").Path, dump);
+        byte[] bytes = File.ReadAllBytes(dump);
+        ReadOnlySpan<byte> magic = [0x28, 0xb5, 0x2f, 0xfd];
+        int at = bytes.AsSpan().IndexOf(magic);
+        bytes[at] = version;
+        File.WriteAllBytes(dump, bytes);
+        using JsonDocument answer = Verify(dump, 1);
+        JsonElement problem = Assert.Single(answer.RootElement.GetProperty("problems").EnumerateArray());
+        Assert.Equal(at, problem.GetProperty("offset").GetInt64());
+    }
+
     [Fact]
     public void ABitmapThatDisagreesIsFound()
     {
