@@ -21,13 +21,15 @@ internal static class VmcoreCommand
 
     private static Command Info()
     {
-        var file = new Argument<string>("FILE") { Description = "A raw vmcore, or a dump in any format: ELF, kdump-compressed, flattened." };
         var json = new Option<bool>("--json") { Description = "Write all of it as JSON." };
         Option<string?> vmlinux = ReaderCommand.Vmlinux("info"), btf = ReaderCommand.Btf();
-        var command = new Command("info", "Show what a dump is and what is in it: the crash, kernel, memory, pmem, page classes.") { file, json, vmlinux, btf };
+        var command = new Command("info", "Show what a dump is and what is in it: the crash, kernel, memory, pmem, page classes.");
+        var files = new DumpFiles(command, hasWords: false);
+        foreach (Option option in (ReadOnlySpan<Option>)[json, vmlinux, btf])
+            command.Add(option);
         command.SetAction(parsed =>
         {
-            using CrashDump dump = CrashDump.Open(parsed.GetRequiredValue(file), new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
+            using CrashDump dump = CrashDump.Open(files.Of(parsed), new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
             DumpInfo info = InfoCollector.Collect(dump);
             Console.Out.Write(parsed.GetValue(json) ? JsonText.BuildText(info) + "\n" : InfoText.Build(info));
             return 0;

@@ -73,7 +73,10 @@ public sealed class CrashDump : IDisposable
         _pmem = new(FindPmem);
     }
 
-    /// <summary>The bytes of the file; of a flattened stream those of the file that it describes.</summary>
+    /// <summary>Ends the problem of a split dump that is not whole.</summary>
+    internal const string MissingParts = "a part of a split dump, of which others are missing: their pages cannot be read (makedumpfile --reassemble joins the parts)";
+
+    /// <summary>The bytes of the file, of a split dump those of the first one given; of a flattened stream those of the file that it describes.</summary>
     internal IByteSource Source => _source;
 
     /// <summary>The file's name as the user gave it.</summary>
@@ -334,7 +337,7 @@ public sealed class CrashDump : IDisposable
         IsIncomplete |= file.IsIncomplete;
         if (file.SubHeader.IsSplit && file.PartRanges.Sum(static r => (long)r.Count) < (long)file.MaxPfn)
         {
-            _problems.Add($"{Name}: a part of a split dump, of which others are missing: their pages cannot be read (makedumpfile --reassemble joins the parts)");
+            _problems.Add($"{Name}: {MissingParts}");
             IsIncomplete = true;
         }
 

@@ -44,7 +44,7 @@ internal static class OptionTable
                 page cache, in this order. The report says what was given up.
                 """, static (o, value) => o.TimeLimit = TimeSpan.FromSeconds(OptionValues.Integer("--time-limit", value, 1, 1_000_000))),
             new("--non-mmap", "Read /proc/vmcore instead of mapping it, which is faster. Other files are always read.", static (o, _) => o.NoMapping = true),
-            new("--manifest FILE", "Write SHA-256 hashes of DUMPFILE to FILE, as JSON: what vmcore verify --manifest compares with. The dump is read again for it.", static (o, value) => o.ManifestFile = value),
+            new("--manifest FILE", "Write SHA-256 hashes of DUMPFILE, or of each file of --split, to FILE, as JSON: what vmcore verify --manifest compares with. The dump is read again for it.", static (o, value) => o.ManifestFile = value),
             new("--dry-run", "Do everything but write.", static (o, _) => o.DryRun = true)),
         new(
             "Where the kernel's description comes from",

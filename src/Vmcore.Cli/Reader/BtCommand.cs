@@ -18,7 +18,7 @@ internal static class BtCommand
         var cpus = new Option<bool>("--cpus", "-c") { Description = "The task of each CPU." };
         var cpu = new Option<int?>("--cpu") { Description = "The task of this CPU.", HelpName = "N" };
         return new ReaderCommand("bt", "Show registers and stack of the task that panicked, or of others.", context =>
-            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(all), context.Parsed.GetValue(cpus), context.Parsed.GetValue(cpu))) { wanted, all, cpus, cpu };
+            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(all), context.Parsed.GetValue(cpus), context.Parsed.GetValue(cpu)), hasWords: true) { wanted, all, cpus, cpu };
     }
 
     private static int Run(ReaderContext context, string[] wanted, bool all, bool cpus, int? cpu)

@@ -39,18 +39,45 @@ internal static class ManifestText
             switch (name)
             {
                 case "schema": manifest = manifest with { Schema = Int(ref reader, name) }; break;
-                case "file": manifest = manifest with { File = Text(ref reader, name) ?? "" }; break;
+                case "file": manifest = manifest with { File = Text(ref reader, name) }; break;
                 case "size": manifest = manifest with { Size = Long(ref reader, name) }; break;
                 case "sha256": manifest = manifest with { Sha256 = Text(ref reader, name)! }; break;
                 case "release": manifest = manifest with { Release = Text(ref reader, name) }; break;
                 case "crash_time": manifest = manifest with { CrashTime = reader.TokenType == JsonTokenType.Null ? null : Long(ref reader, name) }; break;
                 case "dump_level": manifest = manifest with { DumpLevel = reader.TokenType == JsonTokenType.Null ? null : Int(ref reader, name) }; break;
                 case "ranges": manifest = manifest with { Ranges = Ranges(ref reader) }; break;
+                case "parts": manifest = manifest with { Parts = Parts(ref reader) }; break;
                 default: reader.Skip(); break;
             }
         }
 
         return manifest;
+    }
+
+    private static List<ManifestFile> Parts(ref Utf8JsonReader reader)
+    {
+        List<ManifestFile> parts = [];
+        Expect(ref reader, JsonTokenType.StartArray, "parts", "a list");
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray)
+        {
+            var part = new ManifestFile { Sha256 = null!, Ranges = null! };
+            Expect(ref reader, JsonTokenType.StartObject, "a part", "an object");
+            while (Next(ref reader, out string name))
+            {
+                switch (name)
+                {
+                    case "file": part = part with { File = Text(ref reader, name) ?? "" }; break;
+                    case "size": part = part with { Size = Long(ref reader, name) }; break;
+                    case "sha256": part = part with { Sha256 = Text(ref reader, name)! }; break;
+                    case "ranges": part = part with { Ranges = Ranges(ref reader) }; break;
+                    default: reader.Skip(); break;
+                }
+            }
+
+            parts.Add(part);
+        }
+
+        return parts;
     }
 
     private static List<ManifestRange> Ranges(ref Utf8JsonReader reader)
@@ -143,14 +170,27 @@ internal static class ManifestText
             json.Put(manifest.Release);
             json.Put(manifest.CrashTime);
             json.Put(manifest.DumpLevel);
+            Put(json, manifest.Ranges);
+            if (manifest.Parts is not { } parts)
+                return;
             json.Put(
-                manifest.Ranges,
-                static (json, range) =>
+                parts,
+                static (json, part) =>
                 {
-                    json.Put(range.Offset);
-                    json.Put(range.Length);
-                    json.Put(range.Sha256);
+                    json.Put(part.File);
+                    json.Put(part.Size);
+                    json.Put(part.Sha256);
+                    Put(json, part.Ranges);
                 });
         }
+
+        private static void Put(JsonText json, IReadOnlyList<ManifestRange> ranges) => json.Put(
+            ranges,
+            static (json, range) =>
+            {
+                json.Put(range.Offset);
+                json.Put(range.Length);
+                json.Put(range.Sha256);
+            });
     }
 }

@@ -15,7 +15,7 @@ internal static class PrintCommand
             Arity = new(1, 2),
         };
         var plain = new Option<bool>("--no-symbols") { Description = "Do not name the symbols that pointers point to." };
-        var command = new ReaderCommand("print", "Print a structure or a variable as C knows it.", context => Run(context, context.Parsed.GetRequiredValue(what), context.Parsed.GetValue(plain))) { what, plain };
+        var command = new ReaderCommand("print", "Print a structure or a variable as C knows it.", context => Run(context, context.Parsed.GetRequiredValue(what), context.Parsed.GetValue(plain)), hasWords: true) { what, plain };
         return command;
     }
 

@@ -14,7 +14,7 @@ internal static class PsCommand
         var threads = new Option<bool>("--threads", "-T") { Description = "Show all threads of each process." };
         var running = new Option<bool>("--running", "-r") { Description = "Only the tasks that were running on a CPU." };
         return new ReaderCommand("ps", "Show the tasks: numbers, state, CPU, memory, name; > marks those that were running.", context =>
-            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(threads), context.Parsed.GetValue(running))) { wanted, threads, running };
+            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(threads), context.Parsed.GetValue(running)), hasWords: true) { wanted, threads, running };
     }
 
     private static int Run(ReaderContext context, string[] wanted, bool threads, bool running)

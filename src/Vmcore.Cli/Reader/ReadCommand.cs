@@ -32,7 +32,7 @@ internal static class ReadCommand
                 throw new VmcoreException($"length {count}: at most {MaxLength} bytes are read, and none beyond the end of the address space");
             MemoryStatus Read(ulong at, Span<byte> buffer) => isPhysical ? dump.ReadableMemory.Read(at, buffer) : context.Memory.Read(at, buffer);
             return Run(context, Read, start, (int)count, kind);
-        }) { address, length, physical, format };
+        }, hasWords: true) { address, length, physical, format };
     }
 
     private delegate MemoryStatus Reader(ulong address, Span<byte> buffer);

@@ -14,8 +14,11 @@ internal abstract record ReaderAnswer : IJsonItem
     /// <summary>The command that gave the answer; filled in when it is written.</summary>
     public string Command { get; init; } = "";
 
-    /// <summary>The dump as the user named it; filled in when it is written.</summary>
+    /// <summary>The dump as the user named it, of a split dump the first file; filled in when it is written.</summary>
     public string File { get; init; } = "";
+
+    /// <summary>The files of a split dump; null, and left out, for a dump of one file.</summary>
+    public IReadOnlyList<string>? Parts { get; init; }
 
     /// <inheritdoc/>
     public void Write(JsonText json)
@@ -23,6 +26,8 @@ internal abstract record ReaderAnswer : IJsonItem
         json.Put(Schema);
         json.Put(Command);
         json.Put(File);
+        if (Parts is not null)
+            json.Put(Parts);
         WriteMembers(json);
     }
 

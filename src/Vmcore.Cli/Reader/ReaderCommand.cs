@@ -4,11 +4,11 @@ namespace Vmcore.Cli.Reader;
 
 /// <summary>
 /// A command that reads one dump: <c>vmcore NAME [OPTIONS] FILE …</c>. It brings the argument and the options that all have; a command adds its own
-/// and says what it does with an opened dump.
+/// and says what it does with an opened dump. The files of a split dump follow each other; where other words follow, <c>--part</c> names the others.
 /// </summary>
 internal sealed class ReaderCommand : Command
 {
-    private readonly Argument<string> _file = new("FILE") { Description = "A raw vmcore, or a dump in any format: ELF, kdump-compressed, flattened." };
+    private readonly DumpFiles _files;
     private readonly Option<string?> _btf = Btf();
     private readonly Option<string?> _vmlinux;
     private readonly Option<bool> _json = new("--json") { Description = "Write the answer as JSON (docs/json-schema.md)." };
@@ -18,10 +18,11 @@ internal sealed class ReaderCommand : Command
     /// <param name="name">Its name.</param>
     /// <param name="description">What it does, one sentence.</param>
     /// <param name="run">Does it; gives the exit status.</param>
-    internal ReaderCommand(string name, string description, Func<ReaderContext, int> run)
+    /// <param name="hasWords">True if other arguments follow the file.</param>
+    internal ReaderCommand(string name, string description, Func<ReaderContext, int> run, bool hasWords = false)
         : base(name, description)
     {
-        Add(_file);
+        _files = new(this, hasWords);
         Add(_json);
         Add(_vmlinux = Vmlinux(name));
         Add(_btf);
@@ -30,7 +31,7 @@ internal sealed class ReaderCommand : Command
         {
             bool json = parsed.GetValue(_json);
             var style = TextStyle.For(Console.Out, Console.IsOutputRedirected, json ? "never" : parsed.GetRequiredValue(_color));
-            using var context = new ReaderContext(parsed, parsed.GetRequiredValue(_file), new() { BtfFile = parsed.GetValue(_btf), Vmlinux = parsed.GetValue(_vmlinux) }, json, style);
+            using var context = new ReaderContext(parsed, _files.Of(parsed), new() { BtfFile = parsed.GetValue(_btf), Vmlinux = parsed.GetValue(_vmlinux) }, json, style);
             return run(context);
         });
     }

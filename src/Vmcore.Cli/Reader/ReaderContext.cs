@@ -13,20 +13,23 @@ internal sealed class ReaderContext : IDisposable
 {
     private readonly Lazy<CrashDump> _dump;
 
-    internal ReaderContext(ParseResult parsed, string file, CrashDumpOptions options, bool isJson, TextStyle style)
+    internal ReaderContext(ParseResult parsed, IReadOnlyList<string> files, CrashDumpOptions options, bool isJson, TextStyle style)
     {
         Parsed = parsed;
-        File = file;
+        Files = files;
         IsJson = isJson;
         Style = style;
-        _dump = new(() => CrashDump.Open(file, options));
+        _dump = new(() => CrashDump.Open(files, options));
     }
 
     /// <summary>The command line: for the command's own options.</summary>
     internal ParseResult Parsed { get; }
 
-    /// <summary>The dump's file as the user named it.</summary>
-    internal string File { get; }
+    /// <summary>The dump's file as the user named it; of a split dump the first.</summary>
+    internal string File => Files[0];
+
+    /// <summary>All files of the dump.</summary>
+    internal IReadOnlyList<string> Files { get; }
 
     /// <summary>True if the answer is to be JSON.</summary>
     internal bool IsJson { get; }
@@ -112,7 +115,7 @@ internal sealed class ReaderContext : IDisposable
     /// <param name="answer">The answer.</param>
     internal void WriteJson(ReaderAnswer answer)
     {
-        ReaderAnswer complete = answer with { Command = Parsed.CommandResult.Command.Name, File = File };
+        ReaderAnswer complete = answer with { Command = Parsed.CommandResult.Command.Name, File = File, Parts = Files.Count > 1 ? Files : null };
         Console.Out.Write(JsonText.BuildText(complete));
         Console.Out.Write('\n');
     }

@@ -7,7 +7,7 @@ using Vmcore.Verification;
 
 namespace Vmcore.Cli.Reader;
 
-/// <summary><c>vmcore verify FILE [--manifest FILE]</c>: exit status 0 sound, 1 something is wrong, 2 no dump that can be opened.</summary>
+/// <summary><c>vmcore verify FILE… [--manifest FILE]</c>: exit status 0 sound, 1 something is wrong, 2 no dump that can be opened.</summary>
 internal static class VerifyCommand
 {
     private const int Sound = 0, Wrong = 1, NoDump = 2;
@@ -15,7 +15,7 @@ internal static class VerifyCommand
 
     internal static Command Create()
     {
-        var manifest = new Option<string?>("--manifest") { Description = "Compare the file with the hashes that makedumpfile --manifest wrote.", HelpName = "FILE" };
+        var manifest = new Option<string?>("--manifest") { Description = "Compare the file, or all files of a split dump, with the hashes that makedumpfile --manifest wrote.", HelpName = "FILE" };
         var command = new ReaderCommand(
             "verify",
             "Check that a dump is whole: headers, bitmaps, every page, no user data of pmem. Exit status: 0 sound, 1 something is wrong, 2 it cannot be opened.",
@@ -38,9 +38,9 @@ internal static class VerifyCommand
         try
         {
             manifest = ManifestText.Parse(bytes);
-            if (manifest.Ranges is null)
+            if (manifest.Files.Any(f => f.Ranges is null))
                 found = "no ranges";
-            else if (manifest.Sha256 is null || manifest.Ranges.Any(r => r.Sha256 is null))
+            else if (manifest.Files.Any(f => f.Sha256 is null || f.Ranges.Any(r => r.Sha256 is null)))
                 found = "no sha256";
         }
         catch (JsonException e)
@@ -71,9 +71,8 @@ internal static class VerifyCommand
         VerifyReport report = DumpVerifier.Verify(dump);
         if (manifest is not null)
         {
-            // The file as it lies there: of a flattened stream the hashes are those of the stream.
-            using FileSource source = FileSource.Open(dump.Name);
-            manifest.Compare(source, report);
+            // The files as they lie there: of a flattened stream the hashes are those of the stream.
+            manifest.Compare(dump.Kdump is { } kdump ? [.. kdump.Parts.Select(p => p.Source.Name)] : [dump.Name], report);
         }
 
         if (context.IsJson)

@@ -18,7 +18,7 @@ internal static class VtopCommand
         var address = new Argument<string>("ADDRESS") { Description = "A virtual address, a symbol, or an expression." };
         var pid = new Option<int?>("--pid") { Description = "Translate in the address space of this process, not in the kernel's.", HelpName = "PID" };
         return new ReaderCommand("vtop", "Translate a virtual address: the page walk, and what the page is.", context =>
-            Run(context, context.Parsed.GetRequiredValue(address), context.Parsed.GetValue(pid))) { address, pid };
+            Run(context, context.Parsed.GetRequiredValue(address), context.Parsed.GetValue(pid)), hasWords: true) { address, pid };
     }
 
     private static int Run(ReaderContext context, string word, int? pid)

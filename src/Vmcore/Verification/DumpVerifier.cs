@@ -1,5 +1,6 @@
 using System.Globalization;
 using Vmcore.Dumping;
+using Vmcore.Formats.Kdump;
 using Vmcore.Memory;
 
 namespace Vmcore.Verification;
@@ -17,21 +18,37 @@ public static class DumpVerifier
 
     /// <summary>Checks a dump.</summary>
     /// <param name="dump">The dump.</param>
-    /// <param name="progress">Hears how many of the pages are done; null for nobody.</param>
+    /// <param name="progress">Hears how many pages are done, and how many there are up to the end of the file that is being read; null for nobody.</param>
     public static VerifyReport Verify(CrashDump dump, Action<ulong, ulong>? progress = null)
     {
         var report = new VerifyReport(dump.Name);
         foreach (string problem in dump.Problems)
-            report.Add("file", null, "structure", problem, "no such fault");
-        if (dump.IsIncomplete)
+        {
+            // Which pages are missing is said below.
+            if (!problem.EndsWith(CrashDump.MissingParts, StringComparison.Ordinal))
+                report.Add("file", null, "structure", problem, "no such fault");
+        }
+
+        if (dump.IsIncomplete && dump.Kdump is null)
             report.Add("file", null, "completeness", "marked incomplete, or cut short", "a complete dump");
 
         // First what must never be: a thousand damaged pages should not hide it.
         CheckPmem(dump, report);
-        if (dump.Kdump is not null)
-            new KdumpVerifier(dump, report).Run(progress);
+        if (dump.Kdump is { } kdump)
+        {
+            SplitVerifier.Check(kdump, report);
+            ulong before = 0;
+            foreach (KdumpPart part in kdump.Parts)
+            {
+                new KdumpVerifier(dump, part, report).Run(progress is null ? null : (done, total) => progress(before + done, before + total));
+                before = report.Pages;
+            }
+        }
         else
+        {
             new ElfVerifier(dump, report).Run(progress);
+        }
+
         return report;
     }
 
@@ -50,7 +67,7 @@ public static class DumpVerifier
                 continue;
             report.UserDataFound += bad.Count;
             if (listed++ < MostRanges)
-                report.Add("pmem", OffsetOf(dump, bad.Start), string.Create(CultureInfo.InvariantCulture, $"pmem user data, pfn {bad}"), $"{bad.Count} pages with content", "none: user data of pmem is in no dump");
+                report.Add("pmem", FileOf(dump, bad.Start), OffsetOf(dump, bad.Start), string.Create(CultureInfo.InvariantCulture, $"pmem user data, pfn {bad}"), $"{bad.Count} pages with content", "none: user data of pmem is in no dump");
         }
 
         byte[] bytes = new byte[4096];
@@ -58,7 +75,7 @@ public static class DumpVerifier
         {
             Span<byte> part = bytes.AsSpan(0, (int)Math.Min(range.Length, (ulong)bytes.Length));
             if (dump.Memory.Read(range.Start, part) == MemoryStatus.Ok && part.ContainsAnyExcept((byte)0))
-                report.Add("pmem", OffsetOf(dump, range.Start >> dump.Memory.PageShift), $"struct pages that the kernel never wrote, at {range}", "old content of the media", "zeros");
+                report.Add("pmem", FileOf(dump, range.Start >> dump.Memory.PageShift), OffsetOf(dump, range.Start >> dump.Memory.PageShift), $"struct pages that the kernel never wrote, at {range}", "old content of the media", "zeros");
         }
 
         bool isOurs = DumpNotes.TryReadCounts(dump.NoteArea.Span, dump.Notes, out _, out ulong noted) is not null;
@@ -66,10 +83,13 @@ public static class DumpVerifier
             report.Add("pmem", null, "pmem metadata pages", report.MetadataPages.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"{noted}, as the dump's own note says"));
     }
 
+    /// <summary>The file that has a page: of a split dump one of several.</summary>
+    private static string FileOf(CrashDump dump, ulong pfn) => dump.Kdump?.Parts.FirstOrDefault(p => p.Pfns.Contains(pfn))?.Source.Name ?? dump.Name;
+
     private static long? OffsetOf(CrashDump dump, ulong pfn)
     {
         if (dump.Kdump is { } kdump)
-            return kdump.TryGetDescriptor(pfn, out Formats.Kdump.PageDescriptor descriptor) ? descriptor.Offset : null;
+            return kdump.TryGetDescriptor(pfn, out PageDescriptor descriptor) ? descriptor.Offset : null;
         ulong address = pfn << dump.Memory.PageShift;
         foreach (Formats.Elf.ElfSegment load in dump.Loads)
         {

@@ -5,13 +5,14 @@ using Vmcore.Memory;
 
 namespace Vmcore.Verification;
 
-/// <summary>Checks the structures of a kdump-compressed file, in the order in which they lie in it.</summary>
+/// <summary>Checks the structures of a kdump-compressed file, the only one of its dump or one of a split dump, in the order in which they lie in it.</summary>
 internal sealed class KdumpVerifier
 {
     private const int MostShared = 1024;
 
     private readonly CrashDump _dump;
     private readonly KdumpFile _file;
+    private readonly KdumpPart _part;
     private readonly IByteSource _source;
     private readonly VerifyReport _report;
     private readonly FileExtents _taken = new();
@@ -20,19 +21,22 @@ internal sealed class KdumpVerifier
     private readonly byte[] _block = new byte[DumpVerifier.BlockPages * PageDescriptor.Size];
     private long _rank;
 
-    internal KdumpVerifier(CrashDump dump, VerifyReport report)
+    internal KdumpVerifier(CrashDump dump, KdumpPart part, VerifyReport report)
     {
         _dump = dump;
         _file = dump.Kdump!;
-        _source = dump.Source;
+        _part = part;
+        _source = part.Source;
         _report = report;
-        _descriptors = ((1L + _file.Header.SubHeaderBlocks) * _file.BlockSize) + (_file.Header.BitmapBlocks * _file.BlockSize);
+        _descriptors = part.DescriptorsOffset;
     }
 
+    /// <summary>Checks the file.</summary>
+    /// <param name="progress">Hears how many pages of this file are done, and how many it has.</param>
     internal void Run(Action<ulong, ulong>? progress)
     {
         CheckHeaders();
-        PfnRange part = _file.PartRanges[0];
+        PfnRange part = _part.Pfns;
         ulong[] memory = new ulong[DumpVerifier.BlockPages / 64], dumped = new ulong[DumpVerifier.BlockPages / 64];
         List<ulong> pfns = [];
         long total = CountDescriptors(part);
@@ -44,7 +48,7 @@ internal sealed class KdumpVerifier
             for (int word = 0; word < dumped.Length; word++)
             {
                 if ((dumped[word] & ~memory[word]) != 0)
-                    _report.Add("bitmap", BitmapOffset(KdumpBitmap.Memory, first + ((ulong)word * 64)), $"first bitmap from pfn 0x{first + ((ulong)word * 64):x} on", "no memory", "memory: the second bitmap has a page there");
+                    Add("bitmap", BitmapOffset(KdumpBitmap.Memory, first + ((ulong)word * 64)), $"first bitmap from pfn 0x{first + ((ulong)word * 64):x} on", "no memory", "memory: the second bitmap has a page there");
             }
 
             pfns.Clear();
@@ -59,25 +63,27 @@ internal sealed class KdumpVerifier
             progress?.Invoke((ulong)_rank, (ulong)total);
         }
 
-        _report.Pages = (ulong)_rank;
+        _report.Pages += (ulong)_rank;
         if (!_taken.IsComplete)
-            _report.Add("descriptor", null, "order of the pages", "pages scattered over the file", "pages in order; beyond a million pieces overlaps are not looked for");
+            Add("descriptor", null, "order of the pages", "pages scattered over the file", "pages in order; beyond a million pieces overlaps are not looked for");
     }
+
+    private void Add(string kind, long? offset, string what, string found, string expected) => _report.Add(kind, _source.Name, offset, what, found, expected);
 
     private static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);
 
     private void CheckHeaders()
     {
-        KdumpHeader header = _file.Header;
+        KdumpHeader header = _part.Header;
         long needed = (long)KdumpLayout.BlocksOfOneBitmap(_file.MaxPfn, _file.BlockSize) * (_file.HasTwoBitmaps ? 2 : 1);
         if (header.BitmapBlocks < needed)
-            _report.Add("header", 436, "bitmap_blocks", header.BitmapBlocks.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"at least {needed} for {_file.MaxPfn} pages"));
+            Add("header", 436, "bitmap_blocks", header.BitmapBlocks.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"at least {needed} for {_file.MaxPfn} pages"));
         if (header.Version >= 6 && header.MaxMapNr != Math.Min(_file.MaxPfn, uint.MaxValue))
-            _report.Add("header", 440, "max_mapnr", Hex(header.MaxMapNr), $"{Hex(Math.Min(_file.MaxPfn, uint.MaxValue))}, as the sub header says");
+            Add("header", 440, "max_mapnr", Hex(header.MaxMapNr), $"{Hex(Math.Min(_file.MaxPfn, uint.MaxValue))}, as the sub header says");
         if (_descriptors > _source.Length)
-            _report.Add("bitmap", _source.Length, "bitmaps", $"end of the file at {Hex((ulong)_source.Length)}", $"bitmaps up to {Hex((ulong)_descriptors)}");
-        if (header.Version >= 3 && _file.VmcoreInfo.Length == 0)
-            _report.Add("header", _file.BlockSize + 32, "vmcoreinfo", "none", "the kernel's description of itself");
+            Add("bitmap", _source.Length, "bitmaps", $"end of the file at {Hex((ulong)_source.Length)}", $"bitmaps up to {Hex((ulong)_descriptors)}");
+        if (header.Version >= 3 && KdumpText.ReadVmcoreInfo(_part, KdumpText.ReadNotes(_part)).Length == 0)
+            Add("header", _file.BlockSize + 32, "vmcoreinfo", "none", "the kernel's description of itself");
     }
 
     /// <summary>Behind the last page a bitmap has no bits.</summary>
@@ -98,15 +104,15 @@ internal sealed class KdumpVerifier
                 part[0] &= (byte)(0xff << (int)(bits & 7));
             int bad = part[..read].IndexOfAnyExcept((byte)0);
             if (bad >= 0)
-                _report.Add("bitmap", at + bad, "bits behind the last page", $"0x{part[bad]:x2}", "zero");
+                Add("bitmap", at + bad, "bits behind the last page", $"0x{part[bad]:x2}", "zero");
         }
     }
 
     private long BitmapOffset(KdumpBitmap which, ulong pfn)
     {
-        long start = (1L + _file.Header.SubHeaderBlocks) * _file.BlockSize;
+        long start = _part.Bitmap1Offset;
         if (which == KdumpBitmap.Dumped && _file.HasTwoBitmaps)
-            start += _file.Header.BitmapBlocks / 2 * _file.BlockSize;
+            start += _part.Header.BitmapBlocks / 2 * _file.BlockSize;
         return start + (long)(pfn / 8);
     }
 
@@ -134,7 +140,7 @@ internal sealed class KdumpVerifier
         Span<byte> bytes = _block.AsSpan(0, pfns.Count * PageDescriptor.Size);
         int read = _source.Read(offset, bytes) / PageDescriptor.Size;
         if (read < pfns.Count)
-            _report.Add("descriptor", offset + (read * PageDescriptor.Size), $"descriptors from pfn {Hex(pfns[read])} on", "end of the file", $"{pfns.Count - read} descriptors more in this block of pages");
+            Add("descriptor", offset + (read * PageDescriptor.Size), $"descriptors from pfn {Hex(pfns[read])} on", "end of the file", $"{pfns.Count - read} descriptors more in this block of pages");
         List<(ulong Pfn, long At, PageDescriptor Descriptor)> good = [];
         for (int i = 0; i < read; i++)
         {
@@ -153,13 +159,13 @@ internal sealed class KdumpVerifier
         string what = $"descriptor of pfn {Hex(pfn)}";
         if (descriptor.Codec is null)
         {
-            _report.Add("descriptor", at + 12, what + ", flags", Hex(descriptor.Flags), "0, or one of 1 (zlib), 2 (lzo), 4 (snappy), 0x20 (zstd)");
+            Add("descriptor", at + 12, what + ", flags", Hex(descriptor.Flags), "0, or one of 1 (zlib), 2 (lzo), 4 (snappy), 0x20 (zstd)");
             return false;
         }
 
         if (!descriptor.IsPlausible(_file.BlockSize, _source.Length) || descriptor.Offset < dataStart)
         {
-            _report.Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}", $"up to {_file.BlockSize} bytes from {Hex((ulong)dataStart)} to the file's end {Hex((ulong)_source.Length)}");
+            Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}", $"up to {_file.BlockSize} bytes from {Hex((ulong)dataStart)} to the file's end {Hex((ulong)_source.Length)}");
             return false;
         }
 
@@ -176,7 +182,7 @@ internal sealed class KdumpVerifier
             return true;
         }
 
-        _report.Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}, which another page has too", "bytes of its own");
+        Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}, which another page has too", "bytes of its own");
         return false;
     }
 
@@ -193,7 +199,7 @@ internal sealed class KdumpVerifier
             if (readable[i])
                 _report.PagesRead++;
             else
-                _report.Add("page", pages[i].Descriptor.Offset, $"page {Hex(pages[i].Pfn)}", $"{pages[i].Descriptor.Length} bytes that do not decompress", $"a page of {_file.BlockSize} bytes, {pages[i].Descriptor.Codec}");
+                Add("page", pages[i].Descriptor.Offset, $"page {Hex(pages[i].Pfn)}", $"{pages[i].Descriptor.Length} bytes that do not decompress", $"a page of {_file.BlockSize} bytes, {pages[i].Descriptor.Codec}");
         }
     }
 }

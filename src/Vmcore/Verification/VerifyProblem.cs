@@ -1,7 +1,7 @@
 namespace Vmcore.Verification;
 
 /// <summary>What is wrong with a dump: where it stands, what is there and what should be.</summary>
-/// <param name="Kind">What was checked: <c>file</c>, <c>header</c>, <c>bitmap</c>, <c>descriptor</c>, <c>page</c>, <c>segment</c>, <c>pmem</c>, <c>manifest</c>.</param>
+/// <param name="Kind">What was checked: <c>file</c>, <c>header</c>, <c>bitmap</c>, <c>descriptor</c>, <c>page</c>, <c>segment</c>, <c>split</c>, <c>pmem</c>, <c>manifest</c>.</param>
 /// <param name="File">The file.</param>
 /// <param name="Offset">Offset in the file in bytes; null if it is no one place.</param>
 /// <param name="What">The structure or field.</param>
@@ -18,7 +18,7 @@ public sealed class VerifyReport
 
     internal VerifyReport(string file) => File = file;
 
-    /// <summary>The file.</summary>
+    /// <summary>The file; of a split dump the first that was named.</summary>
     public string File { get; }
 
     /// <summary>The problems that were kept, in the order in which they were found.</summary>
@@ -45,10 +45,12 @@ public sealed class VerifyReport
     /// <summary>Pages of pmem metadata in the dump.</summary>
     public ulong MetadataPages { get; internal set; }
 
-    internal void Add(string kind, long? offset, string what, string found, string expected)
+    internal void Add(string kind, long? offset, string what, string found, string expected) => Add(kind, File, offset, what, found, expected);
+
+    internal void Add(string kind, string file, long? offset, string what, string found, string expected)
     {
         ProblemCount++;
         if (_problems.Count < Most)
-            _problems.Add(new(kind, File, offset, what, found, expected));
+            _problems.Add(new(kind, file, offset, what, found, expected));
     }
 }

@@ -114,8 +114,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
 
     private void WriteManifest(CrashDump dump, IByteSink target)
     {
-        using FileSource written = FileSource.Open(_options.Output!);
-        DumpManifest manifest = DumpManifest.Create(written) with { Release = dump.Info?.OsRelease, CrashTime = dump.Info?.CrashTime, DumpLevel = (int)_level };
+        DumpManifest manifest = DumpManifest.Create(_options.DumpFiles) with { Release = dump.Info?.OsRelease, CrashTime = dump.Info?.CrashTime, DumpLevel = (int)_level };
         byte[] bytes = ManifestText.Build(manifest);
         target.Write(0, bytes);
         target.Complete(bytes.Length);
