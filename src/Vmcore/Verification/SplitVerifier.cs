@@ -1,6 +1,5 @@
 using System.Globalization;
 using Vmcore.Formats.Kdump;
-using Vmcore.Memory;
 
 namespace Vmcore.Verification;
 
