@@ -11,6 +11,13 @@ DEBIAN = {
     "stock-6.12": "linux-image-6.12-amd64",
 }
 
+# Newer ones that Debian keeps as backports: what the packages of the image and of the modules are called.
+SUITE = "trixie-backports"
+BACKPORTS = {
+    "stock-6.18": [r"linux-image-6\.18\.\d+\+deb13-amd64"],
+    "stock-7.3": [r"linux-binary-7\.3\.\d+\+deb13-amd64", r"linux-modules-7\.3\.\d+\+deb13-amd64"],
+}
+
 # What the first kernel needs, and, of that, what the capture kernel needs; dependencies are added.
 FIRST = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "xfs", "libnvdimm", "nfit", "nd_pmem", "nd_btt",
          "dax_pmem", "device_dax", "kmem", "qemu_fw_cfg"]
@@ -21,9 +28,12 @@ PMEM = ["libnvdimm", "nfit", "nd_pmem", "nd_btt", "dax_pmem", "device_dax"]
 class Kernel:
     def __init__(self, name: str, root: pathlib.Path):
         self.name, self.root = name, root
-        self.image = next((root / "boot").glob("vmlinuz-*"))
-        self.release = self.image.name.removeprefix("vmlinuz-")
-        self.modules = root / "lib" / "modules" / self.release
+        # Newer packages have the modules below /usr, and the newest the image with them.
+        self.base = root / "usr" if (root / "usr" / "lib" / "modules").exists() else root
+        images = list((root / "boot").glob("vmlinuz-*")) or list(self.base.glob("lib/modules/*/vmlinuz"))
+        self.image = images[0]
+        self.release = self.image.parent.name if self.image.name == "vmlinuz" else self.image.name.removeprefix("vmlinuz-")
+        self.modules = self.base / "lib" / "modules" / self.release
         self._needs = None
         self._paths = {}
 
@@ -47,7 +57,7 @@ class Kernel:
 
     def _read_dependencies(self):
         if not (self.modules / "modules.dep").exists():
-            subprocess.run(["depmod", "-b", str(self.root), self.release], check=True, stderr=subprocess.DEVNULL)
+            subprocess.run(["depmod", "-b", str(self.base), self.release], check=True, stderr=subprocess.DEVNULL)
         self._needs = {}
         for line in (self.modules / "modules.dep").read_text().splitlines():
             path, _, needs = line.partition(":")
@@ -61,7 +71,7 @@ class Kernel:
 
 
 def cached(name: str) -> bool:
-    return any((_root(name) / "boot").glob("vmlinuz-*"))
+    return any(any(_root(name).glob(image)) for image in ("boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"))
 
 
 def get(name: str) -> Kernel:
@@ -69,6 +79,9 @@ def get(name: str) -> Kernel:
     if not cached(name):
         if name in DEBIAN:
             _download(name, root)
+        elif name in BACKPORTS:
+            for pattern in BACKPORTS[name]:
+                _unpack(apt.download(apt.newest(pattern, SUITE), SUITE), root)
         else:
             subprocess.run([str(paths.TREE / "kernel" / "build"), name.removeprefix("patched-")], check=True)
     return Kernel(name, root)
@@ -77,14 +90,17 @@ def get(name: str) -> Kernel:
 def _root(name):
     # Ours are where kernel/build leaves them; VMCORE_KERNELS names another tree's .cache/kernel.
     built = pathlib.Path(os.environ.get("VMCORE_KERNELS", paths.TREE / ".cache" / "kernel"))
-    return paths.CACHE / "kernels" / name if name in DEBIAN else built / name
+    return paths.CACHE / "kernels" / name if name in DEBIAN or name in BACKPORTS else built / name
 
 
 def _download(name, root):
     # The meta package says which version is the newest; the unsigned image is the same kernel without a signature
     # and without dependencies that would have to be installed.
     package = next(word for word in apt.dependencies(DEBIAN[name]) if word.startswith("linux-image-6") and word != DEBIAN[name])
-    archive = apt.download(package + "-unsigned")
+    _unpack(apt.download(package + "-unsigned"), root)
+
+
+def _unpack(archive, root):
     root.mkdir(parents=True, exist_ok=True)
     subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
     archive.unlink()

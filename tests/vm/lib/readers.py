@@ -90,6 +90,20 @@ def vmcore_info(path: pathlib.Path, executable: pathlib.Path, truth, release: st
     verdict.facts["vmcore info"] = f"{len(by_base)} namespaces"
 
 
+def vmcore_bt(path: pathlib.Path, executable: pathlib.Path, verdict):
+    """Our stack of the task that panicked: walked by the kernel's tables, not guessed, from sysrq up to the call out of user mode."""
+    done = subprocess.run([str(executable), "bt", "--json", str(path)], capture_output=True, text=True)
+    if done.returncode:
+        verdict.wrong("vmcore bt: " + " ".join(done.stderr.strip().splitlines()[-1:]))
+        return
+    stack = json.loads(done.stdout)["stacks"][0]
+    frames = [(frame["symbol"] or "user").split("+")[0] for frame in stack["frames"]]
+    wanted = ["panic", "sysrq_handle_crash", "write_sysrq_trigger", "vfs_write", "do_syscall_64", "user"]
+    if stack["method"] != "orc" or [name for name in frames if name in wanted] != wanted:
+        verdict.wrong(f"vmcore bt ({stack['method']}): {' '.join(frames)}")
+    verdict.facts["vmcore bt"] = f"{len(frames)} frames"
+
+
 def vmcore_pmem(path: pathlib.Path, executable: pathlib.Path, truth, verdict):
     """Our reverse map: every file and device that a process has mapped, with all of its pages and every sharer, and who maps it. And the mounts."""
     first = truth.folder / "out" / "first"

@@ -36,6 +36,8 @@ def judge_all(case, folder, kernel, facts):
             readers.vmcore_info(dump, paths.executable(), machine_truth, kernel.release, verdict)
             if kernel.name.startswith("stock"):  # ours are built without type information (BTF)
                 readers.vmcore_pmem(dump, paths.executable(), machine_truth, verdict)
+                if not case["qemu-dump"]:
+                    readers.vmcore_bt(dump, paths.executable(), verdict)
         judge.report(log, verdict, machine_truth, _level(line), expectations)
         facts["dumps"][-1].update({"seconds": seconds, **verdict.facts})
         problems += [f"{dump.name} ({line}): {problem}" for problem in verdict.problems]

@@ -78,6 +78,9 @@ internal static class PageExplainer
                 Owner(dump, usage, usage.Vfs?.InodeOfMapping(page.Mapping), page.Mapping, page.Index, pfn, owners, words);
                 Sharers(dump, usage, pfn, page.Mapping, owners, words);
                 break;
+            case DaxPageState.Shared when scan.HasFolios:
+                page = OfFolio(dump, usage, pfn, page, owners, words);
+                break;
             case DaxPageState.Shared:
                 words.Add(string.Create(CultureInfo.InvariantCulture, $"Several files share it (reflink); the kernel's share count is {page.Index}."));
                 Sharers(dump, usage, pfn, 0, owners, words);
@@ -102,9 +105,21 @@ internal static class PageExplainer
             Pinned = page.IsPinned,
             Poisoned = page.IsPoisoned,
             References = page.References,
-            ShareCount = page.State == DaxPageState.Shared ? page.Index : null,
+            ShareCount = page.State == DaxPageState.Shared && page.Index > 0 ? page.Index : null,
             Owners = owners,
         };
+    }
+
+    /// <summary>Since 6.15 a page that lost its only file may look shared: the files' page trees decide.</summary>
+    private static DaxPage OfFolio(CrashDump dump, PmemUsage usage, ulong pfn, DaxPage page, List<PageOwnerInfo> owners, List<string> words)
+    {
+        int at = words.Count;
+        Sharers(dump, usage, pfn, 0, owners, words);
+        bool isIdle = owners.Count == 0 && usage.Vfs is { Problems.Count: 0 };
+        words.Insert(at, isIdle ? "It is idle: its struct page looks like that of a shared page, but no file names it. The kernel leaves such traces of files that are gone."
+            : owners.Count == 0 ? "Its struct page is that of a page that several files share (reflink), but none of them was found."
+            : string.Create(CultureInfo.InvariantCulture, $"Files share it (reflink): {owners.Count} of them name it."));
+        return page with { State = isIdle ? DaxPageState.Idle : DaxPageState.Shared, Index = (ulong)owners.Count };
     }
 
     private static void Owner(CrashDump dump, PmemUsage usage, KernelInode? inode, ulong mapping, ulong index, ulong pfn, List<PageOwnerInfo> owners, List<string> words)

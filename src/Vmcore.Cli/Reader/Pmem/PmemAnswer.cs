@@ -186,8 +186,8 @@ internal sealed record PageStatesInfo(
     }
 }
 
-/// <summary>Pages that several files share.</summary>
-internal sealed record SharedInfo(ulong StartPfn, ulong EndPfn, ulong Count) : IJsonItem
+/// <summary>Pages that several files share; null if it is not known how many.</summary>
+internal sealed record SharedInfo(ulong StartPfn, ulong EndPfn, ulong? Count) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)

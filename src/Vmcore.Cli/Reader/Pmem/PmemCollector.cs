@@ -67,7 +67,7 @@ internal static class PmemCollector
             PageMap = usage?.PageMap is { } map
                 ? new(map.Address, map.Type switch { 3 => "fsdax", 4 => "devdax", _ => "other" }, map.Range.Start, map.Range.End, map.VmemmapShift, map.ReservedPages, map.UsedPages) : null,
             Pages = usage is null ? null : StatesOf(usage.Counts),
-            Shared = [.. usage?.Shared.Select(s => new SharedInfo(s.Pages.Start, s.Pages.End, s.Count)) ?? []],
+            Shared = [.. usage?.Shared.Select(s => new SharedInfo(s.Pages.Start, s.Pages.End, s.Count > 0 ? s.Count : null)) ?? []],
             PoisonedPfns = usage?.Poisoned ?? [],
             Damage = usage?.Damage,
         };

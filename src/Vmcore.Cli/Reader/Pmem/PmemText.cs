@@ -51,7 +51,7 @@ internal static class PmemText
         else
             Line(text, "pages", "no struct pages: nothing is known of their use");
         foreach (SharedInfo shared in item.Shared.Take(MostRanges))
-            Line(text, "shared", string.Create(CultureInfo.InvariantCulture, $"{Sizes.Count(shared.EndPfn - shared.StartPfn, "page")} from pfn {Sizes.Hex(shared.StartPfn)} on, share count {shared.Count}"));
+            Line(text, "shared", string.Create(CultureInfo.InvariantCulture, $"{Sizes.Count(shared.EndPfn - shared.StartPfn, "page")} from pfn {Sizes.Hex(shared.StartPfn)} on, {(shared.Count is { } count ? $"share count {count}" : "share count not known")}"));
         if (item.Shared.Count > MostRanges)
             Line(text, "shared", $"… {item.Shared.Count - MostRanges} more ranges (--json has them)");
         if (item.PoisonedPfns.Count > 0)

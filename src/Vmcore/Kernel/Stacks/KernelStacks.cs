@@ -42,7 +42,11 @@ public sealed class KernelStacks
         _text = text;
         _orcLayout = OrcLayout.TryFrom(types);
         if (_orcLayout is not null && symbols.Find("__start_orc_unwind_ip", "__stop_orc_unwind_ip", "__start_orc_unwind") is [{ } start, { } stop, { } entries] && stop > start)
-            _orc = new(memory, _orcLayout, start, entries, (int)Math.Min((stop - start) / 4, int.MaxValue));
+        {
+            int count = (int)Math.Min((stop - start) / 4, int.MaxValue);
+            _orcLayout.LearnNumbers(memory, entries, count);
+            _orc = new(memory, _orcLayout, start, entries, count);
+        }
 
         // The unwinder that goes by frame pointers is the one that remembers where it started.
         _hasFramePointers = _orc is null && types.FindNamed(KernelTypeKind.Struct, "unwind_state")?.FindMember("orig_sp") is not null;

@@ -6,16 +6,16 @@ namespace Vmcore.Kernel.Stacks;
 /// <summary>Which register a stack or frame address is counted from.</summary>
 internal enum OrcRegister
 {
-    Undefined = 0,
-    PreviousSp = 1,
-    Dx = 2,
-    Di = 3,
-    Bp = 4,
-    Sp = 5,
-    R10 = 6,
-    R13 = 7,
-    BpIndirect = 8,
-    SpIndirect = 9,
+    Undefined,
+    PreviousSp,
+    Dx,
+    Di,
+    Bp,
+    Sp,
+    R10,
+    R13,
+    BpIndirect,
+    SpIndirect,
 }
 
 /// <summary>What lies at the end of a frame.</summary>
@@ -100,7 +100,19 @@ internal sealed class OrcTable
 internal sealed class OrcLayout
 {
     private const int MaxSize = 16;
+    private const int MaxSamples = 4096;
 
+    // What the numbers of an entry mean: up to 6.18 at least, and in 7.3. What that one does not use is not known here.
+    private static readonly OrcRegister[] s_numbers =
+        [OrcRegister.Undefined, OrcRegister.PreviousSp, OrcRegister.Dx, OrcRegister.Di, OrcRegister.Bp, OrcRegister.Sp, OrcRegister.R10, OrcRegister.R13, OrcRegister.BpIndirect, OrcRegister.SpIndirect];
+
+    private static readonly OrcRegister[] s_newNumbers =
+    [
+        OrcRegister.Undefined, OrcRegister.Undefined, OrcRegister.Dx, OrcRegister.Sp, OrcRegister.Bp, OrcRegister.Undefined, OrcRegister.R10, OrcRegister.R13,
+        OrcRegister.PreviousSp, OrcRegister.SpIndirect, OrcRegister.BpIndirect,
+    ];
+
+    private OrcRegister[] _numbers = s_numbers;
     private readonly KernelTypeMember _spOffset;
     private readonly KernelTypeMember _bpOffset;
     private readonly KernelTypeMember _spRegister;
@@ -136,6 +148,25 @@ internal sealed class OrcLayout
         }
     }
 
+    /// <summary>Finds out how the kernel numbers registers, which its types do not say: most frames by far are found by the stack pointer.</summary>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="entries">Virtual address of the entries of the kernel's image.</param>
+    /// <param name="count">Number of entries.</param>
+    internal void LearnNumbers(IVirtualMemory memory, ulong entries, int count)
+    {
+        byte[] bytes = new byte[Size * Math.Clamp(count, 0, MaxSamples)];
+        int old = 0, changed = 0;
+        int read = memory.ReadPrefix(entries, bytes);
+        for (int at = 0; at + Size <= read; at += Size)
+        {
+            ulong number = Field(bytes.AsSpan(at, Size), _spRegister);
+            old += number == (ulong)Array.IndexOf(s_numbers, OrcRegister.Sp) ? 1 : 0;
+            changed += number == (ulong)Array.IndexOf(s_newNumbers, OrcRegister.Sp) ? 1 : 0;
+        }
+
+        _numbers = changed > old ? s_newNumbers : s_numbers;
+    }
+
     internal OrcEntry Decode(ReadOnlySpan<byte> bytes)
     {
         int frame = (int)Field(bytes, _frame);
@@ -147,11 +178,14 @@ internal sealed class OrcLayout
             : frame switch { 1 => OrcFrame.End, 2 => OrcFrame.Call, 3 => OrcFrame.Registers, 4 => OrcFrame.Interrupt, _ => OrcFrame.Undefined };
         return new(
             kind,
-            (OrcRegister)Field(bytes, _spRegister),
+            RegisterOf(bytes, _spRegister),
             (short)Field(bytes, _spOffset),
-            (OrcRegister)Field(bytes, _bpRegister),
+            RegisterOf(bytes, _bpRegister),
             (short)Field(bytes, _bpOffset));
     }
+
+    private OrcRegister RegisterOf(ReadOnlySpan<byte> bytes, KernelTypeMember member) =>
+        Field(bytes, member) is var number && number < (ulong)_numbers.Length ? _numbers[number] : OrcRegister.Undefined;
 
     private static KernelTypeMember Need(KernelType type, string name) => type.FindMember(name) ?? throw new KernelObjectException($"struct orc_entry has no {name}");
 

@@ -39,7 +39,7 @@ internal sealed class MountTable
         else if (!vfs.Memory.TryReadUInt64(proxy + (ulong)vfs.Layout.ProxyMounts, out ulong space) || space >> 47 == 0)
             vfs.ProblemList.Add($"the first mount namespace cannot be read: init_nsproxy is at 0x{proxy:x}");
         else
-            table.ReadNamespace(space);
+            table.ReadNamespace(space, symbols);
         return table;
     }
 
@@ -82,7 +82,7 @@ internal sealed class MountTable
         return null;
     }
 
-    private void ReadNamespace(ulong space)
+    private void ReadNamespace(ulong space, KernelSymbols symbols)
     {
         VfsLayout layout = _vfs.Layout;
         List<KernelMount> mounts = [];
@@ -95,13 +95,43 @@ internal sealed class MountTable
                 _byRoot.TryAdd(root, address);
         }
 
+        ulong? top = TopMount(symbols) is { } found && addresses.Contains(found) ? found : null;
         foreach (ulong address in addresses)
         {
-            if (ReadMount(address) is { } mount)
+            if ((top is null || IsBelow(address, top.Value)) && ReadMount(address) is { } mount)
                 mounts.Add(mount);
         }
 
         Mounts = mounts;
+    }
+
+    /// <summary>
+    /// The mount that the first process has as its root. As in its /proc/mounts, what lies above is not shown: the file system that the machine started
+    /// with, and the empty one that 7.x has below everything.
+    /// </summary>
+    private ulong? TopMount(KernelSymbols symbols)
+    {
+        VfsLayout layout = _vfs.Layout;
+        return layout is { FirstProcess: >= 0, TaskFileSystem: >= 0, RootMount: >= 0 }
+            && symbols.TryFind("init_pid_ns", out ulong space)
+            && _vfs.Memory.TryReadUInt64(space + (ulong)layout.FirstProcess, out ulong process)
+            && _vfs.Memory.TryReadUInt64(process + (ulong)layout.TaskFileSystem, out ulong files)
+            && _vfs.Memory.TryReadUInt64(files + (ulong)layout.RootMount, out ulong mount) ? mount - (ulong)layout.Mount : null;
+    }
+
+    private bool IsBelow(ulong mount, ulong top)
+    {
+        for (int i = 0; i < MaxNesting && mount != top; i++)
+        {
+            // What cannot be followed is shown rather than hidden.
+            if (!_vfs.Memory.TryReadUInt64(mount + (ulong)_vfs.Layout.MountParent, out ulong parent))
+                return true;
+            if (parent == mount)
+                return false;
+            mount = parent;
+        }
+
+        return true;
     }
 
     private IEnumerable<ulong> Addresses(ulong space)

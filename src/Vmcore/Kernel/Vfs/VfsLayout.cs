@@ -48,6 +48,9 @@ internal sealed class VfsLayout
         NamespaceList = members.Optional("mnt_namespace", "list");
         NamespaceTree = members.Optional("mnt_namespace", "mounts");
         ProxyMounts = members.Required("nsproxy", "mnt_ns");
+        FirstProcess = members.Optional("pid_namespace", "child_reaper");
+        TaskFileSystem = members.Optional("task_struct", "fs");
+        RootMount = members.Optional("fs_struct", "root.mnt");
         FileMount = members.Required("file", "f_path.mnt");
         FileDentry = members.Required("file", "f_path.dentry");
         FileMapping = members.Required("file", "f_mapping");
@@ -145,6 +148,14 @@ internal sealed class VfsLayout
     internal int NamespaceTree { get; }
 
     internal int ProxyMounts { get; }
+
+    /// <summary>The first process in a namespace of processes.</summary>
+    internal int FirstProcess { get; }
+
+    internal int TaskFileSystem { get; }
+
+    /// <summary>The mount that a process has as its root.</summary>
+    internal int RootMount { get; }
 
     internal int FileMount { get; }
 

@@ -61,7 +61,7 @@ public readonly record struct DaxRun(ulong Index, ulong Pfn, ulong Pages);
 
 /// <summary>Neighbouring pages that the same number of files share.</summary>
 /// <param name="Pages">The pages.</param>
-/// <param name="Count">The kernel's share count.</param>
+/// <param name="Count">Number of files: the kernel's share count, or since 6.15 the number of files that name the pages. 0 if it is not known.</param>
 public readonly record struct SharedRun(PfnRange Pages, ulong Count);
 
 /// <summary>The pages of one address_space in one namespace, as the struct pages have them.</summary>

@@ -199,6 +199,7 @@ public sealed class PmemUsage
             bool isKnown = Namespaces[i].Counts.Unreadable == 0;
             if (Namespaces[i].Namespace.State == MemmapState.Overwritten)
                 continue;
+            int problems = Vfs!.Problems.Count;
             foreach (KernelSuperBlock block in DaxFileSystems(i))
             {
                 foreach (KernelInode inode in Vfs!.InodesWithPages(block).Where(n => n.IsDax))
@@ -216,6 +217,9 @@ public sealed class PmemUsage
                     }
                 }
             }
+
+            if (Scan is { HasFolios: true } && Vfs.Problems.Count == problems)
+                SharedPages.TrySettle(Namespaces[i], [.. _files.Values.Where(f => f.NamespaceSet.Contains(i))]);
         }
     }
 

@@ -12,10 +12,12 @@ namespace Vmcore.Pmem.Usage;
 /// </summary>
 internal sealed class UsageScan
 {
+    /// <summary>Most runs of shared pages that are kept of a namespace.</summary>
+    internal const int MostShared = 1 << 16;
+
     private const int ChunkPages = 4096;
     private const int MostMappings = 1 << 17;
     private const int MostRunsInAll = 1 << 20;
-    private const int MostShared = 1 << 16;
     private const int MostPoisoned = 4096;
 
     private readonly MemmapReader _memmap;
@@ -43,6 +45,9 @@ internal sealed class UsageScan
         _pageShift = pageShift;
         _structs = new byte[(ChunkPages + 1) * layout.Page.Size];
     }
+
+    /// <summary>True if the pages are folios (6.15 and later), of which only the files' page trees say whether they are shared.</summary>
+    internal bool HasFolios => _layout.HasFolios;
 
     /// <summary>The pages of a namespace that hold data.</summary>
     /// <param name="item">The namespace.</param>
@@ -265,7 +270,7 @@ internal sealed class UsageScan
             if (_run.State == DaxPageState.Mapped)
                 AddMapped();
             else if (_run.State == DaxPageState.Shared && usage.SharedRuns.Count < MostShared)
-                usage.SharedRuns.Add(new(_pages, _run.Index));
+                usage.SharedRuns.Add(new(_pages, scan._layout.HasFolios ? 0 : _run.Index));
             for (ulong pfn = _pages.Start; _run.IsPoisoned && pfn < _pages.End && usage.PoisonedPages.Count < MostPoisoned; pfn++)
                 usage.PoisonedPages.Add(pfn);
             _pages = default;
@@ -274,6 +279,7 @@ internal sealed class UsageScan
         private bool Continues(DaxPage page, ulong pfn) =>
             page.State == _run.State && page.IsPinned == _run.IsPinned && page.IsPoisoned == _run.IsPoisoned
             && (page.State is not (DaxPageState.Mapped or DaxPageState.Shared)
+                || (page.State == DaxPageState.Shared && scan._layout.HasFolios)
                 || (page.Mapping == _run.Mapping && page.Index == _run.Index + (page.State == DaxPageState.Mapped ? pfn - _pages.Start : 0)));
 
         private void Start(DaxPage page, ulong pfn)
