@@ -160,6 +160,15 @@ internal sealed class JsonText
         _writer.WriteEndObject();
     }
 
+    /// <summary>A member of any form.</summary>
+    /// <param name="name">The member.</param>
+    /// <param name="write">Writes its value, one.</param>
+    internal void Put(string name, Action<Utf8JsonWriter> write)
+    {
+        _writer.WritePropertyName(name);
+        write(_writer);
+    }
+
     private void Write(IJsonItem item)
     {
         _writer.WriteStartObject();

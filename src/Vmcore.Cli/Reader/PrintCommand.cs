@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Types;
 
@@ -22,9 +24,10 @@ internal static class PrintCommand
     private static int Run(ReaderContext context, string[] what, bool noSymbols)
     {
         KernelObject item = what.Length == 2 ? Typed(context, what[0], what[1]) : context.Evaluate(what[0]);
-        string text = new ValueFormatter(context.Memory, noSymbols ? _ => null : context.SymbolAt).Format(item);
+        Func<ulong, string?> symbol = noSymbols ? _ => null : context.SymbolAt;
+        string text = new ValueFormatter(context.Memory, symbol).Format(item);
         if (context.IsJson)
-            context.WriteJson(new PrintAnswer { Expression = string.Join(' ', what), Type = item.Type.ToString(), Address = item.Address, Size = item.Type.Size, Text = text });
+            context.WriteJson(new PrintAnswer { Expression = string.Join(' ', what), Item = item, Tree = new(context.Memory, symbol), Text = text });
         else
             ReaderContext.Write(text + "\n");
         return 0;
@@ -42,14 +45,9 @@ internal sealed record PrintAnswer : ReaderAnswer
 {
     public required string Expression { get; init; }
 
-    /// <summary>C's name of the type.</summary>
-    public required string Type { get; init; }
+    public required KernelObject Item { get; init; }
 
-    /// <summary>Where it is; null for a computed value.</summary>
-    public ulong? Address { get; init; }
-
-    /// <summary>Size in bytes.</summary>
-    public long? Size { get; init; }
+    public required ValueJson Tree { get; init; }
 
     /// <summary>What is printed without <c>--json</c>.</summary>
     public required string Text { get; init; }
@@ -58,9 +56,41 @@ internal sealed record PrintAnswer : ReaderAnswer
     protected override void WriteMembers(JsonText json)
     {
         json.Put(Expression);
-        json.Put(Type);
-        json.PutAddress(Address);
-        json.Put(Size);
+        string type = Item.Type.ToString();
+        json.Put(type);
+        json.PutAddress(Item.Address);
+        json.Put(Item.Type.Size);
+        json.Put("value", writer => Tree.Write(writer, Item.Type, Item.ReadBytes(), Item.BitOffset, Item.BitWidth));
+        if (Item.Type.Underlying() is { Kind: KernelTypeKind.Pointer } pointer && !KernelText.IsText(pointer.Target) && ValueFormatter.TryFollow(Item) is var (target, bytes))
+        {
+            json.Put("target", writer =>
+            {
+                writer.WriteStartObject();
+                writer.WriteString("type", target.Type.ToString());
+                writer.WriteString("address", Hex(target.Address ?? 0));
+                writer.WritePropertyName("value");
+                Tree.Write(writer, target.Type, bytes, 0, 0);
+                writer.WriteEndObject();
+            });
+        }
+        else
+        {
+            json.Put((string?)null, "target");
+        }
+
+        json.Put("symbols", writer => Write(writer, Tree.Symbols));
+        json.Put("strings", writer => Write(writer, Tree.Strings));
+        json.Put(Tree.IsTruncated, "truncated");
         json.Put(Text);
+    }
+
+    private static string Hex(ulong address) => "0x" + address.ToString("x", CultureInfo.InvariantCulture);
+
+    private static void Write(Utf8JsonWriter writer, IReadOnlyDictionary<ulong, string> names)
+    {
+        writer.WriteStartObject();
+        foreach ((ulong address, string name) in names)
+            writer.WriteString(Hex(address), name);
+        writer.WriteEndObject();
     }
 }

@@ -10,7 +10,6 @@ public sealed class ValueFormatter
 {
     private const int MaxDepth = 32;
     private const int MaxText = 64 << 20;
-    private const int MaxString = 1 << 16;
 
     private readonly IVirtualMemory _memory;
     private readonly Func<ulong, string?> _symbol;
@@ -33,7 +32,7 @@ public sealed class ValueFormatter
         ArgumentNullException.ThrowIfNull(item);
         _text.Clear();
         KernelType plain = item.Type.Underlying();
-        if (plain.Kind == KernelTypeKind.Pointer && !IsText(plain.Target) && TryFollow(item) is var (target, bytes))
+        if (plain.Kind == KernelTypeKind.Pointer && !KernelText.IsText(plain.Target) && TryFollow(item) is var (target, bytes))
         {
             ulong address = item.AsUInt64();
             _text.Append("*(").Append(TypeNames.Name(item.Type)).Append(')');
@@ -52,7 +51,8 @@ public sealed class ValueFormatter
         return _text.ToString();
     }
 
-    private static (KernelObject Target, byte[] Bytes)? TryFollow(KernelObject pointer)
+    /// <summary>What a pointer points to, if its size is known and it can be read.</summary>
+    internal static (KernelObject Target, byte[] Bytes)? TryFollow(KernelObject pointer)
     {
         try
         {
@@ -69,8 +69,6 @@ public sealed class ValueFormatter
     }
 
     private static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);
-
-    private static bool IsText(KernelType type) => type.Unqualified().Kind == KernelTypeKind.Character;
 
     private void Typed(KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth, int depth)
     {
@@ -136,19 +134,17 @@ public sealed class ValueFormatter
     {
         foreach (KernelTypeMember member in type.Members)
         {
-            long offset = start + member.BitOffset;
             if (member.Name.Length == 0 && member.BitWidth == 0 && nesting > 0)
             {
-                Members(member.Type.Underlying(), bytes, offset, depth, nesting - 1);
+                Members(member.Type.Underlying(), bytes, start + member.BitOffset, depth, nesting - 1);
                 continue;
             }
 
             _text.Append('\t', depth).Append('.').Append(member.Name).Append(" = ");
-            long need = member.BitWidth > 0 ? (offset % 8) + member.BitWidth + 7 : ((member.Type.Size ?? 0) * 8) + 7;
-            if (offset < 0 || (offset / 8) + (need / 8) > bytes.Length || _text.Length > MaxText)
-                _text.Append("<outside of the struct>");
+            if (_text.Length <= MaxText && MemberBytes.TryFind(member, start, bytes, out ReadOnlySpan<byte> part, out int bitOffset))
+                Typed(member.Type, part, bitOffset, member.BitWidth, depth);
             else
-                Typed(member.Type, bytes.Slice((int)(offset / 8), (int)(need / 8)), (int)(offset % 8), member.BitWidth, depth);
+                _text.Append("<outside of the struct>");
             _text.Append(",\n");
         }
     }
@@ -156,7 +152,7 @@ public sealed class ValueFormatter
     private void Elements(KernelType type, ReadOnlySpan<byte> bytes, int depth)
     {
         KernelType element = type.Target, plain = element.Underlying();
-        if (IsText(element) && type.Length is not null)
+        if (KernelText.IsText(element) && type.Length is not null)
         {
             int nul = bytes.IndexOf((byte)0);
             Text(nul >= 0 ? bytes[..nul] : bytes);
@@ -228,27 +224,11 @@ public sealed class ValueFormatter
         if (name is not null)
             _text.Append(name).Append(" = ");
         _text.Append(Hex(value));
-        if (IsText(type.Target) && ReadString(value) is { } text)
+        if (KernelText.IsText(type.Target) && KernelText.TryRead(_memory, value) is { } text)
         {
             _text.Append(" = ");
             Text(text);
         }
-    }
-
-    private byte[]? ReadString(ulong address)
-    {
-        foreach (int length in (ReadOnlySpan<int>)[256, MaxString])
-        {
-            byte[] buffer = new byte[length];
-            int have = _memory.ReadPrefix(address, buffer);
-            int nul = buffer.AsSpan(0, have).IndexOf((byte)0);
-            if (nul >= 0)
-                return buffer[..nul];
-            if (have < length)
-                return null;
-        }
-
-        return null;
     }
 
     private void Enum(KernelType type, long value)

@@ -1,0 +1,194 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+using Vmcore.Kernel.Types;
+using Vmcore.Memory;
+
+namespace Vmcore.Cli.Reader;
+
+/// <summary>
+/// Writes values as JSON: a struct or union is an object with its members, those of anonymous ones within it; an array is a list, of characters a string;
+/// a pointer is <c>"0x…"</c>, an enum the name of its value. What pointers lead to is collected beside them.
+/// </summary>
+internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symbol)
+{
+    private const int MaxDepth = 32;
+
+    // A kernel's largest variables have some hundred thousand values; damaged types could ask for any number.
+    private const int MaxValues = 1 << 22;
+
+    // What a reader of JSON can hold that takes all numbers for doubles.
+    private const ulong MaxExact = (1UL << 53) - 1;
+
+    private readonly SortedDictionary<ulong, string> _symbols = [];
+    private readonly SortedDictionary<ulong, string> _strings = [];
+    private int _values;
+
+    /// <summary>The symbols that pointers were found to point to, by address.</summary>
+    internal IReadOnlyDictionary<ulong, string> Symbols => _symbols;
+
+    /// <summary>The strings that pointers to characters were found to point to, by address.</summary>
+    internal IReadOnlyDictionary<ulong, string> Strings => _strings;
+
+    /// <summary>True if values were left out, as null, because there were too many or too deep.</summary>
+    internal bool IsTruncated { get; private set; }
+
+    /// <summary>Writes an object's value.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="type">Its type.</param>
+    /// <param name="bytes">Its bytes, from the one with its first bit on.</param>
+    /// <param name="bitOffset">Its first bit, 0 to 7.</param>
+    /// <param name="bitWidth">Width of a bit-field in bits; 0 for what is none.</param>
+    internal void Write(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth) => Value(writer, type, bytes, bitOffset, bitWidth, 0);
+
+    private void Value(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth, int depth)
+    {
+        if (depth > MaxDepth || ++_values > MaxValues)
+        {
+            IsTruncated = true;
+            writer.WriteNullValue();
+            return;
+        }
+
+        KernelType plain = type.Underlying();
+        switch (plain.Kind)
+        {
+            case KernelTypeKind.Struct or KernelTypeKind.Union:
+                writer.WriteStartObject();
+                Members(writer, plain, bytes, 0, depth + 1, MaxDepth);
+                writer.WriteEndObject();
+                break;
+            case KernelTypeKind.Array:
+                Elements(writer, plain, bytes, depth);
+                break;
+            case KernelTypeKind.Pointer:
+                Pointer(writer, plain, ScalarBits.Read(bytes, bitOffset, bitWidth, plain));
+                break;
+            case KernelTypeKind.Boolean:
+                writer.WriteBooleanValue(ScalarBits.Read(bytes, bitOffset, bitWidth, plain) != 0);
+                break;
+            case KernelTypeKind.Float:
+                Float(writer, plain, bytes);
+                break;
+            case KernelTypeKind.Enum:
+                ulong number = ScalarBits.Read(bytes, bitOffset, bitWidth, plain);
+                if (plain.Enumerators.Where(e => e.Value == (long)number).Select(static e => e.Name).FirstOrDefault() is { } name)
+                    writer.WriteStringValue(name);
+                else
+                    Number(writer, number, plain.IsSigned);
+                break;
+            case KernelTypeKind.Integer when plain.Size == 16:
+                UInt128 wide = BinaryPrimitives.ReadUInt128LittleEndian(bytes);
+                if (plain.IsSigned ? (Int128)wide >= -(Int128)MaxExact && (Int128)wide <= MaxExact : wide <= MaxExact)
+                    Number(writer, (ulong)wide, plain.IsSigned);
+                else
+                    writer.WriteStringValue(plain.IsSigned ? ((Int128)wide).ToString(CultureInfo.InvariantCulture) : wide.ToString(CultureInfo.InvariantCulture));
+                break;
+            case KernelTypeKind.Integer or KernelTypeKind.Character:
+                Number(writer, ScalarBits.Read(bytes, bitOffset, bitWidth, plain), plain.IsSigned);
+                break;
+            default:
+                writer.WriteNullValue();
+                break;
+        }
+    }
+
+    private void Members(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, long start, int depth, int nesting)
+    {
+        foreach (KernelTypeMember member in type.Members)
+        {
+            if (member.Name.Length == 0)
+            {
+                // What is unnamed and no struct is padding.
+                if (member.BitWidth == 0 && nesting > 0)
+                    Members(writer, member.Type.Underlying(), bytes, start + member.BitOffset, depth, nesting - 1);
+                continue;
+            }
+
+            writer.WritePropertyName(member.Name);
+            if (MemberBytes.TryFind(member, start, bytes, out ReadOnlySpan<byte> part, out int bitOffset))
+                Value(writer, member.Type, part, bitOffset, member.BitWidth, depth);
+            else
+                writer.WriteNullValue();
+        }
+    }
+
+    private void Elements(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int depth)
+    {
+        KernelType element = type.Target;
+        if (KernelText.IsText(element))
+        {
+            int nul = bytes.IndexOf((byte)0);
+            ReadOnlySpan<byte> text = nul >= 0 ? bytes[..nul] : bytes;
+            if (Utf8.IsValid(text))
+            {
+                writer.WriteStringValue(text);
+                return;
+            }
+        }
+
+        int size = (int)Math.Clamp(element.Size ?? 0, 0, int.MaxValue);
+        long count = size == 0 ? 0 : Math.Min(type.Length ?? 0, bytes.Length / size);
+        writer.WriteStartArray();
+        for (int i = 0; i < count; i++)
+        {
+            if (_values >= MaxValues)
+            {
+                IsTruncated = true;
+                break;
+            }
+
+            Value(writer, element, bytes.Slice(i * size, size), 0, 0, depth + 1);
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private void Pointer(Utf8JsonWriter writer, KernelType type, ulong address)
+    {
+        writer.WriteStringValue("0x" + address.ToString("x", CultureInfo.InvariantCulture));
+        if (address == 0)
+            return;
+        if (symbol(address) is { } name)
+            _symbols.TryAdd(address, name);
+        if (KernelText.IsText(type.Target) && !_strings.ContainsKey(address) && KernelText.TryRead(memory, address) is { } text)
+            _strings.Add(address, Encoding.UTF8.GetString(text));
+    }
+
+    private static void Number(Utf8JsonWriter writer, ulong value, bool signed)
+    {
+        if (signed && (long)value < 0)
+        {
+            if ((long)value >= -(long)MaxExact)
+                writer.WriteNumberValue((long)value);
+            else
+                writer.WriteStringValue(((long)value).ToString(CultureInfo.InvariantCulture));
+        }
+        else if (value <= MaxExact)
+        {
+            writer.WriteNumberValue(value);
+        }
+        else
+        {
+            writer.WriteStringValue(value.ToString(CultureInfo.InvariantCulture));
+        }
+    }
+
+    private static void Float(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes)
+    {
+        double value = type.Size switch
+        {
+            4 => BinaryPrimitives.ReadSingleLittleEndian(bytes),
+            8 => BinaryPrimitives.ReadDoubleLittleEndian(bytes),
+            _ => double.NaN,
+        };
+
+        // JSON has no word for the others.
+        if (double.IsFinite(value))
+            writer.WriteNumberValue(value);
+        else
+            writer.WriteNullValue();
+    }
+}
