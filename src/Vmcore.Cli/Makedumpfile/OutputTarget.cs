@@ -23,8 +23,8 @@ internal static class OutputTarget
             return [FlattenedSink.ToStandardOutput()];
         }
 
-        if (options.DumpFiles.GroupBy(Path.GetFullPath, StringComparer.Ordinal).FirstOrDefault(static g => g.Skip(1).Any()) is { } twice)
-            throw new FileAccessException(twice.Key, "is given for two parts");
+        if (options.DumpFiles.Select(Path.GetFullPath).GroupBy(static f => f).Where(static g => g.Value.Count > 1).Select(static g => g.Key).FirstOrDefault() is { } twice)
+            throw new FileAccessException(twice, "is given for two parts");
 
         // None is touched if one of them may not be.
         if (!overwrite && !options.Overwrite && options.DumpFiles.FirstOrDefault(static f => FileIdentity.Of(f) is not null) is { } existing)

@@ -80,7 +80,7 @@ public static class E820Map
                 open.Add(byStart[next++]);
             if (open.Count == 0)
                 continue;
-            E820Type type = open.Max(static e => e.Type);
+            var type = (E820Type)open.Max(static e => (uint)e.Type);
             if (result.Count > 0 && result[^1].Type == type && result[^1].Range.End == edges[i])
                 result[^1] = new(new(result[^1].Range.Start, edges[i + 1]), type);
             else

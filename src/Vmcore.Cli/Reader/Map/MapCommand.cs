@@ -69,7 +69,7 @@ internal static class MapCommand
     private static string Text(MemoryPicture picture, DumpLevel level, TextStyle style)
     {
         var text = new StringBuilder();
-        ulong most = Math.Max(1, picture.Regions.Select(r => r.Totals.Max()).DefaultIfEmpty().Max());
+        ulong most = picture.Regions.Select(r => r.Totals.Max()).Append(1UL).Max();
         foreach (PictureRegion region in picture.Regions)
         {
             text.Append(style.Bold($"{region.Name} {Sizes.Hex(region.Pages.Start << picture.PageShift)}-{Sizes.Hex(region.Pages.End << picture.PageShift)}, {Sizes.Text(region.Pages.Count << picture.PageShift)}"))

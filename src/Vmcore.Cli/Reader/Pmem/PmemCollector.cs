@@ -20,7 +20,7 @@ internal static class PmemCollector
             Regions = [.. Regions(dump)],
             Namespaces = [.. pmem.Namespaces.Select(n => NamespaceOf(dump, n, usage))],
             Files = [.. usage.Files.Select(f => FileOf(f, usage))],
-            Processes = [.. usage.Mappings.GroupBy(m => m.Process.Address).Select(ProcessOf)],
+            Processes = [.. usage.Mappings.GroupBy(m => m.Process.Address).Select(g => ProcessOf(g.Value))],
             Findings = [.. dump.Problems, .. pmem.Findings, .. usage.Problems],
         };
     }
@@ -122,9 +122,6 @@ internal static class PmemCollector
 
     private static FileRangeInfo RangeOf(DaxRun run) => new(run.Index, run.Pfn, run.Pages);
 
-    private static PmemProcessInfo ProcessOf(IEnumerable<PmemMapping> mappings)
-    {
-        PmemMapping[] all = [.. mappings];
-        return new(all[0].Process.Pid, all[0].Process.Name, [.. all.Select(m => new PmemAreaInfo(m.Area.Start, m.Area.End, m.Area.Permissions, m.Path.Text, m.Path.IsDeleted, m.Area.PageOffset, m.Mapping))]);
-    }
+    private static PmemProcessInfo ProcessOf(List<PmemMapping> all) =>
+        new(all[0].Process.Pid, all[0].Process.Name, [.. all.Select(m => new PmemAreaInfo(m.Area.Start, m.Area.End, m.Area.Permissions, m.Path.Text, m.Path.IsDeleted, m.Area.PageOffset, m.Mapping))]);
 }

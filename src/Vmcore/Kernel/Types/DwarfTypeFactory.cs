@@ -29,7 +29,7 @@ internal sealed class DwarfTypeFactory
         new(KernelTypeKind.Integer, "unsigned long long", 8),
         new(KernelTypeKind.Integer, "__int128", 16) { IsSigned = true },
         new(KernelTypeKind.Integer, "unsigned __int128", 16),
-    }.ToDictionary(t => t.Name, StringComparer.Ordinal);
+    }.ToDictionary(t => t.Name, t => t, StringComparer.Ordinal);
 
     private readonly DwarfTypes _types;
     private readonly Func<string, ulong?> _linkAddress;
