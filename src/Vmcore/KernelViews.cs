@@ -141,9 +141,11 @@ internal sealed class KernelViews
         if (_dump.Kernel is not { } kernel)
             return null;
 
-        // The symbols are megabytes: what was not asked for by name is not kept, since a dumper runs in little memory.
-        KernelSymbols? symbols = _symbols.IsValueCreated ? Symbols : LoadSymbols().Value;
-        return symbols is null ? null : ResourceTree.TryLoad(symbols, kernel.Memory, types: null, out _);
+        // The symbols are megabytes: they are not loaded for this one, since a dumper runs in little memory.
+        ulong? root = _symbols.IsValueCreated ? Symbols?.TryFindInImage(ResourceTree.RootSymbol)
+            : Vmlinux is not null ? LoadSymbols().Value?.TryFindInImage(ResourceTree.RootSymbol)
+            : KernelSymbols.TryFindOne(kernel.Info, kernel.Memory, ResourceTree.RootSymbol);
+        return root is { } address ? ResourceTree.TryLoad(address, kernel.Memory, types: null, out _) : null;
     }
 
     private string NoMemory() => _dump.ClassificationProblem ?? $"{_dump.Name}: the kernel's memory cannot be found";

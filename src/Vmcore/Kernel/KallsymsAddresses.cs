@@ -26,13 +26,7 @@ internal sealed class KallsymsAddresses
     public int Count => Encoding == KallsymsEncoding.Absolute ? _absolute.Length : _offsets.Length;
 
     /// <summary>The address of symbol <paramref name="index"/>.</summary>
-    public ulong this[int index] => Encoding switch
-    {
-        KallsymsEncoding.Absolute => _absolute[index],
-        KallsymsEncoding.AbsolutePerCpu => _offsets[index] is var o && o >= 0 ? (ulong)o : _origin - 1 - unchecked((ulong)(long)o),
-        KallsymsEncoding.BaseRelative => _origin + (uint)_offsets[index],
-        _ => _origin + (4 * (ulong)index) + unchecked((ulong)(long)_offsets[index]),
-    };
+    public ulong this[int index] => Encoding == KallsymsEncoding.Absolute ? _absolute[index] : Resolve(Encoding, _origin, index, _offsets[index]);
 
     /// <summary>
     /// Reads the table and chooses the formula that gives a known symbol its known address: kernels changed it
@@ -54,23 +48,11 @@ internal sealed class KallsymsAddresses
             if (!BitConverter.IsLittleEndian)
                 BinaryPrimitives.ReverseEndianness(offsets, offsets);
 
-            ulong origin = 0;
-            bool hasBase = info.Symbol("kallsyms_relative_base") is { } baseAt && memory.TryReadUInt64(baseAt, out origin);
-            if (hasBase && Try(KallsymsEncoding.AbsolutePerCpu, origin) is { } perCpu)
-                return perCpu;
-            if (hasBase && Try(KallsymsEncoding.BaseRelative, origin) is { } relative)
-                return relative;
-            if (Try(KallsymsEncoding.SlotRelative, offsetsAt) is { } slot)
-                return slot;
+            if (Choose(info, memory, offsetsAt, knownIndex, offsets[knownIndex], knownAddress, out ulong origin) is { } encoding)
+                return new(encoding, offsets, [], origin);
 
             problem = $"no known formula turns kallsyms_offsets[{knownIndex}] = {offsets[knownIndex]} into 0x{knownAddress:x}, the address of _stext";
             return null;
-
-            KallsymsAddresses? Try(KallsymsEncoding encoding, ulong start)
-            {
-                var candidate = new KallsymsAddresses(encoding, offsets, [], start);
-                return candidate[knownIndex] == knownAddress ? candidate : null;
-            }
         }
 
         if (info.Symbol("kallsyms_addresses") is { } addressesAt)
@@ -89,6 +71,53 @@ internal sealed class KallsymsAddresses
 
         problem = "vmcoreinfo has neither SYMBOL(kallsyms_offsets) nor SYMBOL(kallsyms_addresses)";
         return null;
+    }
+
+    /// <summary>Reads the address of one symbol only.</summary>
+    /// <param name="info">Says where the table is.</param>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="index">Index of the symbol.</param>
+    /// <param name="knownIndex">Index of a symbol whose address is known.</param>
+    /// <param name="knownAddress">Its address.</param>
+    /// <returns>Null if it cannot be read, or no formula gives the known symbol its address.</returns>
+    internal static ulong? TryReadOne(VmcoreInfo info, IVirtualMemory memory, int index, int knownIndex, ulong knownAddress)
+    {
+        if (info.Symbol("kallsyms_offsets") is { } offsets)
+        {
+            return memory.TryReadUInt32(offsets + (sizeof(int) * (ulong)knownIndex), out uint known)
+                && memory.TryReadUInt32(offsets + (sizeof(int) * (ulong)index), out uint offset)
+                && Choose(info, memory, offsets, knownIndex, (int)known, knownAddress, out ulong origin) is { } encoding
+                ? Resolve(encoding, origin, index, (int)offset) : null;
+        }
+
+        return info.Symbol("kallsyms_addresses") is { } addresses
+            && memory.TryReadUInt64(addresses + (sizeof(ulong) * (ulong)knownIndex), out ulong same)
+            && same == knownAddress
+            && memory.TryReadUInt64(addresses + (sizeof(ulong) * (ulong)index), out ulong address)
+            ? address : null;
+    }
+
+    private static ulong Resolve(KallsymsEncoding encoding, ulong origin, int index, int offset) => encoding switch
+    {
+        KallsymsEncoding.AbsolutePerCpu => offset >= 0 ? (ulong)offset : origin - 1 - unchecked((ulong)(long)offset),
+        KallsymsEncoding.BaseRelative => origin + (uint)offset,
+        _ => origin + (4 * (ulong)index) + unchecked((ulong)(long)offset),
+    };
+
+    // The formula that gives a known symbol its known address, and what it starts from.
+    private static KallsymsEncoding? Choose(VmcoreInfo info, IVirtualMemory memory, ulong offsetsAt, int knownIndex, int knownOffset, ulong knownAddress, out ulong origin)
+    {
+        origin = 0;
+        if (info.Symbol("kallsyms_relative_base") is { } baseAt && memory.TryReadUInt64(baseAt, out origin))
+        {
+            if (Resolve(KallsymsEncoding.AbsolutePerCpu, origin, knownIndex, knownOffset) == knownAddress)
+                return KallsymsEncoding.AbsolutePerCpu;
+            if (Resolve(KallsymsEncoding.BaseRelative, origin, knownIndex, knownOffset) == knownAddress)
+                return KallsymsEncoding.BaseRelative;
+        }
+
+        origin = offsetsAt;
+        return Resolve(KallsymsEncoding.SlotRelative, origin, knownIndex, knownOffset) == knownAddress ? KallsymsEncoding.SlotRelative : null;
     }
 
     private static bool TryReadTable(IVirtualMemory memory, ulong address, Span<byte> table, string name, out string? problem)

@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.Text;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel;
@@ -13,10 +11,6 @@ internal sealed class KallsymsNames
     /// <summary>Longest decoded record that is accepted, in bytes; the kernel's own limit is 512.</summary>
     public const int MaxDecoded = 2048;
 
-    private const int MaxTokens = MaxDecoded;
-    private const int MaxHeader = 2;
-    private const int MaxStream = 32 << 20;
-    private const int Window = 64 << 10;
     private const int MarkerShift = 8;
 
     private readonly byte[] _stream;
@@ -43,10 +37,9 @@ internal sealed class KallsymsNames
     /// <param name="problem">Why there is no answer.</param>
     public static KallsymsNames? TryRead(IVirtualMemory memory, ulong address, ulong limit, int count, KallsymsTokens tokens, out string? problem)
     {
-        // The stream does not say its length: walk it through a window first, then allocate just what it has.
-        int bound = (int)Math.Min(limit, MaxStream);
+        // The stream does not say its length: walk it first, then allocate just what it has.
         int[] markers = new int[((count - 1) >> MarkerShift) + 1];
-        int length = Walk(memory, address, bound, count, tokens, markers, out problem);
+        int length = Walk(memory, address, limit, count, tokens, markers, out problem);
         if (length < 0)
             return null;
 
@@ -60,40 +53,36 @@ internal sealed class KallsymsNames
         return new(stream, markers, tokens, count);
     }
 
-    private static int Walk(IVirtualMemory memory, ulong address, int bound, int count, KallsymsTokens tokens, int[] markers, out string? problem)
+    /// <summary>Finds names without keeping anything of the stream.</summary>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="address">Address of the first record.</param>
+    /// <param name="limit">The stream is known to end within this number of bytes.</param>
+    /// <param name="count">Number of records.</param>
+    /// <param name="query">The names; has what was found, up to the first damaged record if there is one.</param>
+    internal static void Search(IVirtualMemory memory, ulong address, ulong limit, int count, KallsymsQuery query)
     {
-        byte[] window = ArrayPool<byte>.Shared.Rent(Window);
-        try
+        using var records = new KallsymsRecords(memory, address, limit);
+        for (int i = 0; i < count && query.Missing > 0 && records.TryNext(out ReadOnlySpan<byte> record); i++)
+            query.Offer(i, record);
+    }
+
+    private static int Walk(IVirtualMemory memory, ulong address, ulong limit, int count, KallsymsTokens tokens, int[] markers, out string? problem)
+    {
+        using var records = new KallsymsRecords(memory, address, limit);
+        for (int i = 0; i < count; i++)
         {
-            int start = 0, have = 0, at = 0;
-            bool more = true;
-            for (int i = 0; i < count; i++)
+            int position = records.Position;
+            if ((i & ((1 << MarkerShift) - 1)) == 0)
+                markers[i >> MarkerShift] = position;
+            if (!records.TryNext(out ReadOnlySpan<byte> record) || !IsSane(record, tokens))
             {
-                if (more && have - at < MaxHeader + MaxTokens)
-                {
-                    start += at;
-                    at = 0;
-                    int want = Math.Min(Window, bound - start);
-                    have = memory.ReadPrefix(address + (ulong)start, window.AsSpan(0, want));
-                    more = have == Window;
-                }
-
-                if ((i & ((1 << MarkerShift) - 1)) == 0)
-                    markers[i >> MarkerShift] = start + at;
-                if (!TryTake(window.AsSpan(0, have), ref at, out ReadOnlySpan<byte> record) || !IsSane(record, tokens))
-                {
-                    problem = $"kallsyms_names at 0x{address:x}: record {i} of {count}, at offset 0x{start + at:x}, is damaged or beyond the end";
-                    return -1;
-                }
+                problem = $"kallsyms_names at 0x{address:x}: record {i} of {count}, at offset 0x{position:x}, is damaged or beyond the end";
+                return -1;
             }
+        }
 
-            problem = null;
-            return start + at;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(window);
-        }
+        problem = null;
+        return records.Position;
     }
 
     private static bool IsSane(ReadOnlySpan<byte> record, KallsymsTokens tokens)
@@ -102,27 +91,6 @@ internal sealed class KallsymsNames
         foreach (byte token in record)
             decoded += tokens.LengthOf(token);
         return decoded is > 0 and <= MaxDecoded;
-    }
-
-    private static bool TryTake(ReadOnlySpan<byte> bytes, ref int at, out ReadOnlySpan<byte> record)
-    {
-        record = default;
-        if (at >= bytes.Length)
-            return false;
-        int length = bytes[at], header = 1;
-        if ((length & 0x80) != 0)
-        {
-            if (at + 1 >= bytes.Length)
-                return false;
-            length = (length & 0x7f) | (bytes[at + 1] << 7);
-            header = 2;
-        }
-
-        if (length is 0 or > MaxTokens || length > bytes.Length - at - header)
-            return false;
-        record = bytes.Slice(at + header, length);
-        at += header + length;
-        return true;
     }
 
     /// <summary>Decodes the record at a position and steps to the next one.</summary>
@@ -156,84 +124,17 @@ internal sealed class KallsymsNames
     /// <param name="indexes">Receives a record index for each name, or -1.</param>
     public void Find(ReadOnlySpan<string> names, Span<int> indexes)
     {
-        indexes[..names.Length].Fill(-1);
-
-        // Names by their first byte: heads[b] is the first of them, next[] chains the others; -1 ends a chain.
-        byte[][] wanted = new byte[names.Length][];
-        Span<int> heads = stackalloc int[256];
-        heads.Fill(-1);
-        int[] next = new int[names.Length];
-        int missing = 0;
-        for (int i = 0; i < names.Length; i++)
-        {
-            wanted[i] = Encoding.UTF8.GetBytes(names[i]);
-            if (wanted[i].Length == 0)
-                continue;
-            next[i] = heads[wanted[i][0]];
-            heads[wanted[i][0]] = i;
-            missing++;
-        }
-
+        var query = new KallsymsQuery(_tokens, names);
         int position = 0;
-        for (int record = 0; record < Count && missing > 0; record++)
-        {
-            ReadOnlySpan<byte> tokens = Take(ref position);
-            int first = FirstOfName(tokens);
-            if (first < 0)
-                continue;
-            for (int i = heads[first]; i >= 0; i = next[i])
-            {
-                if (indexes[i] >= 0 || !IsNamed(tokens, wanted[i]))
-                    continue;
-                indexes[i] = record;
-                missing--;
-            }
-        }
+        for (int record = 0; record < Count && query.Missing > 0; record++)
+            query.Offer(record, Take(ref position));
+        query.Indexes.CopyTo(indexes);
     }
 
     private ReadOnlySpan<byte> Take(ref int position)
     {
         // Every record was checked when the stream was read.
-        TryTake(_stream, ref position, out ReadOnlySpan<byte> record);
+        KallsymsRecords.TryTake(_stream, ref position, out ReadOnlySpan<byte> record);
         return record;
-    }
-
-    private int FirstOfName(ReadOnlySpan<byte> record)
-    {
-        bool typeSeen = false;
-        foreach (byte token in record)
-        {
-            ReadOnlySpan<byte> text = _tokens[token];
-            if (!typeSeen && !text.IsEmpty)
-            {
-                typeSeen = true;
-                text = text[1..];
-            }
-
-            if (!text.IsEmpty)
-                return text[0];
-        }
-
-        return -1;
-    }
-
-    private bool IsNamed(ReadOnlySpan<byte> record, ReadOnlySpan<byte> name)
-    {
-        bool typeSeen = false;
-        foreach (byte token in record)
-        {
-            ReadOnlySpan<byte> text = _tokens[token];
-            if (!typeSeen && !text.IsEmpty)
-            {
-                typeSeen = true;
-                text = text[1..];
-            }
-
-            if (!name.StartsWith(text))
-                return false;
-            name = name[text.Length..];
-        }
-
-        return name.IsEmpty;
     }
 }

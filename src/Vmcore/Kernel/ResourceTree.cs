@@ -15,6 +15,9 @@ public sealed class ResourceTree
     private const int MaxTextDepth = 5;
     private const int MinDigits = 8;
 
+    /// <summary>The symbol of the root.</summary>
+    internal const string RootSymbol = "iomem_resource";
+
     private ResourceTree(KernelResource root, bool isComplete)
     {
         Root = root;
@@ -35,7 +38,7 @@ public sealed class ResourceTree
     /// <returns>The tree, maybe cut short (<see cref="IsComplete"/>); null if nothing of it can be read.</returns>
     internal static ResourceTree? TryLoad(KernelSymbols symbols, IVirtualMemory memory, KernelTypes? types, out string? problem)
     {
-        if (symbols.TryFindInImage("iomem_resource") is { } address)
+        if (symbols.TryFindInImage(RootSymbol) is { } address)
             return TryLoad(address, memory, types, out problem);
         problem = "the kernel has no symbol iomem_resource (built without CONFIG_KALLSYMS_ALL)";
         return null;

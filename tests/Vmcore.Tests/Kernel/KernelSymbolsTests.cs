@@ -51,6 +51,22 @@ public sealed class KernelSymbolsTests
     }
 
     [Theory]
+    [MemberData(nameof(Kinds))]
+    public void OneNameIsFoundWithoutLoadingTheOthers(KallsymsEncoding encoding, bool oldOrder)
+    {
+        List<KernelSymbol> expected = KallsymsImage.Symbols(20000, encoding == KallsymsEncoding.AbsolutePerCpu, new KernelSymbol(KallsymsImage.Base + 0x20, 't', s_longName));
+        KallsymsImage image = KallsymsImage.Build(expected, encoding, oldOrder);
+        FakeVirtualMemory memory = MemoryOf(image.Bytes);
+        foreach (string name in new[] { s_longName, "_stext", "alloc_init_page", expected[^1].Name, expected[700].Name })
+            Assert.Equal(expected.First(s => s.Name == name).Address, KernelSymbols.TryFindOne(image.Info(), memory, name));
+        foreach (string name in new[] { "", "T_stext", "_stex", "_stext_", "stext", "\ud800" })
+            Assert.Null(KernelSymbols.TryFindOne(image.Info(), memory, name));
+        Assert.Null(KernelSymbols.TryFindOne(image.Info(KallsymsImage.Base + 0x1000), memory, "alloc_init_page"));
+        foreach (string key in new[] { "kallsyms_names", "kallsyms_num_syms", "kallsyms_token_table", "kallsyms_token_index", "_stext", encoding == KallsymsEncoding.Absolute ? "kallsyms_addresses" : "kallsyms_offsets" })
+            Assert.Null(KernelSymbols.TryFindOne(image.Info(key), memory, "alloc_init_page"));
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("T_stext")]
     [InlineData("_stex")]
@@ -181,7 +197,12 @@ public sealed class KernelSymbolsTests
                     bytes[at % bytes.Length] = value;
                 }
 
-                Use(KernelSymbols.TryLoad(image.Info(), MemoryOf(bytes), out string? problem), problem);
+                KernelSymbols? symbols = KernelSymbols.TryLoad(image.Info(), MemoryOf(bytes), out string? problem);
+                Use(symbols, problem);
+
+                // What lies before the damage is found, so that it may know more, but nothing else.
+                ulong? one = KernelSymbols.TryFindOne(image.Info(), MemoryOf(bytes), "func_5_init");
+                Assert.True(symbols is null || symbols.TryFindInImage("func_5_init") == one);
             },
             iter: 600);
     }
