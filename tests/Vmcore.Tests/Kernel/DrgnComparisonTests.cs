@@ -113,6 +113,19 @@ public sealed class DrgnComparisonTests
     [Theory]
     [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64")]
     [InlineData("stock-6.12", "6.12.117+deb12-amd64")]
+    public void MountsAreThoseOfDrgn(string name, string release)
+    {
+        using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
+        string[] theirs = Run("mounts-drgn", "", [dumpFile, vmlinux]).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        KernelVfs vfs = KernelVfs.Open(dump);
+        Assert.True(theirs.Length > 5, $"only {theirs.Length} mounts");
+        Assert.Equal(theirs, vfs.Mounts.Select(static m => $"{m.Address:x} {m.Source} {m.Target} {m.Type} {m.SuperBlock!.Device.Major}:{m.SuperBlock.Device.Minor}"));
+        Assert.Empty(vfs.Problems);
+    }
+
+    [Theory]
+    [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64")]
+    [InlineData("stock-6.12", "6.12.117+deb12-amd64")]
     public void DebugInformationGivesWhatBtfGives(string name, string release)
     {
         using CrashDump dump = Open(name, release, out _, out string vmlinux);

@@ -5,6 +5,8 @@ import pathlib
 import subprocess
 import sys
 
+from . import paths
+
 PAGE = 4096
 
 DRGN = r"""
@@ -102,6 +104,17 @@ def vmcore_bt(path: pathlib.Path, executable: pathlib.Path, verdict):
     if stack["method"] != "orc" or [name for name in frames if name in wanted] != wanted:
         verdict.wrong(f"vmcore bt ({stack['method']}): {' '.join(frames)}")
     verdict.facts["vmcore bt"] = f"{len(frames)} frames"
+
+
+def drgn_comparison(path: pathlib.Path, executable: pathlib.Path, truth, symbols, verdict):
+    """Tasks, mounts, symbols, types and values that our reader shows, against drgn's and /proc/kallsyms of the machine. Where there is no debug
+    information, drgn has the types from the kernel's BTF by way of bpftool and gcc."""
+    command = [str(paths.TREE / "tests" / "readers" / "compare-drgn"), str(path), str(executable), "--kallsyms", str(truth.folder / "out" / "first" / "kallsyms")]
+    done = subprocess.run(command + (["--vmlinux", str(symbols)] if symbols else []), capture_output=True, text=True)
+    lines = (done.stdout + done.stderr).strip().splitlines() or ["compare-drgn failed"]
+    verdict.facts["compared with drgn"] = lines[-1]
+    if done.returncode:
+        verdict.wrong("differs from drgn: " + "; ".join(lines[-4:]))
 
 
 def vmcore_pmem(path: pathlib.Path, executable: pathlib.Path, truth, verdict):

@@ -38,6 +38,9 @@ def judge_all(case, folder, kernel, facts):
                 readers.vmcore_pmem(dump, paths.executable(), machine_truth, verdict)
                 if not case["qemu-dump"]:
                     readers.vmcore_bt(dump, paths.executable(), verdict)
+                    # Some ten seconds: one dump of each crash.
+                    if _level(line) == 31 and not any("compared with drgn" in other for other in facts["dumps"]):
+                        readers.drgn_comparison(dump, paths.executable(), machine_truth, symbols, verdict)
         judge.report(log, verdict, machine_truth, _level(line), expectations)
         facts["dumps"][-1].update({"seconds": seconds, **verdict.facts})
         problems += [f"{dump.name} ({line}): {problem}" for problem in verdict.problems]

@@ -1,0 +1,232 @@
+"""A crashed kernel as drgn sees it: what the comparisons with our reader share."""
+import json
+import math
+import os
+import pathlib
+import re
+import subprocess
+
+import drgn
+from drgn.helpers.linux.fs import for_each_mount, mount_dst, mount_fstype, mount_src
+from drgn.helpers.linux.list import list_for_each_entry
+from drgn.helpers.linux.pid import for_each_task
+from drgn.helpers.linux.rbtree import rbtree_inorder_for_each_entry
+from drgn.helpers.linux.sched import task_cpu, task_state_to_char
+
+TYPES = ["struct page", "struct task_struct", "struct module", "struct file_operations", "struct list_head", "struct desc_struct", "enum zone_type", "gate_desc",
+         "struct inode", "struct super_block", "struct mount", "struct sk_buff", "union fpregs_state", "irq_flow_handler_t", "refcount_t", "pgd_t", "size_t",
+         "struct bpf_reg_state", "struct dev_pagemap", "struct thread_info", "unsigned long", "struct mm_struct", "struct irq_desc"]
+
+
+def sample(program):
+    """Objects of a living kernel: tasks and what hangs on them."""
+    for name in TYPES:
+        yield f"type {name}"
+    for name in ("init_uts_ns", "iomem_resource", "init_pid_ns", "boot_cpu_data", "init_css_set", "cgrp_dfl_root", "idt_table", "init_mm", "kobj_sysfs_ops", "zone_names",
+                 "saved_command_line", "init_files", "def_chr_fops", "jiffies_64", "system_state", "init_net", "init_nsproxy"):
+        try:
+            item = program[name]
+        except KeyError:
+            continue
+        yield f"object {item.address_:#x} {item.type_.type_name()}"
+    for number, task in enumerate(for_each_task(program)):
+        if number % 7 == 1 or task.mm:
+            yield f"object {task.value_():#x} struct task_struct"
+            yield f"object {task.cred.value_():#x} struct cred"
+            yield f"object {task.signal.value_():#x} struct signal_struct"
+            yield f"object {task.se.address_of_().value_():#x} struct sched_entity"
+        if task.mm:
+            yield f"object {task.mm.value_():#x} struct mm_struct"
+            yield f"object {task.fs.value_():#x} struct fs_struct"
+            yield f"object {task.files.value_():#x} struct files_struct"
+            yield f"object {task.fs.pwd.dentry.value_():#x} struct dentry"
+            yield f"object {task.fs.pwd.dentry.d_inode.value_():#x} struct inode"
+    for module in list_for_each_entry("struct module", program["modules"].address_of_(), "list"):
+        yield f"object {module.value_():#x} struct module"
+    for block in list_for_each_entry("struct super_block", program["super_blocks"].address_of_(), "s_list"):
+        yield f"object {block.value_():#x} struct super_block"
+
+
+def tree(item):
+    """A value as `vmcore print --json` has it."""
+    kind = item.type_
+    while kind.kind == drgn.TypeKind.TYPEDEF:
+        kind = kind.type
+    if kind.kind in (drgn.TypeKind.STRUCT, drgn.TypeKind.UNION):
+        return {name: tree(item.member_(name)) for name in names(kind)} if kind.is_complete() else {}
+    if kind.kind == drgn.TypeKind.ARRAY:
+        if is_text(kind.type):
+            text = bytes(item[index].value_() & 0xff for index in range(kind.length or 0)).partition(b"\0")[0]
+            try:
+                return text.decode()
+            except UnicodeDecodeError:
+                pass
+        return [tree(item[index]) for index in range(kind.length or 0)]
+    if kind.kind in (drgn.TypeKind.VOID, drgn.TypeKind.FUNCTION):
+        return None
+    if kind.kind == drgn.TypeKind.POINTER:
+        return hex(item.value_())
+    if kind.kind == drgn.TypeKind.FLOAT:
+        return item.value_() if math.isfinite(item.value_()) else None
+    if kind.kind == drgn.TypeKind.BOOL:
+        return bool(item.value_())
+    value = int(item.value_())
+    if kind.kind == drgn.TypeKind.ENUM and kind.enumerators:
+        for enumerator in kind.enumerators:
+            if enumerator.value == value:
+                return enumerator.name
+    return value if abs(value) < 1 << 53 else str(value)
+
+
+def names(kind):
+    """Members with those of anonymous structs and unions; what else has no name is padding."""
+    while kind.kind == drgn.TypeKind.TYPEDEF:
+        kind = kind.type
+    for member in kind.members:
+        if member.name:
+            yield member.name
+        elif member.bit_field_size is None:
+            yield from names(member.type)
+
+
+def is_text(kind):
+    return kind.kind == drgn.TypeKind.INT and kind.primitive in (drgn.PrimitiveType.C_CHAR, drgn.PrimitiveType.C_SIGNED_CHAR, drgn.PrimitiveType.C_UNSIGNED_CHAR)
+
+
+def load(dump, vmlinux):
+    program = drgn.Program()
+    program.set_core_dump(str(dump))
+    program.load_debug_info([str(vmlinux)])
+    return program
+
+
+def tasks(program):
+    """Address, pid, tgid, pid of the parent, state, CPU, name of each task but the idle ones."""
+    for task in for_each_task(program):
+        yield (task.value_(), task.pid.value_(), task.tgid.value_(), task.real_parent.tgid.value_(), task_state_to_char(task), task_cpu(task),
+               task.comm.string_().decode())
+
+
+def mounts(program):
+    """Address, source, target, type and device number of the mounts of the first process, in the order of /proc/mounts."""
+    space = program["init_task"].nsproxy.mnt_ns
+    # Kernels from 6.8 on have a tree, by age; this drgn knows only their list.
+    tree = any(member.name == "mounts" and member.type.type_name() == "struct rb_root" for member in space.type_.type.members)
+    for mount in rbtree_inorder_for_each_entry("struct mount", space.mounts.address_of_(), "mnt_node") if tree else for_each_mount(program):
+        device = mount.mnt.mnt_sb.s_dev.value_()
+        yield (mount.value_(), os.fsdecode(mount_src(mount)), os.fsdecode(mount_dst(mount)), os.fsdecode(mount_fstype(mount)), f"{device >> 20}:{device & 0xfffff}")
+
+
+# Variables that drgn's helpers and the comparisons start from. BTF has the types of variables of each CPU only.
+VARIABLES = {
+    "init_task": "struct task_struct {}",
+    "init_pid_ns": "struct pid_namespace {}",
+    "modules": "struct list_head {}",
+    "super_blocks": "struct list_head {}",
+    "init_uts_ns": "struct uts_namespace {}",
+    "task_state_array": "const char *const {}[9]",
+    "vmemmap_base": "unsigned long {}",
+    "page_offset_base": "unsigned long {}",
+    "init_mm": "struct mm_struct {}",
+    "iomem_resource": "struct resource {}",
+    "jiffies_64": "unsigned long long {}",
+    "init_css_set": "struct css_set {}",
+    "init_net": "struct net {}",
+    "init_nsproxy": "struct nsproxy {}",
+    "init_files": "struct files_struct {}",
+    "boot_cpu_data": "struct cpuinfo_x86 {}",
+    "idt_table": "gate_desc {}[256]",
+    "system_state": "enum system_states {}",
+    "kobj_sysfs_ops": "const struct sysfs_ops {}",
+    "def_chr_fops": "const struct file_operations {}",
+}
+
+
+def _note(dump, key):
+    """A line of vmcoreinfo: text near the start of the file, of whatever format."""
+    with open(dump, "rb") as file:
+        found = re.search(rb"\n" + key.encode() + rb"=([0-9a-f]+)\n", file.read(16 << 20))
+    return found[1].decode() if found else None
+
+
+class Layouts:
+    """Where BTF has each member, to be compared with where it lies once bpftool has written the types as C: its padding is not always right."""
+
+    def __init__(self, btf):
+        raw = subprocess.run(["/usr/sbin/bpftool", "-j", "btf", "dump", "file", str(btf)], check=True, capture_output=True).stdout
+        self.types = {item["id"]: item for item in json.loads(raw)["types"]}
+        self.named = {}
+        for item in self.types.values():
+            if item["kind"] in ("STRUCT", "UNION") and item["name"] != "(anon)":
+                self.named.setdefault((item["kind"], item["name"]), item["id"])
+        self.known = {}
+
+    def faithful(self, kind):
+        """True if drgn's type, and all that lies within it, has the layout that BTF gives."""
+        while kind.kind in (drgn.TypeKind.TYPEDEF, drgn.TypeKind.ARRAY):
+            kind = kind.type
+        if kind.kind not in (drgn.TypeKind.STRUCT, drgn.TypeKind.UNION) or kind.tag is None:
+            return True
+        key = ("STRUCT" if kind.kind == drgn.TypeKind.STRUCT else "UNION", kind.tag)
+        if key not in self.known:
+            self.known[key] = key in self.named and self._same(kind, self.types[self.named[key]])
+        return self.known[key]
+
+    def _same(self, kind, item):
+        while item["kind"] in ("TYPEDEF", "CONST", "VOLATILE", "RESTRICT", "ARRAY"):
+            item = self.types.get(item["type_id"])
+            if item is None:
+                return True
+        while kind.kind in (drgn.TypeKind.TYPEDEF, drgn.TypeKind.ARRAY):
+            kind = kind.type
+        if kind.kind not in (drgn.TypeKind.STRUCT, drgn.TypeKind.UNION):
+            return True
+        if not kind.is_complete():
+            return item["kind"] == "FWD"
+        if item["kind"] not in ("STRUCT", "UNION") or kind.size != item["size"]:
+            return False
+        # Padding is written as bit-fields without name.
+        members = [member for member in kind.members if member.name or member.bit_field_size is None]
+        theirs = [member for member in item["members"] if member["name"] != "(anon)" or not member.get("bitfield_size")]
+        if [(member.name or "(anon)", member.bit_offset) for member in members] != [(member["name"], member["bits_offset"]) for member in theirs]:
+            return False
+        return all(self.faithful(member.type) if _tag(member.type) else self._same(member.type, self.types[other["type_id"]])
+                   for member, other in zip(members, theirs) if other["type_id"])
+
+
+def _tag(kind):
+    while kind.kind in (drgn.TypeKind.TYPEDEF, drgn.TypeKind.ARRAY):
+        kind = kind.type
+    return kind.kind in (drgn.TypeKind.STRUCT, drgn.TypeKind.UNION) and kind.tag
+
+
+def vmlinux_from_btf(dump, vmcore, target, kallsyms=None):
+    """Makes what stands in for a vmlinux with debug information, which is a download of 1 GB, from the BTF in the dump: bpftool writes it as C, gcc compiles
+    that, and the variables that are needed are placed where kallsyms has them. So drgn gets its types without any code of ours."""
+    target = pathlib.Path(target)
+    addresses = {}
+    if kallsyms:
+        for line in pathlib.Path(kallsyms).read_text().splitlines():
+            address, _, name = line.split()[:3]
+            addresses.setdefault(name, int(address, 16))
+    names = [name for name in ["__start_BTF", "__stop_BTF", *VARIABLES] if name not in addresses]
+    if names:
+        answer = subprocess.run([str(vmcore), "symbol", "--json", str(dump), *names], capture_output=True, text=True).stdout
+        for symbol in json.loads(answer)["symbols"]:
+            addresses.setdefault(symbol["name"], int(symbol["address"], 16))
+    start, end = addresses["__start_BTF"], addresses["__stop_BTF"]
+    btf, header, source = (target.with_suffix(suffix) for suffix in (".btf", ".h", ".c"))
+    btf.write_bytes(subprocess.run([str(vmcore), "read", "--format", "raw", str(dump), hex(start), str(end - start)], check=True, capture_output=True).stdout)
+    with open(header, "w") as out:
+        subprocess.run(["/usr/sbin/bpftool", "btf", "dump", "file", str(btf), "format", "c"], check=True, stdout=out)
+    build, offset = _note(dump, "BUILD-ID"), int(_note(dump, "KERNELOFFSET") or "0", 16)
+    text, places = f'#include "{header.name}"\n', []
+    for name, declaration in VARIABLES.items():
+        if name in addresses:
+            text += f'__attribute__((section(".place.{name},\\"aw\\",@nobits#"))) {declaration.format(name)};\n'
+            places.append(f"-Wl,--section-start=.place.{name}={addresses[name] - offset:#x}")
+    # By this section drgn knows a kernel.
+    source.write_text(text + '__asm__(".pushsection .init.text,\\"ax\\"\\nnop\\n.popsection");\n')
+    subprocess.run(["gcc", "-g", "-w", "-fno-eliminate-unused-debug-types", "-ffreestanding", "-mcmodel=kernel", "-fno-pie", "-no-pie", "-nostdlib", "-static",
+                    str(source), "-o", str(target), f"-Wl,--build-id=0x{build}", "-Wl,-e,0", *places], check=True)
+    return target
