@@ -29,6 +29,15 @@ internal unsafe struct BitWriter(byte* at)
         _count &= 7;
     }
 
+    /// <summary>Adds a code.</summary>
+    /// <param name="code">Its bits, shifted left by 8, and their number; the highest 8 bits are the caller's.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void PutCode(uint code)
+    {
+        _bits |= (ulong)(ushort)(code >> 8) << _count;
+        _count += (byte)code;
+    }
+
     /// <summary>Writes what is left.</summary>
     /// <returns>One past the last byte.</returns>
     public byte* End()

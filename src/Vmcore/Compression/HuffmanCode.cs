@@ -14,48 +14,56 @@ internal static unsafe class HuffmanCode
     /// <param name="symbols">Number of symbols, at least 2 and at most 288.</param>
     /// <param name="maxLength">Longest code in bits; 2^maxLength is at least the number of symbols.</param>
     /// <param name="lengths">Receives the length of each symbol's code in bits; 0 if it does not occur.</param>
-    /// <param name="codes">Receives the codes.</param>
-    public static void Build(uint* counts, int symbols, int maxLength, byte* lengths, ushort* codes)
+    /// <param name="codes">Receives for each symbol that occurs its code, shifted left by 8, and the code's length in bits; 0 for the others.</param>
+    /// <returns>Bits of all symbols together.</returns>
+    public static uint Build(uint* counts, int symbols, int maxLength, byte* lengths, uint* codes)
     {
-        uint* keys = stackalloc uint[MaxSymbols];
-        int used = Sort(counts, symbols, keys);
+        uint* present = stackalloc uint[MaxSymbols + 1], keys = stackalloc uint[MaxSymbols];
+        int used = Sort(counts, symbols, present, keys);
         new Span<byte>(lengths, symbols).Clear();
+        new Span<uint>(codes, symbols).Clear();
         if (used < 2)
         {
             // A code needs two symbols to be complete; one of them, or both, will not occur.
             int only = used == 0 ? 0 : (int)(keys[0] & 511), other = only == 0 ? 1 : 0;
             lengths[only] = lengths[other] = 1;
-            codes[Math.Min(only, other)] = 0;
-            codes[Math.Max(only, other)] = 1;
-            return;
+            codes[Math.Min(only, other)] = 1;
+            codes[Math.Max(only, other)] = (1 << 8) | 1;
+            return counts[only];
         }
 
         uint* lengthCounts = stackalloc uint[17];
         CountLengths(keys, used, maxLength, lengthCounts);
         int next = 0;
+        uint bits = 0;
         for (int length = maxLength; length > 0; length--)
         {
             for (uint i = lengthCounts[length]; i > 0; i--)
-                lengths[keys[next++] & 511] = (byte)length;
+            {
+                uint key = keys[next++];
+                lengths[key & 511] = (byte)length;
+                bits += (key >> 9) * (uint)length;
+            }
         }
 
         uint* firstCodes = stackalloc uint[17];
         uint code = 0;
         for (int length = 1; length <= maxLength; length++)
             firstCodes[length] = code = (code + (length > 1 ? lengthCounts[length - 1] : 0)) << 1;
-        for (int i = 0; i < symbols; i++)
+        for (int i = 0; i < used; i++)
         {
-            int length = lengths[i];
-            if (length != 0)
-                codes[i] = (ushort)(Reverse(firstCodes[length]++) >> (16 - length));
+            uint symbol = present[i] & 511;
+            int length = lengths[symbol];
+            codes[symbol] = ((Reverse(firstCodes[length]++) >> (16 - length)) << 8) | (uint)length;
         }
+
+        return bits;
     }
 
     /// <summary>Sorts the symbols that occur, rarest first, as count shifted left by 9 and symbol.</summary>
-    private static int Sort(uint* counts, int symbols, uint* keys)
+    private static int Sort(uint* counts, int symbols, uint* present, uint* keys)
     {
         // Which symbols occur cannot be predicted, so nothing branches on it.
-        uint* present = stackalloc uint[MaxSymbols + 1];
         int used = 0;
         for (int i = 0; i < symbols; i++)
         {

@@ -27,7 +27,7 @@ internal sealed unsafe class PageDeflater
     private const int Tail = 16;
 
     /// <summary>Every position of a match up to this length is entered into the table, of a longer one the last two.</summary>
-    private const int FullyEntered = 16;
+    private const int FullyEntered = 6;
 
     /// <summary>A first candidate as long as this is taken without a look at the second.</summary>
     private const int GoodMatch = 32;
@@ -123,8 +123,13 @@ internal sealed unsafe class PageDeflater
         Match* end = state->Matches + state->MatchCount;
         for (Match* match = state->Matches; match < end; match++)
         {
-            for (byte* stop = at + match->Literals; at < stop; at++)
-                literals[*at]++;
+            int run = match->Literals;
+            for (; run > 2; run--)
+                literals[*at++]++;
+            // Whether one or two are left cannot be foretold, so nothing branches on it.
+            literals[at[0]] += (uint)-run >> 31;
+            literals[at[1]] += (uint)(1 - run) >> 31;
+            at += run;
             int slot = DistanceSlot(match->Distance);
             match->DistanceSlot = (ushort)slot;
             at += match->Length;
@@ -168,8 +173,8 @@ internal sealed unsafe class PageDeflater
     /// <returns>Length of the stream in bytes.</returns>
     private static int MakeCodes(State* state)
     {
-        HuffmanCode.Build(state->LiteralCounts, DeflateFormat.LiteralSymbols, MaxCode, state->LiteralLengths, state->LiteralCodes);
-        HuffmanCode.Build(state->DistanceCounts, DeflateFormat.DistanceSymbols, MaxCode, state->DistanceLengths, state->DistanceCodes);
+        uint bits = HuffmanCode.Build(state->LiteralCounts, DeflateFormat.LiteralSymbols, MaxCode, state->LiteralLengths, state->LiteralCodes);
+        bits += HuffmanCode.Build(state->DistanceCounts, DeflateFormat.DistanceSymbols, MaxCode, state->DistanceLengths, state->DistanceCodes);
         int literals = DeflateFormat.LiteralSymbols, distances = DeflateFormat.DistanceSymbols, lengths = DeflateFormat.LengthSymbols;
         while (literals > DeflateFormat.FirstLength && state->LiteralLengths[literals - 1] == 0)
             literals--;
@@ -180,18 +185,17 @@ internal sealed unsafe class PageDeflater
         Unsafe.CopyBlock(all + literals, state->DistanceLengths, (uint)distances);
         new Span<uint>(state->PreCounts, DeflateFormat.LengthSymbols).Clear();
         state->ItemCount = RunLengths(all, literals + distances, state->Items, state->PreCounts);
-        HuffmanCode.Build(state->PreCounts, DeflateFormat.LengthSymbols, DeflateFormat.MaxPreCode, state->PreLengths, state->PreCodes);
+        bits += HuffmanCode.Build(state->PreCounts, DeflateFormat.LengthSymbols, DeflateFormat.MaxPreCode, state->PreLengths, state->PreCodes);
         while (lengths > 4 && state->PreLengths[DeflateFormat.PreCodeOrder[lengths - 1]] == 0)
             lengths--;
         (state->LiteralSymbols, state->DistanceSymbols, state->LengthSymbols) = (literals, distances, lengths);
 
-        long bits = 3 + 14 + (3 * lengths);
-        for (int i = 0; i < DeflateFormat.LengthSymbols; i++)
-            bits += state->PreCounts[i] * (state->PreLengths[i] + (uint)RepeatExtra(i));
-        for (int i = 0; i < literals; i++)
-            bits += state->LiteralCounts[i] * (state->LiteralLengths[i] + (i >= DeflateFormat.FirstLength ? DeflateFormat.LengthExtra[i - DeflateFormat.FirstLength] : 0u));
-        for (int i = 0; i < distances; i++)
-            bits += state->DistanceCounts[i] * (state->DistanceLengths[i] + (uint)DeflateFormat.DistanceExtra(i));
+        bits += 3 + 14 + (3 * (uint)lengths) + (2 * state->PreCounts[16]) + (3 * state->PreCounts[17]) + (7 * state->PreCounts[18]);
+        // The extra bits.
+        for (int i = 8; i < DeflateFormat.LengthExtra.Length; i++)
+            bits += state->LiteralCounts[DeflateFormat.FirstLength + i] * DeflateFormat.LengthExtra[i];
+        for (int i = 4; i < distances; i++)
+            bits += state->DistanceCounts[i] * (uint)DeflateFormat.DistanceExtra(i);
         const int HeaderAndSum = 2 + 4;
         return HeaderAndSum + (int)((bits + 7) / 8);
     }
@@ -264,55 +268,63 @@ internal sealed unsafe class PageDeflater
         for (int i = 0; i < state->ItemCount; i++)
         {
             int symbol = state->Items[i] & 31;
-            writer.Put(state->PreCodes[symbol], state->PreLengths[symbol]);
+            writer.PutCode(state->PreCodes[symbol]);
             writer.Put((uint)(state->Items[i] >> 5), RepeatExtra(symbol));
             writer.Flush();
         }
 
-        uint* codes = state->Combined;
-        for (int i = 0; i < DeflateFormat.EndOfBlock; i++)
-            codes[i] = ((uint)state->LiteralCodes[i] << 8) | state->LiteralLengths[i];
+        return WriteSymbols(state, input, length, writer, slots);
+    }
+
+    private static byte* WriteSymbols(State* state, byte* input, int length, BitWriter writer, byte* slots)
+    {
+        uint* codes = state->LiteralCodes, lengths = codes + DeflateFormat.FirstLength, distances = state->DistanceCodes;
+        for (int i = 8; i < DeflateFormat.LengthExtra.Length; i++)
+            lengths[i] |= (uint)DeflateFormat.LengthExtra[i] << 24;
+        for (int i = 4; i < DeflateFormat.DistanceSymbols; i++)
+            distances[i] |= (uint)DeflateFormat.DistanceExtra(i) << 24;
         byte* at = input;
-        for (int i = 0; i < state->MatchCount; i++)
+        Match* end = state->Matches + state->MatchCount;
+        for (Match* next = state->Matches; next < end; next++)
         {
-            Match match = state->Matches[i];
-            at = PutLiterals(ref writer, codes, at, match.Literals);
-            int distance = match.DistanceSlot, extra = DeflateFormat.DistanceExtra(distance);
-            for (int left = match.Length; left > 0;)
+            Match match = *next;
+            int run = match.Literals;
+            for (; run > 2; run -= 3, at += 3)
             {
-                int piece = Piece(left), slot = slots[piece], symbol = DeflateFormat.FirstLength + slot;
-                writer.Put(state->LiteralCodes[symbol], state->LiteralLengths[symbol]);
-                writer.Put((uint)(piece - DeflateFormat.LengthBase[slot]), DeflateFormat.LengthExtra[slot]);
-                writer.Put(state->DistanceCodes[distance], state->DistanceLengths[distance]);
-                writer.Put((uint)(match.Distance - 1) & ((1u << extra) - 1), extra);
+                writer.PutCode(codes[at[0]]);
+                writer.PutCode(codes[at[1]]);
+                writer.PutCode(codes[at[2]]);
+                writer.Flush();
+            }
+
+            // Whether one or two are left cannot be foretold, so nothing branches on it: a symbol too many has no bits.
+            writer.PutCode(codes[at[0]] & (uint)(-run >> 31));
+            writer.PutCode(codes[at[1]] & (uint)((1 - run) >> 31));
+            writer.Flush();
+            at += run + match.Length;
+            uint distance = distances[match.DistanceSlot];
+            int left = match.Length;
+            do
+            {
+                int piece = Piece(left), slot = slots[piece];
+                writer.PutCode(lengths[slot]);
+                writer.Put((uint)(piece - DeflateFormat.LengthBase[slot]), (int)(lengths[slot] >> 24));
+                writer.PutCode(distance);
+                writer.Put((uint)(match.Distance - 1) & ((1u << (int)(distance >> 24)) - 1), (int)(distance >> 24));
                 writer.Flush();
                 left -= piece;
             }
-
-            at += match.Length;
+            while (left > 0);
         }
 
-        PutLiterals(ref writer, codes, at, (int)(input + length - at));
-        writer.Put(state->LiteralCodes[DeflateFormat.EndOfBlock], state->LiteralLengths[DeflateFormat.EndOfBlock]);
-        return writer.End();
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static byte* PutLiterals(ref BitWriter writer, uint* codes, byte* at, int count)
-    {
-        for (; count >= 3; count -= 3, at += 3)
+        for (byte* stop = input + length; at < stop; at++)
         {
-            uint a = codes[at[0]], b = codes[at[1]], c = codes[at[2]];
-            writer.Put(a >> 8, (int)(a & 0xff));
-            writer.Put(b >> 8, (int)(b & 0xff));
-            writer.Put(c >> 8, (int)(c & 0xff));
+            writer.PutCode(codes[*at]);
             writer.Flush();
         }
 
-        for (; count > 0; count--, at++)
-            writer.Put(codes[*at] >> 8, (int)(codes[*at] & 0xff));
-        writer.Flush();
-        return at;
+        writer.PutCode(codes[DeflateFormat.EndOfBlock]);
+        return writer.End();
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -348,10 +360,9 @@ internal sealed unsafe class PageDeflater
         public fixed uint LiteralCounts[288];
         public fixed uint DistanceCounts[32];
         public fixed uint PreCounts[20];
-        public fixed uint Combined[256];
-        public fixed ushort LiteralCodes[288];
-        public fixed ushort DistanceCodes[32];
-        public fixed ushort PreCodes[20];
+        public fixed uint LiteralCodes[288];
+        public fixed uint DistanceCodes[32];
+        public fixed uint PreCodes[20];
         public fixed ushort Items[320];
         public fixed byte LiteralLengths[288];
         public fixed byte DistanceLengths[32];
