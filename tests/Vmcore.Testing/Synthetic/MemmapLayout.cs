@@ -71,6 +71,7 @@ internal sealed class MemmapLayout
     private ulong? Translate(ulong va) =>
         !Virtual ? va - _options.PageOffset()
         : _vmemmapPages.TryGetValue(va >> 12, out ulong pfn) ? (pfn << 12) | (va & 4095)
+        : _tables.Find(va) is (true, { } physical, _) ? physical
         : null;
 
     private void AllocateForRam()
@@ -112,7 +113,7 @@ internal sealed class MemmapLayout
                 ulong block = va & ~(Block - 1);
                 ulong target = altmap?.Take(512) ?? _ram.Pages(512, 512);
                 _tables.Map(block, target << 12, Block);
-                for (ulong i = 0; i < 512; i++)
+                for (ulong i = 0; i < 512 && altmap is not { IsSparse: true }; i++)
                     _vmemmapPages[(block >> 12) + i] = target + i;
                 va = next;
                 continue;
@@ -274,13 +275,16 @@ internal sealed class MemmapLayout
     {
         private ulong _next = next;
 
+        /// <summary>True if most of its pages stay zero: they are too many to be kept.</summary>
+        public bool IsSparse => space.Options.WrittenStructs is not null;
+
         public ulong Take(ulong count)
         {
             ulong pfn = (_next + count - 1) / count * count;
             _next = pfn + count;
             if (_next > space.DataPfn)
                 throw new InvalidOperationException("The metadata range of the namespace is too small.");
-            for (ulong i = 0; i < count; i++)
+            for (ulong i = 0; i < count && !IsSparse; i++)
             {
                 space.AltmapPfns.Add(pfn + i);
                 memory.Page(pfn + i);

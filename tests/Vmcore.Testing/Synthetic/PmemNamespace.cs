@@ -51,6 +51,9 @@ public sealed record PmemNamespaceOptions
     /// <summary>Version of the info block, 0 to 4.</summary>
     public ushort MinorVersion { get; init; } = 4;
 
+    /// <summary>Struct pages of data that are written, the rest is zero: a namespace of terabytes has too many to lay out. Null: all are.</summary>
+    public ulong? WrittenStructs { get; init; }
+
     /// <summary>Leaves struct pages in the reserve that claim to be a free block of order 10.</summary>
     public bool StaleReserve { get; init; }
 

@@ -17,6 +17,14 @@ internal sealed class PmemPageWriter(SyntheticMachine machine, PhysicalStore mem
         if (o.StaleReserve && o.Map == PmemMap.Dev)
             writer.Write(first, PageImage.InUse(0) with { MapCount = machine.Era.BuddyType, Private = 10, RefCount = 0 });
         ulong data = o.Map == PmemMap.Dev ? space.DataPfn : first;
+        if (o.WrittenStructs is { } written)
+        {
+            for (ulong pfn = initialised; pfn < initialised + 16; pfn++)
+                writer.Write(pfn, PageImage.InUse(Flags(pfn)) with { Word8 = addressOf(pfn) + 8, Word16 = addressOf(pfn) + 8 });
+            initialised = data;
+            end = Math.Min(end, data + written);
+        }
+
         for (ulong pfn = initialised; pfn < data; pfn++)
         {
             ulong self = addressOf(pfn) + 8 + shift;

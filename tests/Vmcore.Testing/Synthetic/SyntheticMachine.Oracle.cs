@@ -68,6 +68,8 @@ public sealed partial class SyntheticMachine
         page.Clear();
         if (IsPmem(pfn))
         {
+            if (_pmem.Exists(r => r.Spaces.Exists(s => s.HasInfoBlock && s.Options.WrittenStructs is not null && pfn >= s.Start >> 12 && pfn < s.DataPfn)))
+                return;
             bool stale = _pmem.Exists(r => r.Spaces.Exists(s => s.HasInfoBlock && pfn >= s.Start >> 12 && pfn < s.DataPfn));
             PageText.FillMarked(page, stale ? PageText.PmemStale : PageText.PmemCanary, pfn);
             return;

@@ -36,6 +36,51 @@ public sealed class UsageScanTests
     }
 
     [Fact]
+    public void WhatReachesOverSlicesIsOnePiece()
+    {
+        // Slices end at multiples of 65536 pages.
+        var machine = new SyntheticMachine(new());
+        machine.AddRam(0x100000, 256 << 20);
+        Testing.PmemNamespace space = machine.AddPmem(4ul << 30, 1ul << 30).AddNamespace(0, 1ul << 30);
+        ulong boundary = ((space.DataPfn >> 16) + 1 << 16) - space.DataPfn;
+        space.MapFile(boundary - 100, 200, Mapping, 5).MapFile(boundary + 65536 - 3, 1, 1, 2).MapFile(boundary + 65536 - 2, 4, 1, 2);
+        using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
+        List<(ulong Done, ulong Total)> told = [];
+        NamespaceUsage usage = Assert.Single(PmemUsage.Collect(dump, progress: (done, total) => told.Add((done, total))).Namespaces);
+        Assert.Equal([new DaxRun(5, space.DataPfn + boundary - 100, 200)], usage.Mappings[Mapping].Runs);
+        ulong shared = space.DataPfn + boundary + 65536 - 3;
+        Assert.Equal([new SharedRun(new(shared, shared + 5), 2)], usage.Shared);
+        Assert.Equal((space.DataPages, space.DataPages - 205), (usage.Counts.Total, usage.Counts.Idle));
+        Assert.Equal((space.DataPages, space.DataPages), told[^1]);
+        Assert.Equal(told.Order(), told);
+    }
+
+    [Fact]
+    public void FiveLevelsOfPageTablesHaveOtherAddresses()
+    {
+        const ulong Object = 0xff11000001234500;
+        var machine = new SyntheticMachine(new() { Levels = 5 });
+        machine.AddRam(0x100000, 256 << 20);
+        Testing.PmemNamespace space = machine.AddPmem(4ul << 30, 256 << 20).AddNamespace(0, 256 << 20);
+        space.MapFile(100, 50, Object, 7);
+        using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
+        NamespaceUsage usage = Assert.Single(PmemUsage.Collect(dump).Namespaces);
+        Assert.Equal((space.DataPages, space.DataPages - 50, 50UL), (usage.Counts.Total, usage.Counts.Idle, usage.Counts.Mapped));
+        Assert.Equal([new DaxRun(7, space.DataPfn + 100, 50)], usage.Mappings[Object].Runs);
+    }
+
+    [Fact]
+    public void StructuresThatAreNotThereAreCountedAsSuch()
+    {
+        (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace();
+        using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core(new() { Pmem = PmemSegments.None })));
+        UsageScan scan = PmemUsage.Collect(dump, scanPages: false).Scan!;
+        NamespaceUsage usage = scan.Run(new() { Range = new(space.Start, space.End + (64ul << 30)) });
+        Assert.Equal((space.Length >> 12) + (16ul << 20), usage.Counts.Total);
+        Assert.Equal((space.Length >> 12, 16ul << 20), (usage.Counts.Unreadable, usage.Counts.WithoutStruct));
+    }
+
+    [Fact]
     public void SinglePagesAgreeWithTheScan()
     {
         (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace();

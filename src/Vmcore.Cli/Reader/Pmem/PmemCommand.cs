@@ -22,7 +22,9 @@ internal static class PmemCommand
 
     private static int Run(ReaderContext context, bool ranges)
     {
-        PmemUsage usage = PmemUsage.Collect(context.Dump);
+        PmemUsage usage;
+        using (var status = new StatusLine("Reading struct pages"))
+            usage = PmemUsage.Collect(context.Dump, progress: status.Show);
         PmemAnswer answer = PmemCollector.Collect(context.Dump, usage);
         if (context.IsJson)
             context.WriteJson(answer);

@@ -85,7 +85,7 @@ internal sealed class DaxPageLayout
 
     internal static ulong Word(ReadOnlySpan<byte> page, int offset) => BinaryPrimitives.ReadUInt64LittleEndian(page[offset..]);
 
-    private static bool IsPointer(ulong value) => value >> 47 == 0x1ffff;
+    private static bool IsPointer(ulong value) => value >> 56 == 0xff; // With five levels of page tables the direct map begins at 0xff11000000000000.
 
     private bool IsIdle(int references) => references <= (HasFolios ? 0 : 1);
 }

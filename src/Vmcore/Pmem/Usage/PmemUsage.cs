@@ -99,7 +99,8 @@ public sealed class PmemUsage
     /// <summary>Collects it.</summary>
     /// <param name="dump">The dump.</param>
     /// <param name="scanPages">False to leave the struct pages alone: then only <see cref="Mappings"/> are there.</param>
-    public static PmemUsage Collect(CrashDump dump, bool scanPages = true)
+    /// <param name="progress">Is told now and then how many struct pages were read, and of how many; null for nobody.</param>
+    public static PmemUsage Collect(CrashDump dump, bool scanPages = true, Action<ulong, ulong>? progress = null)
     {
         var result = new PmemUsage();
         if (dump.Kernel is not { } kernel || dump.Memmap is not { } memmap || dump.PageLayout is not { } layout)
@@ -110,7 +111,7 @@ public sealed class PmemUsage
 
         result.Scan = new(memmap, DaxPageLayout.From(kernel.Info, layout, dump.NamedTypes), kernel.Memory, dump.NamedTypes, dump.Memory.PageShift);
         if (scanPages)
-            result.Namespaces = [.. dump.Pmem.Namespaces.Where(n => n.StructPages > 0).Select(result.Scan.Run)];
+            result.ScanPages(dump, progress);
         if (dump.NamedTypes is { } types)
             result.Resolve(dump, types);
         else
@@ -137,6 +138,13 @@ public sealed class PmemUsage
         }
 
         return inode.SuperBlock is { Id.Length: > 0 } block ? block.Id : null;
+    }
+
+    private void ScanPages(CrashDump dump, Action<ulong, ulong>? progress)
+    {
+        PmemNamespace[] items = [.. dump.Pmem.Namespaces.Where(n => n.StructPages > 0)];
+        ulong done = 0, total = items.Aggregate(0UL, (sum, item) => sum + UsageScan.DataOf(item, dump.Memory.PageShift).Count);
+        Namespaces = [.. items.Select(item => Scan!.Run(item, pages => progress?.Invoke(done += pages, total)))];
     }
 
     private void Resolve(CrashDump dump, KernelTypes types)

@@ -7,7 +7,7 @@ using Vmcore.Memory;
 namespace Vmcore.Pmem.Usage;
 
 /// <summary>
-/// Reads the struct pages of a namespace's data, in order and once. Memory does not grow with the pmem's size, time does: some seconds for a terabyte.
+/// Reads the struct pages of a namespace's data once, on several threads. Memory does not grow with the pmem's size, time does: some seconds for a terabyte.
 /// Only struct pages are read, never the data.
 /// </summary>
 internal sealed class UsageScan
@@ -15,7 +15,8 @@ internal sealed class UsageScan
     /// <summary>Most runs of shared pages that are kept of a namespace.</summary>
     internal const int MostShared = 1 << 16;
 
-    private const int ChunkPages = 4096;
+    // 256 MiB of pmem; 4 MiB of memmap.
+    private const ulong SlicePages = 65536;
     private const int MostMappings = 1 << 17;
     private const int MostRunsInAll = 1 << 20;
     private const int MostPoisoned = 4096;
@@ -25,9 +26,6 @@ internal sealed class UsageScan
     private readonly KernelAddressSpace _memory;
     private readonly KernelTypes? _types;
     private readonly int _pageShift;
-    private readonly byte[] _structs;
-    private readonly ulong[] _valid = new ulong[(ChunkPages / 64) + 1];
-    private readonly ulong[] _faults = new ulong[(ChunkPages / 64) + 1];
     private int _runsLeft = MostRunsInAll;
 
     /// <summary>Makes the scan.</summary>
@@ -43,7 +41,6 @@ internal sealed class UsageScan
         _memory = memory;
         _types = types;
         _pageShift = pageShift;
-        _structs = new byte[(ChunkPages + 1) * layout.Page.Size];
     }
 
     /// <summary>True if the pages are folios (6.15 and later), of which only the files' page trees say whether they are shared.</summary>
@@ -58,27 +55,38 @@ internal sealed class UsageScan
             : item.Range.ToPfns(pageShift);
 
     /// <summary>Scans a namespace.</summary>
-    public NamespaceUsage Run(PmemNamespace item)
+    /// <param name="item">The namespace.</param>
+    /// <param name="scanned">Is told now and then how many pages were done since the last time; null for nobody.</param>
+    internal NamespaceUsage Run(PmemNamespace item, Action<ulong>? scanned = null)
     {
         var usage = new NamespaceUsage(item, DataOf(item, _pageShift));
-        var cursor = new Cursor(usage, this);
-        for (ulong pfn = usage.Data.Start; pfn < usage.Data.End; pfn += ChunkPages)
+        var slices = new UsageSlice[ParallelScan.BatchSize];
+        for (int i = 0; i < slices.Length; i++)
+            slices[i] = new(this, _memmap, _layout);
+        var ranges = new PfnRange[slices.Length];
+        for (ulong start = usage.Data.Start; start < usage.Data.End;)
         {
-            int count = (int)Math.Min(ChunkPages, usage.Data.End - pfn);
-            if (!_memmap.Model.TryGetStructPage(pfn, out _, out ulong runEnd) && runEnd >= pfn + (ulong)count)
+            ulong from = start;
+            if (!_memmap.Model.TryGetStructPage(start, out _, out ulong runEnd))
             {
-                cursor.End();
-                usage.Counts.WithoutStruct += (ulong)count;
-                continue;
+                start = Math.Min(runEnd, usage.Data.End);
+                usage.Counts.WithoutStruct += start - from;
+            }
+            else
+            {
+                int count = 0;
+                for (; count < ranges.Length && start < usage.Data.End; start = ranges[count++].End)
+                    ranges[count] = new(start, Math.Min(((start / SlicePages) + 1) * SlicePages, usage.Data.End));
+                ulong known = usage.PageMapAddress;
+                ParallelScan.Run(count, i => slices[i].Run(ranges[i], known));
+                foreach (UsageSlice slice in slices.AsSpan(0, count))
+                    Add(usage, slice);
             }
 
-            _memmap.Read(pfn, count + 1, _structs, _valid, _faults);
-            ScanChunk(cursor, pfn, count);
+            scanned?.Invoke(start - from);
         }
 
-        cursor.End();
         usage.Counts.Total = usage.Data.Count;
-        usage.PageMapAddress = cursor.PageMap;
         Judge(usage);
         return usage;
     }
@@ -129,28 +137,53 @@ internal sealed class UsageScan
         return null;
     }
 
-    private void ScanChunk(Cursor cursor, ulong first, int count)
+    private void Add(NamespaceUsage usage, UsageSlice slice)
     {
-        int size = _layout.Page.Size;
-        int previous = -1;
-        for (int i = 0; i < count; i++)
+        // What the namespace's first pages name is what all have to name; a slice that did not know that yet may have met another one.
+        if (usage.PageMapAddress == 0)
+            usage.PageMapAddress = slice.PageMap;
+        else if (slice.PageMap != usage.PageMapAddress && slice.PageMap != 0)
+            slice.Run(slice.Range, usage.PageMapAddress);
+        usage.Counts.Unreadable += slice.Unreadable;
+        usage.Counts.WithoutStruct += slice.WithoutStruct;
+        foreach (UsageSegment segment in slice.Segments)
         {
-            if (!PageBits.Get(_valid, i))
+            usage.Counts.Add(segment.Page, segment.Pages.Count);
+            if (segment.Page.State == DaxPageState.Mapped)
+                AddMapped(usage, segment);
+            else if (segment.Page.State == DaxPageState.Shared)
+                AddShared(usage, segment.Pages, _layout.HasFolios ? 0 : segment.Page.Index);
+            for (ulong pfn = segment.Pages.Start; segment.Page.IsPoisoned && pfn < segment.Pages.End && usage.PoisonedPages.Count < MostPoisoned; pfn++)
+                usage.PoisonedPages.Add(pfn);
+        }
+    }
+
+    private static void AddShared(NamespaceUsage usage, PfnRange pages, ulong count)
+    {
+        if (usage.SharedRuns is [.., var last] && last.Pages.End == pages.Start && last.Count == count)
+            usage.SharedRuns[^1] = last with { Pages = new(last.Pages.Start, pages.End) };
+        else if (usage.SharedRuns.Count < MostShared)
+            usage.SharedRuns.Add(new(pages, count));
+    }
+
+    private void AddMapped(NamespaceUsage usage, UsageSegment segment)
+    {
+        (DaxPage page, PfnRange pages) = segment;
+        if (!usage.MappingTable.TryGetValue(page.Mapping, out MappingUsage? mapping))
+        {
+            if (usage.MappingTable.Count == MostMappings)
             {
-                cursor.Missing(PageBits.Get(_faults, i));
-                previous = -1;
-                continue;
+                usage.PagesOfOthers += pages.Count;
+                return;
             }
 
-            ReadOnlySpan<byte> page = _structs.AsSpan(i * size, size);
-
-            // Most pages of most pmem are idle, or tails of one kind: the same structure again and again.
-            if (previous >= 0 && cursor.CanRepeat && page.SequenceEqual(_structs.AsSpan(previous * size, size)) && cursor.Repeat(first + (ulong)i))
-                continue;
-            previous = i;
-            bool hasNext = PageBits.Get(_valid, i + 1);
-            cursor.Next(first + (ulong)i, _structs.AsSpan(i * size, hasNext ? 2 * size : size));
+            usage.MappingTable[page.Mapping] = mapping = new(page.Mapping);
         }
+
+        if (mapping.Add(new(page.Index, pages.Start, pages.Count), _runsLeft > 0))
+            _runsLeft--;
+        if (page.IsPinned)
+            mapping.Pinned += pages.Count;
     }
 
     private void Judge(NamespaceUsage usage)
@@ -187,125 +220,5 @@ internal sealed class UsageScan
         }
 
         return last == ulong.MaxValue || last < start ? null : new(address, kind, new(start, last + 1), (int)Math.Min(order & 0xffffffff, 63), unchecked(reserved + unused), used);
-    }
-
-    /// <summary>Where the scan is: the run that grows, and the compound page that it is in.</summary>
-    private sealed class Cursor(NamespaceUsage usage, UsageScan scan)
-    {
-        private DaxPage _run;
-        private PfnRange _pages;
-        private DaxPage _head;
-        private ulong _headPfn, _headEnd;
-        private bool _lastIsTail;
-
-        /// <summary>Virtual address of the dev_pagemap that was met first.</summary>
-        internal ulong PageMap { get; private set; }
-
-        /// <summary>True if a page with the same structure as the last one has the same state.</summary>
-        internal bool CanRepeat => _lastIsTail || _run.State is DaxPageState.Idle or DaxPageState.Foreign or DaxPageState.Shared;
-
-        internal void Missing(bool isFault)
-        {
-            End();
-            if (isFault)
-                usage.Counts.Unreadable++;
-            else
-                usage.Counts.WithoutStruct++;
-        }
-
-        internal bool Repeat(ulong pfn)
-        {
-            if (_pages.End != pfn || (_lastIsTail && pfn >= _headEnd) || (!_lastIsTail && _run.IsPoisoned))
-                return false;
-            _pages = _pages with { End = pfn + 1 };
-            return true;
-        }
-
-        internal void Next(ulong pfn, ReadOnlySpan<byte> pair)
-        {
-            DaxPage page;
-            _lastIsTail = scan._layout.IsTail(pair);
-            if (_lastIsTail)
-            {
-                if (pfn >= _headEnd || pfn < _headPfn)
-                {
-                    // A range that starts inside a compound page, or a head that is not in the dump.
-                    if (!scan.TryReadPage(pfn, out _, out _headPfn, out int order) || !scan.TryReadPage(_headPfn, out _head, out _, out _))
-                    {
-                        Missing(isFault: true);
-                        _headEnd = 0;
-                        return;
-                    }
-
-                    _headEnd = Math.Max(pfn + 1, _headPfn + (1UL << order));
-                }
-
-                page = _head.State == DaxPageState.Mapped ? _head with { Index = _head.Index + (pfn - _headPfn) } : _head;
-            }
-            else
-            {
-                int order = scan._layout.OrderOf(pfn, pair);
-                page = scan._layout.Read(pair, order);
-                _head = page;
-                _headPfn = pfn;
-                _headEnd = pfn + (1UL << order);
-                if (PageMap == 0 && page.State != DaxPageState.Foreign)
-                    PageMap = page.PageMap;
-                else if (page.PageMap != PageMap && page.State != DaxPageState.Foreign)
-                    page = page with { State = DaxPageState.Foreign };
-            }
-
-            if (_pages.End == pfn && Continues(page, pfn))
-                _pages = _pages with { End = pfn + 1 };
-            else
-                Start(page, pfn);
-        }
-
-        internal void End()
-        {
-            ulong count = _pages.Count;
-            if (count == 0)
-                return;
-            usage.Counts.Add(_run, count);
-            if (_run.State == DaxPageState.Mapped)
-                AddMapped();
-            else if (_run.State == DaxPageState.Shared && usage.SharedRuns.Count < MostShared)
-                usage.SharedRuns.Add(new(_pages, scan._layout.HasFolios ? 0 : _run.Index));
-            for (ulong pfn = _pages.Start; _run.IsPoisoned && pfn < _pages.End && usage.PoisonedPages.Count < MostPoisoned; pfn++)
-                usage.PoisonedPages.Add(pfn);
-            _pages = default;
-        }
-
-        private bool Continues(DaxPage page, ulong pfn) =>
-            page.State == _run.State && page.IsPinned == _run.IsPinned && page.IsPoisoned == _run.IsPoisoned
-            && (page.State is not (DaxPageState.Mapped or DaxPageState.Shared)
-                || (page.State == DaxPageState.Shared && scan._layout.HasFolios)
-                || (page.Mapping == _run.Mapping && page.Index == _run.Index + (page.State == DaxPageState.Mapped ? pfn - _pages.Start : 0)));
-
-        private void Start(DaxPage page, ulong pfn)
-        {
-            End();
-            _run = page;
-            _pages = new(pfn, pfn + 1);
-        }
-
-        private void AddMapped()
-        {
-            if (!usage.MappingTable.TryGetValue(_run.Mapping, out MappingUsage? mapping))
-            {
-                if (usage.MappingTable.Count == MostMappings)
-                {
-                    usage.PagesOfOthers += _pages.Count;
-                    return;
-                }
-
-                usage.MappingTable[_run.Mapping] = mapping = new(_run.Mapping);
-            }
-
-            if (mapping.Add(new(_run.Index, _pages.Start, _pages.Count), scan._runsLeft > 0))
-                scan._runsLeft--;
-            if (_run.IsPinned)
-                mapping.Pinned += _pages.Count;
-        }
     }
 }
