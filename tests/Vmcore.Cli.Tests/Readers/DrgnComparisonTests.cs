@@ -12,7 +12,6 @@ public sealed partial class DrgnComparisonTests
 {
     [Theory]
     [InlineData("sample rfc-v2-6.1", 50, 8, 150)]
-    [InlineData("rfc-v2-6.1", 50, 8, 150)]
     [InlineData("stock-6.12", 50, 8, 150)]
     public void TheReaderSaysWhatDrgnSays(string name, int tasks, int mounts, int values)
     {
