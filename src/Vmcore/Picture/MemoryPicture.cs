@@ -99,6 +99,21 @@ public sealed class PictureRegion
     /// <summary>Pages of a cell that have content in the dump.</summary>
     public uint PresentIn(int cell) => _present[cell];
 
+    /// <summary>The cell that a page of the region is in.</summary>
+    internal int CellOf(ulong pfn) => (int)((pfn - Pages.Start) >> CellShift);
+
+    /// <summary>Adds counts of neighbouring cells.</summary>
+    /// <param name="firstCell">The first cell.</param>
+    /// <param name="counts">Pages by cell and class.</param>
+    /// <param name="present">Pages with content in the dump by cell.</param>
+    internal void Add(int firstCell, ReadOnlySpan<uint> counts, ReadOnlySpan<uint> present)
+    {
+        for (int i = 0; i < counts.Length; i++)
+            _counts[(firstCell * MemoryPicture.Classes) + i] += counts[i];
+        for (int i = 0; i < present.Length; i++)
+            _present[firstCell + i] += present[i];
+    }
+
     internal void Add(PfnRange pages, PictureClass page)
     {
         PfnRange own = pages.Intersect(Pages);

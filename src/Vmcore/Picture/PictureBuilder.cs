@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Vmcore.Kernel;
 using Vmcore.Memmap;
 using Vmcore.Memory;
@@ -11,34 +10,34 @@ public sealed class PictureBuilder
     private const int MostCells = 1 << 14;
     private const int MostRegions = 128;
     private const int MostMarks = 2000;
-    private const int ChunkPages = 4096;
+    private const int RunPages = 4096;
 
     private readonly CrashDump _dump;
-    private readonly StructPageLayout? _layout;
-    private readonly PageClassifier? _classifier;
-    private readonly byte[] _structs = [];
-    private readonly ulong[] _valid = new ulong[(ChunkPages / 64) + 1];
-    private readonly ulong[] _faults = new ulong[(ChunkPages / 64) + 1];
-    private readonly ulong[] _exists = new ulong[ChunkPages / 64];
-    private readonly ulong[] _present = new ulong[ChunkPages / 64];
-    private readonly ulong _reserved;
+    private readonly ulong[] _exists = new ulong[PictureSlice.Pages / 64];
+    private readonly ulong[] _present = new ulong[PictureSlice.Pages / 64];
+    private readonly PictureSlice[] _slices = new PictureSlice[ParallelScan.BatchSize];
+    private readonly PfnRange[] _ranges = new PfnRange[ParallelScan.BatchSize];
+    private readonly Action<ulong, ulong>? _progress;
+    private ulong _done;
+    private ulong _total;
 
-    private PictureBuilder(CrashDump dump)
+    private PictureBuilder(CrashDump dump, Action<ulong, ulong>? progress)
     {
         _dump = dump;
-        if (dump.Memmap is null || dump.PageLayout is not { } layout)
-            return;
-        _layout = layout;
-        _classifier = new(layout, DumpLevel.All);
-        _structs = new byte[(ChunkPages + 1) * layout.Size];
-        _reserved = dump.NamedTypes?.EnumValue("pageflags", "PG_reserved") is { } bit and >= 0 and < 64 ? 1UL << (int)bit : 0;
+        _progress = progress;
+        ulong reserved = dump.NamedTypes?.EnumValue("pageflags", "PG_reserved") is { } bit and >= 0 and < 64 ? 1UL << (int)bit : 0;
+        for (int i = 0; i < _slices.Length; i++)
+            _slices[i] = new(dump, reserved);
     }
 
     /// <summary>Draws up the picture of a dump's machine.</summary>
-    public static MemoryPicture Build(CrashDump dump)
+    /// <param name="dump">The dump.</param>
+    /// <param name="progress">Is told now and then how many pages were looked at, and of how many; null for nobody.</param>
+    public static MemoryPicture Build(CrashDump dump, Action<ulong, ulong>? progress = null)
     {
-        var builder = new PictureBuilder(dump);
+        var builder = new PictureBuilder(dump, progress);
         List<PictureRegion> regions = [.. builder.Regions()];
+        builder._total = regions.Aggregate(0UL, static (sum, region) => sum + region.Pages.Count);
         foreach (PictureRegion region in regions)
             builder.Fill(region);
         return new(regions, [.. builder.Marks()], dump.Memory.PageShift);
@@ -63,14 +62,24 @@ public sealed class PictureBuilder
     {
         foreach (PfnRange range in extents)
         {
-            for (ulong first = range.Start & ~((ulong)ChunkPages - 1); first < range.End; first += ChunkPages)
+            for (ulong first = range.Start & ~((ulong)PictureSlice.Pages - 1); first < range.End; first += PictureSlice.Pages)
             {
                 _dump.Memory.GetPages(first, _exists, _present);
-                int from = PageBits.NextSet(_exists, 0), to = Array.FindLastIndex(_exists, static word => word != 0);
-                if (to >= 0)
-                    yield return new PfnRange(first + (ulong)from, first + ((ulong)to * 64) + 64 - (ulong)System.Numerics.BitOperations.LeadingZeroCount(_exists[to])).Intersect(range);
+                for (int word = 0; word < _exists.Length; word += RunPages / 64)
+                {
+                    PfnRange run = RunIn(first + ((ulong)word * 64), _exists.AsSpan(word, RunPages / 64)).Intersect(range);
+                    if (!run.IsEmpty)
+                        yield return run;
+                }
             }
         }
+    }
+
+    private static PfnRange RunIn(ulong first, ReadOnlySpan<ulong> exists)
+    {
+        int last = exists.LastIndexOfAnyExcept(0UL);
+        return last < 0 ? default
+            : new(first + (ulong)PageBits.NextSet(exists, 0), first + ((ulong)last * 64) + 64 - (ulong)System.Numerics.BitOperations.LeadingZeroCount(exists[last]));
     }
 
     /// <summary>Small gaps are drawn as parts of what is around them, so that a file of many pieces still gives a picture.</summary>
@@ -131,112 +140,78 @@ public sealed class PictureBuilder
             foreach (PfnRange part in PfnRangeSet.From([region.Pages]).Except(_dump.Pmem.Pages))
                 region.Add(part, PictureClass.Hole);
             CountPresent(region, _dump.Memory.Extents.Intersect(region.Pages));
+            _progress?.Invoke(_done += region.Pages.Count, _total);
             return;
         }
 
-        var cursor = new Cursor();
-        for (ulong first = region.Pages.Start & ~((ulong)ChunkPages - 1); first < region.Pages.End; first += ChunkPages)
+        PfnRangeSet extents = _dump.Memory.Extents.Intersect(region.Pages);
+        foreach (PfnRange gap in PfnRangeSet.From([region.Pages]).Except(extents))
+            region.Add(gap, PictureClass.Hole);
+        foreach (PfnRange part in extents)
+            FillRam(region, part);
+        _done += region.Pages.Count - extents.PageCount;
+    }
+
+    private void FillRam(PictureRegion region, PfnRange part)
+    {
+        for (ulong start = part.Start; start < part.End;)
         {
-            var chunk = new PfnRange(Math.Max(first, region.Pages.Start), Math.Min(first + ChunkPages, region.Pages.End));
-            _dump.Memory.GetPages(first, _exists, _present);
-            if (_classifier is not null)
-                _dump.Memmap!.Read(first, ChunkPages + 1, _structs, _valid, _faults);
-            FillChunk(region, first, chunk, cursor);
+            ulong from = start;
+            if (WithoutStructs(new(start, part.End)) is { IsEmpty: false } bare)
+            {
+                region.Add(bare, PictureClass.Unknown);
+                region.AddPresent(bare);
+                start = bare.End;
+            }
+            else
+            {
+                int count = 0;
+                for (; count < _ranges.Length && start < part.End; start = _ranges[count++].End)
+                    _ranges[count] = new(start, Math.Min(((start / PictureSlice.Pages) + 1) * PictureSlice.Pages, part.End));
+                ParallelScan.Run(count, i => _slices[i].Run(region, _ranges[i]));
+                foreach (PictureSlice slice in _slices.AsSpan(0, count))
+                    slice.AddToRegion();
+            }
+
+            _progress?.Invoke(_done += start - from, _total);
+        }
+    }
+
+    /// <summary>Pages from the start of a range on that have no structures, and of which the dump has all: nothing is to be looked at.</summary>
+    private PfnRange WithoutStructs(PfnRange range)
+    {
+        ulong end = range.End;
+        if (_dump.Memmap is { } memmap && _dump.PageLayout is not null)
+        {
+            if (memmap.Model.TryGetStructPage(range.Start, out _, out ulong runEnd))
+                return default;
+            end = Math.Min(end, runEnd);
         }
 
-        region.Add(cursor.Run, cursor.Class);
+        var bare = new PfnRange(range.Start, end);
+        return _dump.Memory.HasAll(bare) ? bare : default;
     }
 
     private void CountPresent(PictureRegion region, PfnRangeSet extents)
     {
         foreach (PfnRange range in extents)
         {
-            for (ulong first = range.Start & ~((ulong)ChunkPages - 1); first < range.End; first += ChunkPages)
+            if (_dump.Memory.HasAll(range))
             {
-                _dump.Memory.GetPages(first, _exists, _present);
-                AddPresent(region, first, range);
-            }
-        }
-    }
-
-    /// <summary>Run by run: of terabytes of pmem all pages may be there, or none.</summary>
-    private void AddPresent(PictureRegion region, ulong first, PfnRange range)
-    {
-        for (int at = 0; (at = PageBits.NextSet(_present, at)) < ChunkPages;)
-        {
-            int end = PageBits.NextClear(_present, at);
-            region.AddPresent(new PfnRange(first + (ulong)at, first + (ulong)end).Intersect(range));
-            at = end;
-        }
-    }
-
-    private void FillChunk(PictureRegion region, ulong first, PfnRange chunk, Cursor cursor)
-    {
-        AddPresent(region, first, chunk);
-        for (ulong pfn = chunk.Start; pfn < chunk.End; pfn++)
-        {
-            int at = (int)(pfn - first);
-            PictureClass page = ClassOf(pfn, at, cursor);
-            if (page == cursor.Class && cursor.Run.End == pfn)
-            {
-                cursor.Run = cursor.Run with { End = pfn + 1 };
+                region.AddPresent(range);
                 continue;
             }
 
-            region.Add(cursor.Run, cursor.Class);
-            cursor.Run = new(pfn, pfn + 1);
-            cursor.Class = page;
+            for (ulong first = range.Start & ~((ulong)PictureSlice.Pages - 1); first < range.End; first += PictureSlice.Pages)
+            {
+                _dump.Memory.GetPages(first, _exists, _present);
+                for (int at = 0; (at = PageBits.NextSet(_present, at)) < PictureSlice.Pages;)
+                {
+                    int end = PageBits.NextClear(_present, at);
+                    region.AddPresent(new PfnRange(first + (ulong)at, first + (ulong)end).Intersect(range));
+                    at = end;
+                }
+            }
         }
-    }
-
-    private PictureClass ClassOf(ulong pfn, int at, Cursor cursor)
-    {
-        if (!PageBits.Get(_exists, at))
-            return PictureClass.Hole;
-        if (pfn < cursor.BlockEnd)
-            return cursor.Block;
-        if (_classifier is null || !PageBits.Get(_valid, at))
-            return PictureClass.Unknown;
-        int size = _layout!.Size;
-        ReadOnlySpan<byte> page = _structs.AsSpan(at * size, PageBits.Get(_valid, at + 1) ? 2 * size : size);
-
-        // Tails of a block that stays are of its head's kind.
-        if (_classifier.IsTail(page))
-            return cursor.Kept;
-        PageVerdict verdict = _classifier.Classify(pfn, page);
-        if (verdict.Class == PageClass.Kept)
-            return cursor.Kept = KindOf(page);
-        cursor.Kept = PictureClass.Kernel;
-        cursor.Block = verdict.Class switch
-        {
-            PageClass.Cache => PictureClass.Cache,
-            PageClass.CachePrivate => PictureClass.CachePrivate,
-            PageClass.User => PictureClass.User,
-            PageClass.Free => PictureClass.Free,
-            PageClass.HwPoison => PictureClass.HwPoison,
-            _ => PictureClass.Offline,
-        };
-        cursor.BlockEnd = pfn + verdict.Pages;
-        return cursor.Block;
-    }
-
-    private PictureClass KindOf(ReadOnlySpan<byte> page)
-    {
-        ulong flags = BinaryPrimitives.ReadUInt64LittleEndian(page[_layout!.Flags..]);
-        bool isSlab = _layout.SlabType.IsKnown ? _layout.SlabType.Matches(BinaryPrimitives.ReadUInt32LittleEndian(page[_layout.MapCount..])) : (flags & _layout.Slab) != 0;
-        return isSlab ? PictureClass.Slab : (flags & _reserved) != 0 ? PictureClass.Reserved : PictureClass.Kernel;
-    }
-
-    private sealed class Cursor
-    {
-        internal PfnRange Run { get; set; }
-
-        internal PictureClass Class { get; set; }
-
-        internal PictureClass Block { get; set; }
-
-        internal ulong BlockEnd { get; set; }
-
-        internal PictureClass Kept { get; set; }
     }
 }

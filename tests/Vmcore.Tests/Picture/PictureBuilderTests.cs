@@ -1,4 +1,5 @@
 using Vmcore.Memmap;
+using Vmcore.Memory;
 using Vmcore.Picture;
 using Vmcore.Testing;
 using Vmcore.Tests.Dumping;
@@ -44,5 +45,39 @@ public sealed class PictureBuilderTests
         Assert.InRange(picture.Regions.Sum(r => r.CellCount), 1000, 1 << 14);
         PictureRegion pmem = Assert.Single(picture.Regions, r => r.IsPmem);
         Assert.Equal(2 * TiB / 4096, pmem.Totals[(int)PictureClass.PmemUserData]);
+    }
+
+    /// <summary>Blocks that span slices of 32768 pages, or begin in the slice before, count in full; so does what has no struct page.</summary>
+    [Fact]
+    public void BlocksReachOverSlices()
+    {
+        var machine = new SyntheticMachine(new());
+        machine.AddRam(0x100000, (3UL << 30) - 0x100000);
+        machine.Place(1 << 18, PageKind.Hugetlb, 18);
+        using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
+        List<(ulong Done, ulong Total)> told = [];
+        MemoryPicture picture = PictureBuilder.Build(dump, (done, total) => told.Add((done, total)));
+        PictureRegion ram = Assert.Single(picture.Regions);
+        Assert.Equal(1UL << 18, ram.Totals[(int)PictureClass.User]);
+        Assert.Equal(ram.Pages.Count, ram.Totals.Aggregate(0UL, (sum, count) => sum + count));
+        Assert.Equal((ram.Pages.Count, ram.Pages.Count), told[^1]);
+    }
+
+    /// <summary>Each page counts in its own cell, also where cells are smaller than 64 pages and begin anywhere.</summary>
+    [Fact]
+    public void CellsHaveTheirOwnPages()
+    {
+        var machine = new SyntheticMachine(new());
+        machine.AddRam(0x100000, (48 << 20) + 0x3000);
+        machine.PlaceMany(0x2c00 + 37, 100, PageKind.Anonymous);
+        using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
+        PictureRegion ram = Assert.Single(PictureBuilder.Build(dump).Regions);
+        Assert.InRange(ram.CellShift, 0, 5);
+        for (int cell = 0; cell < ram.CellCount; cell++)
+        {
+            PfnRange pages = new PfnRange(ram.Pages.Start + ((ulong)cell << ram.CellShift), ram.Pages.Start + ((ulong)(cell + 1) << ram.CellShift)).Intersect(ram.Pages);
+            Assert.Equal(pages.Intersect(new(0x2c00 + 37, 0x2c00 + 137)).Count, ram[cell, PictureClass.User]);
+            Assert.Equal(pages.Count, ram.PresentIn(cell));
+        }
     }
 }

@@ -43,7 +43,9 @@ internal static class MapCommand
         }
 
         var level = (DumpLevel)number;
-        MemoryPicture picture = PictureBuilder.Build(context.Dump);
+        MemoryPicture picture;
+        using (var status = new StatusLine("Reading struct pages"))
+            picture = PictureBuilder.Build(context.Dump, status.Show);
         if (output is not null)
         {
             using FileSink sink = FileSink.Create(output, force);
