@@ -129,12 +129,18 @@ public sealed class PageCodecsTests
         var back = new byte[4096];
         for (int i = 0; i < 10; i++)
             decompressor.TryDecompress(block.AsSpan(0, compressor.Compress(page, block)), back);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
-            decompressor.TryDecompress(block.AsSpan(0, compressor.Compress(page, block)), back);
+        // A collection that other tests cause counts what is left of this thread's buffer as allocated: the least of some tries is ours.
+        long least = long.MaxValue;
+        for (int tries = 0; tries < 20; tries++)
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            for (int i = 0; i < 100; i++)
+                decompressor.TryDecompress(block.AsSpan(0, compressor.Compress(page, block)), back);
+            least = Math.Min(least, GC.GetAllocatedBytesForCurrentThread() - before);
+        }
 
         // The snappy library makes two small objects for each block; no buffer.
-        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, codec == PageCodec.Snappy ? 100 * 64 : 0);
+        Assert.InRange(least, 0, codec == PageCodec.Snappy ? 100 * 64 : 0);
     }
 
     [Fact]
