@@ -16,38 +16,6 @@ using Vmcore.Pmem;
 
 namespace Vmcore;
 
-/// <summary>What kind of file a dump is.</summary>
-public enum DumpFormat
-{
-    /// <summary>ELF core file: raw, or filtered with makedumpfile -E.</summary>
-    Elf,
-
-    /// <summary>kdump-compressed (diskdump).</summary>
-    Kdump,
-}
-
-/// <summary>How a dump is opened.</summary>
-public sealed record CrashDumpOptions
-{
-    /// <summary>Text that stands in for the vmcoreinfo of a core that has none; not used if it has.</summary>
-    public byte[]? VmcoreInfo { get; init; }
-
-    /// <summary>A file of raw BTF (a copy of <c>/sys/kernel/btf/vmlinux</c>) that types are taken from; null to take them from the dump.</summary>
-    public string? BtfFile { get; init; }
-
-    /// <summary>
-    /// The vmlinux of the kernel that crashed, or the file of its debug information: symbols come from it, types from its BTF or else its DWARF, and
-    /// vmcoreinfo if the dump has none. Null to take all from the dump.
-    /// </summary>
-    public string? Vmlinux { get; init; }
-
-    /// <summary>Ranges that are pmem whatever the dump says, in bytes.</summary>
-    public IReadOnlyList<PhysicalRange> PmemRanges { get; init; } = [];
-
-    /// <summary>True to map nothing: <c>/proc/vmcore</c> is read like any other file.</summary>
-    public bool NoMapping { get; init; }
-}
-
 /// <summary>
 /// A dump of a crashed machine: one opening call for every format, which is detected. A filtered dump and a raw one look alike from here on.
 /// </summary>
@@ -56,7 +24,6 @@ public sealed class CrashDump : IDisposable
     private readonly IByteSource _source;
     private readonly CrashDumpOptions _options;
     private readonly List<string> _problems = [];
-    private readonly Lazy<PmemLayout> _pmem;
     private readonly KernelViews _views;
     private readonly Lazy<CrashMemory> _readableMemory;
     private MaskedMemory? _safeMemory;
@@ -68,9 +35,8 @@ public sealed class CrashDump : IDisposable
         _source = source;
         _options = options;
         Memory = null!;
-        _views = new(this, options.BtfFile);
+        _views = new(this, options);
         _readableMemory = new(() => Pmem.UserData.IsEmpty ? SafeMemory : new WithoutPages(SafeMemory, Pmem.UserData));
-        _pmem = new(FindPmem);
     }
 
     /// <summary>Ends the problem of a split dump that is not whole.</summary>
@@ -143,7 +109,7 @@ public sealed class CrashDump : IDisposable
     public ResourceTree? Resources => _views.Resources;
 
     /// <summary>The pmem. Looked for when first asked for.</summary>
-    public PmemLayout Pmem => _pmem.Value;
+    public PmemLayout Pmem => _views.Pmem;
 
     /// <summary>
     /// The machine's physical memory as it may be shown to others: what the kernel never wrote of a memmap on pmem reads as zero, and what rules erase
@@ -442,21 +408,5 @@ public sealed class CrashDump : IDisposable
             if (_views.Vmlinux is null)
                 vmlinux.Dispose();
         }
-    }
-
-    private PmemLayout FindPmem()
-    {
-        PmemNote.TryRead(NoteArea.Span, Notes, out PfnRangeSet pages, out PfnRangeSet metadata);
-        return PmemFinder.Find(new()
-        {
-            Memory = Memory,
-            Loads = Loads,
-            Kernel = Kernel,
-            Memmap = Memmap,
-            Resources = Resources,
-            Forced = _options.PmemRanges,
-            NotedPages = pages,
-            NotedMetadata = metadata,
-        });
     }
 }

@@ -6,10 +6,12 @@ using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vmlinux;
+using Vmcore.Memory;
+using Vmcore.Pmem;
 
 namespace Vmcore;
 
-/// <summary>What the kernel of a dump says of itself: symbols, types, modules, tasks, resources. Each is read when it is first asked for.</summary>
+/// <summary>What the kernel of a dump says of itself: symbols, types, modules, tasks, resources, pmem. Each is read when it is first asked for.</summary>
 internal sealed class KernelViews
 {
     // Where x86_64 maps the image of the kernel.
@@ -17,6 +19,7 @@ internal sealed class KernelViews
 
     private readonly CrashDump _dump;
     private readonly string? _btfFile;
+    private readonly IReadOnlyList<PhysicalRange> _pmemRanges;
     private readonly Lazy<(KernelSymbols? Value, string? Problem)> _symbols;
     private readonly Lazy<(BtfTypes? Value, string? Problem)> _ownTypes;
     private readonly Lazy<KernelTypes?> _types;
@@ -25,14 +28,16 @@ internal sealed class KernelViews
     private readonly Lazy<PerCpuAreas?> _perCpu;
     private readonly Lazy<TaskList> _tasks;
     private readonly Lazy<ResourceTree?> _resources;
+    private readonly Lazy<PmemLayout> _pmem;
 
     /// <summary>Makes the views; nothing is read yet.</summary>
     /// <param name="dump">The dump.</param>
-    /// <param name="btfFile">A file of raw BTF that types are taken from; null to take them from the dump.</param>
-    internal KernelViews(CrashDump dump, string? btfFile)
+    /// <param name="options">How it is opened.</param>
+    internal KernelViews(CrashDump dump, CrashDumpOptions options)
     {
         _dump = dump;
-        _btfFile = btfFile;
+        _btfFile = options.BtfFile;
+        _pmemRanges = options.PmemRanges;
         _symbols = new(LoadSymbols);
         _ownTypes = new(LoadOwnTypes);
         _types = new(LoadTypes);
@@ -41,6 +46,7 @@ internal sealed class KernelViews
         _perCpu = new(() => Memory is { } memory && Symbols is { } symbols ? PerCpuAreas.TryLoad(memory, symbols) : null);
         _tasks = new(LoadTasks);
         _resources = new(LoadResources);
+        _pmem = new(FindPmem);
     }
 
     /// <summary>The vmlinux that symbols and types come from; null to take them from the dump.</summary>
@@ -77,6 +83,9 @@ internal sealed class KernelViews
 
     /// <summary>The kernel's resource tree; null if it is not in the dump.</summary>
     internal ResourceTree? Resources => _resources.Value;
+
+    /// <summary>The pmem, by all that says where it is.</summary>
+    internal PmemLayout Pmem => _pmem.Value;
 
     private (KernelSymbols? Value, string? Problem) LoadSymbols()
     {
@@ -149,4 +158,20 @@ internal sealed class KernelViews
     }
 
     private string NoMemory() => _dump.ClassificationProblem ?? $"{_dump.Name}: the kernel's memory cannot be found";
+
+    private PmemLayout FindPmem()
+    {
+        PmemNote.TryRead(_dump.NoteArea.Span, _dump.Notes, out PfnRangeSet pages, out PfnRangeSet metadata);
+        return PmemFinder.Find(new()
+        {
+            Memory = _dump.Memory,
+            Loads = _dump.Loads,
+            Kernel = _dump.Kernel,
+            Memmap = _dump.Memmap,
+            Resources = Resources,
+            Forced = _pmemRanges,
+            NotedPages = pages,
+            NotedMetadata = metadata,
+        });
+    }
 }

@@ -5,7 +5,6 @@ using Vmcore.Architectures;
 using Vmcore.Architectures.X86_64;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Tasks;
-using Vmcore.Memmap;
 using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader;
@@ -86,30 +85,8 @@ internal static class VtopCommand
         byte[] page = new byte[dump.Memory.PageSize];
         MemoryStatus status = dump.ReadableMemory.ReadPage(pfn, page);
         string content = status == MemoryStatus.Ok ? "in the dump" : MemoryStatusText.Of(status);
-        string what = dump.Pmem.Metadata.Contains(pfn) ? "pmem metadata" : dump.Pmem.UserData.Contains(pfn) ? "pmem user data" : ClassOf(dump, pfn);
+        string what = dump.Pmem.Metadata.Contains(pfn) ? "pmem metadata" : dump.Pmem.UserData.Contains(pfn) ? "pmem user data" : PageWords.Short(dump, pfn);
         return new(pfn, what, content);
-    }
-
-    private static string ClassOf(CrashDump dump, ulong pfn)
-    {
-        if (dump.Memmap is null || dump.PageLayout is null)
-            return "unknown, there is no memmap";
-        byte[] two = new byte[2 * dump.Memmap.StructPageSize];
-        if (!dump.Memmap.TryReadPair(pfn, two))
-            return "without a struct page in the dump";
-        var classifier = new PageClassifier(dump.PageLayout, DumpLevel.Cache | DumpLevel.CachePrivate | DumpLevel.User | DumpLevel.Free);
-        if (classifier.IsTail(two))
-            return "part of a larger page";
-        return classifier.Classify(pfn, two).Class switch
-        {
-            PageClass.Cache => "page cache",
-            PageClass.CachePrivate => "page cache with private data",
-            PageClass.User => "user memory",
-            PageClass.Free => "free",
-            PageClass.HwPoison => "poisoned",
-            PageClass.Offline => "offline",
-            _ => "the kernel's own",
-        };
     }
 }
 

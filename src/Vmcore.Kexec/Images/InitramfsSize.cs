@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Compression;
+using Vmcore.IO;
 
 namespace Vmcore.Kexec;
 
@@ -96,7 +97,7 @@ public readonly record struct InitramfsSize(ulong Bytes, bool IsEstimate)
         ulong total = 0;
         try
         {
-            using var stream = new GZipStream(new MemoryReader(bytes), CompressionMode.Decompress);
+            using var stream = new GZipStream(new ForwardStream(bytes), CompressionMode.Decompress);
             byte[] buffer = new byte[1 << 16];
             for (int count; (count = stream.Read(buffer, 0, buffer.Length)) > 0 && total < 1UL << 36;)
                 total += (ulong)count;

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
+using Vmcore.IO;
 
 namespace Vmcore.Kexec;
 
@@ -163,7 +164,7 @@ public sealed class KernelImage
         bool isDone = false;
         try
         {
-            using var gzip = new GZipStream(new MemoryReader(content), CompressionMode.Decompress);
+            using var gzip = new GZipStream(new ForwardStream(content), CompressionMode.Decompress);
             // What does not begin like a kernel is not worth the memory.
             if (!output.Append(gzip, HeadSize) && !IsBzImage(output.Memory.Span) && !output.Memory.Span.StartsWith("MZ"u8))
                 throw NotKernel(file, output.Memory.Span);

@@ -131,7 +131,7 @@ internal sealed class DebugSection
         byte[] bytes = GC.AllocateUninitializedArray<byte>((int)size);
         try
         {
-            using var stream = new ZLibStream(new SourceStream(source, offset, packed), CompressionMode.Decompress);
+            using var stream = new ZLibStream(new ForwardStream(source, offset, packed), CompressionMode.Decompress);
             stream.ReadExactly(bytes);
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
@@ -218,40 +218,4 @@ internal sealed class DebugSection
     }
 
     private readonly record struct Relocation(long Offset, ulong Value, int Width);
-
-    /// <summary>A range of a source as a stream, for the decompressor.</summary>
-    private sealed class SourceStream(IByteSource source, long offset, long length) : Stream
-    {
-        private long _position;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => length;
-
-        public override long Position { get => _position; set => throw new NotSupportedException(); }
-
-        public override int Read(byte[] buffer, int start, int count) => Read(buffer.AsSpan(start, count));
-
-        public override int Read(Span<byte> buffer)
-        {
-            int want = (int)Math.Min(buffer.Length, length - _position);
-            int read = want > 0 ? source.Read(offset + _position, buffer[..want]) : 0;
-            _position += read;
-            return read;
-        }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long position, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int start, int count) => throw new NotSupportedException();
-    }
 }

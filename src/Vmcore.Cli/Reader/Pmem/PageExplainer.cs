@@ -1,6 +1,5 @@
 using System.Globalization;
 using Vmcore.Kernel.Vfs;
-using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Pmem;
 using Vmcore.Pmem.Usage;
@@ -21,7 +20,7 @@ internal static class PageExplainer
         {
             words.Add($"{which} is not on pmem.");
             words.Add(InDump(dump, pfn, out bool exists));
-            if (exists && ClassOf(dump, pfn) is { } page)
+            if (exists && PageWords.Sentence(dump, pfn) is { } page)
                 words.Add(page);
             return answer;
         }
@@ -214,28 +213,5 @@ internal static class PageExplainer
         }
 
         return "";
-    }
-
-    private static string? ClassOf(CrashDump dump, ulong pfn)
-    {
-        if (dump.Memmap is not { } memmap || dump.PageLayout is not { } layout)
-            return null;
-        byte[] pair = new byte[2 * layout.Size];
-        if (!memmap.TryReadPair(pfn, pair))
-            return "Its struct page is not in the dump.";
-        var classifier = new PageClassifier(layout, DumpLevel.All);
-        if (classifier.IsTail(pair))
-            return "It is part of a compound page; its head decides what becomes of it.";
-        return classifier.Classify(pfn, pair).Class switch
-        {
-            PageClass.Kept => "It belongs to the kernel, and is kept at every dump level.",
-            PageClass.Cache => "It is page cache without private data (dump level bit 2 leaves it out).",
-            PageClass.CachePrivate => "It is page cache with private data (dump level bit 4 leaves it out).",
-            PageClass.User => "It is user process data (dump level bit 8 leaves it out).",
-            PageClass.Free => "It is free (dump level bit 16 leaves it out).",
-            PageClass.HwPoison => "It is poisoned by a memory error: never read, at any level.",
-            PageClass.Offline => "It is logically offline (ballooned): left out at any level.",
-            _ => null,
-        };
     }
 }

@@ -1,0 +1,25 @@
+using Vmcore.Memory;
+
+namespace Vmcore;
+
+/// <summary>How a dump is opened.</summary>
+public sealed record CrashDumpOptions
+{
+    /// <summary>Text that stands in for the vmcoreinfo of a core that has none; not used if it has.</summary>
+    public byte[]? VmcoreInfo { get; init; }
+
+    /// <summary>A file of raw BTF (a copy of <c>/sys/kernel/btf/vmlinux</c>) that types are taken from; null to take them from the dump.</summary>
+    public string? BtfFile { get; init; }
+
+    /// <summary>
+    /// The vmlinux of the kernel that crashed, or the file of its debug information: symbols come from it, types from its BTF or else its DWARF, and
+    /// vmcoreinfo if the dump has none. Null to take all from the dump.
+    /// </summary>
+    public string? Vmlinux { get; init; }
+
+    /// <summary>Ranges that are pmem whatever the dump says, in bytes.</summary>
+    public IReadOnlyList<PhysicalRange> PmemRanges { get; init; } = [];
+
+    /// <summary>True to map nothing: <c>/proc/vmcore</c> is read like any other file.</summary>
+    public bool NoMapping { get; init; }
+}

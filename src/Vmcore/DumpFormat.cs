@@ -1,0 +1,11 @@
+namespace Vmcore;
+
+/// <summary>What kind of file a dump is.</summary>
+public enum DumpFormat
+{
+    /// <summary>ELF core file: raw, or filtered with makedumpfile -E.</summary>
+    Elf,
+
+    /// <summary>kdump-compressed (diskdump).</summary>
+    Kdump,
+}

@@ -1,0 +1,60 @@
+using Vmcore.Memory;
+
+namespace Vmcore.Memmap;
+
+/// <summary>How much is known of a page of RAM.</summary>
+internal enum PageKnowledge
+{
+    /// <summary>Nothing: there is no memmap.</summary>
+    NoMemmap,
+
+    /// <summary>Nothing: its structure does not exist, or is not in the dump.</summary>
+    NoStruct,
+
+    /// <summary>It is a tail of a compound page that stays at every level.</summary>
+    Tail,
+
+    /// <summary>Its class.</summary>
+    Class,
+}
+
+/// <summary>What one page of RAM is.</summary>
+/// <param name="Knowledge">How much is known.</param>
+/// <param name="Class">Its class, if that is known.</param>
+/// <param name="Block">The free block or compound page that decides it; the page itself if none does.</param>
+internal readonly record struct PageLookup(PageKnowledge Knowledge, PageClass Class, PfnRange Block)
+{
+    /// <summary>Looks a page up as the dumper would, at the level that names every class: blocks first, the largest before all.</summary>
+    /// <param name="memmap">The memmap; null if there is none.</param>
+    /// <param name="layout">The layout of its structures; null if it is not known.</param>
+    /// <param name="pmem">The pmem, of which no block reaches into RAM.</param>
+    /// <param name="pfn">The page.</param>
+    internal static PageLookup Find(MemmapReader? memmap, StructPageLayout? layout, PfnRangeSet pmem, ulong pfn)
+    {
+        var own = new PfnRange(pfn, pfn + 1);
+        if (memmap is null || layout is null)
+            return new(PageKnowledge.NoMemmap, PageClass.Kept, own);
+        byte[] pair = new byte[2 * layout.Size];
+        var classifier = new PageClassifier(layout, DumpLevel.All);
+        ulong last = ulong.MaxValue;
+        for (int order = PageClassifier.MaxOrder; order > 0; order--)
+        {
+            ulong head = pfn & ~((1UL << order) - 1);
+            if (head == last || head == pfn || pmem.Contains(head))
+                continue;
+            last = head;
+            if (!memmap.TryReadPair(head, pair))
+                continue;
+            PageVerdict block = classifier.Classify(head, pair);
+            if (block.Class != PageClass.Kept && head + block.Pages > pfn)
+                return new(PageKnowledge.Class, block.Class, new(head, head + block.Pages));
+        }
+
+        if (!memmap.TryReadPair(pfn, pair))
+            return new(PageKnowledge.NoStruct, PageClass.Kept, own);
+        if (classifier.IsTail(pair))
+            return new(PageKnowledge.Tail, PageClass.Kept, own);
+        PageVerdict verdict = classifier.Classify(pfn, pair);
+        return new(PageKnowledge.Class, verdict.Class, new(pfn, pfn + verdict.Pages));
+    }
+}
