@@ -10,6 +10,7 @@ internal static class Program
     private static int Main(string[] args)
     {
         StandardStreams.Fill();
+        StandardStreams.UsePlainWriters();
         string name = CalledAs();
         if (name is not ("makedumpfile" or "kexec" or "vmcore-dmesg"))
         {

@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using Vmcore.IO;
 
 namespace Vmcore.Cli;
 
@@ -9,7 +10,7 @@ namespace Vmcore.Cli;
 internal static class StandardStreams
 {
     private const int Output = 1;
-    private const int LastStandard = 2;
+    private const int Error = 2;
 
     // A handle that is collected would close its number again.
     private static readonly List<SafeFileHandle> s_placeholders = [];
@@ -24,6 +25,22 @@ internal static class StandardStreams
             throw new FileAccessException("STDOUT", "is closed");
     }
 
+    /// <summary>
+    /// Gives the console writers that know of no terminal. Those of the runtime switch a terminal's keypad to application mode when they are first used,
+    /// set up signals and read the terminal's description: nothing here needs that.
+    /// </summary>
+    internal static void UsePlainWriters()
+    {
+        Console.SetOut(Writer(Output));
+        Console.SetError(Writer(Error));
+    }
+
+    /// <summary>Standard output for bytes. Who reads may stop when it has enough.</summary>
+    internal static Stream OpenPlainOutput() => new DescriptorStream(Output, ignoresBrokenPipe: true);
+
+    private static StreamWriter Writer(int descriptor) =>
+        new(new DescriptorStream(descriptor, ignoresBrokenPipe: true), Console.OutputEncoding, bufferSize: 4096) { AutoFlush = true };
+
     /// <summary>Puts the null device in the place of each standard stream that is closed.</summary>
     internal static void Fill()
     {
@@ -32,7 +49,7 @@ internal static class StandardStreams
             while (true)
             {
                 SafeFileHandle handle = File.OpenHandle("/dev/null", FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
-                if (handle.DangerousGetHandle() > LastStandard)
+                if (handle.DangerousGetHandle() > Error)
                 {
                     handle.Dispose();
                     return;

@@ -29,6 +29,7 @@ internal static class VmcoreCommand
             command.Add(option);
         command.SetAction(parsed =>
         {
+            StandardStreams.RequireOutput();
             using CrashDump dump = CrashDump.Open(files.Of(parsed), new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
             DumpInfo info = InfoCollector.Collect(dump);
             Console.Out.Write(parsed.GetValue(json) ? JsonText.BuildText(info) + "\n" : InfoText.Build(info));

@@ -40,7 +40,7 @@ public sealed class CrashDump : IDisposable
     }
 
     /// <summary>Ends the problem of a split dump that is not whole.</summary>
-    internal const string MissingParts = "a part of a split dump, of which others are missing: their pages cannot be read (makedumpfile --reassemble joins the parts)";
+    internal const string MissingParts = "a part of a split dump, of which others are missing: their pages cannot be read; name all of its files, or join them with makedumpfile --reassemble";
 
     /// <summary>The bytes of the file, of a split dump those of the first one given; of a flattened stream those of the file that it describes.</summary>
     internal IByteSource Source => _source;
@@ -152,6 +152,20 @@ public sealed class CrashDump : IDisposable
 
     /// <summary>What is wrong with the file without keeping it from being read; one sentence each.</summary>
     public IReadOnlyList<string> Problems => _problems;
+
+    /// <summary>What is missing of the dump, as far as that has come to light: a reason for whatever else cannot be read. One sentence, or null.</summary>
+    internal string? Loss
+    {
+        get
+        {
+            if (_problems.Exists(static p => p.EndsWith(MissingParts, StringComparison.Ordinal)))
+                return $"{Name}: {MissingParts}";
+            if (IsIncomplete)
+                return $"{Name}: the dump is not complete: it is marked so, or was cut short";
+            return Kdump is { HasLostPages: true }
+                ? $"{Name}: pages that the dump should have are not in the file: it was cut short or damaged ('vmcore verify' says where)" : null;
+        }
+    }
 
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>

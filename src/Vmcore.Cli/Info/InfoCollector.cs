@@ -16,7 +16,7 @@ internal static class InfoCollector
     {
         PageCounts? noted = DumpNotes.TryReadCounts(dump.NoteArea.Span, dump.Notes, out DumpLevel level, out ulong metadataKept);
         KdumpFile? kdump = dump.Kdump;
-        return new()
+        var info = new DumpInfo
         {
             File = dump.Name,
             Format = dump.Format == DumpFormat.Elf ? "elf" : "kdump",
@@ -41,6 +41,9 @@ internal static class InfoCollector
             Pages = PagesOf(dump, noted, metadataKept),
             Problems = [.. dump.Problems, .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(), .. dump.Pmem.Findings],
         };
+
+        // That pages are missing comes out when they are asked for.
+        return dump is { IsIncomplete: false, Loss: { } loss } ? info with { Incomplete = true, Problems = [loss, .. info.Problems] } : info;
     }
 
     private static CrashInfo CrashOf(CrashSummary crash) => new()

@@ -91,7 +91,7 @@ internal static class KexecCommand
         _ when options.Has("l") => "-l (--load)",
         _ when options.Has("e") => "-e (--exec)",
         _ when options.Has("f") => "-f (--force)",
-        _ when options.Has("reboot") || options.Has("reboot-value") => "--load-preserve-context, --load-jump-back-helper, --entry or --…-live-update",
+        _ when options.Has("reboot") || options.Has("reboot-value") => "--load-preserve-context, --load-jump-back-helper, --entry or --...-live-update",
         // Without -p kexec-tools loads a kernel for a reboot and starts it.
         _ when options.Operands.Count > 0 && !options.Has("p") && !options.Has("u") && !options.Has("dry-run") => "A kernel without -p (--load-panic)",
         _ => null,

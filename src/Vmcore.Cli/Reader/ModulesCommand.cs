@@ -18,7 +18,7 @@ internal static class ModulesCommand
         if (context.IsJson)
         {
             context.WriteJson(new ModulesAnswer { Modules = [.. list.Modules.Select(ModuleInfo.From)], Problem = list.Problem });
-            return 0;
+            return Status(list);
         }
 
         var table = new TextTable(context.Style, "MODULE", ">SIZE", ">USES", "ADDRESS", "STATE", "USED BY");
@@ -40,8 +40,10 @@ internal static class ModulesCommand
         }
 
         ReaderContext.WriteList(table, list.Problem);
-        return 0;
+        return Status(list);
     }
+
+    private static int Status(ModuleList list) => list.Modules.Count == 0 && list.Problem is not null ? 1 : 0;
 }
 
 /// <summary>The answer of <c>vmcore modules --json</c>.</summary>

@@ -13,7 +13,7 @@ internal static class PrintCommand
     {
         var what = new Argument<string[]>("EXPRESSION")
         {
-            Description = "TYPE ADDRESS ('struct page' 0xffffea0000000000), or one expression: a symbol, a member (init_task.comm), ->, [i], *, &, a cast ((struct page *)0x…), per_cpu(runqueues, 0).",
+            Description = "TYPE ADDRESS ('struct page' 0xffffea0000000000), or one expression: a symbol, a member (init_task.comm), ->, [i], *, &, a cast ((struct page *)0x...), per_cpu(runqueues, 0).",
             Arity = new(1, 2),
         };
         var plain = new Option<bool>("--no-symbols") { Description = "Do not name the symbols that pointers point to." };

@@ -56,7 +56,7 @@ internal static class PsCommand
             ReaderContext.WriteList(table, list.Problem);
         }
 
-        return tasks.Count == 0 && wanted.Length > 0 ? 1 : 0;
+        return tasks.Count == 0 && (wanted.Length > 0 || list.Problem is not null) ? 1 : 0;
     }
 
     private static string Kibibytes(ulong? bytes) => bytes is { } b ? (b >> 10).ToString(CultureInfo.InvariantCulture) : "";

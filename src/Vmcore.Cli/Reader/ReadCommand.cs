@@ -16,7 +16,7 @@ internal static class ReadCommand
     internal static Command Create()
     {
         var address = new Argument<string>("ADDRESS") { Description = "A virtual address, a symbol, or an expression; with --physical a physical address." };
-        var length = new Argument<string?>("LENGTH") { Description = "Number of bytes, decimal or 0x…; 256 if not given.", Arity = ArgumentArity.ZeroOrOne };
+        var length = new Argument<string?>("LENGTH") { Description = "Number of bytes, decimal or 0x...; 256 if not given.", Arity = ArgumentArity.ZeroOrOne };
         var physical = new Option<bool>("--physical", "-p") { Description = "The address is a physical one." };
         var format = new Option<string>("--format", "-f") { Description = "hex (bytes and text), u8, u16, u32, u64 (words), pointers (words with symbols), string, raw (the bytes themselves).", DefaultValueFactory = _ => "hex", HelpName = "FORMAT" };
         format.AcceptOnlyFromAmong("hex", "u8", "u16", "u32", "u64", "pointers", "string", "raw");
@@ -38,7 +38,7 @@ internal static class ReadCommand
     private delegate MemoryStatus Reader(ulong address, Span<byte> buffer);
 
     private static ulong Number(string text, string what) =>
-        ReaderContext.TryNumber(text, out ulong number) ? number : throw new VmcoreException($"'{text}' is no {what}: expected a number, decimal or 0x…");
+        ReaderContext.TryNumber(text, out ulong number) ? number : throw new VmcoreException($"'{text}' is no {what}: expected a number, decimal or 0x...");
 
     private static int Run(ReaderContext context, Reader read, ulong start, int length, string format)
     {
@@ -122,7 +122,7 @@ internal static class ReadCommand
 
     private static int Raw(ReaderContext context, Reader read, ulong start, int length)
     {
-        using Stream output = Console.OpenStandardOutput();
+        using Stream output = StandardStreams.OpenPlainOutput();
         byte[] buffer = new byte[Math.Min(length, Chunk)];
         for (int done = 0; done < length;)
         {

@@ -32,8 +32,36 @@ internal sealed class ReaderCommand : Command
             bool json = parsed.GetValue(_json);
             var style = TextStyle.For(Console.Out, Console.IsOutputRedirected, json ? "never" : parsed.GetRequiredValue(_color));
             using var context = new ReaderContext(parsed, _files.Of(parsed), new() { BtfFile = parsed.GetValue(_btf), Vmlinux = parsed.GetValue(_vmlinux) }, json, style);
-            return run(context);
+            return Run(context, run);
         });
+    }
+
+    // Where something cannot be read because the dump is not whole, that is said too.
+    private static int Run(ReaderContext context, Func<ReaderContext, int> run)
+    {
+        int status;
+        string? loss;
+
+        // verify answers by its exit status, and map may write a file.
+        string name = context.Parsed.CommandResult.Command.Name;
+        if (context.IsJson || name is not ("verify" or "map"))
+            StandardStreams.RequireOutput();
+        try
+        {
+            status = run(context);
+            loss = status == 0 ? context.LossMet : context.Loss;
+        }
+        catch (VmcoreException e) when (context.Loss is not null)
+        {
+            ReaderContext.Warn(e.Message);
+            status = 1;
+            loss = context.Loss;
+        }
+
+        // verify says more than that.
+        if (loss is not null && name != "verify")
+            ReaderContext.Warn(loss);
+        return status;
     }
 
     /// <summary>The option that names a file of BTF.</summary>

@@ -41,6 +41,12 @@ internal sealed class ReaderContext : IDisposable
     /// <exception cref="VmcoreException">It cannot be opened.</exception>
     internal CrashDump Dump => _dump.Value;
 
+    /// <summary>What is missing of the dump, as far as that is known; null if nothing is, or it is not open.</summary>
+    internal string? Loss => _dump.IsValueCreated ? _dump.Value.Loss : null;
+
+    /// <summary>The same, if a page that is missing was asked for.</summary>
+    internal string? LossMet => _dump.IsValueCreated && _dump.Value.Kdump is { HasLostPages: true } ? _dump.Value.Loss : null;
+
     /// <summary>The kernel.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>
     internal CrashedKernel Kernel => Dump.Kernel ?? throw new MissingInformationException(Dump.ClassificationProblem ?? $"{Dump.Name}: the kernel's memory cannot be found");
@@ -80,6 +86,10 @@ internal sealed class ReaderContext : IDisposable
             return number;
         if (Dump.Symbols is { } symbols && symbols.TryFind(text, out ulong symbol))
             return symbol;
+
+        // Else an expression would complain of the types, which come from the symbols.
+        if (Dump.Symbols is null && text.All(static c => char.IsAsciiLetterOrDigit(c) || c == '_'))
+            _ = Symbols;
         KernelObject item = Evaluate(text);
         return item.Type.Underlying().Kind == KernelTypeKind.Pointer || item.Address is null ? item.AsUInt64() : item.Address.Value;
     }

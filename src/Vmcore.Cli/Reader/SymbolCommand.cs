@@ -10,7 +10,7 @@ internal static class SymbolCommand
 {
     internal static Command Create()
     {
-        var names = new Argument<string[]>("NAME|ADDRESS") { Description = "Symbols by name, or addresses (0x…) to be named.", Arity = ArgumentArity.OneOrMore };
+        var names = new Argument<string[]>("NAME|ADDRESS") { Description = "Symbols by name, or addresses (0x...) to be named.", Arity = ArgumentArity.OneOrMore };
         var command = new ReaderCommand("symbol", "Find symbols by name, or the symbol that an address belongs to.", context => Run(context, context.Parsed.GetRequiredValue(names)), hasWords: true);
         command.Add(names);
         return command;

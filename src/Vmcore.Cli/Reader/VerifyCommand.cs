@@ -116,7 +116,7 @@ internal static class VerifyCommand
         }
 
         if (report.ProblemCount > report.Problems.Count)
-            text.Append(CultureInfo.InvariantCulture, $"… and {report.ProblemCount - report.Problems.Count} more\n");
+            text.Append(CultureInfo.InvariantCulture, $"... and {report.ProblemCount - report.Problems.Count} more\n");
         text.Append(CultureInfo.InvariantCulture, $"{report.File}: {report.PagesRead} of {report.Pages} pages are readable.\n");
         if (report.UserDataPages > 0)
             text.Append(CultureInfo.InvariantCulture, $"pmem: {report.MetadataPages} metadata pages are in it; of {report.UserDataPages} pages of user data {(report.UserDataFound == 0 ? "none is" : $"{report.UserDataFound} are")}.\n");

@@ -225,7 +225,7 @@ public sealed class EraseConfig
     private static string Printable(string text)
     {
         const int Most = 100;
-        string cut = text.Length > Most ? text[..Most] + "…'" : text;
+        string cut = text.Length > Most ? text[..Most] + "...'" : text;
         return string.Concat(cut.Select(c => char.IsControl(c) || c == '\ufffd' ? '?' : c));
     }
 }

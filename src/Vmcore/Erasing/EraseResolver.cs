@@ -224,7 +224,7 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
             if (status is MemoryStatus.NotMapped or MemoryStatus.Hole or MemoryStatus.Excluded)
                 return done; // What follows is in no dump.
             if (status != MemoryStatus.Ok)
-                throw new EraseException($"the text that '{name}' points to cannot be read ({status})");
+                throw new EraseException($"the text that '{name}' points to cannot be read ({MemoryStatusText.Of(status)})");
             int nul = part.IndexOf((byte)0);
             if (nul >= 0)
                 return done + nul;
@@ -343,7 +343,7 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
         Span<byte> bytes = stackalloc byte[8];
         MemoryStatus status = space.Read(address, bytes);
         return status == MemoryStatus.Ok ? BinaryPrimitives.ReadUInt64LittleEndian(bytes)
-            : throw new EraseException($"'{text}': the pointer at 0x{address:x} cannot be read ({status}), so what it points to is not erased");
+            : throw new EraseException($"'{text}': the pointer at 0x{address:x} cannot be read ({MemoryStatusText.Of(status)}), so what it points to is not erased");
     }
 
     private void Add(ulong address, long size, bool nullify, string name)

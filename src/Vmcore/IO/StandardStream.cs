@@ -11,7 +11,11 @@ internal static class StandardStream
 
     /// <summary>Opens standard output.</summary>
     /// <exception cref="FileAccessException">It is closed.</exception>
-    public static Stream OpenOutput() => Open(1, FileAccess.Write, "STDOUT");
+    public static Stream OpenOutput()
+    {
+        using (Open(1, FileAccess.Write, "STDOUT"))
+            return new DescriptorStream(1, ignoresBrokenPipe: false);
+    }
 
     private static FileStream Open(int descriptor, FileAccess access, string name)
     {

@@ -111,7 +111,7 @@ internal static class BtfSource
     {
         byte[] bytes = new byte[length];
         MemoryStatus status = memory.Read(address, bytes);
-        problem = status == MemoryStatus.Ok ? null : $"BTF at 0x{address:x}, {length} bytes, cannot be read ({status})";
+        problem = status == MemoryStatus.Ok ? null : $"BTF at 0x{address:x}, {length} bytes, cannot be read: {MemoryStatusText.Of(status)}";
         return status == MemoryStatus.Ok ? bytes : null;
     }
 }

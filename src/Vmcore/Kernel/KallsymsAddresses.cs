@@ -123,7 +123,7 @@ internal sealed class KallsymsAddresses
     private static bool TryReadTable(IVirtualMemory memory, ulong address, Span<byte> table, string name, out string? problem)
     {
         MemoryStatus status = memory.Read(address, table);
-        problem = status == MemoryStatus.Ok ? null : $"{name} at 0x{address:x}, {table.Length} bytes, cannot be read ({status})";
+        problem = status == MemoryStatus.Ok ? null : $"{name} at 0x{address:x}, {table.Length} bytes, cannot be read: {MemoryStatusText.Of(status)}";
         return status == MemoryStatus.Ok;
     }
 }

@@ -46,7 +46,7 @@ internal sealed class KallsymsNames
         byte[] stream = new byte[length];
         if (memory.Read(address, stream) is var status && status != MemoryStatus.Ok)
         {
-            problem = $"kallsyms_names at 0x{address:x} cannot be read ({status})";
+            problem = $"kallsyms_names at 0x{address:x} cannot be read: {MemoryStatusText.Of(status)}";
             return null;
         }
 

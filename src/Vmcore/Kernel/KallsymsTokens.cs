@@ -29,7 +29,7 @@ internal sealed class KallsymsTokens
         Span<byte> starts = stackalloc byte[Count * 2];
         if (memory.Read(index, starts) is var status && status != MemoryStatus.Ok)
         {
-            problem = $"kallsyms_token_index at 0x{index:x} cannot be read ({status})";
+            problem = $"kallsyms_token_index at 0x{index:x} cannot be read: {MemoryStatusText.Of(status)}";
             return null;
         }
 

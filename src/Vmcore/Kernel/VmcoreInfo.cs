@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace Vmcore.Kernel;
 
@@ -55,13 +54,20 @@ public sealed class VmcoreInfo
             ReadOnlySpan<byte> line = text[lineRange];
             int equals = line.IndexOf((byte)'=');
             if (equals > 0)
-                values.TryAdd(Encoding.Latin1.GetString(line[..equals]), Encoding.Latin1.GetString(line[(equals + 1)..]).TrimEnd('\r'));
+                values.TryAdd(Printable(line[..equals]), Printable(line[(equals + 1)..].TrimEnd((byte)'\r')));
         }
 
         return new(values, text.ToArray());
     }
 
-    /// <summary>The value of a key as text; null if absent.</summary>
+    // They are shown on terminals: nothing in them may be an order to one.
+    private static string Printable(ReadOnlySpan<byte> text) => string.Create(text.Length, text, static (target, source) =>
+    {
+        for (int i = 0; i < source.Length; i++)
+            target[i] = source[i] is >= 0x20 and < 0x7f ? (char)source[i] : '?';
+    });
+
+    /// <summary>The value of a key as text, what is no printable ASCII of it as <c>?</c>; null if absent.</summary>
     public string? Get(string key) => _values.GetValueOrDefault(key);
 
     /// <summary><c>SYMBOL(name)</c>: a run-time address, hexadecimal in the text; null if absent, malformed or 0.</summary>

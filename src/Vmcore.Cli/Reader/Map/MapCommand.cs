@@ -42,6 +42,8 @@ internal static class MapCommand
             return 1;
         }
 
+        if (output is null)
+            StandardStreams.RequireOutput();
         var level = (DumpLevel)number;
         MemoryPicture picture;
         using (var status = new StatusLine("Reading struct pages"))

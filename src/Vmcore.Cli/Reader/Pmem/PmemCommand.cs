@@ -9,7 +9,7 @@ internal static class PmemCommand
 {
     internal static Command Create()
     {
-        var page = new Option<string?>("--page") { Description = "Explain one page: its page frame number (decimal, or 0x…).", HelpName = "PFN" };
+        var page = new Option<string?>("--page") { Description = "Explain one page: its page frame number (decimal, or 0x...).", HelpName = "PFN" };
         var ranges = new Option<bool>("--ranges") { Description = "Show where each file's pages are." };
         var command = new ReaderCommand(
             "pmem",

@@ -53,9 +53,9 @@ internal static class PmemText
         foreach (SharedInfo shared in item.Shared.Take(MostRanges))
             Line(text, "shared", string.Create(CultureInfo.InvariantCulture, $"{Sizes.Count(shared.EndPfn - shared.StartPfn, "page")} from pfn {Sizes.Hex(shared.StartPfn)} on, {(shared.Count is { } count ? $"share count {count}" : "share count not known")}"));
         if (item.Shared.Count > MostRanges)
-            Line(text, "shared", $"… {item.Shared.Count - MostRanges} more ranges (--json has them)");
+            Line(text, "shared", $"... {item.Shared.Count - MostRanges} more ranges (--json has them)");
         if (item.PoisonedPfns.Count > 0)
-            Line(text, "poisoned", style.Red(string.Join(' ', item.PoisonedPfns.Take(MostRanges).Select(Sizes.Hex)) + (item.PoisonedPfns.Count > MostRanges ? " …" : "")));
+            Line(text, "poisoned", style.Red(string.Join(' ', item.PoisonedPfns.Take(MostRanges).Select(Sizes.Hex)) + (item.PoisonedPfns.Count > MostRanges ? " ..." : "")));
         if (item.Damage is { } damage)
             Line(text, "damage", style.Red(damage));
     }
@@ -114,7 +114,7 @@ internal static class PmemText
             foreach (FileRangeInfo range in file.SharedRanges)
                 text.Append(CultureInfo.InvariantCulture, $"  file page {range.FilePage}: pfn {Sizes.Hex(range.Pfn)}, {Sizes.Count(range.Pages, "page")}, shared\n");
             if (file.RangesLeftOut > 0)
-                text.Append(CultureInfo.InvariantCulture, $"  … {file.RangesLeftOut} more ranges\n");
+                text.Append(CultureInfo.InvariantCulture, $"  ... {file.RangesLeftOut} more ranges\n");
         }
     }
 

@@ -59,6 +59,12 @@ public sealed class KdumpFile : IDisposable
     /// <summary>True if the writer says that its target ran full, in any part.</summary>
     public bool IsIncomplete => Array.Exists(_parts, p => (p.Header.Status & KdumpStatus.Incomplete) != 0);
 
+    /// <summary>
+    /// True once a page was asked for that the dump should have and its files do not: they were cut short, a part is missing, or a descriptor is damaged.
+    /// Opening a dump does not look for that, since it would have to read all of the bitmaps.
+    /// </summary>
+    public bool HasLostPages { get; private set; }
+
     /// <summary>The ELF notes, empty before version 4.</summary>
     public ReadOnlyMemory<byte> Notes { get; }
 
@@ -202,6 +208,14 @@ public sealed class KdumpFile : IDisposable
     private PageReader Rent() => _readers.TryTake(out PageReader? reader) ? reader : new PageReader(BlockSize, _createDecompressor);
 
     private PageState Find(PageReader reader, ulong pfn, out PageDescriptor descriptor, out IByteSource? source)
+    {
+        PageState state = Locate(reader, pfn, out descriptor, out source);
+        if (state == PageState.Lost)
+            HasLostPages = true;
+        return state;
+    }
+
+    private PageState Locate(PageReader reader, ulong pfn, out PageDescriptor descriptor, out IByteSource? source)
     {
         descriptor = default;
         source = null;
