@@ -7,7 +7,7 @@ using Vmcore.Memory;
 namespace Vmcore.Benchmarks;
 
 /// <summary>
-/// Reads pages of a dump through the library, as bench/reading/kdumpfile.c reads them through libkdumpfile. <c>read-library DUMP REQUESTS</c> prints
+/// Reads pages of a dump through the library, as bench/reading/kdumpfile.c reads them through libkdumpfile. <c>read-library [--mapped] DUMP REQUESTS</c> prints
 /// the seconds that the reads took and a checksum; <c>read-library --list DUMP OUT</c> writes the physical addresses of all pages that can be read.
 /// </summary>
 internal static class ReadLibrary
@@ -18,14 +18,15 @@ internal static class ReadLibrary
     {
         if (words is ["--list", var listed, var output])
             return List(listed, output);
-        if (words is not [var path, var requests])
+        bool mapped = words is ["--mapped", ..];
+        if (words[(mapped ? 1 : 0)..] is not [var path, var requests])
         {
-            Console.Error.WriteLine("usage: read-library [--list] DUMP FILE");
+            Console.Error.WriteLine("usage: read-library [--list|--mapped] DUMP FILE");
             return 2;
         }
 
         ReadOnlySpan<ulong> addresses = MemoryMarshal.Cast<byte, ulong>(File.ReadAllBytes(requests));
-        using CrashDump dump = CrashDump.Open(path);
+        using CrashDump dump = CrashDump.Open(path, new() { Mapping = mapped ? MappingChoice.AllFiles : MappingChoice.ProcVmcore });
         byte[] page = new byte[PageSize];
         ulong sum = 0;
 

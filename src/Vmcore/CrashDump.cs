@@ -173,7 +173,7 @@ public sealed class CrashDump : IDisposable
     /// <exception cref="FileAccessException">The file cannot be opened or read.</exception>
     /// <exception cref="DumpFormatException">The file is of no known format, or damaged beyond use.</exception>
     public static CrashDump Open(string path, CrashDumpOptions? options = null) =>
-        Open(options is { NoMapping: true } ? FileSource.Open(path) : MappedSource.OpenBest(path), options);
+        Open(MappedSource.OpenBest(path, options?.Mapping ?? MappingChoice.ProcVmcore), options);
 
     /// <summary>Opens a dump of one or more files: the parts of a split kdump-compressed dump, in any order.</summary>
     /// <param name="paths">The files.</param>
@@ -191,7 +191,7 @@ public sealed class CrashDump : IDisposable
         {
             foreach (string path in paths)
             {
-                sources.Add(FileSource.Open(path));
+                sources.Add(MappedSource.OpenBest(path, options?.Mapping ?? MappingChoice.ProcVmcore));
                 if (FlattenedSource.IsFlattened(sources[^1]))
                     sources[^1] = FlattenedSource.Open(sources[^1]);
             }

@@ -20,6 +20,6 @@ public sealed record CrashDumpOptions
     /// <summary>Ranges that are pmem whatever the dump says, in bytes.</summary>
     public IReadOnlyList<PhysicalRange> PmemRanges { get; init; } = [];
 
-    /// <summary>True to map nothing: <c>/proc/vmcore</c> is read like any other file.</summary>
-    public bool NoMapping { get; init; }
+    /// <summary>Which files are mapped instead of read.</summary>
+    public MappingChoice Mapping { get; init; }
 }

@@ -13,7 +13,7 @@ internal static class InputDump
     internal static CrashDump? Open(MakedumpfileOptions options, Messages messages)
     {
         byte[]? given = options.VmcoreInfoFile is { } file ? ReadVmcoreInfo(file) : null;
-        CrashDump dump = CrashDump.Open(options.Input, new() { VmcoreInfo = given, PmemRanges = options.PmemRanges, NoMapping = options.NoMapping });
+        CrashDump dump = CrashDump.Open(options.Input, new() { VmcoreInfo = given, PmemRanges = options.PmemRanges, Mapping = options.NoMapping ? MappingChoice.None : MappingChoice.ProcVmcore });
         if (dump.Notes.Any(static n => n.Name is "Xen" or "VMCOREINFO_XEN"))
         {
             dump.Dispose();

@@ -60,13 +60,18 @@ internal sealed unsafe partial class MappedSource : IByteSource
     /// <summary>True if a window was mapped: the kernel can do it.</summary>
     public bool IsMapped { get; private set; }
 
-    /// <summary>Opens a file the best way for what it is: one of <c>/proc</c> mapped, any other read.</summary>
+    /// <summary>Opens a file the best way for what it is.</summary>
     /// <param name="path">The path; it becomes the source's name as it is.</param>
+    /// <param name="mapping">What may be mapped.</param>
     /// <exception cref="FileAccessException">The file is missing, is a directory or a pipe, or may not be read.</exception>
-    public static IByteSource OpenBest(string path)
+    public static IByteSource OpenBest(string path, MappingChoice mapping)
     {
         FileSource file = FileSource.Open(path);
-        return IsOfProc(file.Handle) ? new MappedSource(file) : file;
+        if (mapping == MappingChoice.None)
+            return file;
+        if (IsOfProc(file.Handle))
+            return new MappedSource(file);
+        return mapping == MappingChoice.AllFiles ? WholeFileMapping.MapOrRead(file) : file;
     }
 
     /// <inheritdoc/>

@@ -24,7 +24,7 @@ internal sealed class ElfMemory : CrashMemory
         : base(pageShift)
     {
         _file = file;
-        _readAhead = file.Source is MappedSource { IsMapped: true } ? null : new(file.Source);
+        _readAhead = file.Source is MappedSource { IsMapped: true } or WholeFileMapping ? null : new(file.Source);
         _pieces = BuildPieces(file.Loads, (ulong)file.Source.Length, out ulong shared);
         SharedBytes = shared;
         _existing = PfnRangeSet.From(file.Loads.Select(l => new PhysicalRange(l.PhysicalAddress, l.PhysicalEnd).ToPfns(pageShift)));

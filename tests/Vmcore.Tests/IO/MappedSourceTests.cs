@@ -112,9 +112,9 @@ public sealed class MappedSourceTests : IDisposable
     public void OnlyFilesOfProcAreMapped()
     {
         Make(100, out _).Dispose();
-        using IByteSource file = MappedSource.OpenBest(Path.Combine(_folder, "a"));
+        using IByteSource file = MappedSource.OpenBest(Path.Combine(_folder, "a"), MappingChoice.ProcVmcore);
         Assert.IsType<FileSource>(file);
-        using IByteSource proc = MappedSource.OpenBest("/proc/self/status");
+        using IByteSource proc = MappedSource.OpenBest("/proc/self/status", MappingChoice.ProcVmcore);
         Assert.IsType<MappedSource>(proc);
         // It cannot be mapped, and says what it says all the same.
         byte[] some = new byte[5];
