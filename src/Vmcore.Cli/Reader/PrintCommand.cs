@@ -23,6 +23,8 @@ internal static class PrintCommand
 
     private static int Run(ReaderContext context, string[] what, bool noSymbols)
     {
+        if (what.Length == 1 && what[0].Contains(' ', StringComparison.Ordinal) && context.NamedTypes.Find(what[0]) is not null)
+            throw new KernelObjectException($"'{what[0]}' is a type: give the address of one as well; its declaration is shown by vmcore type");
         KernelObject item = what.Length == 2 ? Typed(context, what[0], what[1]) : context.Evaluate(what[0]);
         Func<ulong, string?> symbol = noSymbols ? _ => null : context.SymbolAt;
         string text = new ValueFormatter(context.Memory, symbol).Format(item);

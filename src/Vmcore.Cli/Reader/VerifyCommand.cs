@@ -84,8 +84,8 @@ internal static class VerifyCommand
 
     private static int Refuse(ReaderContext context, VmcoreException e)
     {
-        string file = context.File;
-        long? offset = e is DumpFormatException format ? format.Offset : null;
+        long? offset = (e as DumpFormatException)?.Offset;
+        string file = (e as DumpFormatException)?.File ?? (e as FileAccessException)?.File ?? context.File;
         if (context.IsJson)
             context.WriteJson(new VerifyAnswer { Result = "no_dump", ProblemCount = 1, Problems = [new("file", file, offset, "dump", e.Message, "a dump that can be opened")] });
         else

@@ -134,7 +134,8 @@ internal sealed class DebugSection
             using var stream = new ZLibStream(new ForwardStream(source, offset, packed), CompressionMode.Decompress);
             stream.ReadExactly(bytes);
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
+        // The end of the data, or a preset dictionary that they ask for, is an IOException.
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw new DumpFormatException(source.Name, offset, section.Name, "damaged zlib data", $"{size} bytes of it");
         }

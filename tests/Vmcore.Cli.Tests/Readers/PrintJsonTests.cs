@@ -76,6 +76,18 @@ public sealed class PrintJsonTests
     }
 
     [Theory]
+    [InlineData("struct page", "is a type")]
+    [InlineData("const char *", "is a type")]
+    [InlineData("def_chr_fops.open", "say its type, ((struct NAME *)...)->open")]
+    [InlineData("init_task.nothing", "has no member 'nothing'")]
+    public void AnErrorSaysWhatToDo(string expression, string words)
+    {
+        ToolResult result = Tool.Run(s_vmcore, "print", Sample, expression);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains(words, result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64", false)]
     [InlineData("stock-6.12", "6.12.117+deb12-amd64", false)]
     [InlineData("stock-6.1-nopmem", "6.1.0-56-amd64", true)]

@@ -138,7 +138,11 @@ public sealed class VerifySplitTests : IDisposable
         string other = _folder.File("other"), rest = _folder.File("rest");
         Tool.Dump("--split", "-c", "-d", "31", RealCrash.Get("sample stock-6.1-nopmem").Path, other, rest);
         foreach (string[] files in (string[][])[[Parts[0], Parts[1], Parts[1]], [Parts[0], other], [Parts[0], RealCrash.Get("sample rfc-v2-6.1").Path], [Parts[0], _folder.File("missing")], [Parts[0], _folder.Path]])
-            Assert.Equal("no_dump", Verify(2, files).GetProperty("result").GetString());
+        {
+            JsonElement answer = Verify(2, files);
+            Assert.Equal("no_dump", answer.GetProperty("result").GetString());
+            Assert.Contains(Problems(answer).Single().File, files.Skip(1));
+        }
     }
 
     [Fact]

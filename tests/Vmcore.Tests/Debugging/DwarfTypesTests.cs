@@ -126,6 +126,24 @@ public class DwarfTypesTests
         Assert.Throws<DumpFormatException>(() => ElfObjectFile.Open(new HostileSource([])));
     }
 
+    [Fact]
+    public void Zlib_data_that_ask_for_a_dictionary_are_damaged()
+    {
+        byte[] file = CompiledC.Compile("gcc -g -gz=zlib");
+        int changed = 0;
+        for (int i = 0; i + 1 < file.Length; i++)
+        {
+            if (file[i] != 0x78 || file[i + 1] is not (0x01 or 0x5e or 0x9c or 0xda))
+                continue;
+            file[i + 1] = 0xbb;
+            changed++;
+        }
+
+        Assert.True(changed > 0);
+        Use(file);
+        Assert.Throws<DumpFormatException>(() => CompiledC.Load(file, out _));
+    }
+
     [Theory]
     [InlineData("gcc -gdwarf-4")]
     [InlineData("gcc -gdwarf-5 -shared")]

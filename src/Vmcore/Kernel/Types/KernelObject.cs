@@ -50,7 +50,10 @@ public sealed class KernelObject
     /// <exception cref="KernelObjectException">There is no such member, or the pointer cannot be read.</exception>
     public KernelObject Member(string name)
     {
-        KernelObject target = Type.Underlying().Kind == KernelTypeKind.Pointer ? Dereference() : this;
+        bool isPointer = Type.Underlying().Kind == KernelTypeKind.Pointer;
+        if (isPointer && Type.Underlying().Target.Underlying().Kind == KernelTypeKind.Void)
+            throw new KernelObjectException($"what this '{Type}' points to is of a type that is not known, so it has no member '{name}': say its type, ((struct NAME *)...)->{name}");
+        KernelObject target = isPointer ? Dereference() : this;
         KernelTypeMember member = target.Type.FindMember(name) ?? throw new KernelObjectException($"'{target.Type}' has no member '{name}'");
         ulong address = target.Address ?? throw new KernelObjectException("a computed value has no members");
         return member.BitWidth > 0
