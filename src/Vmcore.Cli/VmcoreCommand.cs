@@ -22,16 +22,17 @@ internal static class VmcoreCommand
     private static Command Info()
     {
         var json = new Option<bool>("--json") { Description = "Write all of it as JSON." };
+        var hash = new Option<bool>("--hash") { Description = "Hash the pmem's metadata however large it is; without it, up to 1 GiB." };
         Option<string?> vmlinux = ReaderCommand.Vmlinux("info"), btf = ReaderCommand.Btf();
         var command = new Command("info", "Show what a dump is and what is in it: the crash, kernel, memory, pmem, page classes.");
         var files = new DumpFiles(command, hasWords: false);
-        foreach (Option option in (ReadOnlySpan<Option>)[json, vmlinux, btf])
+        foreach (Option option in (ReadOnlySpan<Option>)[json, hash, vmlinux, btf])
             command.Add(option);
         command.SetAction(parsed =>
         {
             StandardStreams.RequireOutput();
             using CrashDump dump = CrashDump.Open(files.Of(parsed), new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
-            DumpInfo info = InfoCollector.Collect(dump);
+            DumpInfo info = InfoCollector.Collect(dump, parsed.GetValue(hash));
             Console.Out.Write(parsed.GetValue(json) ? JsonText.BuildText(info) + "\n" : InfoText.Build(info));
             return 0;
         });

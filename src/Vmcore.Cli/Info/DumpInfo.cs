@@ -175,6 +175,9 @@ internal sealed record LoadInfo(
 /// <summary>The pmem.</summary>
 internal sealed record PmemInfo(ulong Pages, ulong MetadataPages, ulong UserDataPages, IReadOnlyList<NamespaceInfo> Namespaces, IReadOnlyList<RangeInfo> Metadata) : IJsonItem
 {
+    /// <summary>False if there is too much metadata for hashes that nobody asked for.</summary>
+    public bool IsHashed { get; init; } = true;
+
     /// <inheritdoc/>
     public void Write(JsonText json)
     {

@@ -12,7 +12,13 @@ namespace Vmcore.Cli.Info;
 /// <summary>Collects what <c>vmcore info</c> shows.</summary>
 internal static class InfoCollector
 {
-    internal static DumpInfo Collect(CrashDump dump)
+    /// <summary>Pages of metadata whose hashes are not waited for unless asked for: 1 GiB takes ten seconds, and 6 TiB of pmem have 96 GiB.</summary>
+    private const ulong MostHashed = 1 << 18;
+
+    /// <summary>Collects it.</summary>
+    /// <param name="dump">The dump.</param>
+    /// <param name="hashAll">True to hash metadata however large.</param>
+    internal static DumpInfo Collect(CrashDump dump, bool hashAll)
     {
         PageCounts? noted = DumpNotes.TryReadCounts(dump.NoteArea.Span, dump.Notes, out DumpLevel level, out ulong metadataKept);
         KdumpFile? kdump = dump.Kdump;
@@ -37,7 +43,7 @@ internal static class InfoCollector
             MemoryModel = dump.Memmap?.Model.Name,
             MaxPfn = dump.Memory.MaxPfn,
             Loads = [.. dump.Loads.Select(l => LoadOf(dump, l))],
-            Pmem = PmemOf(dump),
+            Pmem = PmemOf(dump, hashAll || dump.Pmem.Metadata.PageCount <= MostHashed),
             Pages = PagesOf(dump, noted, metadataKept),
             Problems = [.. dump.Problems, .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(), .. dump.Pmem.Findings],
         };
@@ -69,7 +75,7 @@ internal static class InfoCollector
         return new(load.PhysicalAddress, load.PhysicalEnd, load.VirtualAddress, load.Offset, load.FileSize, load.Flags, isPmem);
     }
 
-    private static PmemInfo? PmemOf(CrashDump dump)
+    private static PmemInfo? PmemOf(CrashDump dump, bool withHashes)
     {
         PmemLayout pmem = dump.Pmem;
         if (pmem.Pages.IsEmpty)
@@ -78,11 +84,11 @@ internal static class InfoCollector
             pmem.Pages.PageCount,
             pmem.Metadata.PageCount,
             pmem.UserData.PageCount,
-            [.. pmem.Namespaces.Select(n => NamespaceOf(dump, n))],
-            [.. pmem.Metadata.Select(r => new RangeInfo(r.Start, r.End, MetadataHash.Compute(dump.SafeMemory, r)))]);
+            [.. pmem.Namespaces.Select(n => NamespaceOf(dump, n, withHashes))],
+            [.. pmem.Metadata.Select(r => new RangeInfo(r.Start, r.End, withHashes ? MetadataHash.Compute(dump.SafeMemory, r) : null))]) { IsHashed = withHashes };
     }
 
-    private static NamespaceInfo NamespaceOf(CrashDump dump, PmemNamespace item)
+    private static NamespaceInfo NamespaceOf(CrashDump dump, PmemNamespace item, bool withHashes)
     {
         PfnRange reserved = item.InfoBlock is { } block
             ? new PhysicalRange(item.Range.Start, item.Range.Start + block.StartPad + block.DataOffset).ToPfns(dump.Memory.PageShift)
@@ -100,7 +106,7 @@ internal static class InfoCollector
             MetadataPages = item.Metadata.PageCount,
             MetadataPagesPresent = item.MetadataPresent,
             Memmap = item.State.ToString().ToLowerInvariant(),
-            MetadataSha256 = reserved.IsEmpty || item.MetadataPresent < item.Metadata.PageCount ? null : MetadataHash.Compute(dump.SafeMemory, reserved, item.Metadata),
+            MetadataSha256 = !withHashes || reserved.IsEmpty || item.MetadataPresent < item.Metadata.PageCount ? null : MetadataHash.Compute(dump.SafeMemory, reserved, item.Metadata),
         };
     }
 
@@ -117,20 +123,19 @@ internal static class InfoCollector
         // Counted at the level that names every class; a filtered file is only asked which pages it has.
         DumpLevel level = noted is null ? DumpLevel.All & ~(DumpLevel.Zero | DumpLevel.PmemMetadata) : DumpLevel.None;
         var plan = new DumpPlan(dump, new() { Level = level });
-        WindowClassifier classifier = plan.CreateClassifier();
-        var window = new PlanWindow();
+        var work = new (WindowClassifier Classifier, PlanWindow Window)[ParallelScan.BatchSize];
+        for (int i = 0; i < work.Length; i++)
+            work[i] = (plan.CreateClassifier(), new());
+        ulong[] numbers = new ulong[work.Length];
+        int filled = 0;
         foreach (ulong number in plan.Windows())
         {
-            classifier.Classify(number, window);
-            existing += (ulong)PageBits.Count(window.Exists);
-            present += (ulong)PageBits.Count(window.Exists) - window.MissingInInput;
-            if (noted is null)
-            {
-                counts.Add(window.Excluded);
-                metadata += window.MetadataKept;
-            }
+            numbers[filled++] = number;
+            if (filled == numbers.Length)
+                Classify();
         }
 
+        Classify();
         return new()
         {
             Counted = noted is null ? "in this file" : "when it was filtered",
@@ -146,5 +151,22 @@ internal static class InfoCollector
             PmemMetadata = metadata,
             PmemUserData = counts[PageClass.PmemUserData],
         };
+
+        void Classify()
+        {
+            ParallelScan.Run(filled, i => work[i].Classifier.Classify(numbers[i], work[i].Window));
+            foreach ((_, PlanWindow window) in work.AsSpan(0, filled))
+            {
+                existing += (ulong)PageBits.Count(window.Exists);
+                present += (ulong)PageBits.Count(window.Exists) - window.MissingInInput;
+                if (noted is null)
+                {
+                    counts.Add(window.Excluded);
+                    metadata += window.MetadataKept;
+                }
+            }
+
+            filled = 0;
+        }
     }
 }

@@ -105,7 +105,7 @@ internal static class InfoText
         }
 
         foreach (RangeInfo range in pmem.Metadata)
-            text.Append(CultureInfo.InvariantCulture, $"  metadata pfn [0x{range.StartPfn:x} - 0x{range.EndPfn:x})  sha256 {range.Sha256 ?? "(not in the dump)"}\n");
+            text.Append(CultureInfo.InvariantCulture, $"  metadata pfn [0x{range.StartPfn:x} - 0x{range.EndPfn:x})  sha256 {range.Sha256 ?? (pmem.IsHashed ? "(not in the dump)" : "(takes long: --hash)")}\n");
     }
 
     private static void Pages(StringBuilder text, DumpInfo info)
