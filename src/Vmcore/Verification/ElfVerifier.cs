@@ -58,7 +58,10 @@ internal sealed class ElfVerifier(CrashDump dump, VerifyReport report)
         for (int i = 1; i < byAddress.Length; i++)
         {
             ElfSegment last = byAddress[i - 1], next = byAddress[i];
-            if (last.PhysicalEnd > next.PhysicalAddress && last.VirtualAddress != next.VirtualAddress - (next.PhysicalAddress - last.PhysicalAddress))
+
+            // QEMU's paging dumps name the same memory, and for it the same bytes, once for each virtual address.
+            bool same = last.FileSize == 0 || next.FileSize == 0 || unchecked(next.Offset - last.Offset) == next.PhysicalAddress - last.PhysicalAddress;
+            if (last.PhysicalEnd > next.PhysicalAddress && !same && last.VirtualAddress != next.VirtualAddress - (next.PhysicalAddress - last.PhysicalAddress))
                 report.Add("segment", (long)next.Offset, $"PT_LOAD of {Hex(next.PhysicalAddress)}", $"memory that the PT_LOAD of {Hex(last.PhysicalAddress)} has too", "memory of its own");
         }
     }
