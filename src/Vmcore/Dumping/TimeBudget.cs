@@ -25,6 +25,9 @@ internal sealed class TimeBudget
     /// <summary>Bytes per second that a target is believed to take; a slower one shows while it is written.</summary>
     private const double TargetSpeed = 400e6;
 
+    /// <summary>Part of the time that counting may take. What it does not come to is reckoned to be like what it saw.</summary>
+    private const double Counting = 0.25;
+
     /// <summary>Part of the time that is planned with: the rest is for what was not foreseen, and for the flush at the end.</summary>
     private const double Planned = 0.7;
 
@@ -40,6 +43,7 @@ internal sealed class TimeBudget
     private readonly DumpPlan _plan;
     private readonly int _threads;
     private readonly List<ulong> _sample = [];
+    private readonly List<ulong> _excludableSample = [];
     private readonly PageCounts _excludable = new();
     private ulong _kept;
 
@@ -58,20 +62,26 @@ internal sealed class TimeBudget
     {
         long started = Stopwatch.GetTimestamp();
         var budget = new TimeBudget(plan);
-        budget.Count(cancel);
-        if (budget._sample.Count == 0)
+        double seen = budget.Count(limit * Counting, cancel);
+        TimeSpan counted = Stopwatch.GetElapsedTime(started);
+        if (cancel.IsCancellationRequested)
             return plan;
+        if (budget._sample.Count == 0)
+            return seen < 1 ? budget.Least() : plan;
         PageCodec[] codecs = plan.Options.Output == DumpOutput.Elf
             ? [PageCodec.None]
             : [.. new[] { plan.Options.Codec, PageCodec.Lzo, PageCodec.None }.Distinct()];
-        double[] costs = [.. codecs.Select(budget.SecondsPerPage)];
-        double left = (limit - Stopwatch.GetElapsedTime(started)).TotalSeconds * Planned;
+        double[] costs = [.. codecs.Select(c => budget.SecondsPerPage(c, budget._sample))];
+        double[] others = budget._excludableSample.Count == 0 ? costs : [.. codecs.Select(c => budget.SecondsPerPage(c, budget._excludableSample))];
+        // The dump itself goes through all pages again.
+        double left = ((limit - Stopwatch.GetElapsedTime(started)).TotalSeconds * Planned) - (counted.TotalSeconds / seen);
         DumpOptions chosen = plan.Options;
         foreach (DumpLevel step in plan.Dump.ClassificationProblem is null ? s_steps : s_steps.AsSpan(0, 1))
         {
             ulong pages = budget.PagesAt(plan.Options.Level | step);
-            int fastest = Array.IndexOf(costs, costs.Min());
-            int fits = Array.FindIndex(costs, c => c * pages <= left);
+            double[] times = [.. costs.Select((cost, i) => ((cost * budget._kept) + (others[i] * (pages - budget._kept))) / seen)];
+            int fastest = Array.IndexOf(times, times.Min());
+            int fits = Array.FindIndex(times, time => time <= left);
             chosen = plan.Options with { Level = plan.Options.Level | step, Codec = codecs[fits >= 0 ? fits : fastest] };
             if (fits >= 0)
                 break;
@@ -80,26 +90,56 @@ internal sealed class TimeBudget
         return chosen == plan.Options ? plan : new(plan.Dump, chosen);
     }
 
+    /// <summary>Where there was no time to see any page of the kernel: everything is given up that can be.</summary>
+    private DumpPlan Least() => new(_plan.Dump, _plan.Options with
+    {
+        Level = _plan.Options.Level | (_plan.Dump.ClassificationProblem is null ? s_steps[^1] : DumpLevel.None),
+        Codec = _plan.Options.Output == DumpOutput.Elf ? PageCodec.None : PageCodec.Lzo,
+    });
+
     /// <summary>Counts the pages of each class, as if all were left out that can be.</summary>
-    private void Count(CancellationToken cancel)
+    /// <param name="limit">Time after which it stops.</param>
+    /// <param name="cancel">Stops it too.</param>
+    /// <returns>The part of the pages that was counted, above 0 if there is a sample, at most 1.</returns>
+    private double Count(TimeSpan limit, CancellationToken cancel)
     {
         DumpLevel all = _plan.Options.Level | (_plan.Dump.ClassificationProblem is null ? s_steps[^1] : DumpLevel.None);
         var plan = new DumpPlan(_plan.Dump, _plan.Options with { Level = all });
         var report = new DumpReport();
         ulong stride = Math.Max(1, plan.Dump.Memory.Extents.PageCount / SamplePages);
-        ulong next = 0;
+        ulong next = 0, nextExcludable = 0;
+        ulong[] excludable = new ulong[PlanWindow.Words];
         using var workers = new Workers(plan);
-        PlanPass.Run(plan, new(0), workers, report, new Silence(), cancel, (run, window) =>
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+        deadline.CancelAfter(limit > TimeSpan.Zero ? limit : TimeSpan.Zero);
+        PlanPass.Run(plan, new(0), workers, report, new Silence(), deadline.Token, (run, window) =>
         {
-            // The pages of the kernel stand for all: they are what has to be written in any case.
-            for (int at = 0; !run.IsUserData && (at = PageBits.NextSet(window.Kept, at)) < PlanWindow.Pages; at++)
-            {
-                if (next++ % stride == 0 && _sample.Count < SamplePages)
-                    _sample.Add(window.FirstPfn + (ulong)at);
-            }
+            if (run.IsUserData)
+                return;
+            Sample(_sample, window.FirstPfn, window.Kept, stride, ref next);
+            // Poisoned pages, which nobody may read, and user data of pmem do not come into the sample.
+            if (window.Excluded.Excluded != window.Excluded[PageClass.Free] + window.Excluded[PageClass.User] + window.Excluded[PageClass.Cache] + window.Excluded[PageClass.CachePrivate])
+                return;
+            for (int i = 0; i < excludable.Length; i++)
+                excludable[i] = window.Exists[i] & ~window.Kept[i];
+            Sample(_excludableSample, window.FirstPfn, excludable, stride, ref nextExcludable);
         });
         _excludable.Add(report.Excluded);
         _kept = report.Remaining;
+        if (report.End == DumpEnd.Complete)
+            return 1;
+        // User data of pmem takes no time.
+        ulong total = plan.Dump.Memory.Extents.PageCount, free = plan.Options.IncludePmemUserData ? 0 : Math.Min(total - 1, plan.Pmem.UserData.PageCount);
+        return Math.Min(1, (report.Original - report.Excluded[PageClass.PmemUserData]) / (double)(total - free));
+    }
+
+    private static void Sample(List<ulong> sample, ulong firstPfn, ulong[] pages, ulong stride, ref ulong next)
+    {
+        for (int at = 0; (at = PageBits.NextSet(pages, at)) < PlanWindow.Pages; at++)
+        {
+            if (next++ % stride == 0 && sample.Count < SamplePages)
+                sample.Add(firstPfn + (ulong)at);
+        }
     }
 
     private ulong PagesAt(DumpLevel level)
@@ -116,13 +156,13 @@ internal sealed class TimeBudget
         return pages;
     }
 
-    private double SecondsPerPage(PageCodec codec)
+    private double SecondsPerPage(PageCodec codec, List<ulong> sample)
     {
         using IPageCompressor? compressor = codec == PageCodec.None ? null : PageCodecs.CreateCompressor(codec);
         CrashMemory memory = _plan.Dump.SafeMemory;
         byte[] page = new byte[memory.PageSize], packed = new byte[2 * memory.PageSize];
         long bytes = 0, started = Stopwatch.GetTimestamp();
-        foreach (ulong pfn in _sample)
+        foreach (ulong pfn in sample)
         {
             memory.ReadPage(pfn, page);
             int size = compressor?.Compress(page, packed) ?? 0;
@@ -132,7 +172,7 @@ internal sealed class TimeBudget
         double work = Stopwatch.GetElapsedTime(started).TotalSeconds / Math.Min(_threads, Environment.ProcessorCount);
         // Writing goes on beside the work of several threads.
         double write = bytes / TargetSpeed;
-        return (_threads > 1 ? Math.Max(work, write) : work + write) / _sample.Count;
+        return (_threads > 1 ? Math.Max(work, write) : work + write) / sample.Count;
     }
 
     private sealed class Silence : IDumpObserver

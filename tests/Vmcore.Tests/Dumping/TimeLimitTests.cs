@@ -1,5 +1,6 @@
 using Vmcore.Compression;
 using Vmcore.Dumping;
+using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Testing;
 
@@ -36,5 +37,44 @@ public sealed class TimeLimitTests
         using var written = CrashDump.Open(new KdumpBytes(sink.ToArray(), "written"));
         Assert.True(written.IsIncomplete);
         Assert.NotNull(written.Info);
+    }
+
+    [Fact]
+    public void CountingEndsWithTheTime()
+    {
+        CoreImage core = new SyntheticMachine().AddRam(0x100000, 64 << 20)
+            .AddRepeatedRam(64ul << 30, 128ul << 30, PageKind.KernelData, PageKind.Anonymous, PageKind.PageCache, PageKind.KernelData).Core();
+        var source = new CountingSource(core);
+        using var dump = CrashDump.Open(source);
+        var options = new DumpOptions { Level = (DumpLevel)31, Output = DumpOutput.Kdump, Threads = 1, SizeLimit = 64 << 20 };
+        source.BytesRead = 0;
+        using var whole = new MemorySink();
+        Dumper.Write(new(dump, options), whole, NoObserver.Instance);
+        long all = source.BytesRead;
+        source.BytesRead = 0;
+        using var cut = new MemorySink();
+        DumpReport report = Dumper.Write(new(dump, options with { TimeLimit = TimeSpan.FromTicks(1) }), cut, NoObserver.Instance);
+        Assert.Equal(DumpEnd.TimeLimit, report.End);
+        Assert.True(source.BytesRead < all / 4, $"{source.BytesRead} bytes are read in no time, {all} with all the time there is");
+    }
+
+    private sealed class CountingSource(CoreImage core) : IByteSource
+    {
+        public string Name => "counted";
+
+        public long Length => core.Length;
+
+        public long BytesRead { get; set; }
+
+        public int Read(long offset, Span<byte> buffer)
+        {
+            int read = core.Read(offset, buffer);
+            BytesRead += read;
+            return read;
+        }
+
+        public void Dispose()
+        {
+        }
     }
 }
