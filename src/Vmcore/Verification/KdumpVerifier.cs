@@ -8,15 +8,13 @@ namespace Vmcore.Verification;
 /// <summary>Checks the structures of a kdump-compressed file, the only one of its dump or one of a split dump, in the order in which they lie in it.</summary>
 internal sealed class KdumpVerifier
 {
-    private const int MostShared = 1024;
-
     private readonly CrashDump _dump;
     private readonly KdumpFile _file;
     private readonly KdumpPart _part;
     private readonly IByteSource _source;
     private readonly VerifyReport _report;
     private readonly FileExtents _taken = new();
-    private readonly HashSet<(long Offset, uint Length)> _shared = [];
+    private readonly TakenBlocks _blocks = new();
     private readonly long _descriptors;
     private readonly byte[] _block = new byte[DumpVerifier.BlockPages * PageDescriptor.Size];
     private long _rank;
@@ -169,20 +167,16 @@ internal sealed class KdumpVerifier
             return false;
         }
 
-        if (_shared.Contains((descriptor.Offset, descriptor.Length)))
-            return true;
         if (_taken.TryTake(descriptor.Offset, descriptor.Length))
-            return true;
-
-        // All pages of zero share one place; nothing else does.
-        byte[] page = new byte[_file.BlockSize];
-        if (_file.ReadPage(pfn, page) == MemoryStatus.Ok && ZeroPage.IsZero(page) && _shared.Count < MostShared)
         {
-            _shared.Add((descriptor.Offset, descriptor.Length));
+            _blocks.Add(descriptor.Offset, (uint)descriptor.Length);
             return true;
         }
 
-        Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}, which another page has too", "bytes of its own");
+        // Pages of zero share a block, and other equal pages may.
+        if (_blocks.Contains(descriptor.Offset, (uint)descriptor.Length))
+            return true;
+        Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}, of which another page has a part", "a block of its own, or all of another page's");
         return false;
     }
 

@@ -13,6 +13,7 @@ public sealed class VerifyCommandTests
     [Theory]
     [InlineData("-l", "-d", "31")]
     [InlineData("-c", "-d", "31")]
+    [InlineData("-c", "-d", "1", "--dedup")]
     [InlineData("-E", "-d", "31")]
     [InlineData("-z", "-d", "63")]
     public void AWholeDumpIsSound(params string[] options)
@@ -53,11 +54,11 @@ public sealed class VerifyCommandTests
         // Pages of zero share one place; these have their own.
         int[] at = [.. Enumerable.Range(0, 5000).Select(i => descriptors + (i * 24)).Where(i => BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(i + 12)) != 0).Take(50)];
 
-        // One page is torn, one lies behind the end, one has its neighbour's bytes, one a codec that there is not.
+        // One page is torn, one lies behind the end, one begins in its neighbour, one has a codec that there is not.
         long torn = BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(at[10]));
         bytes.AsSpan((int)torn, BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at[10] + 8))).Fill(0xa5);
         BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(at[20]), 1L << 50);
-        bytes.AsSpan(at[31], 24).CopyTo(bytes.AsSpan(at[30]));
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(at[31]), BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(at[31])) - 1);
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(at[40] + 12), 0x77);
         File.WriteAllBytes(dump, bytes);
         using JsonDocument answer = Verify(dump, 1);

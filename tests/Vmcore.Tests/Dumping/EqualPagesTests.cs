@@ -1,6 +1,7 @@
 using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Testing;
+using Vmcore.Verification;
 
 namespace Vmcore.Tests.Dumping;
 
@@ -21,6 +22,8 @@ public sealed class EqualPagesTests
         Assert.True(shared.Report.Shared > 1000, $"{shared.Report.Shared} pages are shared");
         Assert.True(shared.Bytes.Length < plain.Bytes.Length);
         Assert.Equal(Contents(plain), Contents(shared));
+        using (CrashDump dump = shared.Open())
+            Assert.Empty(DumpVerifier.Verify(dump).Problems);
         Assert.Equal(shared.Bytes, WrittenDump.Of(new CoreSource(core), options with { Threads = 3 }).Bytes);
     }
 
