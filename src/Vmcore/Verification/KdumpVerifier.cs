@@ -169,12 +169,12 @@ internal sealed class KdumpVerifier
 
         if (_taken.TryTake(descriptor.Offset, descriptor.Length))
         {
-            _blocks.Add(descriptor.Offset, (uint)descriptor.Length);
+            _blocks.Add(descriptor.Offset, descriptor.Length);
             return true;
         }
 
         // Pages of zero share a block, and other equal pages may.
-        if (_blocks.Contains(descriptor.Offset, (uint)descriptor.Length))
+        if (_blocks.Contains(descriptor.Offset, descriptor.Length))
             return true;
         Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}, of which another page has a part", "a block of its own, or all of another page's");
         return false;
