@@ -23,7 +23,7 @@ internal static class OutputTarget
             return [FlattenedSink.ToStandardOutput()];
         }
 
-        if (options.DumpFiles.Select(Path.GetFullPath).GroupBy(static f => f).Where(static g => g.Value.Count > 1).Select(static g => g.Key).FirstOrDefault() is { } twice)
+        if (options.DumpFiles.GroupBy(Path.GetFullPath, StringComparer.Ordinal).FirstOrDefault(static g => g.Skip(1).Any())?.Key is { } twice)
             throw new FileAccessException(twice, "is given for two parts");
 
         // None is touched if one of them may not be.

@@ -141,7 +141,7 @@ internal static class CrashLayout
 
         // As words, the way the stub compares them.
         byte[] digest = hash.Finish();
-        return [.. Sequence.Range(0, digest.Length / 4).Select(i => BinaryPrimitives.ReadUInt32BigEndian(digest.AsSpan(i * 4)))];
+        return [.. Enumerable.Range(0, digest.Length / 4).Select(i => BinaryPrimitives.ReadUInt32BigEndian(digest.AsSpan(i * 4)))];
     }
 
     private static List<string> Extra(Machine machine, LoadOptions options, IReadOnlyList<E820Entry> memory, PhysicalRange header, bool handsEfiOver)

@@ -16,7 +16,7 @@ internal static class ElfDataLayout
     internal static List<ElfSegment> Place(List<ElfSegment> segments, long start, int pageSize)
     {
         List<ElfSegment> blocks = [];
-        int[] order = [.. Sequence.Range(0, segments.Count).Where(i => segments[i].FileSize > 0).OrderBy(i => segments[i].PhysicalAddress)];
+        int[] order = [.. Enumerable.Range(0, segments.Count).Where(i => segments[i].FileSize > 0).OrderBy(i => segments[i].PhysicalAddress)];
         foreach (int index in order)
         {
             ElfSegment segment = segments[index];

@@ -142,7 +142,7 @@ internal sealed class ElfMemory : CrashMemory
     /// <summary>Cuts the segments into pieces that do not overlap; where several have a byte, the first of the file wins.</summary>
     private static Piece[] BuildPieces(IReadOnlyList<ElfSegment> loads, ulong budget, out ulong shared)
     {
-        int[] byStart = [.. Sequence.Range(0, loads.Count).Where(i => loads[i].FileSize > 0).OrderBy(i => loads[i].PhysicalAddress)];
+        int[] byStart = [.. Enumerable.Range(0, loads.Count).Where(i => loads[i].FileSize > 0).OrderBy(i => loads[i].PhysicalAddress)];
         ulong[] bounds = [.. byStart.SelectMany(i => new[] { loads[i].PhysicalAddress, loads[i].PhysicalAddress + loads[i].FileSize }).Order()];
         var active = new PriorityQueue<int, int>();
         List<Piece> pieces = [];

@@ -20,7 +20,7 @@ internal static class PmemCollector
             Regions = [.. Regions(dump)],
             Namespaces = [.. pmem.Namespaces.Select(n => NamespaceOf(dump, n, usage))],
             Files = [.. usage.Files.Select(f => FileOf(f, usage))],
-            Processes = [.. usage.Mappings.GroupBy(m => m.Process.Address).Select(g => ProcessOf(g.Value))],
+            Processes = [.. usage.Mappings.GroupBy(m => m.Process.Address).Select(g => ProcessOf([.. g]))],
             Findings = [.. dump.Problems, .. pmem.Findings, .. usage.Problems],
         };
     }

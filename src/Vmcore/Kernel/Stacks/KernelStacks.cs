@@ -195,7 +195,7 @@ public sealed class KernelStacks
         }
 
         IReadOnlyList<int> possible = dump.PerCpu?.Possible ?? [];
-        List<int> free = [.. possible.Count > 0 ? possible : Sequence.Range(0, notes.Count)];
+        List<int> free = [.. possible.Count > 0 ? possible : Enumerable.Range(0, notes.Count)];
         int crashing = CrashingCpu();
         List<CpuState> cpus = [];
         bool inOrder = notes.Count == free.Count;
