@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import drgn
+from drgn import container_of
 from drgn.helpers.linux.fs import for_each_mount, mount_dst, mount_fstype, mount_src
 from drgn.helpers.linux.list import list_for_each_entry
 from drgn.helpers.linux.pid import for_each_task
@@ -109,10 +110,18 @@ def tasks(program):
 
 def mounts(program):
     """Address, source, target, type and device number of the mounts of the first process, in the order of /proc/mounts."""
-    space = program["init_task"].nsproxy.mnt_ns
-    # Kernels from 6.8 on have a tree, by age; this drgn knows only their list.
-    tree = any(member.name == "mounts" and member.type.type_name() == "struct rb_root" for member in space.type_.type.members)
+    first = next(task for task in for_each_task(program) if task.pid == 1)
+    space = first.nsproxy.mnt_ns
+    # Kernels from 6.8 on have a tree, by age, in a structure without a name since 6.13; this drgn knows only their list.
+    tree = not space.type_.type.has_member("list")
+    # What lies above the root of the first process is not in its /proc/mounts: 7.x has an empty file system below everything.
+    top = container_of(first.fs.root.mnt, "struct mount", "mnt")
     for mount in rbtree_inorder_for_each_entry("struct mount", space.mounts.address_of_(), "mnt_node") if tree else for_each_mount(program):
+        above = mount
+        while above != top and above.mnt_parent != above:
+            above = above.mnt_parent
+        if above != top:
+            continue
         device = mount.mnt.mnt_sb.s_dev.value_()
         yield (mount.value_(), os.fsdecode(mount_src(mount)), os.fsdecode(mount_dst(mount)), os.fsdecode(mount_fstype(mount)), f"{device >> 20}:{device & 0xfffff}")
 
