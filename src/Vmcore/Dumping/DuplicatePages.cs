@@ -31,6 +31,9 @@ internal sealed class DuplicatePages
         _earlier = new byte[memory.PageSize];
     }
 
+    /// <summary>Forgets all pages: what comes next goes into another file.</summary>
+    internal void Clear() => _entries.AsSpan().Clear();
+
     /// <summary>Looks for a page with the same content, and remembers this one if there is none.</summary>
     /// <param name="batch">The batch that the page is in.</param>
     /// <param name="index">Its index there.</param>

@@ -173,12 +173,13 @@ internal sealed class KdumpDumpWriter
         observer.Started(DumpStep.CopyingData);
         long started = System.Diagnostics.Stopwatch.GetTimestamp();
         (PfnRange Pfns, long Kept)[] shares = split.Share(_plan, _cache, _targets.Length, _plan.Options.SplitBlockPages);
+        DuplicatePages? written = _plan.Options.ShareEqualPages ? new(_plan.Dump.SafeMemory) : null;
         for (int i = 0; i < _targets.Length; i++)
         {
             int index = i;
             Try(_targets[i], target =>
             {
-                target.Part = new(target.Sink, _isStream, layout, shares[index].Pfns, shares[index].Kept, _plan.Options.ShareEqualPages ? new(_plan.Dump.SafeMemory) : null);
+                target.Part = new(target.Sink, _isStream, layout, shares[index].Pfns, shares[index].Kept, written);
                 if (IsSplit)
                     WriteHeaders(target, layout, incomplete: true);
             });

@@ -30,7 +30,7 @@ internal sealed class KdumpPartWriter
     /// <param name="layout">The layout of a dump of all pages in one file.</param>
     /// <param name="pfns">The pages that may come.</param>
     /// <param name="pages">How many will come.</param>
-    /// <param name="written">Finds pages that are in the file already; null if equal pages are not looked for.</param>
+    /// <param name="written">Finds pages that are in the file already; null if equal pages are not looked for. Parts, which are written one after the other, have one together.</param>
     internal KdumpPartWriter(LimitedSink sink, bool isStream, KdumpLayout layout, PfnRange pfns, long pages, DuplicatePages? written)
     {
         _sink = sink;
@@ -69,6 +69,8 @@ internal sealed class KdumpPartWriter
     /// <exception cref="FileAccessException">The target refused.</exception>
     internal void Write(PageBatch batch, int first, int count, ReadOnlySpan<byte> packed, DumpReport report, ReadOnlySpan<byte> reserve)
     {
+        if (_done == 0)
+            _written?.Clear();
         // Room for the descriptors, then the data: a descriptor never names what is not there, and a disk that is
         // full by then still takes the descriptors of what fitted.
         Reserve(_done + count, reserve);

@@ -28,6 +28,44 @@ public sealed class EqualPagesTests
     }
 
     [Fact]
+    public void PartsOfASplitDumpShareNoBlocksButOneTable()
+    {
+        CoreImage core = new SyntheticMachine().AddRam(0x100000, 64 << 20).PlaceMany(0x2000, 600, PageKind.KernelData).Core();
+        const int Parts = 24;
+        var options = new DumpOptions { Codec = PageCodec.Lzo, ShareEqualPages = true, Threads = 1, SplitBlockPages = 64 };
+        using var dump = CrashDump.Open(new CoreSource(core));
+        long plain = Allocated(dump, options with { ShareEqualPages = false });
+        Assert.InRange(Allocated(dump, options) - plain, 0, 8 << 20);
+        MemorySink[] sinks = [.. Enumerable.Range(0, Parts).Select(_ => new MemorySink())];
+        Assert.True(Dumper.Write(new(dump, options), sinks, NoObserver.Instance).Shared > 1000);
+        string folder = Directory.CreateTempSubdirectory().FullName;
+        string[] files = [.. sinks.Select((_, i) => Path.Combine(folder, $"part{i}"))];
+        for (int i = 0; i < Parts; i++)
+            File.WriteAllBytes(files[i], sinks[i].ToArray());
+        using (var parts = CrashDump.Open(files))
+        {
+            Assert.Empty(DumpVerifier.Verify(parts).Problems);
+            byte[] before = new byte[4096], after = new byte[4096];
+            for (ulong pfn = 0x2000; pfn < 0x2000 + 600; pfn++)
+            {
+                Assert.Equal(dump.Memory.ReadPage(pfn, before), parts.Memory.ReadPage(pfn, after));
+                Assert.Equal(before, after);
+            }
+        }
+
+        Directory.Delete(folder, recursive: true);
+
+        static long Allocated(CrashDump dump, DumpOptions options)
+        {
+            NullSink[] sinks = [.. Enumerable.Range(0, Parts).Select(_ => new NullSink())];
+            var plan = new DumpPlan(dump, options);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            Dumper.Write(plan, sinks, NoObserver.Instance);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
+    [Fact]
     public void AHashTellsBytesApart()
     {
         var seen = new HashSet<UInt128>();
