@@ -198,7 +198,7 @@ internal sealed record NamespaceInfo : IJsonItem
 
     public ulong Size { get; init; }
 
-    /// <summary><c>fsdax</c>, <c>devdax</c>, <c>sector</c> or <c>unknown</c> (raw, or without an info block).</summary>
+    /// <summary><c>fsdax</c>, <c>devdax</c>, <c>sector</c> or <c>unknown</c> (raw, or its info block is not in the dump).</summary>
     public required string Mode { get; init; }
 
     /// <summary>Where the memmap is: <c>dev</c>, <c>mem</c>, or <c>none</c>.</summary>

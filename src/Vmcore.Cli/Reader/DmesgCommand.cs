@@ -32,25 +32,30 @@ internal static class DmesgCommand
 
     private static int Run(ReaderContext context, string? levels, string time, bool decode, int? tail)
     {
+        if (tail < 0)
+            throw new VmcoreException($"--tail: found {tail}, expected 0 or more");
         HashSet<int>? wanted = levels is null ? null : Levels(levels);
         KernelLog log = KernelLog.TryOpen(context.Kernel.Info, context.Memory, out string? problem) ?? throw new MissingInformationException($"{context.Dump.Name}: {problem}");
         List<LogLine> lines = [];
+        ulong? newest = null;
         foreach (LogRecord record in log.Read())
         {
+            if (!record.IsDataless)
+                newest = record.Timestamp;
             if (!record.IsDataless && (wanted is null || (record.Level is { } l && wanted.Contains(l))))
                 lines.Add(new(record.Sequence, record.Timestamp, record.Level, record.Facility, Text(record.Text.Span)));
         }
 
         if (tail is { } count)
-            lines = [.. lines.TakeLast(Math.Max(count, 0))];
+            lines = [.. lines.TakeLast(count)];
         if (context.IsJson)
         {
             context.WriteJson(new DmesgAnswer { Messages = lines, Lost = log.Lost, Problems = log.Problems });
             return 0;
         }
 
-        // The log counts from boot; the clock of the crash belongs to its last message.
-        DateTimeOffset? boot = context.Dump.Info?.CrashTime is { } crash and > 0 and < 1L << 36 && lines.Count > 0 && lines[^1].Timestamp is { } last
+        // The log counts from boot; the clock of the crash belongs to its last message, whether that one is shown or not.
+        DateTimeOffset? boot = context.Dump.Info?.CrashTime is { } crash and > 0 and < 1L << 36 && newest is { } last
             ? DateTimeOffset.FromUnixTimeSeconds(crash).AddTicks(-(long)(last / 100)) : null;
         var text = new StringBuilder();
         foreach (LogLine line in lines)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Vmcore.Cli.Json;
+using Vmcore.Kernel;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Cli.Reader;
@@ -32,6 +33,14 @@ internal static class PrintCommand
             context.WriteJson(new PrintAnswer { Expression = string.Join(' ', what), Item = item, Tree = new(context.Memory, symbol), Text = text });
         else
             ReaderContext.Write(text + "\n");
+
+        // Else the address looks as if it were the value. Of a function it is all there is.
+        if (what.Length == 1 && context.Dump.Symbols is { } symbols && symbols.TryFind(what[0], out ulong address) && context.NamedTypes.VariableType(what[0], out _) is null
+            && !(symbols.TryResolve(address, out KernelSymbol found, out _) && found.Type is 'T' or 't' or 'W' or 'w'))
+        {
+            ReaderContext.Warn($"the dump does not say what type '{what[0]}' has, so this is its address: a cast, TYPE ADDRESS or --vmlinux brings its value");
+        }
+
         return 0;
     }
 

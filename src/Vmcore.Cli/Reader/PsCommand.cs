@@ -56,6 +56,8 @@ internal static class PsCommand
             ReaderContext.WriteList(table, list.Problem);
         }
 
+        if (tasks.Count == 0 && wanted.Length > 0)
+            ReaderContext.Warn($"{context.Dump.Name}: there is no {(running ? "running " : "")}task {string.Join(", ", wanted)}");
         return tasks.Count == 0 && (wanted.Length > 0 || list.Problem is not null) ? 1 : 0;
     }
 

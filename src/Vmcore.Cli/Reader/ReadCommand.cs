@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Vmcore.Architectures;
 using Vmcore.Cli.Json;
 using Vmcore.Memory;
 
@@ -30,12 +31,24 @@ internal static class ReadCommand
             ulong count = context.Parsed.GetValue(length) is { } text ? Number(text, "length") : DefaultLength;
             if (count > MaxLength || start > ulong.MaxValue - count)
                 throw new VmcoreException($"length {count}: at most {MaxLength} bytes are read, and none beyond the end of the address space");
-            MemoryStatus Read(ulong at, Span<byte> buffer) => isPhysical ? dump.ReadableMemory.Read(at, buffer) : context.Memory.Read(at, buffer);
-            return Run(context, Read, start, (int)count, kind);
+            MemoryStatus ReadAt(ulong at, Span<byte> buffer) => isPhysical ? dump.ReadableMemory.Read(at, buffer) : context.Memory.Read(at, buffer);
+
+            // User data that a raw vmcore has was not left out of it: it is only not shown.
+            string Why(ulong at, MemoryStatus status)
+            {
+                Translation found = isPhysical ? new(MemoryStatus.Ok, at, 1) : context.Memory.Translate(at);
+                return status == MemoryStatus.Excluded && found.Status == MemoryStatus.Ok && dump.Pmem.UserData.Contains(found.PhysicalAddress >> dump.Memory.PageShift)
+                    ? "user data on pmem, which is never shown" : MemoryStatusText.Of(status);
+            }
+
+            return Run(context, new(ReadAt, Why), start, (int)count, kind);
         }, hasWords: true) { address, length, physical, format };
     }
 
-    private delegate MemoryStatus Reader(ulong address, Span<byte> buffer);
+    private delegate MemoryStatus Read(ulong address, Span<byte> buffer);
+
+    /// <summary>How memory is read, and why it cannot be.</summary>
+    private sealed record Reader(Read Read, Func<ulong, MemoryStatus, string> Why);
 
     private static ulong Number(string text, string what) =>
         ReaderContext.TryNumber(text, out ulong number) ? number : throw new VmcoreException($"'{text}' is no {what}: expected a number, decimal or 0x...");
@@ -49,10 +62,10 @@ internal static class ReadCommand
 
         byte[] bytes = new byte[length];
         bool[] known = new bool[length];
-        MemoryStatus first = MemoryStatus.Ok;
-        int good = Fill(read, start, bytes, known, ref first);
+        string? why = null;
+        int good = Fill(read, start, bytes, known, ref why);
         if (good == 0 && length > 0)
-            throw new VmcoreException($"{context.Dump.Name}: {length} bytes at 0x{start:x} cannot be read: {MemoryStatusText.Of(first)}");
+            throw new VmcoreException($"{context.Dump.Name}: {length} bytes at 0x{start:x} cannot be read: {why}");
         if (context.IsJson)
         {
             context.WriteJson(new ReadAnswer { Address = start, Length = length, Missing = length - good, Data = bytes });
@@ -68,18 +81,18 @@ internal static class ReadCommand
         }
 
         if (good < length)
-            ReaderContext.Warn(string.Create(CultureInfo.InvariantCulture, $"{length - good} of {length} bytes cannot be read: {MemoryStatusText.Of(first)}"));
+            ReaderContext.Warn(string.Create(CultureInfo.InvariantCulture, $"{length - good} of {length} bytes cannot be read: {why}"));
         return 0;
     }
 
     // Page by page, then byte by byte of nothing: a page is there or not.
-    private static int Fill(Reader read, ulong start, byte[] bytes, bool[] known, ref MemoryStatus first)
+    private static int Fill(Reader read, ulong start, byte[] bytes, bool[] known, ref string? why)
     {
         int good = 0;
         for (int at = 0; at < bytes.Length;)
         {
             int step = Math.Min(4096 - (int)((start + (ulong)at) & 4095), bytes.Length - at);
-            MemoryStatus status = read(start + (ulong)at, bytes.AsSpan(at, step));
+            MemoryStatus status = read.Read(start + (ulong)at, bytes.AsSpan(at, step));
             if (status == MemoryStatus.Ok)
             {
                 known.AsSpan(at, step).Fill(true);
@@ -88,8 +101,7 @@ internal static class ReadCommand
             else
             {
                 bytes.AsSpan(at, step).Clear();
-                if (first == MemoryStatus.Ok)
-                    first = status;
+                why ??= read.Why(start + (ulong)at, status);
             }
 
             at += step;
@@ -104,9 +116,9 @@ internal static class ReadCommand
         byte[] one = new byte[1];
         while (text.Count < limit)
         {
-            MemoryStatus status = read(start + (ulong)text.Count, one);
+            MemoryStatus status = read.Read(start + (ulong)text.Count, one);
             if (status != MemoryStatus.Ok && text.Count == 0)
-                throw new VmcoreException($"{context.Dump.Name}: 0x{start:x} cannot be read: {MemoryStatusText.Of(status)}");
+                throw new VmcoreException($"{context.Dump.Name}: 0x{start:x} cannot be read: {read.Why(start, status)}");
             if (status != MemoryStatus.Ok || one[0] == 0)
                 break;
             text.Add(one[0]);
@@ -127,9 +139,9 @@ internal static class ReadCommand
         for (int done = 0; done < length;)
         {
             Span<byte> part = buffer.AsSpan(0, Math.Min(buffer.Length, length - done));
-            MemoryStatus status = read(start + (ulong)done, part);
+            MemoryStatus status = read.Read(start + (ulong)done, part);
             if (status != MemoryStatus.Ok)
-                throw new VmcoreException($"{context.Dump.Name}: {part.Length} bytes at 0x{start + (ulong)done:x} cannot be read: {MemoryStatusText.Of(status)}; {done} bytes were written");
+                throw new VmcoreException($"{context.Dump.Name}: {part.Length} bytes at 0x{start + (ulong)done:x} cannot be read: {read.Why(start + (ulong)done, status)}; {done} bytes were written");
             output.Write(part);
             done += part.Length;
         }

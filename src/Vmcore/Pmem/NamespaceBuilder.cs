@@ -55,6 +55,7 @@ internal static class NamespaceBuilder
         if (evidence.Resources is null)
             return;
         List<PmemNamespace> added = [];
+        List<PhysicalRange> devices = DevicesIn(evidence.Resources, pages, shift);
         foreach (KernelResource resource in evidence.Resources.All())
         {
             if (added.Count == MaxNamed)
@@ -62,15 +63,16 @@ internal static class NamespaceBuilder
             if (!resource.Name.StartsWith("namespace", StringComparison.Ordinal) || !pages.Contains(resource.Start >> shift)
                 || result.Exists(n => n.Range.Contains(resource.Start)) || added.Exists(n => !n.Range.Intersect(resource.Range).IsEmpty))
                 continue;
-            PfnRange pfns = resource.Range.ToPfns(shift);
+            PhysicalRange range = WithDevices(resource.Range, devices);
+            PfnRange pfns = range.ToPfns(shift);
             PfnRangeSet own = metadata.Intersect(pfns), memmap = walk.MemmapPages.Intersect(pfns);
             ulong present = Present(evidence.Memory, own);
             if (!memmap.IsEmpty && present < own.PageCount)
-                findings.Add($"pmem: {resource.Name} at {resource.Range}: {own.PageCount - present} of {own.PageCount} metadata pages are not in the dump");
+                findings.Add($"pmem: {resource.Name} at {range}: {own.PageCount - present} of {own.PageCount} metadata pages are not in the dump");
             added.Add(new()
             {
                 Name = resource.Name,
-                Range = resource.Range,
+                Range = range,
                 Mode = ModeWithoutBlock(evidence.Memory, resource.Start),
                 Map = memmap.IsEmpty ? PmemMap.None : PmemMap.Device,
                 Metadata = own,
@@ -81,6 +83,31 @@ internal static class NamespaceBuilder
         }
 
         result.AddRange(added);
+    }
+
+    /// <summary>Of a devdax namespace the kernel's tree has only the reserve under its name: its devices follow it under their own.</summary>
+    private static PhysicalRange WithDevices(PhysicalRange range, List<PhysicalRange> devices)
+    {
+        foreach (PhysicalRange next in devices)
+        {
+            if (next.Start == range.End && next.End > range.End)
+                range = new(range.Start, next.End);
+        }
+
+        return range;
+    }
+
+    private static List<PhysicalRange> DevicesIn(ResourceTree tree, PfnRangeSet pages, int shift)
+    {
+        List<PhysicalRange> devices = [];
+        foreach (KernelResource resource in tree.All())
+        {
+            if (devices.Count < MaxNamed && resource.Name.StartsWith("dax", StringComparison.Ordinal) && pages.Contains(resource.Start >> shift))
+                devices.Add(resource.Range);
+        }
+
+        devices.Sort(static (a, b) => a.Start.CompareTo(b.Start));
+        return devices;
     }
 
     private static PmemMode ModeWithoutBlock(CrashMemory memory, ulong start)

@@ -50,6 +50,43 @@ public sealed class PmemCommandTests
             ["/mnt/pmem0.2/a 256 12 pmem0.2", "/mnt/pmem0.2/b 256 13 pmem0.2", "/mnt/pmem0/a 256 12 pmem0", "/mnt/pmem0/b 256 13 pmem0"],
             answer.RootElement.GetProperty("files").EnumerateArray().Select(FileLine));
         Assert.All(answer.RootElement.GetProperty("files").EnumerateArray(), f => Assert.Equal(0UL, f.GetProperty("shared_pages").GetUInt64()));
+
+        // The kernel's tree alone tells where the namespaces are; a devdax namespace goes on under the name of its device.
+        using JsonDocument raw = Ask("pmem", RealCrash.Get("sample rfc-v2-6.1").Path);
+        foreach (string part in (string[])["start", "end", "devices"])
+        {
+            Assert.Equal(
+                raw.RootElement.GetProperty("namespaces").EnumerateArray().Select(n => n.GetProperty(part).GetRawText()),
+                answer.RootElement.GetProperty("namespaces").EnumerateArray().Select(n => n.GetProperty(part).GetRawText()));
+        }
+
+        Assert.Equal(raw.RootElement.GetProperty("regions").GetRawText(), answer.RootElement.GetProperty("regions").GetRawText());
+        string text = Tool.Succeed(s_vmcore, "pmem", folder.File("dump")).Output;
+        Assert.Contains("mode not known, no info block of it in the dump", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("raw, or without", text, StringComparison.Ordinal);
+    }
+
+    /// <summary>A disk is named after its namespace, and needs no mapped file to be known.</summary>
+    [Fact]
+    public void DevicesAreThoseOfTheMachine()
+    {
+        using JsonDocument answer = Ask("pmem", RealCrash.Get("stock-6.12").Path);
+        Assert.Equal(
+            ["pmem0", "dax0.1"],
+            answer.RootElement.GetProperty("namespaces").EnumerateArray().SelectMany(n => n.GetProperty("devices").EnumerateArray().Select(d => d.GetString())));
+    }
+
+    /// <summary>What is lost is not said not to have been: a dump without the kernel's tree knows of no namespace, nor that there was none.</summary>
+    [Fact]
+    public void WithoutTheKernelsTreeNothingIsSaidToBeInNoNamespace()
+    {
+        using TemporaryFolder folder = new();
+        string dump = folder.File("dump");
+        Tool.Dump("-d", "31", "-l", RealCrash.Get("sample rfc-v2-6.1").Path, dump);
+        using (FileStream file = new(dump, FileMode.Open))
+            file.SetLength(file.Length / 8);
+        Assert.Contains("Persistent memory 0x", Tool.Run(s_vmcore, "pmem", dump).Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("in no namespace", Tool.Run(s_vmcore, "pmem", dump).Output, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -40,12 +40,38 @@ public sealed class ReaderCommandTests
     [InlineData("read", "0x10", "not mapped")]
     [InlineData("bt", "4711000", "no task")]
     [InlineData("symbol", "no_such_symbol", "no symbol")]
+    [InlineData("ps", "no_such_task", "no task no_such_task")]
+    [InlineData("dmesg", "--tail=-1", "expected 0 or more")]
     public void WhatIsNotThereIsSaidInOneLine(string command, string word, string wanted)
     {
         ToolResult result = Tool.Run(s_vmcore, command, Dump, word);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains(wanted, result.Error, StringComparison.Ordinal);
         Assert.Single(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    /// <summary>What a message's date is does not depend on which others are shown.</summary>
+    [Theory]
+    [InlineData("--level", "emerg")]
+    [InlineData("--level", "err+")]
+    [InlineData("--tail", "3")]
+    public void TheDatesOfMessagesAreThoseOfTheWholeLog(string option, string value)
+    {
+        string[] all = Tool.Succeed(s_vmcore, "dmesg", "-T", Dump).Output.Split('\n');
+        string[] some = Tool.Succeed(s_vmcore, "dmesg", "-T", Dump, option, value).Output.Split('\n');
+        Assert.True(some.Length > 1);
+        Assert.All(some, line => Assert.Contains(line, all));
+    }
+
+    /// <summary>BTF has types of few variables; the address that is shown instead must not be taken for a value.</summary>
+    [Fact]
+    public void AVariableOfUnknownTypeIsSaidToBeOne()
+    {
+        ToolResult result = Tool.Succeed(s_vmcore, "print", Dump, "node_data");
+        Assert.Contains("(void *)node_data+0x0 = 0xffffffff", result.Output, StringComparison.Ordinal);
+        Assert.Contains("does not say what type 'node_data' has", result.Error, StringComparison.Ordinal);
+        Assert.Empty(Tool.Succeed(s_vmcore, "print", Dump, "init_task").Error);
+        Assert.Empty(Tool.Succeed(s_vmcore, "print", Dump, "panic").Error);
     }
 
     [Fact]
@@ -57,7 +83,7 @@ public sealed class ReaderCommandTests
         Assert.True(bytes.AsSpan().IndexOf(canary) >= 0);
         ToolResult result = Tool.Run(s_vmcore, "read", "--physical", Dump, "0x108000000", "4096");
         Assert.Equal(1, result.ExitCode);
-        Assert.Contains("left out of this dump", result.Error, StringComparison.Ordinal);
+        Assert.Contains("user data on pmem, which is never shown", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -145,7 +145,7 @@ public sealed class ReaderInputTests : IDisposable
     }
 
     private string Terminal(string words, string environment = "") =>
-        _shell.Run($"TERM=xterm {environment} script -qec 'stty cols 20; {Vmcore} {words}' /dev/null </dev/null").Clean().Output;
+        _shell.Run($"unset NO_COLOR; TERM=xterm {environment} script -qec 'stty cols 20; {Vmcore} {words}' /dev/null </dev/null").Clean().Output;
 
     private Finished Run(string words) => _shell.Run($"{Vmcore} {words}");
 }

@@ -28,7 +28,7 @@ internal static class PageExplainer
         PmemNamespace? item = dump.Pmem.Namespaces.FirstOrDefault(n => n.Range.Contains(address));
         answer = answer with { Namespace = item?.Name };
         words.Add(item is null ? $"{which} is on pmem, in no namespace: nothing of it is in any dump."
-            : $"{which} is on pmem, {Sizes.Text(address - item.Range.Start)} into {item.Name ?? "a namespace"} ({item.Mode.ToString().ToLowerInvariant()}).");
+            : $"{which} is on pmem, {Sizes.Text(address - item.Range.Start)} into {item.Name ?? "a namespace"} ({(item.Mode == PmemMode.Unknown ? "mode not known" : item.Mode.ToString().ToLowerInvariant())}).");
         if (dump.Pmem.Metadata.Contains(pfn))
         {
             bool isBlock = item?.InfoBlock is not null && pfn == (item.Range.Start + InfoBlock.Offset) >> shift;

@@ -37,7 +37,7 @@ internal sealed record PmemRegionInfo(
     string? Name,
     ulong Start,
     ulong End,
-    ulong UnassignedBytes) : IJsonItem
+    ulong? UnassignedBytes) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)

@@ -10,6 +10,8 @@ namespace Vmcore.Cli.Reader.Pmem;
 /// <summary>Puts together what <c>vmcore pmem</c> shows.</summary>
 internal static class PmemCollector
 {
+    private const string NamePrefix = "namespace";
+
     internal static PmemAnswer Collect(CrashDump dump, PmemUsage usage)
     {
         PmemLayout pmem = dump.Pmem;
@@ -37,7 +39,8 @@ internal static class PmemCollector
         {
             PfnRangeSet assigned = PfnRangeSet.From(dump.Pmem.Namespaces.Select(n => n.Range.ToPfns(shift)));
             PfnRange pages = range.ToPfns(shift);
-            yield return new(name, range.Start, range.End, PfnRangeSet.From([pages]).Except(assigned).PageCount << shift);
+            bool isKnown = dump.Resources is not null || !assigned.IsEmpty; // Else nothing says that there were no namespaces.
+            yield return new(name, range.Start, range.End, isKnown ? PfnRangeSet.From([pages]).Except(assigned).PageCount << shift : null);
         }
     }
 
@@ -82,6 +85,9 @@ internal static class PmemCollector
                 names.Add(resource.Name);
         }
 
+        // A bound driver of an fsdax namespace names its disk after it, whether a file is mapped or not.
+        if (number >= 0 && all.Namespaces[number].PageMap is { Type: 3 } && item.Name is { } name && name.StartsWith(NamePrefix, StringComparison.Ordinal))
+            names.Add("pmem" + (name.EndsWith(".0", StringComparison.Ordinal) ? name[NamePrefix.Length..^2] : name[NamePrefix.Length..]));
         foreach (PmemFile file in all.Files)
         {
             if (file.Device is { } device && file.Namespaces.Contains(number))

@@ -16,8 +16,8 @@ internal static class PmemText
         foreach (PmemRegionInfo region in answer.Regions)
         {
             text.Append(style.Bold($"{region.Name ?? "Persistent memory"} {Sizes.Hex(region.Start)}-{Sizes.Hex(region.End)}")).Append(", ").Append(Sizes.Text(region.End - region.Start));
-            if (region.UnassignedBytes > 0)
-                text.Append(", ").Append(Sizes.Text(region.UnassignedBytes)).Append(" of it in no namespace");
+            if (region.UnassignedBytes is > 0 and { } unassigned)
+                text.Append(", ").Append(Sizes.Text(unassigned)).Append(" of it in no namespace");
             text.Append('\n');
         }
 
@@ -35,7 +35,7 @@ internal static class PmemText
     private static void Namespace(StringBuilder text, PmemNamespaceInfo item, int pageSize, TextStyle style)
     {
         text.Append('\n').Append(style.Bold(item.Name ?? "namespace")).Append(CultureInfo.InvariantCulture, $" {Sizes.Hex(item.Start)}-{Sizes.Hex(item.End)}, {Sizes.Text(item.End - item.Start)}: ");
-        text.Append(item.Mode == "unknown" ? "raw, or without an info block" : item.Mode);
+        text.Append(item.Mode != "unknown" ? item.Mode : item.Memmap.State == "none" ? "raw, or no info block of it in the dump" : "mode not known, no info block of it in the dump");
         if (item.Map != "none")
             text.Append(", memmap ").Append(item.Map == "dev" ? "on the pmem" : "in RAM").Append(" (map=").Append(item.Map).Append(')');
         if (item.Alignment is { } align)
