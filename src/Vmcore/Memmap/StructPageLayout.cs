@@ -6,7 +6,7 @@ namespace Vmcore.Memmap;
 /// Where the fields of <c>struct page</c> are and what their values mean on the crashed kernel, each taken from the vmcoreinfo keys
 /// that are there. Offsets are in bytes from the start of the structure; −1 where the kernel has no such thing.
 /// </summary>
-/// <remarks>Kernels 4.19 to 7.1. Later eras win when a kernel carries keys of two.</remarks>
+/// <remarks>Kernels 4.19 to 7.3. Later eras win when a kernel carries keys of two.</remarks>
 public sealed class StructPageLayout
 {
     private const int Absent = -1;
