@@ -16,7 +16,7 @@ internal static class BtCommand
         var wanted = new Argument<string[]>("PID|TASK|NAME") { Description = "Tasks by number, address of task_struct, or name; without it the task that panicked.", Arity = ArgumentArity.ZeroOrMore };
         var all = new Option<bool>("--all", "-a") { Description = "All tasks and all their threads." };
         var cpus = new Option<bool>("--cpus", "-c") { Description = "The task of each CPU." };
-        var cpu = new Option<int?>("--cpu") { Description = "The task of this CPU.", HelpName = "N" };
+        var cpu = NumberOption.Create("--cpu", "N", "The task of this CPU.", int.MaxValue);
         return new ReaderCommand("bt", "Show registers and stack of the task that panicked, or of others.", context =>
             Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(all), context.Parsed.GetValue(cpus), context.Parsed.GetValue(cpu)), hasWords: true) { wanted, all, cpus, cpu };
     }

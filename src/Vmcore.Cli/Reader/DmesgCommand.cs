@@ -21,7 +21,7 @@ internal static class DmesgCommand
         time.AcceptOnlyFromAmong("seconds", "ctime", "none");
         var human = new Option<bool>("-T") { Description = "The same as --time ctime." };
         var decode = new Option<bool>("--decode", "-x") { Description = "Show the level of each message." };
-        var tail = new Option<int?>("--tail", "-n") { Description = "Only the last N messages.", HelpName = "N" };
+        var tail = NumberOption.Create("--tail", "N", "Only the last N messages.", int.MaxValue, "-n");
         return new ReaderCommand("dmesg", "Show the log of the kernel that crashed.", context => Run(
             context,
             context.Parsed.GetValue(level),

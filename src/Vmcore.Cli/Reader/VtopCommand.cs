@@ -15,7 +15,7 @@ internal static class VtopCommand
     internal static Command Create()
     {
         var address = new Argument<string>("ADDRESS") { Description = "A virtual address, a symbol, or an expression." };
-        var pid = new Option<int?>("--pid") { Description = "Translate in the address space of this process, not in the kernel's.", HelpName = "PID" };
+        var pid = NumberOption.Create("--pid", "PID", "Translate in the address space of this process, not in the kernel's.", int.MaxValue);
         return new ReaderCommand("vtop", "Translate a virtual address: the page walk, and what the page is.", context =>
             Run(context, context.Parsed.GetRequiredValue(address), context.Parsed.GetValue(pid)), hasWords: true) { address, pid };
     }

@@ -22,6 +22,20 @@ public sealed class ReaderInputTests : IDisposable
     public void Dispose() => _shell.Dispose();
 
     [Theory]
+    [InlineData("dmesg --tail 99999999999 $F", "--tail: found '99999999999', expected a number from 0 to 2147483647")]
+    [InlineData("dmesg -n abc $F", "--tail: found 'abc', expected a number from 0 to 2147483647")]
+    [InlineData("bt --cpu 1.5 $F", "--cpu: found '1.5', expected a number from 0 to 2147483647")]
+    [InlineData("vtop --pid x $F linux_banner", "--pid: found 'x', expected a number from 0 to 2147483647")]
+    [InlineData("map --level 64 $F", "--level: found '64', expected a number from 0 to 63")]
+    public void WhatIsNoNumberIsSaidInWords(string command, string words)
+    {
+        Finished done = Run(command.Replace("$F", Sample, StringComparison.Ordinal)).Clean();
+        Assert.Equal(1, done.Status);
+        Assert.Contains(words, done.Text, StringComparison.Ordinal);
+        Assert.DoesNotContain("System.", done.Text, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData(": > in", "in", "an empty file")]
     [InlineData("mkdir in", "in", "Is a directory")]
     [InlineData("true", "/dev/null", "an empty file")]

@@ -11,16 +11,17 @@ namespace Vmcore.Cli.Reader.Map;
 internal static class MapCommand
 {
     private const int Bars = 64;
+    private const int DefaultLevel = 31;
 
     internal static Command Create()
     {
         var output = new Option<string?>("--output", "-o") { Description = "Write a picture: NAME.html (zoom and search, nothing else is needed), NAME.svg or NAME.png. Without it a summary is shown.", HelpName = "PICTURE" };
-        var level = new Option<int>("--level") { Description = "The dump level at which kept and left out are shown (0 to 63).", DefaultValueFactory = static _ => 31, HelpName = "DL" };
+        var level = NumberOption.Create("--level", "DL", "The dump level at which kept and left out are shown (0 to 63); 31 if not given.", (int)DumpLevel.All);
         var force = new Option<bool>("--force", "-f") { Description = "Overwrite PICTURE." };
         var command = new ReaderCommand(
             "map",
             "Draw physical memory: what is where, and what a dump keeps.",
-            context => Run(context, context.Parsed.GetValue(output), context.Parsed.GetValue(level), context.Parsed.GetValue(force)));
+            context => Run(context, context.Parsed.GetValue(output), context.Parsed.GetValue(level) ?? DefaultLevel, context.Parsed.GetValue(force)));
         command.Add(output);
         command.Add(level);
         command.Add(force);
@@ -29,12 +30,6 @@ internal static class MapCommand
 
     private static int Run(ReaderContext context, string? output, int number, bool force)
     {
-        if (number is < 0 or > (int)DumpLevel.All)
-        {
-            ReaderContext.Warn(string.Create(CultureInfo.InvariantCulture, $"--level: found {number}, expected 0 to {(int)DumpLevel.All}"));
-            return 1;
-        }
-
         string kind = output is null ? "" : Path.GetExtension(output).ToUpperInvariant();
         if (output is not null && kind is not (".HTML" or ".SVG" or ".PNG"))
         {
