@@ -85,7 +85,8 @@ internal static class InfoCollector
             pmem.Metadata.PageCount,
             pmem.UserData.PageCount,
             [.. pmem.Namespaces.Select(n => NamespaceOf(dump, n, withHashes))],
-            [.. pmem.Metadata.Select(r => new RangeInfo(r.Start, r.End, withHashes ? MetadataHash.Compute(dump.SafeMemory, r) : null))]) { IsHashed = withHashes };
+            [.. pmem.Metadata.Select(r => new RangeInfo(r.Start, r.End, withHashes ? MetadataHash.Compute(dump.SafeMemory, r) : null))])
+        { IsHashed = withHashes };
     }
 
     private static NamespaceInfo NamespaceOf(CrashDump dump, PmemNamespace item, bool withHashes)

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using CsCheck;
-using Vmcore.Kernel.Types;
 using Vmcore.Kernel;
+using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
-using Vmcore.Kernel.Types;
 using Vmcore.Kernel;
+using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;
 

@@ -1,8 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
 using CsCheck;
-using Vmcore.Kernel.Types;
 using Vmcore.Kernel;
+using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;
 

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using Vmcore.Kernel.Types;
 using Vmcore.Kernel;
+using Vmcore.Kernel.Types;
 using Vmcore.Memmap;
 using Vmcore.Pmem.Usage;
 using Vmcore.Tests.Kernel;
