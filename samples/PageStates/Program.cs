@@ -25,17 +25,25 @@ ulong[] counts = new ulong[Enum.GetValues<PageClass>().Length];
 ulong region = ulong.MaxValue;
 PageVerdict block = default;
 ulong blockEnd = 0;
+ulong[] exists = new ulong[512], present = new ulong[512];
 foreach (PfnRange range in dump.Memory.Extents)
 {
-    for (ulong pfn = range.Start; pfn < range.End; pfn++)
+    for (ulong first = range.Start & ~63UL; first < range.End; first += 64 * 512)
     {
-        if (pfn / perRegion != region)
+        // Extents of a filtered dump have the machine's holes in them.
+        dump.Memory.GetPages(first, exists, present);
+        for (ulong pfn = Math.Max(first, range.Start); pfn < Math.Min(first + (64 * 512), range.End); pfn++)
         {
-            Write();
-            region = pfn / perRegion;
-        }
+            if ((exists[(pfn - first) / 64] >> (int)(pfn % 64) & 1) == 0)
+                continue;
+            if (pfn / perRegion != region)
+            {
+                Write();
+                region = pfn / perRegion;
+            }
 
-        counts[(int)ClassOf(pfn)]++;
+            counts[(int)ClassOf(pfn)]++;
+        }
     }
 }
 
