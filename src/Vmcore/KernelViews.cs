@@ -102,7 +102,8 @@ internal sealed class KernelViews
         {
             using FileSource source = FileSource.Open(_btfFile);
             BtfTypes? saved = BtfTypes.TryRead(source, out string? fault);
-            return (saved, fault is null ? null : $"{_btfFile}: {fault}");
+            fault ??= saved is not null && _dump.Info is { } info ? Mismatch(new KernelTypes(saved, () => [], () => null), info) : null;
+            return fault is null ? (saved, null) : (null, $"{_btfFile}: {fault}");
         }
 
         if (Vmlinux?.TryReadBtf(out _) is { } linked)
@@ -122,6 +123,24 @@ internal sealed class KernelViews
         }
 
         return (types, types is null ? problem : null);
+    }
+
+    /// <summary>BTF of another kernel would be believed, and every answer be wrong: what vmcoreinfo says of structures must be so in it.</summary>
+    private static string? Mismatch(KernelTypes types, VmcoreInfo info)
+    {
+        foreach (string name in (ReadOnlySpan<string>)["zone", "pglist_data", "page", "mem_section"])
+        {
+            if (info.Size(name) is { } size && types.Find("struct " + name) is { Size: { } found } && (ulong)found != (ulong)size)
+                return $"it is of another kernel: struct {name} has {found} bytes in it, {size} in the kernel that crashed";
+        }
+
+        foreach ((string type, string member) in (ReadOnlySpan<(string, string)>)[("zone", "vm_stat"), ("zone", "free_area"), ("pglist_data", "node_id"), ("page", "lru")])
+        {
+            if (info.Offset($"{type}.{member}") is { } offset && types.MemberOffset(type, member) is { } found && found != offset)
+                return $"it is of another kernel: {type}.{member} is at {found} in it, at {offset} in the kernel that crashed";
+        }
+
+        return null;
     }
 
     private KernelTypes? LoadTypes()

@@ -32,8 +32,6 @@ internal static class DmesgCommand
 
     private static int Run(ReaderContext context, string? levels, string time, bool decode, int? tail)
     {
-        if (tail < 0)
-            throw new VmcoreException($"--tail: found {tail}, expected 0 or more");
         HashSet<int>? wanted = levels is null ? null : Levels(levels);
         KernelLog log = KernelLog.TryOpen(context.Kernel.Info, context.Memory, out string? problem) ?? throw new MissingInformationException($"{context.Dump.Name}: {problem}");
         List<LogLine> lines = [];

@@ -41,7 +41,7 @@ public sealed class ReaderCommandTests
     [InlineData("bt", "4711000", "no task")]
     [InlineData("symbol", "no_such_symbol", "no symbol")]
     [InlineData("ps", "no_such_task", "no task no_such_task")]
-    [InlineData("dmesg", "--tail=-1", "expected 0 or more")]
+    [InlineData("dmesg", "--tail=-1", "expected a number from 0")]
     public void WhatIsNotThereIsSaidInOneLine(string command, string word, string wanted)
     {
         ToolResult result = Tool.Run(s_vmcore, command, Dump, word);
@@ -61,6 +61,34 @@ public sealed class ReaderCommandTests
         string[] some = Tool.Succeed(s_vmcore, "dmesg", "-T", Dump, option, value).Output.Split('\n');
         Assert.True(some.Length > 1);
         Assert.All(some, line => Assert.Contains(line, all));
+    }
+
+    /// <summary>Types of another kernel would make every answer wrong: its structures are compared with what vmcoreinfo says of them.</summary>
+    [Fact]
+    public void BtfOfAnotherKernelIsRefused()
+    {
+        using TemporaryFolder folder = new();
+        string own = folder.File("own"), other = folder.File("other");
+        ulong start = AddressOf("__start_BTF"), stop = AddressOf("__stop_BTF");
+        byte[] btf = Tool.Succeed(s_vmcore, "read", Dump, $"0x{start:x}", $"0x{stop - start:x}", "--format", "raw").OutputBytes;
+        File.WriteAllBytes(own, btf);
+        Assert.Equal(Tool.Succeed(s_vmcore, "ps", Dump).Output, Tool.Succeed(s_vmcore, "ps", Dump, "--btf", own).Output);
+
+        // The header: magic, version, flags, its length, then offset and length of the types and of the strings behind it.
+        int header = Int32(4), types = header + Int32(8), typesEnd = types + Int32(12), strings = header + Int32(16);
+        int zone = btf.AsSpan(strings).IndexOf("\0zone\0"u8) + 1;
+        int record = Enumerable.Range(0, (typesEnd - types) / 4).Select(i => types + (i * 4)).Single(at => Int32(at) == zone && (Int32(at + 4) >> 24 & 31) == 4);
+        btf[record + 8] ^= 64;
+        File.WriteAllBytes(other, btf);
+        foreach (string command in (string[])["ps", "bt"])
+        {
+            ToolResult result = Tool.Run(s_vmcore, command, Dump, "--btf", other);
+            Assert.Equal(1, result.ExitCode);
+            Assert.Contains("it is of another kernel: struct zone has", result.Error, StringComparison.Ordinal);
+        }
+
+        int Int32(int at) => BitConverter.ToInt32(btf, at);
+        static ulong AddressOf(string symbol) => Convert.ToUInt64(Tool.Succeed(s_vmcore, "symbol", Dump, symbol).Output.Split(' ')[0], 16);
     }
 
     /// <summary>BTF has types of few variables; the address that is shown instead must not be taken for a value.</summary>
