@@ -18,15 +18,21 @@ internal static class PrintCommand
             Arity = new(1, 2),
         };
         var plain = new Option<bool>("--no-symbols") { Description = "Do not name the symbols that pointers point to." };
-        var command = new ReaderCommand("print", "Print a structure or a variable as C knows it.", context => Run(context, context.Parsed.GetRequiredValue(what), context.Parsed.GetValue(plain)), hasWords: true) { what, plain };
-        return command;
+        var physical = new Option<bool>("--physical", "-p") { Description = "The ADDRESS of TYPE ADDRESS is a physical one." };
+        return new ReaderCommand(
+            "print",
+            "Print a structure or a variable as C knows it.",
+            context => Run(context, context.Parsed.GetRequiredValue(what), context.Parsed.GetValue(plain), context.Parsed.GetValue(physical)),
+            hasWords: true) { what, plain, physical };
     }
 
-    private static int Run(ReaderContext context, string[] what, bool noSymbols)
+    private static int Run(ReaderContext context, string[] what, bool noSymbols, bool isPhysical)
     {
+        if (isPhysical && what.Length != 2)
+            throw new KernelObjectException("--physical: only of TYPE ADDRESS can the address be a physical one");
         if (what.Length == 1 && what[0].Contains(' ', StringComparison.Ordinal) && context.NamedTypes.Find(what[0]) is not null)
             throw new KernelObjectException($"'{what[0]}' is a type: give the address of one as well; its declaration is shown by vmcore type");
-        KernelObject item = what.Length == 2 ? Typed(context, what[0], what[1]) : context.Evaluate(what[0]);
+        KernelObject item = what.Length == 2 ? Typed(context, what[0], what[1], isPhysical) : context.Evaluate(what[0]);
         Func<ulong, string?> symbol = noSymbols ? _ => null : context.SymbolAt;
         string text = new ValueFormatter(context.Memory, symbol).Format(item);
         if (context.IsJson)
@@ -44,10 +50,14 @@ internal static class PrintCommand
         return 0;
     }
 
-    private static KernelObject Typed(ReaderContext context, string name, string address)
+    private static KernelObject Typed(ReaderContext context, string name, string address, bool isPhysical)
     {
         KernelType type = context.NamedTypes.Find(name, out string? problem) ?? throw new KernelObjectException(problem ?? name);
-        return KernelObject.At(context.Memory, type, context.AddressOf(address));
+        if (!isPhysical)
+            return KernelObject.At(context.Memory, type, context.AddressOf(address));
+        ulong start = ReaderContext.TryNumber(address, out ulong number) ? number
+            : throw new KernelObjectException($"'{address}' is no physical address: expected a number, decimal or 0x...");
+        return KernelObject.At(new PhysicalObjectMemory(context.Dump.ReadableMemory, context.Memory, start, (ulong)(type.Size ?? 0)), type, start);
     }
 }
 

@@ -91,6 +91,23 @@ public sealed class ReaderCommandTests
         static ulong AddressOf(string symbol) => Convert.ToUInt64(Tool.Succeed(s_vmcore, "symbol", Dump, symbol).Output.Split(' ')[0], 16);
     }
 
+    [Fact]
+    public void AStructureIsPrintedByPhysicalAddressToo()
+    {
+        string at = Tool.Succeed(s_vmcore, "symbol", Dump, "init_task").Output.Split(' ')[0];
+        string physical = Tool.Succeed(s_vmcore, "vtop", Dump, "init_task").Output.Split('\n').Single(l => l.StartsWith("physical", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        foreach (string type in (string[])["struct task_struct", "struct task_struct *"])
+        {
+            // What its pointers point to is looked for where they say.
+            string expected = Tool.Succeed(s_vmcore, "print", Dump, type, "0x" + at).Output;
+            Assert.Equal(expected, Tool.Succeed(s_vmcore, "print", "--physical", Dump, type, "0x" + physical).Output);
+        }
+
+        Assert.Contains("only of TYPE ADDRESS", Tool.Run(s_vmcore, "print", "--physical", Dump, "init_task").Error, StringComparison.Ordinal);
+        Assert.Contains("is no physical address", Tool.Run(s_vmcore, "print", "-p", Dump, "struct task_struct", "init_task").Error, StringComparison.Ordinal);
+        Assert.Equal(1, Tool.Run(s_vmcore, "print", "-p", Dump, "struct task_struct", "0xfffffffffffffff0").ExitCode);
+    }
+
     /// <summary>BTF has types of few variables; the address that is shown instead must not be taken for a value.</summary>
     [Fact]
     public void AVariableOfUnknownTypeIsSaidToBeOne()
