@@ -60,8 +60,8 @@ internal sealed class Workers : IDisposable
         _threads = count == 1 ? [] : new Thread[count];
         if (count == 1)
             _own = new(plan);
-        // Some jobs ahead, so that nobody waits while the caller takes a result.
-        Ahead = count == 1 ? 1 : (2 * count) + 1;
+        // Jobs ahead, so that nobody waits while the caller takes a result: it has no core of its own, and may wait for one some milliseconds.
+        Ahead = count == 1 ? 1 : (2 * count) + 12;
         for (int i = 0; i < _threads.Length; i++)
         {
             _threads[i] = new(() => Work(plan), maxStackSize: 1 << 20) { IsBackground = true };
