@@ -112,7 +112,8 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     /// <summary>Freezes the dump first, so that it cannot end meanwhile.</summary>
     private (int Status, string Text) InterruptOnce(string signal, string options, string output)
     {
-        using Process process = _shell.Start($"exec $M {options} {core.Path} {output}");
+        // Who runs the tests under nohup has SIGHUP ignored, in the background of a script SIGINT: so would the dump.
+        using Process process = _shell.Start($"exec env --default-signal=HUP,INT,TERM $M {options} {core.Path} {output}");
         Task<string> errors = process.StandardError.ReadToEndAsync(), text = process.StandardOutput.ReadToEndAsync();
         var file = new FileInfo(_shell.PathOf(output));
         while (!process.HasExited)
