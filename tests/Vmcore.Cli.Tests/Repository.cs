@@ -1,9 +1,11 @@
+using Vmcore.Testing;
+
 namespace Vmcore.Cli.Tests;
 
 /// <summary>Where things are in the repository that the tests were built from.</summary>
 internal static class Repository
 {
-    internal static string Root { get; } = FindRoot();
+    internal static string Root => SourceTree.Root;
 
     /// <summary>The native executable by the name that makes it a dumper; <c>./build</c> makes it.</summary>
     internal static string Makedumpfile { get; } = Path.Combine(Root, "artifacts", "bin", "makedumpfile");
@@ -11,15 +13,4 @@ internal static class Repository
     internal static string Data { get; } = Path.Combine(Root, "tests", "data");
 
     internal static string Cache { get; } = Path.Combine(Root, ".cache");
-
-    private static string FindRoot()
-    {
-        for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "Vmcore.slnx")))
-                return folder.FullName;
-        }
-
-        throw new InvalidOperationException($"No folder above {AppContext.BaseDirectory} has Vmcore.slnx.");
-    }
 }

@@ -101,50 +101,18 @@ internal sealed class JsonText
     /// <param name="write">Writes the members of one.</param>
     /// <param name="name">The member.</param>
     internal void Put<T>(IReadOnlyList<T>? value, Action<JsonText, T> write, [CallerArgumentExpression(nameof(value))] string name = "")
-        where T : class
-    {
-        if (!Begin(name, value is null))
-            return;
-        _writer.WriteStartArray();
-        for (int i = 0; i < value!.Count; i++)
+        where T : class => PutList(value, name, item =>
         {
             _writer.WriteStartObject();
-            write(this, value[i]);
+            write(this, item);
             _writer.WriteEndObject();
-        }
+        });
 
-        _writer.WriteEndArray();
-    }
+    internal void Put(IReadOnlyList<string?>? value, [CallerArgumentExpression(nameof(value))] string name = "") => PutList(value, name, _writer.WriteStringValue);
 
-    internal void Put(IReadOnlyList<string?>? value, [CallerArgumentExpression(nameof(value))] string name = "")
-    {
-        if (!Begin(name, value is null))
-            return;
-        _writer.WriteStartArray();
-        for (int i = 0; i < value!.Count; i++)
-            _writer.WriteStringValue(value[i]);
-        _writer.WriteEndArray();
-    }
+    internal void Put(IReadOnlyList<ulong>? value, [CallerArgumentExpression(nameof(value))] string name = "") => PutList(value, name, _writer.WriteNumberValue);
 
-    internal void Put(IReadOnlyList<ulong>? value, [CallerArgumentExpression(nameof(value))] string name = "")
-    {
-        if (!Begin(name, value is null))
-            return;
-        _writer.WriteStartArray();
-        for (int i = 0; i < value!.Count; i++)
-            _writer.WriteNumberValue(value[i]);
-        _writer.WriteEndArray();
-    }
-
-    internal void Put(IReadOnlyList<double>? value, [CallerArgumentExpression(nameof(value))] string name = "")
-    {
-        if (!Begin(name, value is null))
-            return;
-        _writer.WriteStartArray();
-        for (int i = 0; i < value!.Count; i++)
-            _writer.WriteNumberValue(value[i]);
-        _writer.WriteEndArray();
-    }
+    internal void Put(IReadOnlyList<double>? value, [CallerArgumentExpression(nameof(value))] string name = "") => PutList(value, name, _writer.WriteNumberValue);
 
     /// <summary>An object with a member for each key, as it is spelled.</summary>
     /// <param name="keys">The keys; null for no object.</param>
@@ -167,6 +135,16 @@ internal sealed class JsonText
     {
         _writer.WritePropertyName(name);
         write(_writer);
+    }
+
+    private void PutList<T>(IReadOnlyList<T>? value, string name, Action<T> write)
+    {
+        if (!Begin(name, value is null))
+            return;
+        _writer.WriteStartArray();
+        for (int i = 0; i < value!.Count; i++)
+            write(value[i]);
+        _writer.WriteEndArray();
     }
 
     private void Write(IJsonItem item)

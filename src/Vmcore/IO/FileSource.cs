@@ -57,11 +57,9 @@ public sealed class FileSource : IByteSource
     /// <inheritdoc/>
     public int Read(long offset, Span<byte> buffer)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        if (offset >= Length)
+        buffer = this.Within(offset, buffer);
+        if (buffer.IsEmpty)
             return 0;
-        if (buffer.Length > Length - offset)
-            buffer = buffer[..(int)(Length - offset)];
         int done = 0;
         try
         {

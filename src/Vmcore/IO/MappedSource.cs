@@ -77,12 +77,10 @@ internal sealed unsafe partial class MappedSource : IByteSource
     /// <inheritdoc/>
     public int Read(long offset, Span<byte> buffer)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (offset >= Length)
+        buffer = this.Within(offset, buffer);
+        if (buffer.IsEmpty)
             return 0;
-        if (buffer.Length > Length - offset)
-            buffer = buffer[..(int)(Length - offset)];
         int done = 0;
         while (done < buffer.Length)
         {

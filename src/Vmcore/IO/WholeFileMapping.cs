@@ -47,11 +47,9 @@ internal sealed unsafe class WholeFileMapping : IByteSource
     /// <inheritdoc/>
     public int Read(long offset, Span<byte> buffer)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        if (offset >= Length)
+        buffer = this.Within(offset, buffer);
+        if (buffer.IsEmpty)
             return 0;
-        if (buffer.Length > Length - offset)
-            buffer = buffer[..(int)(Length - offset)];
         byte* start = null;
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
         try

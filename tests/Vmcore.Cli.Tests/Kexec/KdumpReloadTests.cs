@@ -70,13 +70,7 @@ public sealed class KdumpReloadTests : IDisposable
         return new(Process.Start(start)!);
     }
 
-    private static string Script()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists($"{folder}/Vmcore.slnx"))
-            folder = Path.GetDirectoryName(folder);
-        return $"{folder}/packaging/udev/kdump-reload";
-    }
+    private static string Script() => Path.Combine(Repository.Root, "packaging", "udev", "kdump-reload");
 
     private sealed record Running(Process Process)
     {

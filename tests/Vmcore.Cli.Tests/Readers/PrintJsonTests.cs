@@ -1,11 +1,11 @@
-using System.Diagnostics;
 using System.Globalization;
-using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json;
+using System.Text;
 using Vmcore.Cli.Reader;
 using Vmcore.Cli.Tests.Conformance;
 using Vmcore.Kernel.Types;
+using Vmcore.Testing;
 
 namespace Vmcore.Cli.Tests.Readers;
 
@@ -145,19 +145,5 @@ public sealed class PrintJsonTests
         return JsonNode.Parse(result.Output)!;
     }
 
-    private static string Drgn(string input, params string[] arguments)
-    {
-        string script = Path.Combine(Repository.Root, "tests", "readers", "print-drgn");
-        using Process process = Process.Start(new ProcessStartInfo(script, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
-        Task feed = Task.Run(() =>
-        {
-            process.StandardInput.Write(input);
-            process.StandardInput.Close();
-        });
-        string text = process.StandardOutput.ReadToEnd();
-        feed.Wait();
-        process.WaitForExit();
-        Assert.Equal(0, process.ExitCode);
-        return text;
-    }
+    private static string Drgn(string input, params string[] arguments) => SourceTree.RunReader("print-drgn", input, arguments);
 }

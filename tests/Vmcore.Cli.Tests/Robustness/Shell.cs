@@ -35,10 +35,7 @@ public sealed class Shell : IDisposable
     public Shell()
     {
         Directory = System.IO.Directory.CreateTempSubdirectory("vmcore-robust-").FullName;
-        string? root = AppContext.BaseDirectory;
-        while (root is not null && !File.Exists(Path.Combine(root, "Vmcore.slnx")))
-            root = Path.GetDirectoryName(root);
-        Executable = Path.Combine(root ?? "/", "artifacts/bin/makedumpfile");
+        Executable = Repository.Makedumpfile;
         Assert.True(File.Exists(Executable), $"{Executable} is not there: run ./build first");
     }
 

@@ -1,8 +1,6 @@
-using System.Diagnostics;
 using System.Globalization;
 using System.Numerics;
 using System.Text;
-using Vmcore.Kernel;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Stacks;
@@ -10,6 +8,8 @@ using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vfs;
 using Vmcore.Kernel.Vmlinux;
+using Vmcore.Kernel;
+using Vmcore.Testing;
 
 namespace Vmcore.Tests.Kernel;
 
@@ -57,7 +57,7 @@ public sealed class DrgnComparisonTests
     public void TheStateIsThatOfDrgn(string name, string release)
     {
         using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
-        string[] theirs = Run("state-drgn", "", [dumpFile, vmlinux]).Split('\n');
+        string[] theirs = SourceTree.RunReader("state-drgn", "", dumpFile, vmlinux).Split('\n');
         CrashSummary ours = CrashSummary.Read(dump);
         Assert.Empty(ours.Problems);
         Assert.Equal(theirs[0], ours.Uptime!.Value.TotalSeconds.ToString(CultureInfo.InvariantCulture));
@@ -116,7 +116,7 @@ public sealed class DrgnComparisonTests
     public void MountsAreThoseOfDrgn(string name, string release)
     {
         using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
-        string[] theirs = Run("mounts-drgn", "", [dumpFile, vmlinux]).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        string[] theirs = SourceTree.RunReader("mounts-drgn", "", dumpFile, vmlinux).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         KernelVfs vfs = KernelVfs.Open(dump);
         Assert.True(theirs.Length > 5, $"only {theirs.Length} mounts");
         Assert.Equal(theirs, vfs.Mounts.Select(static m => $"{m.Address:x} {m.Source} {m.Target} {m.Type} {m.SuperBlock!.Device.Major}:{m.SuperBlock.Device.Minor}"));
@@ -202,31 +202,7 @@ public sealed class DrgnComparisonTests
     }
 
     private static IEnumerable<string> Lines(string script, params string[] arguments) =>
-        Run(script, "", arguments).Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal);
+        SourceTree.RunReader(script, "", arguments).Split('\n', StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal);
 
-    private static string Drgn(string input, params string[] arguments) => Run("print-drgn", input, arguments);
-
-    private static string Run(string name, string input, string[] arguments)
-    {
-        string script = Path.Combine(RepositoryRoot(), "tests", "readers", name);
-        using Process process = Process.Start(new ProcessStartInfo(script, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
-        Task feed = Task.Run(() =>
-        {
-            process.StandardInput.Write(input);
-            process.StandardInput.Close();
-        });
-        string text = process.StandardOutput.ReadToEnd();
-        feed.Wait();
-        process.WaitForExit();
-        Assert.Equal(0, process.ExitCode);
-        return text;
-    }
-
-    private static string RepositoryRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Vmcore.slnx")))
-            folder = folder.Parent;
-        return folder!.FullName;
-    }
+    private static string Drgn(string input, params string[] arguments) => SourceTree.RunReader("print-drgn", input, arguments);
 }

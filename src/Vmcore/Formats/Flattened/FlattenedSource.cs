@@ -66,11 +66,9 @@ internal sealed class FlattenedSource : IByteSource
     /// <inheritdoc/>
     public int Read(long offset, Span<byte> buffer)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        if (offset >= Length)
+        buffer = this.Within(offset, buffer);
+        if (buffer.IsEmpty)
             return 0;
-        if (buffer.Length > Length - offset)
-            buffer = buffer[..(int)(Length - offset)];
         int done = 0;
         int index = IndexAtOrAfter(offset);
         while (done < buffer.Length)
