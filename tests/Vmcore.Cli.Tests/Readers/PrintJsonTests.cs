@@ -1,7 +1,7 @@
 using System.Globalization;
-using System.Text.Json.Nodes;
-using System.Text.Json;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Vmcore.Cli.Reader;
 using Vmcore.Cli.Tests.Conformance;
 using Vmcore.Kernel.Types;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text;
+using Vmcore.Kernel;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Stacks;
@@ -8,7 +9,6 @@ using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vfs;
 using Vmcore.Kernel.Vmlinux;
-using Vmcore.Kernel;
 using Vmcore.Testing;
 
 namespace Vmcore.Tests.Kernel;
