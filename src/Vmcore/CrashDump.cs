@@ -57,8 +57,15 @@ public sealed class CrashDump : IDisposable
     /// <summary>True if the file is mapped, as only <c>/proc/vmcore</c> is; false if it is read.</summary>
     public bool IsMapped => _source is MappedSource { IsMapped: true };
 
-    /// <summary>True if the file says that it was cut short, or is shorter than its headers say.</summary>
-    public bool IsIncomplete { get; private set; }
+    /// <summary>True if the file says that it was cut short, is shorter than its headers say, or has become shorter while it was read (<see cref="HasShrunk"/>).</summary>
+    public bool IsIncomplete
+    {
+        get => field || HasShrunk;
+        private set;
+    }
+
+    /// <summary>True once a read found that a file has become shorter after it was opened: what was there is gone.</summary>
+    public bool HasShrunk => Kdump is { } kdump ? kdump.HasShrunk : _source.HasShrunk;
 
     /// <summary>The machine's physical memory.</summary>
     public CrashMemory Memory { get; private set; }
@@ -160,6 +167,8 @@ public sealed class CrashDump : IDisposable
         {
             if (_problems.Exists(static p => p.EndsWith(MissingParts, StringComparison.Ordinal)))
                 return $"{Name}: {MissingParts}";
+            if (HasShrunk)
+                return $"{Name}: the file became shorter while it was read";
             if (IsIncomplete)
                 return $"{Name}: the dump is not complete: it is marked so, or was cut short";
             return Kdump is { HasLostPages: true }

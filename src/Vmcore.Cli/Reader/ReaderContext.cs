@@ -44,8 +44,8 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>What is missing of the dump, as far as that is known; null if nothing is, or it is not open.</summary>
     internal string? Loss => _dump.IsValueCreated ? _dump.Value.Loss : null;
 
-    /// <summary>The same, if a page that is missing was asked for.</summary>
-    internal string? LossMet => _dump.IsValueCreated && _dump.Value.Kdump is { HasLostPages: true } ? _dump.Value.Loss : null;
+    /// <summary>The same, if something that is missing was asked for.</summary>
+    internal string? LossMet => _dump.IsValueCreated && _dump.Value is { Kdump.HasLostPages: true } or { HasShrunk: true } ? _dump.Value.Loss : null;
 
     /// <summary>The kernel.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>

@@ -103,7 +103,7 @@ public static class Reassembler
             long eraseOffset = erased.Length > 0 ? Append(erased) : 0;
             _descriptors.Flush();
             _data.Flush();
-            WriteHeaders(_lost > 0 || _parts.IsIncomplete, eraseOffset, erased.Length);
+            WriteHeaders(_lost > 0 || _parts.IsIncomplete || _parts.HasShrunk, eraseOffset, erased.Length);
             _sink.Complete(_dataOffset + _dataLength);
             return new(_total, _lost);
         }

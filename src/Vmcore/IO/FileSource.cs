@@ -6,6 +6,7 @@ namespace Vmcore.IO;
 public sealed class FileSource : IByteSource
 {
     private readonly SafeFileHandle _handle;
+    private volatile bool _hasShrunk;
 
     private FileSource(string name, SafeFileHandle handle, long length)
     {
@@ -19,6 +20,9 @@ public sealed class FileSource : IByteSource
 
     /// <inheritdoc/>
     public long Length { get; }
+
+    /// <inheritdoc/>
+    public bool HasShrunk => _hasShrunk;
 
     /// <summary>The open file, for what else can be done with it.</summary>
     internal SafeFileHandle Handle => _handle;
@@ -68,7 +72,11 @@ public sealed class FileSource : IByteSource
             {
                 int read = RandomAccess.Read(_handle, buffer[done..], offset + done);
                 if (read <= 0)
+                {
+                    _hasShrunk = true;
                     break;
+                }
+
                 done += read;
             }
         }

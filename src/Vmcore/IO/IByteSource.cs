@@ -10,6 +10,9 @@ public interface IByteSource : IDisposable
     /// <summary>Length in bytes.</summary>
     long Length { get; }
 
+    /// <summary>True once a read found the end before <see cref="Length"/>: what is read became shorter after it was opened. A device that fails is not meant.</summary>
+    bool HasShrunk => false;
+
     /// <summary>Reads bytes from <paramref name="offset"/> on.</summary>
     /// <param name="offset">Byte offset, 0 or more. At or beyond <see cref="Length"/> nothing is read.</param>
     /// <param name="buffer">Receives the bytes.</param>

@@ -57,6 +57,9 @@ internal sealed unsafe partial class MappedSource : IByteSource
     /// <inheritdoc/>
     public long Length => _file.Length;
 
+    /// <inheritdoc/>
+    public bool HasShrunk => _file.HasShrunk;
+
     /// <summary>True if a window was mapped: the kernel can do it.</summary>
     public bool IsMapped { get; private set; }
 

@@ -91,6 +91,23 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
         Assert.True(dump.IsIncomplete);
     }
 
+    /// <summary>The pipe holds the dump up until its input has been cut.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("-E")]
+    public void The_input_becomes_shorter_meanwhile(string options)
+    {
+        Finished done = _shell.Run($"""
+            cp --sparse=always {core.Path} input; mkfifo pipe; $M -F -d 0 --num-threads {(options.Length == 0 ? 1 : 0)} {options} input > pipe 2> errors & dump=$!
+            exec 3< pipe; head -c 100000 <&3 > flat; truncate -s 50M input; cat <&3 >> flat; exec 3<&-
+            wait $dump; s=$?; cat errors >&2; $M -R out < flat; exit $s
+            """.Replace(" --num-threads 0", "", StringComparison.Ordinal));
+        done.Refused("input became shorter while it was dumped: ");
+        Assert.Contains("marked incomplete", done.Text, StringComparison.Ordinal);
+        using CrashDump dump = CrashDump.Open(_shell.PathOf("out"));
+        Assert.True(dump.IsIncomplete);
+    }
+
     private long Size(string name, string options)
     {
         Assert.Equal(0, _shell.Run($"$M {options} {core.Path} {name}").Status);

@@ -43,6 +43,23 @@ public sealed class FileSourceSinkTests : IDisposable
     }
 
     [Fact]
+    public void AFileThatBecomesShorterIsNoticed()
+    {
+        File.WriteAllBytes(At("a"), new byte[10_000]);
+        using FileSource source = FileSource.Open(At("a"));
+        byte[] bytes = new byte[4096];
+        Assert.Equal(0, source.Read(10_000, bytes));
+        Assert.Equal(1000, source.Read(9000, bytes));
+        Assert.False(source.HasShrunk);
+        File.WriteAllBytes(At("a"), new byte[6000]);
+        Assert.Equal(4096, source.Read(0, bytes));
+        Assert.False(source.HasShrunk);
+        Assert.Equal(1904, source.Read(4096, bytes));
+        Assert.True(source.HasShrunk);
+        Assert.Equal(10_000, source.Length);
+    }
+
+    [Fact]
     public void CompletingNeverShortens()
     {
         using (FileSink sink = FileSink.Create(At("a"), overwrite: false))

@@ -151,7 +151,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         if (dump.IsIncomplete)
         {
             // Whoever deletes the input because the dump is whole would delete nothing more than there was; but the dump is not whole.
-            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{_options.Input} is truncated or incomplete: {report.MissingInInput + report.Unreadable} pages that it names are not in it. The {dumpfile} {target} {verb} written with the others and marked incomplete."));
+            string input = dump.HasShrunk ? "became shorter while it was dumped" : "is truncated or incomplete";
+            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{_options.Input} {input}: {report.MissingInInput + report.Unreadable} pages that it names are not in it. The {dumpfile} {target} {verb} written with the others and marked incomplete."));
             return ExitStatus.Failure;
         }
 

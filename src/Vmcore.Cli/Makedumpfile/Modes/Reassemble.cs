@@ -21,7 +21,7 @@ internal sealed class Reassemble(MakedumpfileOptions options, Messages messages)
         using (IByteSink sink = OutputTarget.Open(options, output, overwrite: false))
             report = Reassembler.Write(parts, sink, progress);
         messages.EndDrawing();
-        if (report.Lost > 0 || parts.IsIncomplete)
+        if (report.Lost > 0 || parts.IsIncomplete || parts.HasShrunk)
         {
             messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"The parts are incomplete: {report.Lost} of {report.Pages} pages are not in them. {output} has the others and is marked incomplete."));
             return ExitStatus.Failure;

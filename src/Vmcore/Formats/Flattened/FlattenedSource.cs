@@ -26,6 +26,9 @@ internal sealed class FlattenedSource : IByteSource
     /// <summary>Length of the described file in bytes: the end of its last record.</summary>
     public long Length { get; }
 
+    /// <inheritdoc/>
+    public bool HasShrunk => _stream.HasShrunk;
+
     /// <summary>True if the stream lacks its end record, or breaks off in a record that makes no sense.</summary>
     public bool IsTruncated => TruncatedAt is not null;
 

@@ -65,6 +65,9 @@ public sealed class KdumpFile : IDisposable
     /// </summary>
     public bool HasLostPages { get; private set; }
 
+    /// <summary>True once a read found that a file has become shorter after it was opened.</summary>
+    internal bool HasShrunk => Array.Exists(_parts, static p => p.Source.HasShrunk);
+
     /// <summary>The ELF notes, empty before version 4.</summary>
     public ReadOnlyMemory<byte> Notes { get; }
 
