@@ -18,12 +18,14 @@ public sealed class DumpPlan
     /// <summary>Creates a plan.</summary>
     /// <param name="dump">The input.</param>
     /// <param name="options">What to leave out.</param>
-    /// <exception cref="MissingInformationException">The level needs what the dump does not say.</exception>
+    /// <exception cref="MissingInformationException">The level needs what the dump does not say, or an ELF dump cannot be made of it.</exception>
     public DumpPlan(CrashDump dump, DumpOptions options)
     {
         _dump = dump;
         _options = options;
         _pmem = dump.Pmem;
+        if (options.Output == DumpOutput.Elf)
+            ElfDumpWriter.Check(dump);
         const DumpLevel NeedsMemmap = DumpLevel.Cache | DumpLevel.CachePrivate | DumpLevel.User | DumpLevel.Free;
         if ((options.Level & NeedsMemmap) != 0 && dump.ClassificationProblem is { } problem)
             throw new MissingInformationException(problem);

@@ -44,11 +44,24 @@ internal sealed class ElfDumpWriter
 
     private bool DropsZero => (_plan.Options.Level & DumpLevel.Zero) != 0;
 
+    /// <summary>Finds out whether an ELF dump can be made, before anything is written.</summary>
+    /// <param name="dump">The input.</param>
+    /// <exception cref="MissingInformationException">It cannot.</exception>
+    internal static void Check(CrashDump dump)
+    {
+        const ulong MostOverlap = 64;
+        if (dump.Loads.Count == 0 || dump.Elf is not { } elf)
+            throw new MissingInformationException($"{dump.Name}: an ELF dump can only be made of an ELF file; leave out -E");
+        // Each PT_LOAD is cut by itself, so the work grows with how often they overlap: a few times in a file that a tool wrote.
+        ulong total = 0, file = (ulong)elf.Source.Length;
+        foreach (ElfSegment load in dump.Loads)
+            total += load.FileSize;
+        if (total / MostOverlap > file)
+            throw new MissingInformationException($"{dump.Name}: the PT_LOADs overlap: they name {total} bytes of a file of {file}; an ELF dump of it cannot be made: leave out -E");
+    }
+
     internal void Write(IDumpObserver observer, CancellationToken cancel)
     {
-        if (_plan.Dump.Loads.Count == 0)
-            throw new MissingInformationException($"{_plan.Dump.Name}: an ELF dump can only be made of an ELF file; leave out -E");
-        RefuseHeaps();
         PlanPass.Run(_plan, _cache, _workers, _report, observer, cancel, DropZeroPages);
         var cut = new ElfSegmentPlan(KeptOf, _memory.PageShift);
         List<ElfSegment> segments = [];
@@ -78,17 +91,6 @@ internal sealed class ElfDumpWriter
         long length = blocks.Count == 0 ? 0 : (long)(blocks[^1].Offset + blocks[^1].FileSize);
         _sink.Complete(_report.End == DumpEnd.Complete ? Math.Max(length, _sink.End) : _sink.End);
         _report.BytesWritten = _sink.BytesWritten;
-    }
-
-    /// <summary>Each PT_LOAD is cut by itself, so the work grows with how often they overlap: a few times in a file that a tool wrote.</summary>
-    private void RefuseHeaps()
-    {
-        const ulong MostOverlap = 64;
-        ulong total = 0, file = (ulong)_plan.Dump.Elf!.Source.Length;
-        foreach (ElfSegment load in _plan.Dump.Loads)
-            total += load.FileSize;
-        if (total / MostOverlap > file)
-            throw new MissingInformationException($"{_plan.Dump.Name}: the PT_LOADs overlap: they name {total} bytes of a file of {file}; an ELF dump of it cannot be made: leave out -E");
     }
 
     private void DropZeroPages(WindowRun run, PlanWindow window)

@@ -1,17 +1,26 @@
 namespace Vmcore.IO;
 
 /// <summary>A file written at offsets with pwrite. Each write is one system call: collecting small ones is the caller's job.</summary>
+/// <remarks>
+/// Whoever finds after the opening that there is nothing to write leaves nothing behind: an existing file is emptied with the first write, and a new
+/// one that is still empty goes with <see cref="Dispose"/>, unless <see cref="Complete"/> said that it is to be so.
+/// </remarks>
 public sealed class FileSink : IByteSink
 {
     private readonly FileStream _stream;
     private readonly WriteBehind _writeBehind;
+    private readonly FileIdentity? _new;
     private long _end;
+    private bool _begun;
+    private bool _complete;
 
-    private FileSink(string name, FileStream stream)
+    private FileSink(string name, FileStream stream, bool isNew)
     {
         Name = name;
         _stream = stream;
         _writeBehind = new(stream.SafeFileHandle);
+        if (isNew)
+            _new = FileIdentity.Of(name);
     }
 
     /// <inheritdoc/>
@@ -22,7 +31,7 @@ public sealed class FileSink : IByteSink
 
     /// <summary>Creates a file that only its owner may read and write (mode 0600): a dump holds the secrets of the machine.</summary>
     /// <param name="path">The path; it becomes the sink's name as it is.</param>
-    /// <param name="overwrite">True to empty and reuse an existing file; false to refuse it, a dangling symbolic link included.</param>
+    /// <param name="overwrite">True to reuse an existing file, which is emptied with the first write; false to refuse it, a dangling symbolic link included.</param>
     /// <exception cref="FileAccessException">The file exists and <paramref name="overwrite"/> is false, or the system refuses.</exception>
     public static FileSink Create(string path, bool overwrite)
     {
@@ -31,20 +40,18 @@ public sealed class FileSink : IByteSink
             throw new FileAccessException(path, overwrite ? "cannot create: Is a directory" : "cannot create: File exists (a directory)");
         try
         {
+            // A link that leads nowhere is there too: what it leads to is made, and is not ours to take away.
+            bool isNew = !overwrite || !File.Exists(path);
             var options = new FileStreamOptions
             {
-                Mode = overwrite ? FileMode.Create : FileMode.CreateNew,
+                Mode = isNew ? FileMode.CreateNew : FileMode.OpenOrCreate,
                 Access = FileAccess.Write,
                 Share = FileShare.ReadWrite | FileShare.Delete,
                 BufferSize = 0,
             };
             if (!OperatingSystem.IsWindows())
                 options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            var stream = new FileStream(path, options);
-            // An existing file may have been readable by everyone.
-            if (overwrite && !OperatingSystem.IsWindows() && FileIdentity.Of(path) is { IsRegular: true })
-                File.SetUnixFileMode(stream.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-            return new FileSink(path, stream);
+            return new FileSink(path, new(path, options), isNew);
         }
         catch (Exception e) when (FileErrors.IsRefusal(e))
         {
@@ -60,6 +67,7 @@ public sealed class FileSink : IByteSink
             return;
         try
         {
+            Begin();
             RandomAccess.Write(_stream.SafeFileHandle, bytes, offset);
         }
         catch (Exception e) when (FileErrors.IsRefusal(e) && e is not ObjectDisposedException)
@@ -79,9 +87,11 @@ public sealed class FileSink : IByteSink
         try
         {
             _writeBehind.Dispose();
+            Begin();
             if (length > _end)
                 Extend(length);
             RandomAccess.FlushToDisk(_stream.SafeFileHandle);
+            _complete = true;
         }
         catch (Exception e) when (FileErrors.IsRefusal(e) && e is not ObjectDisposedException)
         {
@@ -93,7 +103,33 @@ public sealed class FileSink : IByteSink
     public void Dispose()
     {
         _writeBehind.Dispose();
+        try
+        {
+            if (!_complete && _new is { } mine && !_stream.SafeFileHandle.IsClosed && RandomAccess.GetLength(_stream.SafeFileHandle) == 0 && FileIdentity.Of(Name) == mine)
+                File.Delete(Name);
+        }
+        catch (Exception e) when (FileErrors.IsRefusal(e))
+        {
+            // An empty file is no harm.
+        }
+
         _stream.Dispose();
+    }
+
+    /// <summary>Makes an existing file what a new one is: empty, and its owner's alone.</summary>
+    private void Begin()
+    {
+        if (_begun)
+            return;
+        if (_new is null && FileIdentity.Of(Name) is { IsRegular: true })
+        {
+            // It may have been readable by everyone.
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(_stream.SafeFileHandle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            RandomAccess.SetLength(_stream.SafeFileHandle, 0);
+        }
+
+        _begun = true;
     }
 
     private void Extend(long length)

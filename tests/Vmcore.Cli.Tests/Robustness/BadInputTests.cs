@@ -25,6 +25,29 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
         Assert.False(File.Exists(_shell.PathOf("out")));
     }
 
+    /// <summary>No empty file is left, and -f does not cost the file that is there.</summary>
+    [Theory]
+    [InlineData("-E kdump out", "can only be made of an ELF file")]
+    [InlineData("-E --time-limit 9 kdump out", "can only be made of an ELF file")]
+    [InlineData("-E --manifest other kdump out", "can only be made of an ELF file")]
+    [InlineData("-d 31 --manifest other text out", "file format")]
+    [InlineData("--split -d 31 $F out none/other", "No such file or directory")]
+    [InlineData("--manifest other $F none/out", "No such file or directory")]
+    [InlineData("--reassemble kdump kdump out", "only parts of a split dump together")]
+    [InlineData("--dump-dmesg text out", "file format")]
+    [InlineData("-R out < text", "Nothing is written.")]
+    [InlineData("-g out -x text", "ELF header")]
+    public void What_is_refused_leaves_the_output_alone(string arguments, string words)
+    {
+        _shell.Run($"$M -c -d 31 {core.Path} kdump; echo text > text; F={core.Path}; $M {arguments}").Refused(words);
+        Assert.False(File.Exists(_shell.PathOf("out")));
+        Assert.False(File.Exists(_shell.PathOf("other")));
+        _shell.Run($"echo precious | tee out > other; chmod 644 out; F={core.Path}; $M -f {arguments}").Refused(words);
+        Assert.Equal("precious\n", File.ReadAllText(_shell.PathOf("out")));
+        Assert.Equal("precious\n", File.ReadAllText(_shell.PathOf("other")));
+        Assert.Equal("644", _shell.Run("stat -c %a out").Output.Trim());
+    }
+
     [Fact]
     public void A_file_that_may_not_be_read()
     {

@@ -74,7 +74,8 @@ public sealed class FileSourceSinkTests : IDisposable
     [Fact]
     public void ANewFileIsItsOwnersAlone()
     {
-        FileSink.Create(At("a"), overwrite: false).Dispose();
+        using (FileSink sink = FileSink.Create(At("a"), overwrite: false))
+            sink.Complete(0);
         if (!OperatingSystem.IsWindows())
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(At("a")));
     }
@@ -90,6 +91,40 @@ public sealed class FileSourceSinkTests : IDisposable
         using (FileSink sink = FileSink.Create(At("a"), overwrite: true))
             sink.Complete(3);
         Assert.Equal(new byte[3], File.ReadAllBytes(At("a")));
+    }
+
+    [Fact]
+    public void WithoutAWriteNothingChanges()
+    {
+        FileSink.Create(At("new"), overwrite: false).Dispose();
+        FileSink.Create(At("new"), overwrite: true).Dispose();
+        Assert.False(File.Exists(At("new")));
+        File.WriteAllText(At("a"), "precious");
+        File.CreateSymbolicLink(At("link"), At("a"));
+        FileSink.Create(At("a"), overwrite: true).Dispose();
+        FileSink.Create(At("link"), overwrite: true).Dispose();
+        Assert.Equal("precious", File.ReadAllText(At("a")));
+        using (FileSink sink = FileSink.Create(At("link"), overwrite: true))
+            sink.Write(0, "pre"u8);
+        Assert.Equal("pre", File.ReadAllText(At("link")));
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(At("a")));
+
+        // Empty, and meant to be.
+        using (FileSink sink = FileSink.Create(At("new"), overwrite: false))
+            sink.Complete(0);
+        Assert.True(File.Exists(At("new")));
+        FileSink.Create(At("new"), overwrite: true).Dispose();
+        Assert.True(File.Exists(At("new")));
+
+        // Somebody else's by now.
+        using (FileSink.Create(At("other"), overwrite: false))
+        {
+            File.Delete(At("other"));
+            File.WriteAllText(At("other"), "");
+        }
+
+        Assert.True(File.Exists(At("other")));
     }
 
     [Fact]

@@ -95,7 +95,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         {
             plan = new(dump, what);
         }
-        catch (MissingInformationException e) when (dump.Info is null)
+        catch (MissingInformationException e) when (dump.Info is null && e.Message == dump.ClassificationProblem)
         {
             throw new MissingInformationException(e.Message + "\nSpecify '-x' option or '-i' option.");
         }

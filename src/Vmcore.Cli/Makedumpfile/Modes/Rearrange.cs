@@ -25,7 +25,8 @@ internal sealed class Rearrange(MakedumpfileOptions options, Messages messages)
         catch (DumpFormatException e)
         {
             // A dump whose end is lost is still worth reading.
-            messages.Line(MessageKind.Error, $"{e.Message}\nThe stream is truncated or damaged. What came before is in {output}.");
+            string rest = sink.BytesWritten > 0 ? $"What came before is in {output}." : "Nothing is written.";
+            messages.Line(MessageKind.Error, $"{e.Message}\nThe stream is truncated or damaged. {rest}");
             return ExitStatus.Failure;
         }
 
