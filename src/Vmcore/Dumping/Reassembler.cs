@@ -10,7 +10,7 @@ namespace Vmcore.Dumping;
 /// <param name="Lost">Pages that their part has lost, because it is incomplete, truncated or damaged.</param>
 public sealed record ReassemblyReport(ulong Pages, ulong Lost);
 
-/// <summary>Joins the parts of a split dump, of whatever tool made them. Compressed pages are copied as they are.</summary>
+/// <summary>Joins the parts of a split dump, of whatever tool made them. Compressed pages are copied as they are, and pages of a part that share a block go on sharing it.</summary>
 public static class Reassembler
 {
     private const int BlockBytes = 1 << 20;
@@ -72,6 +72,7 @@ public static class Reassembler
         private readonly BufferedRegion _descriptors;
         private readonly BufferedRegion _data;
         private readonly byte[] _page;
+        private readonly CopiedBlocks _copied = new();
         private ulong _total;
         private ulong _done;
         private ulong _lost;
@@ -147,6 +148,7 @@ public static class Reassembler
 
         private void CopyPart(KdumpPart part)
         {
+            _copied.Clear();
             byte[] descriptors = new byte[PageDescriptor.Size * 4096];
             int held = 0, next = 0;
             long at = part.DescriptorsOffset, knownZero = -1;
@@ -194,6 +196,8 @@ public static class Reassembler
             bool raw = descriptor.Codec == Compression.PageCodec.None;
             if (raw && descriptor.Offset == knownZero)
                 return descriptor with { Offset = _dataOffset };
+            if (_copied.TryFind(descriptor.Offset, descriptor.Length, out long copy))
+                return descriptor with { Offset = copy };
             Span<byte> data = _page.AsSpan(0, (int)descriptor.Length);
             if (part.Source.Read(descriptor.Offset, data) != data.Length)
             {
@@ -207,7 +211,9 @@ public static class Reassembler
                 return descriptor with { Offset = _dataOffset };
             }
 
-            return descriptor with { Offset = Append(data) };
+            long at = Append(data);
+            _copied.Add(descriptor.Offset, data.Length, at);
+            return descriptor with { Offset = at };
         }
 
         private byte[] EraseInfo()

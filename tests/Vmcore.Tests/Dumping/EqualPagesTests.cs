@@ -1,5 +1,8 @@
+using CsCheck;
 using Vmcore.Compression;
 using Vmcore.Dumping;
+using Vmcore.Formats.Kdump;
+using Vmcore.IO;
 using Vmcore.Testing;
 using Vmcore.Verification;
 
@@ -63,6 +66,77 @@ public sealed class EqualPagesTests
             Dumper.Write(plan, sinks, NoObserver.Instance);
             return GC.GetAllocatedBytesForCurrentThread() - before;
         }
+    }
+
+    /// <summary>Their sharing outlives the joining: what comes of it is as large as the parts' blocks are, and every page is the same.</summary>
+    [Theory, MemberData(nameof(Codecs))]
+    public void PartsJoinedGoOnSharing(PageCodec codec)
+    {
+        CoreImage core = new SyntheticMachine().AddRam(0x100000, 64 << 20).PlaceMany(0x2000, 600, PageKind.KernelData).Core();
+        byte[] page = [.. Enumerable.Range(0, 4096).Select(static i => (byte)(i * i >> 3))];
+        IByteSource Edited() => new EditedCore(core).WritePhysical(0x3000_000, page).WritePhysical(0x3003_000, page).WritePhysical(0x3080_000, page);
+        var options = new DumpOptions { Codec = codec, ShareEqualPages = true, Threads = 1, SplitBlockPages = 64 };
+        using var raw = CrashDump.Open(Edited());
+        MemorySink[] sinks = [.. Enumerable.Range(0, 3).Select(_ => new MemorySink())];
+        DumpReport report = Dumper.Write(new(raw, options), sinks, NoObserver.Instance);
+        Assert.True(report.Shared > 1000);
+        using var joined = new MemorySink();
+        using (var parts = KdumpFile.Open([.. sinks.Select((s, i) => new KdumpBytes(s.ToArray(), $"part{i}"))]))
+        {
+            HashSet<(int, long)> blocks = [];
+            long bytes = 0;
+            for (ulong pfn = 0; pfn < parts.MaxPfn; pfn++)
+            {
+                int part = parts.PartRanges.TakeWhile(r => r.End <= pfn).Count();
+                if (parts.TryGetDescriptor(pfn, out PageDescriptor block) && blocks.Add((part, block.Offset)))
+                    bytes += block.Length;
+            }
+
+            Assert.Equal(new ReassemblyReport(report.Remaining, 0), Reassembler.Write(parts, joined, NoObserver.Instance));
+            Assert.InRange(joined.ToArray().Length, bytes, parts.Parts[0].DescriptorsOffset + ((long)report.Remaining * PageDescriptor.Size) + 4096 + bytes);
+        }
+
+        var written = new WrittenDump(joined.ToArray(), report);
+        Assert.Equal(Contents(WrittenDump.Of(Edited(), options with { ShareEqualPages = false })), Contents(written));
+        using CrashDump dump = written.Open();
+        Assert.False(dump.IsIncomplete);
+        Assert.Empty(DumpVerifier.Verify(dump).Problems);
+    }
+
+    [Fact]
+    public void CopiedBlocksAreFoundWhereTheyWent() =>
+        Gen.Select(Gen.Long[0, 2000], Gen.Long[1, 40]).Array[1, 200].Sample(blocks =>
+        {
+            var copied = new CopiedBlocks();
+            Dictionary<long, HashSet<long>> places = [];
+            long to = 100_000;
+            foreach ((long from, long length) in blocks)
+            {
+                if (copied.TryFind(from, length, out long at))
+                {
+                    Assert.All(Enumerable.Range(0, (int)length), i => Assert.Contains(at + i, places[from + i]));
+                    continue;
+                }
+
+                copied.Add(from, length, to);
+                Assert.True(copied.TryFind(from, length, out at));
+                for (long i = 0; i < length; i++)
+                    (places.TryGetValue(from + i, out HashSet<long>? all) ? all : places[from + i] = []).Add(to + i);
+                to += length;
+            }
+        });
+
+    [Fact]
+    public void CopiedBlocksAreBounded()
+    {
+        var copied = new CopiedBlocks();
+        for (long i = 0; i < 3 * CopiedBlocks.MostRuns; i++)
+            copied.Add(1_000_000 - (i * 10), 5, i * 100);
+        Assert.True(copied.TryFind(1_000_000, 5, out long first));
+        Assert.Equal(0, first);
+        Assert.False(copied.TryFind(1_000_000 - (CopiedBlocks.MostRuns * 10), 5, out _));
+        copied.Clear();
+        Assert.False(copied.TryFind(1_000_000, 5, out _));
     }
 
     [Fact]
