@@ -16,7 +16,10 @@ internal static class VmcoreCommand
         };
         foreach (Command command in ReaderCommands.All())
             root.Add(command);
-        return root.Parse(args).Invoke(new() { EnableDefaultExceptionHandler = false });
+        ParseResult parsed = root.Parse(args);
+        int status = parsed.Invoke(new() { EnableDefaultExceptionHandler = false });
+        // A mistake on the command line is nothing that verify has found.
+        return status != 0 && parsed.Errors.Count > 0 && parsed.CommandResult.Command.Name == VerifyCommand.Name ? VerifyCommand.NotChecked : status;
     }
 
     private static Command Info()

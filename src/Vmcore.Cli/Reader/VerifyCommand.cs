@@ -7,18 +7,24 @@ using Vmcore.Verification;
 
 namespace Vmcore.Cli.Reader;
 
-/// <summary><c>vmcore verify FILE… [--manifest FILE]</c>: exit status 0 sound, 1 something is wrong, 2 no dump that can be opened.</summary>
+/// <summary><c>vmcore verify FILE… [--manifest FILE]</c>: exit status 0 sound, 1 something is wrong with the dump, 2 it could not be checked.</summary>
 internal static class VerifyCommand
 {
-    private const int Sound = 0, Wrong = 1, NoDump = 2;
+    /// <summary>Exit status where nothing could be checked: no dump, no manifest, or a command line that is wrong.</summary>
+    internal const int NotChecked = 2;
+
+    /// <summary>Name of the command.</summary>
+    internal const string Name = "verify";
+
+    private const int Sound = 0, Wrong = 1;
     private const long MostManifest = 256 << 20;
 
     internal static Command Create()
     {
         var manifest = new Option<string?>("--manifest") { Description = "Compare the file, or all files of a split dump, with the hashes that makedumpfile --manifest wrote.", HelpName = "FILE" };
         var command = new ReaderCommand(
-            "verify",
-            "Check that a dump is whole: headers, bitmaps, every page, no user data of pmem. Exit status: 0 sound, 1 something is wrong, 2 it cannot be opened.",
+            Name,
+            "Check that a dump is whole: headers, bitmaps, every page, no user data of pmem. Exit status: 0 sound, 1 something is wrong with it, 2 it was not checked: it or the manifest cannot be read, or the command line is wrong.",
             context => Run(context, context.Parsed.GetValue(manifest)));
         command.Add(manifest);
         return command;
@@ -57,7 +63,16 @@ internal static class VerifyCommand
 
     private static int Run(ReaderContext context, string? manifestFile)
     {
-        DumpManifest? manifest = manifestFile is null ? null : ReadManifest(manifestFile);
+        DumpManifest? manifest;
+        try
+        {
+            manifest = manifestFile is null ? null : ReadManifest(manifestFile);
+        }
+        catch (VmcoreException e)
+        {
+            return Refuse(context, e, manifestFile, "no_manifest");
+        }
+
         CrashDump dump;
         try
         {
@@ -65,7 +80,7 @@ internal static class VerifyCommand
         }
         catch (VmcoreException e)
         {
-            return Refuse(context, e);
+            return Refuse(context, e, manifestFile, "no_dump");
         }
 
         VerifyReport report = DumpVerifier.Verify(dump);
@@ -82,15 +97,19 @@ internal static class VerifyCommand
         return report.IsSound ? Sound : Wrong;
     }
 
-    private static int Refuse(ReaderContext context, VmcoreException e)
+    private static int Refuse(ReaderContext context, VmcoreException e, string? manifest, string result)
     {
+        VerifyProblem Problem(string file, long? offset) => result == "no_manifest"
+            ? new("manifest", file, offset, "manifest", e.Message, "one that makedumpfile --manifest wrote")
+            : new("file", file, offset, "dump", e.Message, "a dump that can be opened");
+
         long? offset = (e as DumpFormatException)?.Offset;
         string file = (e as DumpFormatException)?.File ?? (e as FileAccessException)?.File ?? context.File;
         if (context.IsJson)
-            context.WriteJson(new VerifyAnswer { Result = "no_dump", ProblemCount = 1, Problems = [new("file", file, offset, "dump", e.Message, "a dump that can be opened")] });
+            context.WriteJson(new VerifyAnswer { Result = result, Manifest = manifest, ProblemCount = 1, Problems = [Problem(file, offset)] });
         else
             ReaderContext.Warn(e.Message);
-        return NoDump;
+        return NotChecked;
     }
 
     private static VerifyAnswer Answer(VerifyReport report, string? manifest) => new()
@@ -130,7 +149,7 @@ internal static class VerifyCommand
 /// <summary>The answer of <c>vmcore verify --json</c>.</summary>
 internal sealed record VerifyAnswer : ReaderAnswer
 {
-    /// <summary><c>sound</c>, <c>wrong</c> or <c>no_dump</c>.</summary>
+    /// <summary><c>sound</c>, <c>wrong</c>, <c>no_dump</c> or <c>no_manifest</c>.</summary>
     public required string Result { get; init; }
 
     public ulong Pages { get; init; }

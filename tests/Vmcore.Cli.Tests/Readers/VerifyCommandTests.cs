@@ -172,9 +172,29 @@ public sealed class VerifyCommandTests
         string dump = Make(folder), manifest = folder.File("manifest");
         File.WriteAllText(manifest, text);
         ToolResult result = Tool.Run(s_vmcore, "verify", dump, "--manifest", manifest);
-        Assert.Equal(1, result.ExitCode);
+        Assert.Equal(2, result.ExitCode);
         Assert.Contains(manifest, result.Error, StringComparison.Ordinal);
         Assert.Contains(found, result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("internal error", result.Error, StringComparison.Ordinal);
+        using JsonDocument answer = Verify(dump, 2, "--manifest", manifest);
+        Assert.Equal("no_manifest", answer.RootElement.GetProperty("result").GetString());
+        JsonElement problem = Assert.Single(answer.RootElement.GetProperty("problems").EnumerateArray());
+        Assert.Equal(["manifest", manifest], [problem.GetProperty("kind").GetString()!, problem.GetProperty("file").GetString()!]);
+    }
+
+    /// <summary>Whoever deletes dumps that are not sound must not do so for a slip of the pen.</summary>
+    [Theory]
+    [InlineData("--manifest", "missing")]
+    [InlineData("--manifest", "/")]
+    [InlineData("--manifest")]
+    [InlineData("--manifests", "x")]
+    [InlineData("--vmlinux", "missing")]
+    public void AMistakeIsNoDamage(params string[] words)
+    {
+        using TemporaryFolder folder = new();
+        ToolResult result = Tool.Run(s_vmcore, ["verify", Make(folder), .. words]);
+        Assert.Equal(2, result.ExitCode);
+        Assert.NotEqual("", result.Error);
         Assert.DoesNotContain("internal error", result.Error, StringComparison.Ordinal);
     }
 

@@ -188,7 +188,7 @@ public sealed class VerifySplitTests : IDisposable
         Split();
         File.WriteAllText(Manifest, text);
         ToolResult result = Tool.Run(s_vmcore, ["verify", .. Parts, "--manifest", Manifest]);
-        Assert.Equal(1, result.ExitCode);
+        Assert.Equal(2, result.ExitCode);
         Assert.Contains("manifest", result.Error, StringComparison.Ordinal);
         Assert.DoesNotContain("internal error", result.Error, StringComparison.Ordinal);
     }
