@@ -45,4 +45,7 @@ public sealed record DumpOptions
 
     /// <summary>Most bytes to write; null for no limit. The dump is cut and marked incomplete at it.</summary>
     public long? SizeLimit { get; init; }
+
+    /// <summary>True if pages are compressed, false if they are stored as they are.</summary>
+    internal bool IsCompressing => Output != DumpOutput.Elf && Codec != PageCodec.None;
 }

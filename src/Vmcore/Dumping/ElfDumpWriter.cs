@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
 using Vmcore.Formats.Elf;
-using Vmcore.Formats.Flattened;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Memory;
@@ -11,8 +10,6 @@ namespace Vmcore.Dumping;
 /// <summary>Writes a dump as an ELF core file. Like the other writer it marks the file incomplete until the last write.</summary>
 internal sealed class ElfDumpWriter
 {
-    private const int BlockBytes = 1 << 20;
-
     private readonly DumpPlan _plan;
     private readonly LimitedSink _sink;
     private readonly DumpReport _report;
@@ -21,7 +18,6 @@ internal sealed class ElfDumpWriter
     private readonly CrashMemory _memory;
     private readonly byte[] _notes;
     private readonly bool _fillGaps;
-    private readonly byte[] _block = new byte[BlockBytes];
     private readonly WindowClassifier _classifier;
     private readonly PlanWindow _window = new();
     private readonly ZeroPageFilter _zero;
@@ -36,8 +32,7 @@ internal sealed class ElfDumpWriter
         _workers = workers;
         _memory = plan.Dump.SafeMemory;
         _notes = DumpNotes.Build(plan);
-        // In a file a gap reads as zero; a reader of a flattened stream may call it an error.
-        _fillGaps = sink is FlattenedSink;
+        _fillGaps = !sink.GapsReadAsZero;
         _classifier = plan.CreateClassifier();
         _zero = new(_memory);
     }
@@ -173,65 +168,56 @@ internal sealed class ElfDumpWriter
     {
         observer.Started(DumpStep.CopyingData);
         long started = Stopwatch.GetTimestamp();
-        ulong total = 0, done = 0;
-        foreach (ElfSegment segment in blocks)
-            total += segment.FileSize >> _memory.PageShift;
+        ulong start = blocks.Count == 0 ? 0 : blocks[0].Offset;
+        ulong total = blocks.Count == 0 ? 0 : blocks[^1].Offset + blocks[^1].FileSize - start;
+        using IEnumerator<ElfPiece> pieces = Pieces(blocks, cut).GetEnumerator();
+        _workers.RunInOrder<ElfBlock>(
+            () => new(_memory),
+            block =>
+            {
+                if (cancel.IsCancellationRequested || !pieces.MoveNext())
+                    return false;
+                block.Piece = pieces.Current;
+                return true;
+            },
+            block =>
+            {
+                if (cancel.IsCancellationRequested)
+                    return false;
+                if (block.Piece.IsGap)
+                    _sink.Write(block.Piece.Offset, block.Bytes);
+                else
+                    _sink.WriteSparse(block.Piece.Offset, block.Bytes);
+                _report.Unreadable += block.Unreadable;
+                ulong done = (ulong)(block.Piece.Offset + block.Piece.Length) - start;
+                observer.Progress(DumpStep.CopyingData, done >> _memory.PageShift, total >> _memory.PageShift);
+                return true;
+            });
+        if (cancel.IsCancellationRequested)
+            _report.End = DumpEnd.Cancelled;
+        else
+            observer.Finished(DumpStep.CopyingData, Stopwatch.GetElapsedTime(started));
+    }
+
+    /// <summary>What the dump has of memory, in the order of the file; what is left out between it only where a gap does not read as zero.</summary>
+    private IEnumerable<ElfPiece> Pieces(List<ElfSegment> blocks, ElfSegmentPlan cut)
+    {
         foreach (ElfSegment segment in blocks)
         {
             ulong written = segment.PhysicalAddress;
             foreach (PhysicalRange run in cut.KeptRuns(segment))
             {
-                if (_fillGaps && run.Start > written)
-                    FillGap(segment, written, run.Start);
-                if (!CopyRun(segment, run, cancel))
+                for (ulong at = _fillGaps ? written : run.Start; at < run.End;)
                 {
-                    _report.End = DumpEnd.Cancelled;
-                    return;
+                    bool isGap = at < run.Start;
+                    // Blocks begin and end with pages, as far as the run does.
+                    ulong length = Math.Min((isGap ? run.Start : run.End) - at, ElfBlock.MostBytes - (at & (ulong)(_memory.PageSize - 1)));
+                    yield return new((long)(segment.Offset + (at - segment.PhysicalAddress)), at, (int)length, isGap);
+                    at += length;
                 }
 
                 written = run.End;
             }
-
-            done += segment.FileSize >> _memory.PageShift;
-            observer.Progress(DumpStep.CopyingData, done, total);
         }
-
-        observer.Finished(DumpStep.CopyingData, Stopwatch.GetElapsedTime(started));
-    }
-
-    private void FillGap(ElfSegment segment, ulong from, ulong to)
-    {
-        Array.Clear(_block);
-        for (ulong at = from; at < to;)
-        {
-            int step = (int)Math.Min(to - at, BlockBytes);
-            _sink.Write((long)(segment.Offset + (at - segment.PhysicalAddress)), _block.AsSpan(0, step));
-            at += (ulong)step;
-        }
-    }
-
-    private bool CopyRun(ElfSegment segment, PhysicalRange run, CancellationToken cancel)
-    {
-        int pageSize = _memory.PageSize;
-        for (ulong at = run.Start; at < run.End;)
-        {
-            if (cancel.IsCancellationRequested)
-                return false;
-            ulong pfn = at >> _memory.PageShift;
-            int inPage = (int)(at & (ulong)(pageSize - 1));
-            int whole = inPage == 0 ? (int)(Math.Min(run.End - at, BlockBytes) / (ulong)pageSize) : 0;
-            int read = whole > 0 ? _memory.ReadPages(pfn, _block.AsSpan(0, whole * pageSize)) * pageSize : 0;
-            if (read == 0)
-            {
-                if (_memory.ReadPage(pfn, _block.AsSpan(0, pageSize)) == MemoryStatus.Unreadable)
-                    _report.Unreadable++;
-                read = (int)Math.Min((ulong)(pageSize - inPage), run.End - at);
-            }
-
-            _sink.Write((long)(segment.Offset + (at - segment.PhysicalAddress)), _block.AsSpan(inPage, read));
-            at += (ulong)read;
-        }
-
-        return true;
     }
 }

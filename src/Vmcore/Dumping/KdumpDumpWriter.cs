@@ -24,6 +24,7 @@ internal sealed class KdumpDumpWriter
     private readonly byte[] _notes;
     private readonly byte[] _eraseInfo;
     private readonly int _pageSize;
+    private readonly bool _fillGaps;
     private readonly bool _isStream;
     private readonly byte[] _reserve = new byte[FlushBytes];
     private byte[] _ones = [];
@@ -45,6 +46,7 @@ internal sealed class KdumpDumpWriter
         _notes = DumpNotes.Build(plan);
         _eraseInfo = Encoding.Latin1.GetBytes(plan.Dump.EraseInfo);
         _pageSize = plan.Dump.Memory.PageSize;
+        _fillGaps = sinks.Any(s => !s.GapsReadAsZero);
         _isStream = sinks is [Formats.Flattened.FlattenedSink];
     }
 
@@ -100,8 +102,11 @@ internal sealed class KdumpDumpWriter
         var kept = Array.ConvertAll(_targets, t => new BufferedRegion(t.Sink, layout.Bitmap2Offset, FlushBytes));
         using CancellationTokenSource allFull = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         ulong count = 0;
+        long next = 0;
         PlanPass.Run(_plan, _cache, _workers, _report, observer, allFull.Token, (run, window) =>
         {
+            FillTo((long)(run.FirstPfn / 8));
+            next = Math.Min((long)(run.EndPfn / 8), layout.BitmapLength);
             if (run.IsUserData)
             {
                 for (int i = 0; i < _targets.Length; i++)
@@ -121,8 +126,8 @@ internal sealed class KdumpDumpWriter
                 Try(_targets[i], _ =>
                 {
                     exists[index].Write(offset, MemoryMarshal.AsBytes(window.Exists.AsSpan())[..length]);
-                    // In a file, what is not written is zero: a machine of terabytes of which little is kept costs little.
-                    if (_isStream || window.Kept.AsSpan().ContainsAnyExcept(0UL))
+                    // What is not written is zero: a machine of terabytes of which little is kept costs little.
+                    if (_fillGaps || window.Kept.AsSpan().ContainsAnyExcept(0UL))
                         kept[index].Write(offset, MemoryMarshal.AsBytes(window.Kept.AsSpan())[..length]);
                 });
             }
@@ -133,6 +138,7 @@ internal sealed class KdumpDumpWriter
             if (Array.TrueForAll(_targets, static t => t.IsFull))
                 allFull.Cancel();
         });
+        FillTo(layout.BitmapLength);
         for (int i = 0; i < _targets.Length; i++)
         {
             int index = i;
@@ -147,6 +153,26 @@ internal sealed class KdumpDumpWriter
         if (_report.End == DumpEnd.Cancelled && !cancel.IsCancellationRequested)
             _report.End = _whyFull;
         return count;
+
+        // Where no window is there is no memory, and a device has old bytes there.
+        void FillTo(long end)
+        {
+            if (!_fillGaps || _isStream)
+                return;
+            for (; next < end; next += Math.Min(end - next, _reserve.Length))
+            {
+                int step = (int)Math.Min(end - next, _reserve.Length);
+                for (int i = 0; i < _targets.Length; i++)
+                {
+                    int index = i;
+                    Try(_targets[i], _ =>
+                    {
+                        exists[index].Write(next, _reserve.AsSpan(0, step));
+                        kept[index].Write(next, _reserve.AsSpan(0, step));
+                    });
+                }
+            }
+        }
     }
 
     /// <summary>All pages exist and none is kept.</summary>
@@ -162,7 +188,7 @@ internal sealed class KdumpDumpWriter
         {
             int step = (int)Math.Min(end - at, _ones.Length);
             exists.Write(at, _ones.AsSpan(0, step));
-            if (_isStream)
+            if (_fillGaps)
                 kept.Write(at, _reserve.AsSpan(0, step));
             at += step;
         }
@@ -179,7 +205,7 @@ internal sealed class KdumpDumpWriter
             int index = i;
             Try(_targets[i], target =>
             {
-                target.Part = new(target.Sink, _isStream, layout, shares[index].Pfns, shares[index].Kept, written);
+                target.Part = new(target.Sink, _isStream, _plan.Options.IsCompressing, layout, shares[index].Pfns, shares[index].Kept, written);
                 if (IsSplit)
                     WriteHeaders(target, layout, incomplete: true);
             });

@@ -16,8 +16,9 @@ internal sealed class KdumpPartWriter
     private readonly KdumpLayout _layout;
     private readonly BufferedRegion _descriptors;
     private readonly bool _isStream;
+    private readonly bool _isCompressed;
     private readonly int _pageSize;
-    private readonly byte[] _block;
+    private byte[] _block = [];
     private readonly DuplicatePages? _written;
     private long _data;
     private long _done;
@@ -27,21 +28,22 @@ internal sealed class KdumpPartWriter
     /// <summary>Creates a writer.</summary>
     /// <param name="sink">The file.</param>
     /// <param name="isStream">True if the file is only written forwards.</param>
+    /// <param name="isCompressed">True if pages are compressed; those that are stored as they are may become holes.</param>
     /// <param name="layout">The layout of a dump of all pages in one file.</param>
     /// <param name="pfns">The pages that may come.</param>
     /// <param name="pages">How many will come.</param>
     /// <param name="written">Finds pages that are in the file already; null if equal pages are not looked for. Parts, which are written one after the other, have one together.</param>
-    internal KdumpPartWriter(LimitedSink sink, bool isStream, KdumpLayout layout, PfnRange pfns, long pages, DuplicatePages? written)
+    internal KdumpPartWriter(LimitedSink sink, bool isStream, bool isCompressed, KdumpLayout layout, PfnRange pfns, long pages, DuplicatePages? written)
     {
         _sink = sink;
         _isStream = isStream;
+        _isCompressed = isCompressed;
         _written = written;
         _layout = layout;
         _pageSize = layout.BlockSize;
         Pfns = pfns;
         Pages = pages;
         _descriptors = new(sink, layout.DescriptorsOffset, FlushBytes);
-        _block = new byte[PageDescriptor.Size * Math.Max(1, PageBatch.Bytes / _pageSize)];
         _data = layout.DescriptorsOffset + (pages * PageDescriptor.Size);
         if (pages == (long)layout.DescriptorCount)
             WriteZeroPage();
@@ -74,6 +76,8 @@ internal sealed class KdumpPartWriter
         // Room for the descriptors, then the data: a descriptor never names what is not there, and a disk that is
         // full by then still takes the descriptors of what fitted.
         Reserve(_done + count, reserve);
+        if (_block.Length < count * PageDescriptor.Size)
+            _block = new byte[batch.Capacity * PageDescriptor.Size];
         int start = 0, at = 0;
         for (int i = 0; i < count; i++)
         {
@@ -106,7 +110,10 @@ internal sealed class KdumpPartWriter
             at += size;
         }
 
-        _sink.Write(_data, packed[start..at]);
+        if (_isCompressed)
+            _sink.Write(_data, packed[start..at]);
+        else
+            _sink.WriteSparse(_data, packed[start..at]);
         _data += at - start;
         _descriptors.Write(_done * PageDescriptor.Size, _block.AsSpan(0, count * PageDescriptor.Size));
         _done += count;

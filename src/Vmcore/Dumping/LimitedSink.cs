@@ -10,6 +10,7 @@ internal sealed class LimitedSink : IByteSink
 {
     private readonly IByteSink _inner;
     private long _limit;
+    private long _leftOut;
 
     internal LimitedSink(IByteSink inner, long? limit)
     {
@@ -21,7 +22,10 @@ internal sealed class LimitedSink : IByteSink
     public string Name => _inner.Name;
 
     /// <inheritdoc/>
-    public long BytesWritten => _inner.BytesWritten;
+    public long BytesWritten => _inner.BytesWritten + _leftOut;
+
+    /// <inheritdoc/>
+    public bool GapsReadAsZero => _inner.GapsReadAsZero;
 
     /// <summary>One past the highest byte written.</summary>
     internal long End { get; private set; }
@@ -31,10 +35,28 @@ internal sealed class LimitedSink : IByteSink
     {
         if (bytes.IsEmpty)
             return;
-        if (offset + bytes.Length > _limit)
-            throw new FileAccessException(Name, $"the size limit of {_limit} bytes is reached", noSpace: true, new SizeLimitException());
+        Check(offset + bytes.Length);
         _inner.Write(offset, bytes);
         End = Math.Max(End, offset + bytes.Length);
+    }
+
+    /// <summary>Writes bytes where nothing was written before; blocks of zero may become holes. They count as written.</summary>
+    /// <param name="offset">Byte offset in the file.</param>
+    /// <param name="bytes">The bytes.</param>
+    /// <exception cref="FileAccessException">The target refused, or the limit is reached.</exception>
+    internal void WriteSparse(long offset, ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty)
+            return;
+        Check(offset + bytes.Length);
+        _leftOut += Holes.Write(_inner, offset, bytes, written: 0);
+        End = Math.Max(End, offset + bytes.Length);
+    }
+
+    private void Check(long end)
+    {
+        if (end > _limit)
+            throw new FileAccessException(Name, $"the size limit of {_limit} bytes is reached", noSpace: true, new SizeLimitException());
     }
 
     /// <summary>Lets the little through that makes a cut dump readable.</summary>

@@ -12,6 +12,9 @@ internal sealed class NullSink : IByteSink
     public long BytesWritten { get; private set; }
 
     /// <inheritdoc/>
+    public bool GapsReadAsZero => true;
+
+    /// <inheritdoc/>
     public void Write(long offset, ReadOnlySpan<byte> bytes) => BytesWritten += bytes.Length;
 
     /// <inheritdoc/>

@@ -6,8 +6,11 @@ namespace Vmcore.Dumping;
 /// <summary>Some kept pages on their way from the input to the output.</summary>
 internal sealed class PageBatch : WorkerJob
 {
-    /// <summary>Bytes of pages in a batch: with what they are packed to, they stay in a core's cache.</summary>
-    internal const int Bytes = 256 * 1024;
+    /// <summary>Bytes of pages in a batch that is compressed: with what they are packed to, they stay in a core's own cache.</summary>
+    internal const int CompressedBytes = 256 * 1024;
+
+    /// <summary>Bytes of pages in a batch that is only moved: what counts is to hand over seldom.</summary>
+    internal const int MovedBytes = 1024 * 1024;
 
     private readonly CrashMemory _memory;
     private readonly bool _dropZero;
@@ -19,14 +22,15 @@ internal sealed class PageBatch : WorkerJob
 
     /// <summary>Creates an empty batch.</summary>
     /// <param name="memory">The input.</param>
+    /// <param name="bytes">Bytes of pages that it takes, at most; one page at least.</param>
     /// <param name="dropZero">True if pages filled with zero share one block.</param>
     /// <param name="hash">True if <see cref="HashOf"/> is going to be asked.</param>
-    internal PageBatch(CrashMemory memory, bool dropZero, bool hash)
+    internal PageBatch(CrashMemory memory, int bytes, bool dropZero, bool hash)
     {
         _memory = memory;
         _dropZero = dropZero;
         _pageSize = memory.PageSize;
-        int capacity = Math.Max(1, Bytes / _pageSize);
+        int capacity = Math.Max(1, bytes / _pageSize);
         Pfns = new ulong[capacity];
         Sizes = new int[capacity];
         Flags = new PageCodec[capacity];

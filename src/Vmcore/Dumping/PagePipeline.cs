@@ -26,7 +26,7 @@ internal sealed class PagePipeline
         Memory.CrashMemory memory = _plan.Dump.SafeMemory;
         bool dropZero = (_plan.Options.Level & Memmap.DumpLevel.Zero) != 0;
         _workers.RunInOrder<PageBatch>(
-            () => new(memory, dropZero, _plan.Options.ShareEqualPages),
+            () => new(memory, _plan.Options.IsCompressing ? PageBatch.CompressedBytes : PageBatch.MovedBytes, dropZero, _plan.Options.ShareEqualPages),
             batch => !cancel.IsCancellationRequested && (batch.Count = pages.Take(batch.Pfns)) > 0,
             batch => !cancel.IsCancellationRequested && consume(batch));
     }

@@ -15,9 +15,9 @@ internal sealed class WorkerTools : IDisposable
     internal WindowClassifier Classifier => _classifier ??= _plan.CreateClassifier();
 
     /// <summary>The thread's compressor; null if pages are stored as they are.</summary>
-    internal IPageCompressor? Compressor => _plan.Options.Output == DumpOutput.Elf || _plan.Options.Codec == PageCodec.None
-        ? null
-        : _compressor ??= PageCodecs.CreateCompressor(_plan.Options.Codec);
+    internal IPageCompressor? Compressor => _plan.Options.IsCompressing
+        ? _compressor ??= PageCodecs.CreateCompressor(_plan.Options.Codec)
+        : null;
 
     /// <inheritdoc/>
     public void Dispose() => _compressor?.Dispose();

@@ -62,8 +62,7 @@ internal sealed class Workers : IDisposable
             _own = new(plan);
         // Jobs ahead, so that nobody waits while the caller takes a result: it has no core of its own, and may wait for one some milliseconds. Where
         // pages are only moved, few: what was read is to be written before it has left the cache.
-        bool isCompressing = plan.Options is { Output: not DumpOutput.Elf, Codec: not Compression.PageCodec.None };
-        Ahead = count == 1 ? 1 : (2 * count) + (isCompressing ? 12 : 1);
+        Ahead = count == 1 ? 1 : (2 * count) + (plan.Options.IsCompressing ? 12 : 1);
         for (int i = 0; i < _threads.Length; i++)
         {
             _threads[i] = new(() => Work(plan), maxStackSize: 1 << 20) { IsBackground = true };

@@ -17,6 +17,7 @@ public sealed class FileSink : IByteSink
     private FileSink(string name, FileStream stream, bool isNew)
     {
         Name = name;
+        GapsReadAsZero = OperatingSystem.IsWindows() || FileIdentity.Of(name) is { IsRegular: true };
         _stream = stream;
         _writeBehind = new(stream.SafeFileHandle);
         if (isNew)
@@ -28,6 +29,9 @@ public sealed class FileSink : IByteSink
 
     /// <inheritdoc/>
     public long BytesWritten { get; private set; }
+
+    /// <inheritdoc/>
+    public bool GapsReadAsZero { get; }
 
     /// <summary>Creates a file that only its owner may read and write (mode 0600): a dump holds the secrets of the machine.</summary>
     /// <param name="path">The path; it becomes the sink's name as it is.</param>

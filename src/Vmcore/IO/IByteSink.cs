@@ -1,6 +1,6 @@
 namespace Vmcore.IO;
 
-/// <summary>A target that takes bytes at offsets. What is never written reads back as zero.</summary>
+/// <summary>A target that takes bytes at offsets.</summary>
 /// <remarks>Not safe for several threads at once: one writer owns it.</remarks>
 public interface IByteSink : IDisposable
 {
@@ -9,6 +9,12 @@ public interface IByteSink : IDisposable
 
     /// <summary>Bytes handed to the target so far, counting each write.</summary>
     long BytesWritten { get; }
+
+    /// <summary>
+    /// True if what is never written reads back as zero, as in a new regular file. A device keeps what it had, and readers of a stream may call a gap an error:
+    /// there everything has to be written.
+    /// </summary>
+    bool GapsReadAsZero { get; }
 
     /// <summary>Writes bytes at an offset; a later write to the same place wins.</summary>
     /// <param name="offset">Byte offset in the file, 0 or more.</param>

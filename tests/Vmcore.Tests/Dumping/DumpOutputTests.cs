@@ -134,6 +134,54 @@ public sealed class DumpOutputTests
         Assert.Equal(output == DumpOutput.Elf ? DumpFormat.Elf : DumpFormat.Kdump, again.Format);
     }
 
+    /// <summary>A device has old bytes where nothing is written: none of them may be taken for the dump's.</summary>
+    [Theory]
+    [InlineData(DumpOutput.Kdump, PageCodec.Lzo, 31)]
+    [InlineData(DumpOutput.Kdump, PageCodec.None, 0)]
+    [InlineData(DumpOutput.Elf, PageCodec.None, 0)]
+    [InlineData(DumpOutput.Elf, PageCodec.None, 31)]
+    public void ADeviceGetsAllOfIt(DumpOutput output, PageCodec codec, int level)
+    {
+        var options = new DumpOptions { Level = (DumpLevel)level, Codec = codec, Output = output, Threads = 2 };
+        WrittenDump file = WrittenDump.Of(new CoreSource(s_core), options);
+        using CrashDump dump = CrashDump.Open(new CoreSource(s_core));
+        using var device = new StaleSink(gapsReadAsZero: false, file.Bytes.Length + 4096);
+        Dumper.Write(new(dump, options), device, NoObserver.Instance);
+        var onDevice = new WrittenDump(device.Bytes, file.Report);
+        using CrashDump left = file.Open(), right = onDevice.Open();
+        Assert.False(right.IsIncomplete);
+        Dictionary<ulong, byte[]> pages = [];
+        WrittenDump.ForEachPage(left, (pfn, page) => pages.Add(pfn, [.. page]));
+        int count = 0;
+        WrittenDump.ForEachPage(right, (pfn, page) =>
+        {
+            Assert.True(page.AsSpan().SequenceEqual(pages[pfn]), $"0x{pfn:x}");
+            count++;
+        });
+        Assert.Equal(pages.Count, count);
+    }
+
+    /// <summary>Pages of zero that are stored as they are take no room in a file, and are reported as written.</summary>
+    [Theory]
+    [InlineData(DumpOutput.Kdump)]
+    [InlineData(DumpOutput.Elf)]
+    public void StoredZeroesBecomeHoles(DumpOutput output)
+    {
+        var machine = new SyntheticMachine();
+        machine.AddRam(0x100000, 39 * Machines.MiB);
+        machine.PlaceMany(0x1800, 2000, PageKind.ZeroFilled);
+        CoreImage core = machine.Core();
+        using CrashDump dump = CrashDump.Open(new CoreSource(core));
+        using var sink = new MemorySink();
+        DumpReport report = Dumper.Write(new(dump, new() { Output = output, Threads = 2 }), sink, NoObserver.Instance);
+        Assert.True(report.BytesWritten - sink.BytesWritten > 1980 * 4096, $"{report.BytesWritten} {sink.BytesWritten}");
+        var written = new WrittenDump(sink.ToArray(), report);
+        if (output == DumpOutput.Elf)
+            new DumpOracle(machine, core, 0).CheckElf(written);
+        else
+            new DumpOracle(machine, core, 0).CheckKdump(written);
+    }
+
     [Theory]
     [InlineData(DumpOutput.Kdump)]
     [InlineData(DumpOutput.Elf)]
@@ -222,6 +270,8 @@ public sealed class DumpOutputTests
         public string Name => "recording";
 
         public long BytesWritten => 0;
+
+        public bool GapsReadAsZero => true;
 
         public void Write(long offset, ReadOnlySpan<byte> bytes) => Writes.Add((offset, bytes[..Math.Min(bytes.Length, 512)].ToArray()));
 

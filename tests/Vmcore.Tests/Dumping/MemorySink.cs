@@ -12,6 +12,8 @@ internal sealed class MemorySink(long? capacity = null) : IByteSink
 
     public long BytesWritten { get; private set; }
 
+    public bool GapsReadAsZero => true;
+
     public bool IsComplete { get; private set; }
 
     public byte[] ToArray() => _bytes.ToArray();

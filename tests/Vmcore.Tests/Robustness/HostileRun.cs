@@ -65,6 +65,8 @@ internal static class HostileRun
 
         public long BytesWritten { get; private set; }
 
+        public bool GapsReadAsZero => true;
+
         public void Write(long offset, ReadOnlySpan<byte> bytes)
         {
             BytesWritten += bytes.Length;

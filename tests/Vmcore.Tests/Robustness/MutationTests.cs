@@ -138,6 +138,8 @@ public class MutationTests
 
         public long BytesWritten => _bytes.Length;
 
+        public bool GapsReadAsZero => true;
+
         public byte[] ToArray() => _bytes.ToArray();
 
         public void Write(long offset, ReadOnlySpan<byte> bytes)

@@ -20,7 +20,7 @@ internal sealed class Rearrange(MakedumpfileOptions options, Messages messages)
         using IByteSink sink = OutputTarget.Open(options, output, overwrite: false);
         try
         {
-            FlattenedRearranger.Rearrange(stream, "STDIN", sink, keepsHoles: FileIdentity.Of(output) is { IsRegular: true });
+            FlattenedRearranger.Rearrange(stream, "STDIN", sink);
         }
         catch (DumpFormatException e)
         {

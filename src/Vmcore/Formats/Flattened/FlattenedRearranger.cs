@@ -7,17 +7,15 @@ namespace Vmcore.Formats.Flattened;
 public static class FlattenedRearranger
 {
     private const int BlockBytes = 1 << 20;
-    private const int HoleBytes = 4096;
 
     /// <summary>Reads the stream to its end record and writes the file.</summary>
     /// <param name="stream">The stream; it is only read forwards.</param>
     /// <param name="name">Its name for errors.</param>
     /// <param name="output">The file, empty so far. What is zero in the stream is left out where the file would be zero anyhow.</param>
-    /// <param name="keepsHoles">False if what is not written is not zero in the output, as on a device.</param>
     /// <returns>Length of the file in bytes.</returns>
     /// <exception cref="DumpFormatException">It is no flattened stream, or it ends before its end record; what came before is in the output.</exception>
     /// <exception cref="FileAccessException">The output refused, or the stream failed.</exception>
-    public static long Rearrange(Stream stream, string name, IByteSink output, bool keepsHoles = true)
+    public static long Rearrange(Stream stream, string name, IByteSink output)
     {
         byte[] block = new byte[BlockBytes];
         var input = new Input(stream, name);
@@ -47,7 +45,7 @@ public static class FlattenedRearranger
             {
                 Span<byte> part = block.AsSpan(0, (int)Math.Min(length, block.Length));
                 int read = input.Read(part);
-                Write(output, offset, part[..read], keepsHoles ? end : long.MaxValue);
+                Holes.Write(output, offset, part[..read], written: end);
                 offset += read;
                 end = Math.Max(end, offset);
                 if (read < part.Length)
@@ -60,26 +58,6 @@ public static class FlattenedRearranger
                 length -= read;
             }
         }
-    }
-
-    /// <summary>Writes a part of a record, without the blocks of zero beyond everything that was written before.</summary>
-    private static void Write(IByteSink output, long offset, ReadOnlySpan<byte> part, long written)
-    {
-        int from = 0;
-        for (int at = 0; at < part.Length;)
-        {
-            int step = Math.Min(HoleBytes - (int)((offset + at) & (HoleBytes - 1)), part.Length - at);
-            bool hole = offset + at >= written && !part.Slice(at, step).ContainsAnyExcept((byte)0);
-            if (hole)
-            {
-                output.Write(offset + from, part[from..at]);
-                from = at + step;
-            }
-
-            at += step;
-        }
-
-        output.Write(offset + from, part[from..]);
     }
 
     private sealed class Input(Stream stream, string name)

@@ -42,6 +42,9 @@ public sealed class FlattenedSink : IByteSink
     public long BytesWritten { get; private set; }
 
     /// <inheritdoc/>
+    public bool GapsReadAsZero => false;
+
+    /// <inheritdoc/>
     public void Write(long offset, ReadOnlySpan<byte> bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);

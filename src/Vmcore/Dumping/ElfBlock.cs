@@ -1,0 +1,63 @@
+using Vmcore.Memory;
+
+namespace Vmcore.Dumping;
+
+/// <summary>Some neighbouring bytes of memory on their way to an ELF dump.</summary>
+internal sealed class ElfBlock(CrashMemory memory) : WorkerJob
+{
+    /// <summary>Most bytes of a block.</summary>
+    internal const int MostBytes = 1 << 20;
+
+    private readonly byte[] _bytes = GC.AllocateUninitializedArray<byte>(MostBytes);
+
+    /// <summary>What it holds.</summary>
+    internal ElfPiece Piece { get; set; }
+
+    /// <summary>The bytes.</summary>
+    internal ReadOnlySpan<byte> Bytes => _bytes.AsSpan(0, Piece.Length);
+
+    /// <summary>Pages that could not be read and are zero.</summary>
+    internal uint Unreadable { get; private set; }
+
+    /// <inheritdoc/>
+    protected override void Run(WorkerTools tools)
+    {
+        Unreadable = 0;
+        Span<byte> target = _bytes.AsSpan(0, Piece.Length);
+        if (Piece.IsGap)
+        {
+            target.Clear();
+            return;
+        }
+
+        int pageSize = memory.PageSize;
+        Span<byte> page = stackalloc byte[0];
+        for (int at = 0; at < target.Length;)
+        {
+            ulong address = Piece.Address + (ulong)at;
+            ulong pfn = address >> memory.PageShift;
+            int inPage = (int)(address & (ulong)(pageSize - 1));
+            int whole = inPage == 0 ? (target.Length - at) / pageSize : 0;
+            int read = whole > 0 ? memory.ReadPages(pfn, target.Slice(at, whole * pageSize)) * pageSize : 0;
+            if (read == 0)
+            {
+                // A partial page is good with what there is of it.
+                if (page.IsEmpty)
+                    page = new byte[pageSize];
+                if (memory.ReadPage(pfn, page) == MemoryStatus.Unreadable)
+                    Unreadable++;
+                read = Math.Min(pageSize - inPage, target.Length - at);
+                page.Slice(inPage, read).CopyTo(target[at..]);
+            }
+
+            at += read;
+        }
+    }
+}
+
+/// <summary>A part of an ELF dump.</summary>
+/// <param name="Offset">Byte offset in the dump.</param>
+/// <param name="Address">Physical address of the first byte.</param>
+/// <param name="Length">Bytes, at most <see cref="ElfBlock.MostBytes"/>.</param>
+/// <param name="IsGap">True if the pages are left out, and the dump has zeroes for them.</param>
+internal readonly record struct ElfPiece(long Offset, ulong Address, int Length, bool IsGap);
