@@ -38,6 +38,18 @@ internal static class CompiledC
         struct inner table[9];
         static char secret[100] __attribute__((used)) = "secret";
         static struct list_head head __attribute__((used)) = { &head, &head };
+        struct nothing_in_it { };
+        struct ends_flexible { short n; struct inner all[]; };
+        struct empties {
+            int n;
+            char text[0];
+            struct inner none[0];
+            int grid[0][3];
+            union { long cmd[0]; struct { struct nothing_in_it before; const char *flexible[]; }; };
+            struct ends_flexible both[2];
+            unsigned char tail[];
+        };
+        struct empties some_empties;
         enum big biggest = BIG; int anon = ANON_A; point_t origin;
         """;
 

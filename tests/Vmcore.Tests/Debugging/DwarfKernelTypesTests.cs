@@ -2,6 +2,7 @@ using Vmcore.Formats.Elf;
 using Vmcore.IO;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Types;
+using Vmcore.Tests.Kernel;
 using Vmcore.Tests.Robustness;
 
 namespace Vmcore.Tests.Debugging;
@@ -70,11 +71,7 @@ public class DwarfKernelTypesTests
     [MemberData(nameof(Compilers))]
     public void OffsetsAreThoseOfTheCompilersBtf(string compiler)
     {
-        ElfObjectFile file = ElfObjectFile.Open(new HostileSource(CompiledC.Compile("gcc -gbtf")));
-        ElfSection section = file.Find(".BTF")!;
-        byte[] bytes = new byte[section.Size];
-        file.Source.ReadExactly(section.Offset, bytes, "BTF");
-        KernelTypes debug = Load(compiler, _ => null), btf = KernelTypes.From(BtfTypes.TryParse(bytes, out _)!);
+        KernelTypes debug = Load(compiler, _ => null), btf = Btf();
         string[] paths = ["flags", "mode", "pad", "a", "b", "word", "in.value", "in.name", "list.prev", "text", "data_size", "points", "points.x", "far.x", "callback", "c", "tail", "nothing", ""];
         int?[] offsets = [.. paths.Select(path => btf.MemberOffset("outer", path))];
         Assert.Equal(offsets, paths.Select(path => debug.MemberOffset("outer", path)));
@@ -92,6 +89,60 @@ public class DwarfKernelTypesTests
         string[] all = new string[64];
         Parallel.For(0, all.Length, i => all[i] = TypeDeclaration.Write(types.Find("struct outer")!, withOffsets: true));
         Assert.Single(all.Distinct());
+    }
+
+    /// <summary>The texts are those of drgn 0.0.22 for the same file, in memory full of ones.</summary>
+    [Theory]
+    [InlineData("gcc -gdwarf-5")]
+    [InlineData("clang -gdwarf-4")]
+    [InlineData("gcc -gbtf")]
+    public void ArraysWithoutElementsAreWrittenAsDrgnWritesThem(string compiler)
+    {
+        KernelTypes types = compiler.EndsWith("btf", StringComparison.Ordinal) ? Btf() : Load(compiler, _ => null);
+        FakeVirtualMemory memory = new FakeVirtualMemory().Add(0x1000, [.. Enumerable.Repeat((byte)1, 128)]);
+        var formatter = new ValueFormatter(memory, _ => null);
+        string Print(string type, ulong address) => formatter.Format(KernelObject.At(memory, types.Find(type)!, address));
+        string expected = string.Join(
+            '\n',
+            "(struct empties){",
+            "\t.n = (int)16843009,",
+            "\t.text = (char [0]){},",
+            "\t.none = (struct inner [0]){},",
+            "\t.grid = (int [0][3]){},",
+            "\t.cmd = (long [0]){},",
+            "\t.before = (struct nothing_in_it){},",
+            "\t.flexible = (const char *[]){},",
+            "\t.both = (struct ends_flexible [2]){",
+            "\t\t{",
+            "\t\t\t.n = (short)257,",
+            "\t\t\t.all = (struct inner []){},",
+            "\t\t},",
+            "\t\t{",
+            "\t\t\t.n = (short)257,",
+            "\t\t\t.all = (struct inner []){},",
+            "\t\t},",
+            "\t},",
+            "\t.tail = (unsigned char []){},",
+            "}");
+        string text = Print("struct empties", 0x1000);
+        // gcc's own BTF has dimensions in another order.
+        Assert.Equal(compiler == "gcc -gbtf" ? expected.Replace("[0][3]", "[3][]", StringComparison.Ordinal) : expected, text);
+        Assert.Equal("(struct ends_flexible){\n\t.n = (short)257,\n\t.all = (struct inner []){},\n}", Print("struct ends_flexible", 0x1000));
+        Assert.Equal(["(int [0]){}", "(char []){}", "(char [0]){}", "(struct inner []){}"], [Print("int [0]", 0x1000), Print("char []", 0x1000), Print("char [0]", 0x1000), Print("struct inner []", 0x1000)]);
+
+        // What a pointer to it points to ends nobody knows where.
+        KernelObject item = KernelObject.At(memory, types.Find("struct empties")!, 0x1000);
+        Assert.Equal("(unsigned char (*)[])0x1010", formatter.Format(item.Member("tail").AddressOf()));
+        Assert.Equal("*(char (*)[0])0x1004 = {}", formatter.Format(item.Member("text").AddressOf()));
+    }
+
+    private static KernelTypes Btf()
+    {
+        ElfObjectFile file = ElfObjectFile.Open(new HostileSource(CompiledC.Compile("gcc -gbtf")));
+        ElfSection section = file.Find(".BTF")!;
+        byte[] bytes = new byte[section.Size];
+        file.Source.ReadExactly(section.Offset, bytes, "BTF");
+        return KernelTypes.From(BtfTypes.TryParse(bytes, out _)!);
     }
 
     private static KernelTypes Load(string compiler, Func<string, ulong?> addresses) => new(new DwarfTypeFactory(CompiledC.Load(CompiledC.Compile(compiler), out _), addresses));

@@ -137,11 +137,18 @@ internal sealed class BtfTypeFactory
         for (int i = 0; i < list.Length; i++)
         {
             uint word = _blob.DataWord(type, (3 * i) + 2);
-            list[i] = new(String(_blob.DataWord(type, 3 * i)), Get(_blob.DataWord(type, (3 * i) + 1)), type.KindFlag ? word & 0xffffff : word, type.KindFlag ? (int)(word >> 24) : 0);
+            KernelType member = Get(_blob.DataWord(type, (3 * i) + 1));
+            // C has flexible arrays only behind the other members of a struct. What is declared as [0] there looks like one.
+            if (type.Kind == BtfKind.Union || i < list.Length - 1 || i == 0)
+                member = WithoutElements(member);
+            list[i] = new(String(_blob.DataWord(type, 3 * i)), member, type.KindFlag ? word & 0xffffff : word, type.KindFlag ? (int)(word >> 24) : 0);
         }
 
         return list;
     }
+
+    private static KernelType WithoutElements(KernelType type) =>
+        type is { Kind: KernelTypeKind.Array, Length: null } ? new(KernelTypeKind.Array, "", null, () => type.Target) { Length = 0 } : type;
 
     private static int EnumWords(BtfType type) => type.Kind == BtfKind.Enum64 ? 3 : 2;
 

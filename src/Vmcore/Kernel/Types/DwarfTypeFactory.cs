@@ -124,15 +124,12 @@ internal sealed class DwarfTypeFactory
         Func<KernelType> element = To(type);
         for (int i = Math.Min(dimensions.Count, MaxDimensions) - 1; i > 0; i--)
         {
-            var inner = new KernelType(KernelTypeKind.Array, "", null, element) { Length = Known(dimensions[i]) };
+            var inner = new KernelType(KernelTypeKind.Array, "", null, element) { Length = dimensions[i] };
             element = () => inner;
         }
 
-        return new(KernelTypeKind.Array, "", null, element) { Length = dimensions.Count > 0 ? Known(dimensions[0]) : null };
+        return new(KernelTypeKind.Array, "", null, element) { Length = dimensions.Count > 0 ? dimensions[0] : null };
     }
-
-    // As in BTF, [0] is a flexible array.
-    private static long? Known(long? elements) => elements is > 0 ? elements : null;
 
     private KernelType Function(DwarfType type)
     {

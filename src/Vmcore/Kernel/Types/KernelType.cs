@@ -107,7 +107,7 @@ public sealed class KernelType
     /// <summary>Integers, characters and enums: true if they are signed.</summary>
     public bool IsSigned { get; init; }
 
-    /// <summary>Number of elements of an array; null if it is not known (a flexible array) and for other types.</summary>
+    /// <summary>Number of elements of an array; null if it is not known (a flexible array) and for other types. BTF has [0] at the end of a struct as a flexible array.</summary>
     public long? Length { get; init; }
 
     /// <summary>Functions: true if more parameters may follow (<c>...</c>).</summary>

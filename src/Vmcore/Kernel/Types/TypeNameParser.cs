@@ -30,7 +30,7 @@ internal sealed class TypeNameParser(KernelTypes types, string text)
         while (Next == "[" && bounds.Count < MaxParts)
         {
             _at++;
-            bounds.Add(long.TryParse(Next, NumberStyles.None, CultureInfo.InvariantCulture, out long n) && n is > 0 and <= int.MaxValue ? n : null);
+            bounds.Add(long.TryParse(Next, NumberStyles.None, CultureInfo.InvariantCulture, out long n) && n is <= int.MaxValue ? n : null);
             if (bounds[^1] is not null)
                 _at++;
             if (Next != "]")

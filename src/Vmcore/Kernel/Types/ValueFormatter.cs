@@ -57,7 +57,7 @@ public sealed class ValueFormatter
         try
         {
             KernelType target = pointer.Type.Underlying().Target.Underlying();
-            if (target.Kind is KernelTypeKind.Void or KernelTypeKind.Function || target.Size is null)
+            if (target.Kind is KernelTypeKind.Void or KernelTypeKind.Function || target is { Kind: KernelTypeKind.Array, Length: null } || target.Size is null)
                 return null;
             KernelObject item = pointer.Dereference();
             return (item, item.ReadBytes());
@@ -152,7 +152,7 @@ public sealed class ValueFormatter
     private void Elements(KernelType type, ReadOnlySpan<byte> bytes, int depth)
     {
         KernelType element = type.Target, plain = element.Underlying();
-        if (KernelText.IsText(element) && type.Length is not null)
+        if (KernelText.IsText(element) && type.Length is > 0)
         {
             int nul = bytes.IndexOf((byte)0);
             Text(nul >= 0 ? bytes[..nul] : bytes);
