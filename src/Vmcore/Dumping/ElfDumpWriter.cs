@@ -84,7 +84,12 @@ internal sealed class ElfDumpWriter
         _sink.LiftLimit();
         WriteHeaders(segments, incomplete: _report.End != DumpEnd.Complete || _plan.Dump.IsIncomplete);
         long length = blocks.Count == 0 ? 0 : (long)(blocks[^1].Offset + blocks[^1].FileSize);
-        _sink.Complete(_report.End == DumpEnd.Complete ? Math.Max(length, _sink.End) : _sink.End);
+        if (!_sink.TryComplete(_report.End == DumpEnd.Complete ? Math.Max(length, _sink.End) : _sink.End))
+        {
+            _report.End = _report.End == DumpEnd.Complete ? DumpEnd.NoSpace : _report.End;
+            WriteHeaders(segments, incomplete: true);
+        }
+
         _report.BytesWritten = _sink.BytesWritten;
     }
 

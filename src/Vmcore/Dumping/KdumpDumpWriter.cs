@@ -69,7 +69,12 @@ internal sealed class KdumpDumpWriter
             target.Sink.LiftLimit();
             // The parts of a split dump go together: if one lacks something, all of them say so. What the input lacked, the dump lacks too.
             WriteHeaders(target, layout, incomplete: _report.End != DumpEnd.Complete || _plan.Dump.IsIncomplete);
-            target.Sink.Complete(Math.Max(target.Sink.End, target.Part?.End ?? layout.DataOffset));
+            if (!target.Sink.TryComplete(Math.Max(target.Sink.End, target.Part?.End ?? layout.DataOffset)))
+            {
+                _report.End = _report.End == DumpEnd.Complete ? DumpEnd.NoSpace : _report.End;
+                WriteHeaders(target, layout, incomplete: true);
+            }
+
             _report.BytesWritten += target.Sink.BytesWritten;
         }
     }

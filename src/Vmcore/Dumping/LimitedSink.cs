@@ -49,7 +49,15 @@ internal sealed class LimitedSink : IByteSink
         if (bytes.IsEmpty)
             return;
         Check(offset + bytes.Length);
-        _leftOut += Holes.Write(_inner, offset, bytes, written: 0);
+        int leftOut = Holes.Write(_inner, offset, bytes, written: 0);
+        if (leftOut > 0 && bytes[^1] == 0)
+        {
+            // The file grows with it: that it may not become so long shows now, and no descriptor ever names what lies beyond its end.
+            _inner.Write(offset + bytes.Length - 1, bytes[^1..]);
+            leftOut--;
+        }
+
+        _leftOut += leftOut;
         End = Math.Max(End, offset + bytes.Length);
     }
 
@@ -61,6 +69,40 @@ internal sealed class LimitedSink : IByteSink
 
     /// <summary>Lets the little through that makes a cut dump readable.</summary>
     internal void LiftLimit() => _limit = long.MaxValue;
+
+    /// <summary>Ends the output. Zeroes at its end that were left out can be too much too, where a file may not become that long; what fits of them stays.</summary>
+    /// <param name="length">Length of the finished file in bytes.</param>
+    /// <returns>False if the target is full, and the file shorter.</returns>
+    internal bool TryComplete(long length)
+    {
+        if (TryLength(length))
+            return true;
+        const long Step = 4096;
+        long fits = 0, tooLong = length;
+        while (tooLong - fits > Step)
+        {
+            long middle = fits + ((tooLong - fits) / 2);
+            if (TryLength(middle))
+                fits = middle;
+            else
+                tooLong = middle;
+        }
+
+        return false;
+    }
+
+    private bool TryLength(long length)
+    {
+        try
+        {
+            Complete(length);
+            return true;
+        }
+        catch (FileAccessException e) when (e.IsNoSpace)
+        {
+            return false;
+        }
+    }
 
     /// <inheritdoc/>
     public void Complete(long length) => _inner.Complete(length);

@@ -37,7 +37,9 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
 
     [Theory]
     [InlineData("-c", true, 8000)]
+    [InlineData("", true, 30_000)]
     [InlineData("-E", false, 30_000)]
+    [InlineData("-E", false, 195_000)]
     public void The_file_may_not_grow(string options, bool isKdump, int kilobytes)
     {
         _shell.Run($"ulimit -f {kilobytes}; $M -d 0 {options} {core.Path} out").Refused("no space is left on the target");
