@@ -9,6 +9,8 @@ internal unsafe struct BitWriter(byte* at)
 {
     private byte* _at = at;
     private ulong _bits;
+
+    // Bits in the word; above the low byte, what came along with the lengths that were added.
     private int _count;
 
     /// <summary>Adds bits; at most 57 between two calls of <see cref="Flush"/>.</summary>
@@ -23,10 +25,11 @@ internal unsafe struct BitWriter(byte* at)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Flush()
     {
+        uint count = (byte)_count;
         Unsafe.WriteUnaligned(_at, _bits);
-        _at += _count >> 3;
-        _bits >>= _count & ~7;
-        _count &= 7;
+        _at += count >> 3;
+        _bits >>= (int)count & ~7;
+        _count = (int)count & 7;
     }
 
     /// <summary>Adds a code.</summary>
@@ -35,7 +38,15 @@ internal unsafe struct BitWriter(byte* at)
     public void PutCode(uint code)
     {
         _bits |= (ulong)(ushort)(code >> 8) << _count;
-        _count += (byte)code;
+        _count += (int)code;
+    }
+
+    /// <summary>Adds a code that has nothing in its highest 8 bits.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void PutLiteral(uint code)
+    {
+        _bits |= (ulong)(code >> 8) << _count;
+        _count += (int)code;
     }
 
     /// <summary>Writes what is left.</summary>

@@ -64,33 +64,44 @@ internal sealed unsafe class PageDeflater
         }
     }
 
-    /// <summary>Finds the matches. Nothing is counted here: the loop's variables are to stay in registers.</summary>
-    private static void Parse(State* state, byte* input, int length)
+    /// <summary>
+    /// Finds the matches. Nothing is counted here, and the search is a loop of its own with variables that end with it: they are to stay in registers.
+    /// </summary>
+    private static void Parse(State* state, byte* input, long length)
     {
         uint* table = state->Table;
         new Span<uint>(table, 1 << HashBits).Clear();
         Match* matches = state->Matches;
-        int literal = 0, limit = length - Tail;
+        long literal = 0, limit = length - Tail;
 
         // An entry holds two positions, the later one in the low half. One that was not set is a candidate at position 0.
-        for (int at = 1; at < limit;)
+        for (long at = 1; at < limit;)
         {
-            uint sequence = Read32(input + at);
-            uint* entry = table + Hash(sequence);
-            uint both = *entry;
-            *entry = (both << 16) | (uint)at;
-            int from = (int)(both & 0xffff), far = (int)(both >> 16), best = 0;
-            if (Read32(input + from) == sequence)
-                best = MatchLength(input, at, from, length);
-            else if (Read32(input + far) != sequence)
+            long from, far, best = 0;
+            uint sequence;
+            while (true)
             {
-                at++;
-                continue;
+                sequence = Read32(input + at);
+                uint hash = Hash(sequence);
+                uint both = table[hash];
+                table[hash] = (both << 16) | (uint)at;
+                from = both & 0xffff;
+                far = both >> 16;
+                if (Read32(input + from) == sequence)
+                {
+                    best = MatchLength(input, at, from, length);
+                    break;
+                }
+
+                if (Read32(input + far) == sequence)
+                    break;
+                if (++at >= limit)
+                    goto Done;
             }
 
             if (best < GoodMatch && far != from && Read32(input + far) == sequence)
             {
-                int other = MatchLength(input, at, far, length);
+                long other = MatchLength(input, at, far, length);
                 if (other > best)
                 {
                     best = other;
@@ -100,16 +111,17 @@ internal sealed unsafe class PageDeflater
 
             *matches++ = new() { Literals = (ushort)(at - literal), Length = (ushort)best, Distance = (ushort)(at - from) };
             literal = at + best;
-            int last = Math.Min(literal, limit);
-            for (int i = best <= FullyEntered ? at + 1 : Math.Max(at + 1, last - 2); i < last; i++)
+            long last = Math.Min(literal, limit);
+            for (long i = best <= FullyEntered ? at + 1 : Math.Max(at + 1, last - 2); i < last; i++)
             {
-                entry = table + Hash(Read32(input + i));
-                *entry = (*entry << 16) | (uint)i;
+                uint hash = Hash(Read32(input + i));
+                table[hash] = (table[hash] << 16) | (uint)i;
             }
 
             at = literal;
         }
 
+    Done:
         state->MatchCount = (int)(matches - state->Matches);
     }
 
@@ -153,9 +165,9 @@ internal sealed unsafe class PageDeflater
         length <= DeflateFormat.MaxMatch ? length : length < DeflateFormat.MaxMatch + MinMatch ? length - MinMatch : DeflateFormat.MaxMatch;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int MatchLength(byte* input, int at, int earlier, int end)
+    private static long MatchLength(byte* input, long at, long earlier, long end)
     {
-        int length = MinMatch;
+        long length = MinMatch;
         while (at + length <= end - 8)
         {
             ulong difference = Unsafe.ReadUnaligned<ulong>(input + at + length) ^ Unsafe.ReadUnaligned<ulong>(input + earlier + length);
@@ -291,15 +303,15 @@ internal sealed unsafe class PageDeflater
             int run = match.Literals;
             for (; run > 2; run -= 3, at += 3)
             {
-                writer.PutCode(codes[at[0]]);
-                writer.PutCode(codes[at[1]]);
-                writer.PutCode(codes[at[2]]);
+                writer.PutLiteral(codes[at[0]]);
+                writer.PutLiteral(codes[at[1]]);
+                writer.PutLiteral(codes[at[2]]);
                 writer.Flush();
             }
 
             // Whether one or two are left cannot be foretold, so nothing branches on it: a symbol too many has no bits.
-            writer.PutCode(codes[at[0]] & (uint)(-run >> 31));
-            writer.PutCode(codes[at[1]] & (uint)((1 - run) >> 31));
+            writer.PutLiteral(codes[at[0]] & (uint)(-run >> 31));
+            writer.PutLiteral(codes[at[1]] & (uint)((1 - run) >> 31));
             writer.Flush();
             at += run + match.Length;
             uint distance = distances[match.DistanceSlot];
@@ -319,7 +331,7 @@ internal sealed unsafe class PageDeflater
 
         for (byte* stop = input + length; at < stop; at++)
         {
-            writer.PutCode(codes[*at]);
+            writer.PutLiteral(codes[*at]);
             writer.Flush();
         }
 
