@@ -9,7 +9,7 @@ internal sealed class PlanWindow
     public const int Pages = 1 << Shift;
 
     /// <summary>log2 of <see cref="Pages"/>.</summary>
-    public const int Shift = 15;
+    public const int Shift = MemmapWalk.WindowShift;
 
     /// <summary>64-bit words in a bitmap of a window.</summary>
     public const int Words = Pages / 64;

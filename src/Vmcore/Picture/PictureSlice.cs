@@ -6,34 +6,24 @@ using Vmcore.Memory;
 namespace Vmcore.Picture;
 
 /// <summary>Classifies a slice of RAM for the picture: 64 pages at once where they are plain, and of blocks their first structures. One for each piece of work.</summary>
-internal sealed class PictureSlice
+internal sealed class PictureSlice : IMemmapVisitor
 {
     /// <summary>Pages of a slice; slices begin at multiples of it.</summary>
-    internal const int Pages = 1 << 15;
+    internal const int Pages = MemmapWalk.WindowPages;
 
     private const int Words = Pages / 64;
 
-    // 32 KiB of memmap, one huge page: where larger blocks follow on each other, no more than their first structures are read.
-    private const int ChunkPages = 512;
-
     private readonly CrashMemory _memory;
-    private readonly MemmapReader? _memmap;
     private readonly StructPageLayout? _layout;
-    private readonly PageClassifier? _classifier;
-    private readonly PageWordClassifier? _words;
+    private readonly MemmapWalk? _walk;
     private readonly ulong _reserved;
-    private readonly byte[] _structs = [];
-    private readonly byte[] _pair = [];
-    private readonly ulong[] _exists = new ulong[Words];
+    private readonly ulong[] _exists;
     private readonly ulong[] _present = new ulong[Words];
-    private readonly ulong[] _valid = new ulong[(ChunkPages / 64) + 1];
-    private readonly ulong[] _faults = new ulong[(ChunkPages / 64) + 1];
     private PictureRegion _region = null!;
     private ulong _first;
     private int _firstCell;
     private uint[] _counts = [];
     private uint[] _presentCounts = [];
-    private bool _followsBlock;
     private PictureClass _kept;
     private ulong _keptEnd;
 
@@ -41,14 +31,13 @@ internal sealed class PictureSlice
     {
         _memory = dump.Memory;
         _reserved = reserved;
-        if (dump.Memmap is not { } memmap || dump.PageLayout is not { } layout)
-            return;
-        _memmap = memmap;
-        _layout = layout;
-        _classifier = new(layout, DumpLevel.All);
-        _words = PageWordClassifier.TryCreate(layout, DumpLevel.All);
-        _structs = new byte[(ChunkPages + 1) * layout.Size];
-        _pair = new byte[2 * layout.Size];
+        if (dump.Memmap is { } memmap && dump.PageLayout is { } layout)
+        {
+            _layout = layout;
+            _walk = new(_memory, memmap, layout, DumpLevel.All, PfnRangeSet.Empty);
+        }
+
+        _exists = _walk?.Candidates ?? new ulong[Words];
     }
 
     /// <summary>Classifies pages.</summary>
@@ -62,7 +51,7 @@ internal sealed class PictureSlice
         int cells = region.CellOf(range.End - 1) - _firstCell + 1;
         _counts = Cleared(_counts, cells * MemoryPicture.Classes);
         _presentCounts = Cleared(_presentCounts, cells);
-        (_followsBlock, _kept, _keptEnd) = (false, PictureClass.Kernel, 0);
+        (_kept, _keptEnd) = (PictureClass.Kernel, 0);
         _memory.GetPages(_first, _exists, _present);
         for (int word = 0; word < Words; word++)
         {
@@ -72,11 +61,42 @@ internal sealed class PictureSlice
             _exists[word] &= mask;
         }
 
-        for (int chunk = 0; chunk < Words; chunk += ChunkPages / 64)
+        if (_walk is not null)
+            _walk.Run(_first, this);
+        for (int word = 0; word < Words; word++)
+            Add(word, _exists[word], PictureClass.Unknown);
+    }
+
+    /// <inheritdoc/>
+    void IMemmapVisitor.TakeBlock(int start, int count, PageClass page)
+    {
+        PictureClass kind = page switch
         {
-            if (_exists.AsSpan(chunk, ChunkPages / 64).ContainsAnyExcept(0UL) && !(_followsBlock && IsBlock(chunk)))
-                ClassifyChunk(chunk);
+            PageClass.Cache => PictureClass.Cache,
+            PageClass.CachePrivate => PictureClass.CachePrivate,
+            PageClass.User => PictureClass.User,
+            PageClass.Free => PictureClass.Free,
+            PageClass.HwPoison => PictureClass.HwPoison,
+            _ => PictureClass.Offline,
+        };
+        int end = start + count;
+        for (int word = start / 64; word * 64 < end; word++)
+        {
+            ulong mask = _exists[word] & MaskOf(new(_first + (ulong)start, _first + (ulong)end), word);
+            Add(word, mask, kind);
+            _exists[word] &= ~mask;
         }
+    }
+
+    /// <inheritdoc/>
+    void IMemmapVisitor.TakeWord(int word, PageWord pages, ulong valid, ulong faults)
+    {
+        ulong known = _exists[word] & valid;
+        Add(word, pages.Cache & known, PictureClass.Cache);
+        Add(word, pages.CachePrivate & known, PictureClass.CachePrivate);
+        Add(word, pages.User & known, PictureClass.User);
+        AddKept(word, known & ~(pages.Cache | pages.CachePrivate | pages.User));
+        _exists[word] &= ~known;
     }
 
     /// <summary>Adds what was found to the region.</summary>
@@ -123,87 +143,16 @@ internal sealed class PictureSlice
             counts[((_region.CellOf(start + (ulong)BitOperations.TrailingZeroCount(mask)) - _firstCell) * step) + offset]++;
     }
 
-    /// <summary>Looks at a chunk's first structures only: a block of the size of the chunk needs no more.</summary>
-    private bool IsBlock(int chunk)
-    {
-        ulong pfn = _first + ((ulong)chunk * 64);
-        if ((_exists[chunk] & 1) == 0 || _classifier is null || !_memmap!.TryReadPair(pfn, _pair))
-            return false;
-        PageVerdict verdict = _classifier.Classify(pfn, _pair);
-        if (verdict.Class == PageClass.Kept || verdict.Pages < ChunkPages)
-            return false;
-        TakeBlock(chunk * 64, verdict);
-        return true;
-    }
-
-    private void ClassifyChunk(int chunk)
-    {
-        _followsBlock = false;
-        ulong pfn = _first + ((ulong)chunk * 64);
-        if (_classifier is null)
-        {
-            _valid.AsSpan().Clear();
-        }
-        else
-        {
-            // One structure more than the chunk has: a compound page's order is in the structure after its head's.
-            _memmap!.Read(pfn, ChunkPages + 1, _structs, _valid, _faults);
-            if (chunk == 0)
-                ContinueBlock();
-        }
-
-        for (int word = 0; word < ChunkPages / 64; word++)
-        {
-            if (_exists[chunk + word] == 0)
-                continue;
-            Add(chunk + word, _exists[chunk + word] & ~_valid[word], PictureClass.Unknown);
-            _exists[chunk + word] &= _valid[word];
-            if (_exists[chunk + word] != 0)
-                ClassifyWord(chunk, word);
-        }
-    }
-
-    private void ClassifyWord(int chunk, int word)
-    {
-        ref ulong left = ref _exists[chunk + word];
-        int size = _layout!.Size;
-        PageWord pages = _words?.Classify(_structs.AsSpan(word * 64 * size)) ?? new(ulong.MaxValue, 0, 0, 0);
-        ulong kept = 0;
-        for (ulong unusual = pages.Unusual & left; unusual != 0; unusual &= left)
-        {
-            int bit = BitOperations.TrailingZeroCount(unusual), at = (word << 6) + bit;
-            unusual &= unusual - 1;
-            bool hasNext = PageBits.Get(_valid, at + 1);
-            PageVerdict verdict = _classifier!.Classify(_first + (ulong)((chunk * 64) + at), _structs.AsSpan(at * size, hasNext ? 2 * size : size));
-            if (verdict.Class == PageClass.Kept)
-            {
-                kept |= 1UL << bit;
-                continue;
-            }
-
-            // Pages of a block that follow are decided by it, whatever their structures hold.
-            TakeBlock((chunk * 64) + at, verdict);
-            _followsBlock |= at == 0 && verdict.Pages >= ChunkPages;
-        }
-
-        ulong plain = left & ~kept;
-        Add(chunk + word, pages.Cache & plain, PictureClass.Cache);
-        Add(chunk + word, pages.CachePrivate & plain, PictureClass.CachePrivate);
-        Add(chunk + word, pages.User & plain, PictureClass.User);
-        AddKept(chunk, word, kept | (plain & ~(pages.Cache | pages.CachePrivate | pages.User)));
-        left = 0;
-    }
-
     /// <summary>Pages that stay, by what they are. Tails are of their head's kind.</summary>
-    private void AddKept(int chunk, int word, ulong pages)
+    private void AddKept(int word, ulong pages)
     {
         ulong slab = 0, reserved = 0;
         for (ulong left = pages; left != 0; left &= left - 1)
         {
             int bit = BitOperations.TrailingZeroCount(left), at = (word << 6) + bit;
-            ulong pfn = _first + (ulong)((chunk * 64) + at);
-            ReadOnlySpan<byte> page = _structs.AsSpan(at * _layout!.Size, _layout.Size);
-            if (!_classifier!.IsTail(page))
+            ulong pfn = _first + (ulong)at;
+            ReadOnlySpan<byte> page = _walk!.StructOf(at);
+            if (!_walk.IsTail(page))
                 _kept = KindOf(page);
             else if (pfn != _keptEnd)
                 _kept = PictureClass.Kernel;
@@ -212,9 +161,9 @@ internal sealed class PictureSlice
             reserved |= _kept == PictureClass.Reserved ? 1UL << bit : 0;
         }
 
-        Add(chunk + word, slab, PictureClass.Slab);
-        Add(chunk + word, reserved, PictureClass.Reserved);
-        Add(chunk + word, pages & ~(slab | reserved), PictureClass.Kernel);
+        Add(word, slab, PictureClass.Slab);
+        Add(word, reserved, PictureClass.Reserved);
+        Add(word, pages & ~(slab | reserved), PictureClass.Kernel);
     }
 
     private PictureClass KindOf(ReadOnlySpan<byte> page)
@@ -222,53 +171,5 @@ internal sealed class PictureSlice
         ulong flags = BinaryPrimitives.ReadUInt64LittleEndian(page[_layout!.Flags..]);
         bool isSlab = _layout.SlabType.IsKnown ? _layout.SlabType.Matches(BinaryPrimitives.ReadUInt32LittleEndian(page[_layout.MapCount..])) : (flags & _layout.Slab) != 0;
         return isSlab ? PictureClass.Slab : (flags & _reserved) != 0 ? PictureClass.Reserved : PictureClass.Kernel;
-    }
-
-    private void TakeBlock(int start, PageVerdict verdict)
-    {
-        PictureClass page = verdict.Class switch
-        {
-            PageClass.Cache => PictureClass.Cache,
-            PageClass.CachePrivate => PictureClass.CachePrivate,
-            PageClass.User => PictureClass.User,
-            PageClass.Free => PictureClass.Free,
-            PageClass.HwPoison => PictureClass.HwPoison,
-            _ => PictureClass.Offline,
-        };
-        int end = (int)Math.Min((ulong)start + verdict.Pages, Pages);
-        for (int word = start / 64; word * 64 < end; word++)
-        {
-            ulong mask = _exists[word] & MaskOf(new(_first + (ulong)start, _first + (ulong)end), word);
-            Add(word, mask, page);
-            _exists[word] &= ~mask;
-        }
-    }
-
-    /// <summary>A slice that starts inside a compound page (1 GiB hugetlb pages span eight) asks that page's head, wherever it is.</summary>
-    private void ContinueBlock()
-    {
-        int at = PageBits.NextSet(_exists, 0);
-        if (at >= ChunkPages || !PageBits.Get(_valid, at) || !_classifier!.IsTail(_structs.AsSpan(at * _layout!.Size)))
-            return;
-        ulong start = _first + (ulong)at, last = start;
-        for (int order = 1; order <= PageClassifier.MaxOrder; order++)
-        {
-            ulong head = start & ~((1UL << order) - 1);
-            if (head == last)
-                continue;
-            last = head;
-
-            // What is in this slice is met by itself.
-            if (head >= _first && (_exists[(head - _first) / 64] >> (int)(head & 63) & 1) != 0)
-                return;
-            if (!_memmap!.TryReadPair(head, _pair))
-                continue;
-            PageVerdict verdict = _classifier.Classify(head, _pair);
-            if (verdict.Class != PageClass.Kept && head + verdict.Pages > start)
-            {
-                TakeBlock(at, verdict with { Pages = head + verdict.Pages - start });
-                return;
-            }
-        }
     }
 }
