@@ -82,6 +82,8 @@ internal sealed class ElfDumpWriter
         }
 
         _sink.LiftLimit();
+        if (_report.End != DumpEnd.Complete && _fillGaps)
+            CutTo(segments, (ulong)_sink.End);
         WriteHeaders(segments, incomplete: _report.End != DumpEnd.Complete || _plan.Dump.IsIncomplete);
         long length = blocks.Count == 0 ? 0 : (long)(blocks[^1].Offset + blocks[^1].FileSize);
         if (!_sink.TryComplete(_report.End == DumpEnd.Complete ? Math.Max(length, _sink.End) : _sink.End))
@@ -91,6 +93,17 @@ internal sealed class ElfDumpWriter
         }
 
         _report.BytesWritten = _sink.BytesWritten;
+    }
+
+    /// <summary>A file ends where the dump was cut, and readers see that. A device does not: segments may not name what it had there before.</summary>
+    private static void CutTo(List<ElfSegment> segments, ulong end)
+    {
+        for (int i = 0; i < segments.Count; i++)
+        {
+            ElfSegment segment = segments[i];
+            ulong there = Math.Min(segment.FileSize, end - Math.Min(end, segment.Offset));
+            segments[i] = segment with { FileSize = there, Offset = there > 0 ? segment.Offset : 0 };
+        }
     }
 
     private void DropZeroPages(WindowRun run, PlanWindow window)

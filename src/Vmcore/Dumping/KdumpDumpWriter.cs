@@ -107,11 +107,8 @@ internal sealed class KdumpDumpWriter
         var kept = Array.ConvertAll(_targets, t => new BufferedRegion(t.Sink, layout.Bitmap2Offset, FlushBytes));
         using CancellationTokenSource allFull = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         ulong count = 0;
-        long next = 0;
         PlanPass.Run(_plan, _cache, _workers, _report, observer, allFull.Token, (run, window) =>
         {
-            FillTo((long)(run.FirstPfn / 8));
-            next = Math.Min((long)(run.EndPfn / 8), layout.BitmapLength);
             if (run.IsUserData)
             {
                 for (int i = 0; i < _targets.Length; i++)
@@ -143,7 +140,6 @@ internal sealed class KdumpDumpWriter
             if (Array.TrueForAll(_targets, static t => t.IsFull))
                 allFull.Cancel();
         });
-        FillTo(layout.BitmapLength);
         for (int i = 0; i < _targets.Length; i++)
         {
             int index = i;
@@ -158,26 +154,6 @@ internal sealed class KdumpDumpWriter
         if (_report.End == DumpEnd.Cancelled && !cancel.IsCancellationRequested)
             _report.End = _whyFull;
         return count;
-
-        // Where no window is there is no memory, and a device has old bytes there.
-        void FillTo(long end)
-        {
-            if (!_fillGaps || _isStream)
-                return;
-            for (; next < end; next += Math.Min(end - next, _reserve.Length))
-            {
-                int step = (int)Math.Min(end - next, _reserve.Length);
-                for (int i = 0; i < _targets.Length; i++)
-                {
-                    int index = i;
-                    Try(_targets[i], _ =>
-                    {
-                        exists[index].Write(next, _reserve.AsSpan(0, step));
-                        kept[index].Write(next, _reserve.AsSpan(0, step));
-                    });
-                }
-            }
-        }
     }
 
     /// <summary>All pages exist and none is kept.</summary>

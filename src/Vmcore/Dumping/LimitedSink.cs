@@ -1,3 +1,4 @@
+using Vmcore.Formats.Flattened;
 using Vmcore.IO;
 
 namespace Vmcore.Dumping;
@@ -5,23 +6,29 @@ namespace Vmcore.Dumping;
 /// <summary>Marks a <see cref="FileAccessException"/> that the size limit caused.</summary>
 internal sealed class SizeLimitException() : Exception("size limit reached");
 
-/// <summary>A sink that refuses to grow beyond a limit, as a full disk would.</summary>
+/// <summary>
+/// A sink that refuses to grow beyond a limit, as a full disk would. On a device a gap in what is written is filled with zero first: what was there
+/// before is never taken for the dump's, wherever the dump ends.
+/// </summary>
 internal sealed class LimitedSink : IByteSink
 {
     private readonly IByteSink _inner;
     private long _limit;
+    private readonly bool _fillsGaps;
     private long _leftOut;
 
     internal LimitedSink(IByteSink inner, long? limit)
     {
         _inner = inner;
         _limit = limit ?? long.MaxValue;
+        // In a stream a gap is what it is in the file that is made of it.
+        _fillsGaps = !inner.GapsReadAsZero && inner is not FlattenedSink;
     }
 
     /// <inheritdoc/>
     public string Name => _inner.Name;
 
-    /// <inheritdoc/>
+    /// <summary>Bytes handed to the target, with what became holes and without what gaps were filled with: the same for a file and a device.</summary>
     public long BytesWritten => _inner.BytesWritten + _leftOut;
 
     /// <inheritdoc/>
@@ -36,6 +43,7 @@ internal sealed class LimitedSink : IByteSink
         if (bytes.IsEmpty)
             return;
         Check(offset + bytes.Length);
+        FillTo(offset);
         _inner.Write(offset, bytes);
         End = Math.Max(End, offset + bytes.Length);
     }
@@ -49,6 +57,7 @@ internal sealed class LimitedSink : IByteSink
         if (bytes.IsEmpty)
             return;
         Check(offset + bytes.Length);
+        FillTo(offset);
         int leftOut = Holes.Write(_inner, offset, bytes, written: 0);
         if (leftOut > 0 && bytes[^1] == 0)
         {
@@ -59,6 +68,16 @@ internal sealed class LimitedSink : IByteSink
 
         _leftOut += leftOut;
         End = Math.Max(End, offset + bytes.Length);
+    }
+
+    private void FillTo(long offset)
+    {
+        if (!_fillsGaps || offset <= End)
+            return;
+        long written = _inner.BytesWritten;
+        Holes.Fill(_inner, End, offset);
+        _leftOut -= _inner.BytesWritten - written;
+        End = offset;
     }
 
     private void Check(long end)
@@ -105,7 +124,11 @@ internal sealed class LimitedSink : IByteSink
     }
 
     /// <inheritdoc/>
-    public void Complete(long length) => _inner.Complete(length);
+    public void Complete(long length)
+    {
+        FillTo(length);
+        _inner.Complete(length);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => _inner.Dispose();

@@ -6,6 +6,8 @@ internal static class Holes
     /// <summary>Blocks of so many bytes, aligned in the file, are left out: file systems keep no smaller holes, and many small ones cost more than they save.</summary>
     internal const int BlockBytes = 16 * 1024;
 
+    private const int FillBytes = 256 * 1024;
+
     /// <summary>Writes bytes, without whole blocks of zero if the target allows it.</summary>
     /// <param name="output">The target.</param>
     /// <param name="offset">Byte offset in it.</param>
@@ -33,5 +35,22 @@ internal static class Holes
 
         output.Write(offset + from, bytes[from..]);
         return leftOut;
+    }
+
+    /// <summary>Writes zeroes: for a gap, where one does not read as zero.</summary>
+    /// <param name="output">The target.</param>
+    /// <param name="from">Byte offset of the first.</param>
+    /// <param name="to">One past the last.</param>
+    /// <exception cref="FileAccessException">The target refused.</exception>
+    internal static void Fill(IByteSink output, long from, long to)
+    {
+        if (from >= to)
+            return;
+        Span<byte> zeroes = new byte[Math.Min(to - from, FillBytes)];
+        for (; from < to; from += zeroes.Length)
+        {
+            zeroes = zeroes[..(int)Math.Min(to - from, zeroes.Length)];
+            output.Write(from, zeroes);
+        }
     }
 }

@@ -161,6 +161,50 @@ public sealed class DumpOutputTests
         Assert.Equal(pages.Count, count);
     }
 
+    /// <summary>Nor where the dump ends early: not for descriptors that were to come, and not for pages. By way of a stream it is the same.</summary>
+    [Theory]
+    [InlineData(DumpOutput.Kdump, PageCodec.Lzo)]
+    [InlineData(DumpOutput.Kdump, PageCodec.None)]
+    [InlineData(DumpOutput.Elf, PageCodec.None)]
+    public void ADumpThatIsCutShowsNothingOfTheDevice(DumpOutput output, PageCodec codec)
+    {
+        var options = new DumpOptions { Codec = codec, Output = output, Threads = 1 };
+        WrittenDump whole = WrittenDump.Of(new CoreSource(s_core), options);
+        int length = whole.Bytes.Length;
+        using CrashDump raw = CrashDump.Open(new CoreSource(s_core)), complete = whole.Open();
+        Dictionary<ulong, byte[]> pages = [];
+        WrittenDump.ForEachPage(complete, (pfn, page) => pages.Add(pfn, [.. page]));
+        foreach (int limit in new[] { 4096, 30_000, length / 4, length / 2, length - 1 })
+        {
+            using var device = new StaleSink(gapsReadAsZero: false, length + 4096);
+            using var rearranged = new StaleSink(gapsReadAsZero: false, length + 4096);
+            using var stream = new MemoryStream();
+            DumpReport report = Dumper.Write(new(raw, options with { SizeLimit = limit }), device, NoObserver.Instance);
+            using (var flat = new FlattenedSink(stream, leaveOpen: true))
+                Dumper.Write(new(raw, options with { SizeLimit = limit }), flat, NoObserver.Instance);
+            stream.Position = 0;
+            FlattenedRearranger.Rearrange(stream, "STDIN", rearranged);
+            Assert.Equal(DumpEnd.SizeLimit, report.End);
+            foreach (StaleSink sink in new[] { device, rearranged })
+            {
+                int count = 0;
+                using CrashDump cut = new WrittenDump(sink.Bytes, report).Open();
+                Assert.True(cut.IsIncomplete);
+                WrittenDump.ForEachPage(cut, (pfn, page) =>
+                {
+                    Assert.True(page.AsSpan().SequenceEqual(pages[pfn]), $"0x{pfn:x}");
+                    count++;
+                });
+                Assert.True(limit < length / 4 || count > 0);
+                if (output != DumpOutput.Kdump)
+                    continue;
+                using KdumpFile file = new WrittenDump(sink.Bytes, report).OpenKdump();
+                for (ulong pfn = 0; pfn < file.MaxPfn; pfn++)
+                    Assert.True(!file.TryGetDescriptor(pfn, out PageDescriptor descriptor) || descriptor.Length <= 4096, $"0x{pfn:x}: {descriptor}");
+            }
+        }
+    }
+
     /// <summary>Pages of zero that are stored as they are take no room in a file, and are reported as written.</summary>
     [Theory]
     [InlineData(DumpOutput.Kdump)]

@@ -41,6 +41,8 @@ public static class FlattenedRearranger
 
             if (offset < 0 || length < 0 || offset > long.MaxValue - length)
                 throw new DumpFormatException(name, position, "flattened record", $"offset {offset}, length {length}", "both 0 or more, or both -1 at the end");
+            if (!output.GapsReadAsZero)
+                Holes.Fill(output, end, offset);
             while (length > 0)
             {
                 Span<byte> part = block.AsSpan(0, (int)Math.Min(length, block.Length));
