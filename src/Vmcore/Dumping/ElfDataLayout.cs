@@ -8,6 +8,12 @@ namespace Vmcore.Dumping;
 /// </summary>
 internal static class ElfDataLayout
 {
+    /// <summary>
+    /// How far pages are off the page boundaries of a file whose segments have more in memory than in the file. makedumpfile 1.7.2 maps files whose pages lie
+    /// on boundaries, takes the size in memory for that in the file, and is killed by SIGBUS or takes other pages for those left out. Its own dumps never do.
+    /// </summary>
+    internal const ulong Shift = 512;
+
     /// <summary>Gives the segments their offsets.</summary>
     /// <param name="segments">The segments; those without content keep offset 0.</param>
     /// <param name="start">First byte of the file that is free.</param>
@@ -27,11 +33,11 @@ internal static class ElfDataLayout
                 blocks.Add(Block(segment.PhysicalAddress, end));
         }
 
-        ulong page = (ulong)pageSize, at = (ulong)start;
+        ulong page = (ulong)pageSize, at = (ulong)start, shift = segments.Exists(static s => s.MemorySize > s.FileSize) ? Shift : 0;
         for (int i = 0; i < blocks.Count; i++)
         {
-            // The offset has the address's place in the page, so that the file can be mapped.
-            at = ((at + page - 1) & ~(page - 1)) + (blocks[i].PhysicalAddress & (page - 1));
+            // The offset has the address's place in the page, but for the shift: a file that nothing was left out of can be mapped.
+            at = ((at + page - 1) & ~(page - 1)) + shift + (blocks[i].PhysicalAddress & (page - 1));
             blocks[i] = blocks[i] with { Offset = at };
             at += blocks[i].FileSize;
         }

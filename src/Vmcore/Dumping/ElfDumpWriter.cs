@@ -82,7 +82,7 @@ internal sealed class ElfDumpWriter
         }
 
         _sink.LiftLimit();
-        if (_report.End != DumpEnd.Complete && _fillGaps)
+        if (_report.End != DumpEnd.Complete)
             CutTo(segments, (ulong)_sink.End);
         WriteHeaders(segments, incomplete: _report.End != DumpEnd.Complete || _plan.Dump.IsIncomplete);
         long length = blocks.Count == 0 ? 0 : (long)(blocks[^1].Offset + blocks[^1].FileSize);
@@ -95,14 +95,20 @@ internal sealed class ElfDumpWriter
         _report.BytesWritten = _sink.BytesWritten;
     }
 
-    /// <summary>A file ends where the dump was cut, and readers see that. A device does not: segments may not name what it had there before.</summary>
+    /// <summary>
+    /// Segments end where the dump was cut. Beyond it a device has what it had before; and of a file some readers take for zero what is behind its end,
+    /// or what a segment has in memory only. What is not named, all of them miss. Where there is no content at all, it still says what memory there was.
+    /// </summary>
+    /// <param name="segments">The segments. They keep their offsets: by that of the first, crash knows the size of the headers.</param>
+    /// <param name="end">One past the last byte of the file.</param>
     private static void CutTo(List<ElfSegment> segments, ulong end)
     {
+        bool hasContent = segments.Exists(s => s.FileSize > 0 && s.Offset < end);
         for (int i = 0; i < segments.Count; i++)
         {
-            ElfSegment segment = segments[i];
-            ulong there = Math.Min(segment.FileSize, end - Math.Min(end, segment.Offset));
-            segments[i] = segment with { FileSize = there, Offset = there > 0 ? segment.Offset : 0 };
+            ulong there = end - Math.Min(end, segments[i].Offset);
+            if (there < segments[i].FileSize)
+                segments[i] = segments[i] with { FileSize = there, MemorySize = hasContent ? there : segments[i].MemorySize };
         }
     }
 

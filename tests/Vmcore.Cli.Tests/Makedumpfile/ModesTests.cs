@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Vmcore.Cli.Tests.Conformance;
+using Vmcore.Memory;
 
 namespace Vmcore.Cli.Tests.Makedumpfile;
 
@@ -16,6 +17,32 @@ public sealed partial class ModesTests : IDisposable
     private string Output => _folder.File("out");
 
     public void Dispose() => _folder.Dispose();
+
+    /// <summary>makedumpfile maps a file whose pages lie on page boundaries, and takes what a segment has in memory only for part of the file.</summary>
+    [Theory]
+    [InlineData("0")]
+    [InlineData("1")]
+    [InlineData("31")]
+    public void DebianFiltersAnElfDumpAgain(string level)
+    {
+        Assert.SkipUnless(File.Exists(Tool.Debian), "makedumpfile is not installed");
+        string elf = _folder.File("elf"), theirs = _folder.File("theirs");
+        Tool.Dump("-E", "-d", level, Sample, elf);
+        Tool.Succeed(Tool.Debian, "-c", "-d", "31", elf, theirs);
+        using CrashDump raw = CrashDump.Open(Sample), filtered = CrashDump.Open(theirs);
+        byte[] expected = new byte[4096], found = new byte[4096];
+        int count = 0;
+        for (ulong pfn = 0; pfn < raw.Memory.MaxPfn; pfn++)
+        {
+            if (filtered.Memory.ReadPage(pfn, found) != MemoryStatus.Ok)
+                continue;
+            Assert.Equal(MemoryStatus.Ok, raw.Memory.ReadPage(pfn, expected));
+            Assert.True(expected.AsSpan().SequenceEqual(found), $"pfn 0x{pfn:x}");
+            count++;
+        }
+
+        Assert.InRange(count, 17_000, 25_000);
+    }
 
     [Theory]
     [InlineData("sample stock-6.1-nopmem")]

@@ -197,7 +197,12 @@ public sealed class DumpOutputTests
                 });
                 Assert.True(limit < length / 4 || count > 0);
                 if (output != DumpOutput.Kdump)
+                {
+                    Assert.All(cut.Loads, load => Assert.True(load.FileSize == 0 || (long)(load.Offset + load.FileSize) <= Math.Max(limit, 8192)));
+                    Assert.True(limit < length / 4 || cut.Loads.All(load => load.Offset <= (ulong)limit || load.MemorySize == 0));
                     continue;
+                }
+
                 using KdumpFile file = new WrittenDump(sink.Bytes, report).OpenKdump();
                 for (ulong pfn = 0; pfn < file.MaxPfn; pfn++)
                     Assert.True(!file.TryGetDescriptor(pfn, out PageDescriptor descriptor) || descriptor.Length <= 4096, $"0x{pfn:x}: {descriptor}");
