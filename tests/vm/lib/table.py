@@ -48,10 +48,10 @@ SMALLEST = """
 ## The smallest crashkernel=
 
 Found by `tests/vm/smallest` in steps of 4 MiB: a machine of 512 MiB with a pmem namespace, the capture initramfs with
-busybox and our executable, `-l -d 31`. What the words cost and save is in `tests/vm/README.md`.
+busybox and the dumper (Debian's with its libraries), `-l -d 31`. What the words cost and save is in `tests/vm/README.md`.
 
-| kernel | capture kernel's words | works | too small |
-|---|---|---|---|
+| kernel | capture kernel's words | loader and dumper | works | too small |
+|---|---|---|---|---|
 """
 
 
@@ -106,13 +106,13 @@ def _options(found):
 
 
 def _smallest(small):
-    """Of each kernel and words: the smallest that works and the largest that does not."""
+    """Of each kernel, words and tools: the smallest that works and the largest that does not."""
     tried = {}
     for result in small:
-        works = tried.setdefault((f"{result['kernel']} {result.get('release', '')}", result["capture-append"]), ([], []))
+        works = tried.setdefault((f"{result['kernel']} {result.get('release', '')}", result["capture-append"], result["loader"].split()[0]), ([], []))
         works[bool(result["problems"])].append(int(result["crashkernel"].removesuffix("M")))
-    return [[kernel, words or "–", f"{min(good)}M", f"{max(bad)}M" if bad else "–"]
-            for (kernel, words), (good, bad) in sorted(tried.items()) if good]
+    return [[kernel, words or "–", tools, f"{min(good)}M", f"{max(bad)}M" if bad else "–"]
+            for (kernel, words, tools), (good, bad) in sorted(tried.items()) if good]
 
 
 def _rows(result):
