@@ -13,8 +13,8 @@ internal sealed class SizeLimitException() : Exception("size limit reached");
 internal sealed class LimitedSink : IByteSink
 {
     private readonly IByteSink _inner;
-    private long _limit;
     private readonly bool _fillsGaps;
+    private long _limit;
     private long _leftOut;
 
     internal LimitedSink(IByteSink inner, long? limit)
@@ -70,22 +70,6 @@ internal sealed class LimitedSink : IByteSink
         End = Math.Max(End, offset + bytes.Length);
     }
 
-    private void FillTo(long offset)
-    {
-        if (!_fillsGaps || offset <= End)
-            return;
-        long written = _inner.BytesWritten;
-        Holes.Fill(_inner, End, offset);
-        _leftOut -= _inner.BytesWritten - written;
-        End = offset;
-    }
-
-    private void Check(long end)
-    {
-        if (end > _limit)
-            throw new FileAccessException(Name, $"the size limit of {_limit} bytes is reached", noSpace: true, new SizeLimitException());
-    }
-
     /// <summary>Lets the little through that makes a cut dump readable.</summary>
     internal void LiftLimit() => _limit = long.MaxValue;
 
@@ -110,6 +94,32 @@ internal sealed class LimitedSink : IByteSink
         return false;
     }
 
+    /// <inheritdoc/>
+    public void Complete(long length)
+    {
+        FillTo(length);
+        _inner.Complete(length);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _inner.Dispose();
+
+    private void FillTo(long offset)
+    {
+        if (!_fillsGaps || offset <= End)
+            return;
+        long written = _inner.BytesWritten;
+        Holes.Fill(_inner, End, offset);
+        _leftOut -= _inner.BytesWritten - written;
+        End = offset;
+    }
+
+    private void Check(long end)
+    {
+        if (end > _limit)
+            throw new FileAccessException(Name, $"the size limit of {_limit} bytes is reached", noSpace: true, new SizeLimitException());
+    }
+
     private bool TryLength(long length)
     {
         try
@@ -122,14 +132,4 @@ internal sealed class LimitedSink : IByteSink
             return false;
         }
     }
-
-    /// <inheritdoc/>
-    public void Complete(long length)
-    {
-        FillTo(length);
-        _inner.Complete(length);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => _inner.Dispose();
 }
