@@ -31,7 +31,7 @@ internal sealed class ElfBlock(CrashMemory memory) : WorkerJob
         }
 
         int pageSize = memory.PageSize;
-        Span<byte> page = stackalloc byte[0];
+        byte[]? page = null;
         for (int at = 0; at < target.Length;)
         {
             ulong address = Piece.Address + (ulong)at;
@@ -42,12 +42,11 @@ internal sealed class ElfBlock(CrashMemory memory) : WorkerJob
             if (read == 0)
             {
                 // A partial page is good with what there is of it.
-                if (page.IsEmpty)
-                    page = new byte[pageSize];
+                page ??= new byte[pageSize];
                 if (memory.ReadPage(pfn, page) == MemoryStatus.Unreadable)
                     Unreadable++;
                 read = Math.Min(pageSize - inPage, target.Length - at);
-                page.Slice(inPage, read).CopyTo(target[at..]);
+                page.AsSpan(inPage, read).CopyTo(target[at..]);
             }
 
             at += read;

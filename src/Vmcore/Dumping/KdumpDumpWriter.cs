@@ -24,7 +24,6 @@ internal sealed class KdumpDumpWriter
     private readonly byte[] _notes;
     private readonly byte[] _eraseInfo;
     private readonly int _pageSize;
-    private readonly bool _fillGaps;
     private readonly bool _isStream;
     private readonly byte[] _reserve = new byte[FlushBytes];
     private byte[] _ones = [];
@@ -46,7 +45,6 @@ internal sealed class KdumpDumpWriter
         _notes = DumpNotes.Build(plan);
         _eraseInfo = Encoding.Latin1.GetBytes(plan.Dump.EraseInfo);
         _pageSize = plan.Dump.Memory.PageSize;
-        _fillGaps = sinks.Any(s => !s.GapsReadAsZero);
         _isStream = sinks is [Formats.Flattened.FlattenedSink];
     }
 
@@ -129,7 +127,7 @@ internal sealed class KdumpDumpWriter
                 {
                     exists[index].Write(offset, MemoryMarshal.AsBytes(window.Exists.AsSpan())[..length]);
                     // What is not written is zero: a machine of terabytes of which little is kept costs little.
-                    if (_fillGaps || window.Kept.AsSpan().ContainsAnyExcept(0UL))
+                    if (_isStream || window.Kept.AsSpan().ContainsAnyExcept(0UL))
                         kept[index].Write(offset, MemoryMarshal.AsBytes(window.Kept.AsSpan())[..length]);
                 });
             }
@@ -169,7 +167,7 @@ internal sealed class KdumpDumpWriter
         {
             int step = (int)Math.Min(end - at, _ones.Length);
             exists.Write(at, _ones.AsSpan(0, step));
-            if (_fillGaps)
+            if (_isStream)
                 kept.Write(at, _reserve.AsSpan(0, step));
             at += step;
         }

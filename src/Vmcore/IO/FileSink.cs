@@ -17,11 +17,12 @@ public sealed class FileSink : IByteSink
     private FileSink(string name, FileStream stream, bool isNew)
     {
         Name = name;
-        GapsReadAsZero = OperatingSystem.IsWindows() || FileIdentity.Of(name) is { IsRegular: true };
+        FileIdentity? identity = FileIdentity.Of(name);
+        GapsReadAsZero = identity is { IsRegular: true };
         _stream = stream;
         _writeBehind = new(stream.SafeFileHandle);
         if (isNew)
-            _new = FileIdentity.Of(name);
+            _new = identity;
     }
 
     /// <inheritdoc/>
@@ -125,7 +126,7 @@ public sealed class FileSink : IByteSink
     {
         if (_begun)
             return;
-        if (_new is null && FileIdentity.Of(Name) is { IsRegular: true })
+        if (_new is null && GapsReadAsZero)
         {
             // It may have been readable by everyone.
             if (!OperatingSystem.IsWindows())
