@@ -7,7 +7,8 @@ using Vmcore.Testing;
 
 namespace Vmcore.Benchmarks;
 
-/// <summary>One operation is one <c>struct page</c> of 6.12 at level 31: page cache, anonymous and the kernel's own in random order, 512 KiB of memmap in turn.</summary>
+/// <summary>One operation is one <c>struct page</c> of 6.12 at level 31: page cache,
+/// anonymous and the kernel's own in random order, 512 KiB of memmap in turn.</summary>
 public class ClassifierBenchmarks
 {
     private const int Count = 8192;
@@ -29,7 +30,12 @@ public class ClassifierBenchmarks
         {
             int kind = random.Next(3);
             Span<byte> page = _structs.AsSpan(i * _layout.Size, _layout.Size);
-            BinaryPrimitives.WriteUInt64LittleEndian(page[_layout.Flags..], kind switch { 0 => 0, 1 => 1ul << era.Lru, _ => (1ul << era.Lru) | (1ul << era.SwapBacked) });
+            BinaryPrimitives.WriteUInt64LittleEndian(page[_layout.Flags..], kind switch
+            {
+                0 => 0,
+                1 => 1ul << era.Lru,
+                _ => (1ul << era.Lru) | (1ul << era.SwapBacked),
+            });
             BinaryPrimitives.WriteInt32LittleEndian(page[_layout.MapCount..], kind == 0 ? -1 : 0);
             BinaryPrimitives.WriteUInt64LittleEndian(page[_layout.Mapping..], 0xffff888000000000 | (kind == 2 ? 1ul : 0));
         }

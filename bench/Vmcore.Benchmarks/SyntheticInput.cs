@@ -11,12 +11,14 @@ internal static class SyntheticInput
 {
     private const ulong GiB = 1ul << 30;
 
-    /// <summary>Runs <c>synthetic FILE RAM-GIB [PMEM-GIB [NAMESPACE-GIB]]</c>; of the pmem 2 GiB are a namespace with struct pages unless said otherwise.</summary>
+    /// <summary>Runs <c>synthetic FILE RAM-GIB [PMEM-GIB [NAMESPACE-GIB]]</c>; of the
+    /// pmem 2 GiB are a namespace with struct pages unless said otherwise.</summary>
     /// <param name="arguments">What follows the word.</param>
     /// <returns>An exit status.</returns>
     internal static int Run(ReadOnlySpan<string> arguments)
     {
-        if (arguments.Length is < 2 or > 4 || !ulong.TryParse(arguments[1], CultureInfo.InvariantCulture, out ulong ram) || ram is < 1 or (> 16 and < 64) || (ram >= 64 && ram % 64 != 0))
+        if (arguments.Length is < 2 or > 4 || !ulong.TryParse(arguments[1], CultureInfo.InvariantCulture, out ulong ram)
+            || ram is < 1 or (> 16 and < 64) || (ram >= 64 && ram % 64 != 0))
         {
             Console.Error.WriteLine("synthetic FILE RAM-GIB [PMEM-GIB [NAMESPACE-GIB]]: RAM is 1 to 16 or a multiple of 64");
             return 2;
@@ -24,7 +26,8 @@ internal static class SyntheticInput
 
         ulong pmem = arguments.Length >= 3 ? ulong.Parse(arguments[2], CultureInfo.InvariantCulture) : 0;
         ulong mapped = arguments.Length == 4 ? ulong.Parse(arguments[3], CultureInfo.InvariantCulture) : Math.Min(pmem, 2);
-        Create(ram, pmem, mapped).Core(new() { Pmem = PmemSegments.WholeRegions }).WriteSparse(arguments[0], s => s.IsRepeated ? 0 : s.IsPmem ? Math.Min(s.FileSize, mapped > 2 ? 4 * GiB : 64 << 20) : s.FileSize);
+        Create(ram, pmem, mapped).Core(new() { Pmem = PmemSegments.WholeRegions })
+            .WriteSparse(arguments[0], s => s.IsRepeated ? 0 : s.IsPmem ? Math.Min(s.FileSize, mapped > 2 ? 4 * GiB : 64 << 20) : s.FileSize);
         return 0;
     }
 

@@ -17,7 +17,8 @@ internal static class StandardStreams
 
     private static bool s_isOutputClosed;
 
-    /// <summary>Called before anything that is asked for is written to standard output: what stands in for a closed one would take it, and it would be lost.</summary>
+    /// <summary>Called before anything that is asked for is written to standard output:
+    /// what stands in for a closed one would take it, and it would be lost.</summary>
     /// <exception cref="FileAccessException">Standard output was closed when the program started.</exception>
     internal static void RequireOutput()
     {

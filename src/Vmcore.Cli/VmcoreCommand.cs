@@ -10,7 +10,8 @@ internal static class VmcoreCommand
 {
     internal static int Run(string[] args)
     {
-        var root = new RootCommand("Reads Linux crash dumps, and what they say of persistent memory (pmem). Called as makedumpfile, kexec or vmcore-dmesg, or with that name as its first argument, it does what these commands do.")
+        var root = new RootCommand("Reads Linux crash dumps, and what they say of persistent memory (pmem). "
+            + "Called as makedumpfile, kexec or vmcore-dmesg, or with that name as its first argument, it does what these commands do.")
         {
             Info(),
         };

@@ -40,7 +40,8 @@ public sealed class CrashDump : IDisposable
     }
 
     /// <summary>Ends the problem of a split dump that is not whole.</summary>
-    internal const string MissingParts = "a part of a split dump, of which others are missing: their pages cannot be read; name all of its files, or join them with makedumpfile --reassemble";
+    internal const string MissingParts =
+        "a part of a split dump, of which others are missing: their pages cannot be read; name all of its files, or join them with makedumpfile --reassemble";
 
     /// <summary>The bytes of the file, of a split dump those of the first one given; of a flattened stream those of the file that it describes.</summary>
     internal IByteSource Source => _source;
@@ -57,7 +58,8 @@ public sealed class CrashDump : IDisposable
     /// <summary>True if the file is mapped, as only <c>/proc/vmcore</c> is; false if it is read.</summary>
     public bool IsMapped => _source is MappedSource { IsMapped: true };
 
-    /// <summary>True if the file says that it was cut short, is shorter than its headers say, or has become shorter while it was read (<see cref="HasShrunk"/>).</summary>
+    /// <summary>True if the file says that it was cut short, is shorter than its headers
+    /// say, or has become shorter while it was read (<see cref="HasShrunk"/>).</summary>
     public bool IsIncomplete
     {
         get => field || HasShrunk;
@@ -106,10 +108,12 @@ public sealed class CrashDump : IDisposable
     /// <summary>Why there are no <see cref="Symbols"/>, as one clause; null if there are.</summary>
     public string? SymbolsProblem => _views.SymbolsProblem;
 
-    /// <summary>The kernel's own description of its types (BTF); null if there is none (see <see cref="TypesProblem"/>): <see cref="NamedTypes"/> may have them nevertheless. Read when first asked for.</summary>
+    /// <summary>The kernel's own description of its types (BTF); null if there is none (see <see cref="TypesProblem"/>):
+    /// <see cref="NamedTypes"/> may have them nevertheless. Read when first asked for.</summary>
     internal BtfTypes? Types => _views.OwnTypes;
 
-    /// <summary>Why the dump's own description of its types cannot be read, as one clause; null if it can. <see cref="NamedTypes"/> may be there nevertheless, from a vmlinux.</summary>
+    /// <summary>Why the dump's own description of its types cannot be read, as one clause; null if
+    /// it can. <see cref="NamedTypes"/> may be there nevertheless, from a vmlinux.</summary>
     public string? TypesProblem => _views.TypesProblem;
 
     /// <summary>The kernel's resource tree (/proc/iomem); null if it is not in the dump. Read when first asked for.</summary>
@@ -130,18 +134,21 @@ public sealed class CrashDump : IDisposable
     /// <summary>What was erased from the machine's memory, before this dump was written and now: one line each. Empty if nothing was.</summary>
     public string EraseInfo => (Kdump?.EraseInfo ?? EraseInfoNote()) + Erased?.Text;
 
-    /// <summary>The kernel's names as they may be shown: with what rules erase of them erased, but for what says which kind of machine it is. Null if they cannot be read.</summary>
+    /// <summary>The kernel's names as they may be shown: with what rules erase of them erased, but
+    /// for what says which kind of machine it is. Null if they cannot be read.</summary>
     public Utsname? ShownNames => _shownNames ?? Kernel?.Utsname;
 
     private CrashMemory WrittenMemory => Pmem.Unwritten.Count == 0 ? Memory : _safeMemory ??= new(Memory, Pmem.Unwritten);
 
-    /// <summary><see cref="SafeMemory"/> without the user data on pmem, which reads as if it had been left out: what a reader may show of a raw vmcore.</summary>
+    /// <summary><see cref="SafeMemory"/> without the user data on pmem, which reads as
+    /// if it had been left out: what a reader may show of a raw vmcore.</summary>
     public CrashMemory ReadableMemory => _readableMemory.Value;
 
     /// <summary>The kernel's address space over <see cref="ReadableMemory"/>; null if there is no <see cref="Kernel"/>.</summary>
     public X86AddressSpace? VirtualMemory => _views.Memory;
 
-    /// <summary>The kernel's types by their C names: of BTF, with those of its modules, or of the debug information of <see cref="CrashDumpOptions.Vmlinux"/>. Null if there is neither.</summary>
+    /// <summary>The kernel's types by their C names: of BTF, with those of its modules, or of the debug
+    /// information of <see cref="CrashDumpOptions.Vmlinux"/>. Null if there is neither.</summary>
     public KernelTypes? NamedTypes => _views.Types;
 
     /// <summary>The modules that were loaded; null without <see cref="Symbols"/> and <see cref="NamedTypes"/>. Read when first asked for.</summary>
@@ -266,7 +273,9 @@ public sealed class CrashDump : IDisposable
         _erasedMemory = data.IsEmpty ? null : new(WrittenMemory, data);
         if (_erasedMemory is null || Kernel is not { Utsname: { } names } kernel)
             return;
-        _shownNames = Utsname.TryRead(kernel.Info, kernel.Memory.Over(_erasedMemory)) is { } erased ? erased with { SysName = names.SysName, Machine = names.Machine } : names;
+        _shownNames = Utsname.TryRead(kernel.Info, kernel.Memory.Over(_erasedMemory)) is { } erased
+            ? erased with { SysName = names.SysName, Machine = names.Machine }
+            : names;
     }
 
     /// <inheritdoc/>
@@ -282,8 +291,10 @@ public sealed class CrashDump : IDisposable
         byte[] start = new byte[8];
         int read = source.Read(0, start);
         if (start.AsSpan().SequenceEqual("sadump\0\0"u8))
-            return new(source.Name, 0, "file format", "a sadump image", "an ELF core file, a kdump-compressed file or a flattened stream of one; makedumpfile 1.7 makes one of a sadump image");
-        return new(source.Name, 0, "file format", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(start.AsSpan(0, read))}", "an ELF core file, a kdump-compressed file or a flattened stream of one");
+            return new(source.Name, 0, "file format", "a sadump image",
+                "an ELF core file, a kdump-compressed file or a flattened stream of one; makedumpfile 1.7 makes one of a sadump image");
+        return new(source.Name, 0, "file format", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(start.AsSpan(0, read))}",
+            "an ELF core file, a kdump-compressed file or a flattened stream of one");
     }
 
     private void OpenElf()
@@ -301,7 +312,8 @@ public sealed class CrashDump : IDisposable
         Memory = memory;
         if (memory.SharedBytes > 0)
         {
-            _problems.Add($"{Name}: PT_LOADs give {memory.SharedBytes} bytes more than the file has, by naming the same bytes for several addresses; those are not read");
+            _problems.Add($"{Name}: PT_LOADs give {memory.SharedBytes} bytes more than the file has, "
+                + "by naming the same bytes for several addresses; those are not read");
             IsIncomplete = true;
         }
     }

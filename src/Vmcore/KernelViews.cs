@@ -92,7 +92,9 @@ internal sealed class KernelViews
         if (_dump.Kernel is not { } kernel)
             return (null, NoMemory());
         string? problem;
-        KernelSymbols? symbols = Vmlinux is not null ? KernelSymbols.TryLoad(Vmlinux, kernel.Info, out problem) : KernelSymbols.TryLoad(kernel.Info, kernel.Memory, out problem);
+        KernelSymbols? symbols = Vmlinux is not null
+            ? KernelSymbols.TryLoad(Vmlinux, kernel.Info, out problem)
+            : KernelSymbols.TryLoad(kernel.Info, kernel.Memory, out problem);
         return (symbols?.With(() => Modules), problem);
     }
 
@@ -134,7 +136,8 @@ internal sealed class KernelViews
                 return $"it is of another kernel: struct {name} has {found} bytes in it, {size} in the kernel that crashed";
         }
 
-        foreach ((string type, string member) in (ReadOnlySpan<(string, string)>)[("zone", "vm_stat"), ("zone", "free_area"), ("pglist_data", "node_id"), ("page", "lru")])
+        foreach ((string type, string member) in (ReadOnlySpan<(string, string)>)[("zone", "vm_stat"),
+            ("zone", "free_area"), ("pglist_data", "node_id"), ("page", "lru")])
         {
             if (info.Offset($"{type}.{member}") is { } offset && types.MemberOffset(type, member) is { } found && found != offset)
                 return $"it is of another kernel: {type}.{member} is at {found} in it, at {offset} in the kernel that crashed";

@@ -22,7 +22,13 @@ internal static class Tool
 
     internal static ToolResult RunWithInput(string program, string? inputFile, params IEnumerable<string> arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true, RedirectStandardInput = true };
+        var start = new ProcessStartInfo(program, arguments)
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            RedirectStandardInput = true,
+        };
         using Process process = Process.Start(start)!;
         Task<string> error = process.StandardError.ReadToEndAsync();
         Task feed = inputFile is null ? Task.CompletedTask : Feed(inputFile, process.StandardInput.BaseStream);

@@ -17,7 +17,12 @@ public static class SourceTree
     public static string RunReader(string name, string input, params string[] arguments)
     {
         string script = Path.Combine(Root, "tests", "readers", name);
-        using Process process = Process.Start(new ProcessStartInfo(script, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false })!;
+        using Process process = Process.Start(new ProcessStartInfo(script, arguments)
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        })!;
         var feed = Task.Run(() =>
         {
             process.StandardInput.Write(input);

@@ -2,7 +2,8 @@ using Vmcore.Cli.Json;
 
 namespace Vmcore.Cli.Info;
 
-/// <summary>Everything that <c>vmcore info</c> shows; with <c>--json</c> as it stands here. Addresses are text (<c>"0x…"</c>), pfns and sizes numbers, ranges half-open.</summary>
+/// <summary>Everything that <c>vmcore info</c> shows; with <c>--json</c> as it stands here.
+/// Addresses are text (<c>"0x…"</c>), pfns and sizes numbers, ranges half-open.</summary>
 internal sealed record DumpInfo : IJsonItem
 {
     /// <summary>Version of this schema. It grows by new members only.</summary>
@@ -173,7 +174,8 @@ internal sealed record LoadInfo(
 }
 
 /// <summary>The pmem.</summary>
-internal sealed record PmemInfo(ulong Pages, ulong MetadataPages, ulong UserDataPages, IReadOnlyList<NamespaceInfo> Namespaces, IReadOnlyList<RangeInfo> Metadata) : IJsonItem
+internal sealed record PmemInfo(ulong Pages, ulong MetadataPages, ulong UserDataPages,
+    IReadOnlyList<NamespaceInfo> Namespaces, IReadOnlyList<RangeInfo> Metadata) : IJsonItem
 {
     /// <summary>False if there is too much metadata for hashes that nobody asked for.</summary>
     public bool IsHashed { get; init; } = true;

@@ -107,7 +107,9 @@ internal static class InfoCollector
             MetadataPages = item.Metadata.PageCount,
             MetadataPagesPresent = item.MetadataPresent,
             Memmap = item.State.ToString().ToLowerInvariant(),
-            MetadataSha256 = !withHashes || reserved.IsEmpty || item.MetadataPresent < item.Metadata.PageCount ? null : MetadataHash.Compute(dump.SafeMemory, reserved, item.Metadata),
+            MetadataSha256 = !withHashes || reserved.IsEmpty || item.MetadataPresent < item.Metadata.PageCount
+                ? null
+                : MetadataHash.Compute(dump.SafeMemory, reserved, item.Metadata),
         };
     }
 

@@ -13,15 +13,21 @@ internal static class InfoText
         var text = new StringBuilder();
         Field(text, "File", info.File);
         Field(text, "Format", FormatOf(info));
-        Field(text, "Dump level", info.DumpLevel is { } level ? string.Create(CultureInfo.InvariantCulture, $"{level} ({LevelOf(level)})") : "raw, nothing left out");
+        Field(text, "Dump level", info.DumpLevel is { } level
+            ? string.Create(CultureInfo.InvariantCulture, $"{level} ({LevelOf(level)})")
+            : "raw, nothing left out");
         Field(text, "Kernel", info.Release ?? "unknown (no vmcoreinfo)");
         Field(text, "Version", info.Version);
-        Field(text, "Machine", string.Create(CultureInfo.InvariantCulture, $"{info.Machine}, {info.Cpus} CPUs with registers{(info.PageTableLevels is { } n ? $", {n}-level page tables" : "")}"));
+        Field(text, "Machine", string.Create(CultureInfo.InvariantCulture,
+            $"{info.Machine}, {info.Cpus} CPUs with registers{(info.PageTableLevels is { } n ? $", {n}-level page tables" : "")}"));
         Field(text, "Host", info.NodeName);
-        Field(text, "Crashed", info.CrashTime is { } time and > 0 and < 1L << 36 ? DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture) : "time unknown");
+        Field(text, "Crashed", info.CrashTime is { } time and > 0 and < 1L << 36
+            ? DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+            : "time unknown");
         if (info.Crash is { } crash)
             Crash(text, crash);
-        Field(text, "Memory", string.Create(CultureInfo.InvariantCulture, $"pages of {info.PageSize} bytes below pfn 0x{info.MaxPfn:x}{(info.MemoryModel is { } m ? ", " + m : "")}"));
+        Field(text, "Memory", string.Create(CultureInfo.InvariantCulture,
+            $"pages of {info.PageSize} bytes below pfn 0x{info.MaxPfn:x}{(info.MemoryModel is { } m ? ", " + m : "")}"));
         Loads(text, info);
         Pmem(text, info);
         Pages(text, info);
@@ -36,11 +42,17 @@ internal static class InfoText
     {
         Field(text, "Panic", crash.Panic);
         if (crash.Cpu is { } cpu)
-            Field(text, "Task", crash.Task is { } task ? string.Create(CultureInfo.InvariantCulture, $"PID {task.Pid} \"{task.Name}\" on CPU {cpu}") : string.Create(CultureInfo.InvariantCulture, $"unknown, on CPU {cpu}"));
+            Field(text, "Task", crash.Task is { } task
+                ? string.Create(CultureInfo.InvariantCulture, $"PID {task.Pid} \"{task.Name}\" on CPU {cpu}")
+                : string.Create(CultureInfo.InvariantCulture, $"unknown, on CPU {cpu}"));
         Field(text, "Uptime", crash.UptimeSeconds is { } seconds ? CrashSummary.Format(TimeSpan.FromSeconds(seconds)) : null);
-        Field(text, "Load", crash.LoadAverage is { } load ? string.Join(", ", load.Select(l => l.ToString("0.00", CultureInfo.InvariantCulture))) + " (1, 5, 15 minutes)" : null);
+        Field(text, "Load", crash.LoadAverage is { } load
+            ? string.Join(", ", load.Select(l => l.ToString("0.00", CultureInfo.InvariantCulture))) + " (1, 5, 15 minutes)"
+            : null);
         Field(text, "CPUs online", crash.CpusOnline?.ToString(CultureInfo.InvariantCulture));
-        Field(text, "Tainted", crash.Taints is not { } taints ? null : taints.Count == 0 ? "no" : string.Join(", ", taints.Select(t => $"{t.Letter} ({t.Meaning})")));
+        Field(text, "Tainted", crash.Taints is not { } taints ? null
+            : taints.Count == 0 ? "no"
+            : string.Join(", ", taints.Select(t => $"{t.Letter} ({t.Meaning})")));
         foreach (string problem in crash.Problems)
             Field(text, "Unknown", problem);
     }
@@ -78,7 +90,8 @@ internal static class InfoText
         {
             LoadInfo load = info.Loads[i];
             string size = Size(load.PhysicalEnd - load.PhysicalStart);
-            text.Append(CultureInfo.InvariantCulture, $"  [{i,3}]  {load.PhysicalStart,20:x}  {load.PhysicalEnd,16:x}  {load.VirtualAddress,16:x}  {size,10}  {(load.IsPmem ? "yes" : "no")}\n");
+            text.Append(CultureInfo.InvariantCulture,
+                $"  [{i,3}]  {load.PhysicalStart,20:x}  {load.PhysicalEnd,16:x}  {load.VirtualAddress,16:x}  {size,10}  {(load.IsPmem ? "yes" : "no")}\n");
         }
 
         if (info.Loads.Count > Most)
@@ -94,18 +107,22 @@ internal static class InfoText
         }
 
         ulong page = (ulong)info.PageSize;
-        text.Append(CultureInfo.InvariantCulture, $"\nPersistent memory: {Size(pmem.Pages * page)}, metadata {pmem.MetadataPages} pages ({Size(pmem.MetadataPages * page)}), the rest is user data\n");
+        text.Append(CultureInfo.InvariantCulture, $"\nPersistent memory: {Size(pmem.Pages * page)}, "
+            + $"metadata {pmem.MetadataPages} pages ({Size(pmem.MetadataPages * page)}), the rest is user data\n");
         foreach (NamespaceInfo item in pmem.Namespaces)
         {
-            text.Append(CultureInfo.InvariantCulture, $"  {item.Name ?? "namespace",-13} {item.Base:x}-{item.Base + item.Size:x}  {Size(item.Size)}  {item.Mode}  map={item.Map}{(item.Uuid is { } uuid ? $"  uuid {uuid}" : "")}\n");
+            text.Append(CultureInfo.InvariantCulture, $"  {item.Name ?? "namespace",-13} {item.Base:x}-{item.Base + item.Size:x}  "
+                + $"{Size(item.Size)}  {item.Mode}  map={item.Map}{(item.Uuid is { } uuid ? $"  uuid {uuid}" : "")}\n");
             string where = item.Map switch { "dev" => "on the pmem", "mem" => "in RAM", _ => "none known" };
-            text.Append(CultureInfo.InvariantCulture, $"    memmap {where}{(item.Memmap == "none" ? "" : ", " + item.Memmap)}; metadata pages in the dump: {item.MetadataPagesPresent} of {item.MetadataPages}\n");
+            text.Append(CultureInfo.InvariantCulture, $"    memmap {where}{(item.Memmap == "none" ? "" : ", " + item.Memmap)}; "
+                + $"metadata pages in the dump: {item.MetadataPagesPresent} of {item.MetadataPages}\n");
             if (item.MetadataSha256 is { } hash)
                 text.Append(CultureInfo.InvariantCulture, $"    sha256 {hash} of [base, base + 0x{item.DataOffset:x}), user data taken for zero\n");
         }
 
         foreach (RangeInfo range in pmem.Metadata)
-            text.Append(CultureInfo.InvariantCulture, $"  metadata pfn [0x{range.StartPfn:x} - 0x{range.EndPfn:x})  sha256 {range.Sha256 ?? (pmem.IsHashed ? "(not in the dump)" : "(takes long: --hash)")}\n");
+            text.Append(CultureInfo.InvariantCulture, $"  metadata pfn [0x{range.StartPfn:x} - 0x{range.EndPfn:x})  "
+                + $"sha256 {range.Sha256 ?? (pmem.IsHashed ? "(not in the dump)" : "(takes long: --hash)")}\n");
     }
 
     private static void Pages(StringBuilder text, DumpInfo info)

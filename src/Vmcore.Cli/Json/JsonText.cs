@@ -36,7 +36,8 @@ internal sealed class JsonText
 
     /// <summary>The same as text.</summary>
     /// <inheritdoc cref="Build"/>
-    internal static string BuildText(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false) => Encoding.UTF8.GetString(Build(item, names, omitsNull));
+    internal static string BuildText(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false) =>
+        Encoding.UTF8.GetString(Build(item, names, omitsNull));
 
     internal void Put(string? value, [CallerArgumentExpression(nameof(value))] string name = "")
     {
@@ -108,11 +109,14 @@ internal sealed class JsonText
             _writer.WriteEndObject();
         });
 
-    internal void Put(IReadOnlyList<string?>? value, [CallerArgumentExpression(nameof(value))] string name = "") => PutList(value, name, _writer.WriteStringValue);
+    internal void Put(IReadOnlyList<string?>? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        PutList(value, name, _writer.WriteStringValue);
 
-    internal void Put(IReadOnlyList<ulong>? value, [CallerArgumentExpression(nameof(value))] string name = "") => PutList(value, name, _writer.WriteNumberValue);
+    internal void Put(IReadOnlyList<ulong>? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        PutList(value, name, _writer.WriteNumberValue);
 
-    internal void Put(IReadOnlyList<double>? value, [CallerArgumentExpression(nameof(value))] string name = "") => PutList(value, name, _writer.WriteNumberValue);
+    internal void Put(IReadOnlyList<double>? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
+        PutList(value, name, _writer.WriteNumberValue);
 
     /// <summary>An object with a member for each key, as it is spelled.</summary>
     /// <param name="keys">The keys; null for no object.</param>

@@ -110,7 +110,8 @@ internal static class KexecCommand
         bool panic = options.LastOf("l", "p", "f") is null or "p";
         if (MachineReader.IsLoaded(sysroot, panic) is { } loaded)
             return loaded ? 1 : 0;
-        error.WriteLine($"kexec: The running kernel does not say whether a {(panic ? "crash " : "")}kernel is loaded: use one with CONFIG_KEXEC and mount /sys.");
+        error.WriteLine($"kexec: The running kernel does not say whether a {(panic ? "crash " : "")}kernel is loaded: "
+            + "use one with CONFIG_KEXEC and mount /sys.");
         return Failed;
     }
 

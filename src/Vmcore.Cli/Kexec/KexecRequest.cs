@@ -69,7 +69,8 @@ internal static class KexecRequest
             IReadOnlyList<string> found = BlockDevices.Resolve(sysroot, target);
             // What has a host in front is on another machine.
             if (found.Count == 0 && !target.Contains(':', StringComparison.Ordinal))
-                error.WriteLine($"kexec: warning: No device is found below --dump-target={target}, so nothing tells whether it is persistent memory: give the device.");
+                error.WriteLine($"kexec: warning: No device is found below --dump-target={target}, "
+                    + "so nothing tells whether it is persistent memory: give the device.");
             devices.AddRange(found);
         }
 

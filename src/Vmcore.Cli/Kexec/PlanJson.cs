@@ -28,7 +28,8 @@ internal static class PlanJson
         ],
         Segments = plan.Layout is null ? null :
         [
-            .. plan.Layout.Segments.Select(static s => new PlanSegment(s.Name, Hex(s.Memory.Start), Hex(s.Memory.Length), Hex((ulong)s.Data.Length), s.IsVerified)),
+            .. plan.Layout.Segments.Select(static s =>
+                new PlanSegment(s.Name, Hex(s.Memory.Start), Hex(s.Memory.Length), Hex((ulong)s.Data.Length), s.IsVerified)),
         ],
         Entry = plan.Layout is null ? null : Hex(plan.Layout.Entry),
         Sha256 = plan.Layout is { Digest.Length: > 0 } layout ? layout.Digest : null,
@@ -36,7 +37,8 @@ internal static class PlanJson
         ElfCoreHeader = plan.Layout is null ? null :
         [
             .. plan.Layout.Headers.Select(static h => new PlanHeader(
-                h.Type == 4 ? "NOTE" : "LOAD", h.Kind.ToString(), Hex(h.Memory.Start), Hex(h.Memory.Length), Hex(h.Virtual), Hex(h.Flags), h.Title.Length == 0 ? null : h.Title)),
+                h.Type == 4 ? "NOTE" : "LOAD", h.Kind.ToString(), Hex(h.Memory.Start),
+                Hex(h.Memory.Length), Hex(h.Virtual), Hex(h.Flags), h.Title.Length == 0 ? null : h.Title)),
         ],
         MemoryMap = plan.Layout is null ? null :
             [.. plan.Layout.Memory.Select(static e => new PlanMemory(Hex(e.Range.Start), Hex(e.Range.Length), e.Type.ToString().ToLowerInvariant()))],
@@ -123,7 +125,8 @@ internal sealed record PlanKernel(string File, string Form, string Release, stri
 }
 
 /// <summary>A namespace; addresses and sizes in bytes.</summary>
-internal sealed record PlanNamespace(string Name, string Mode, string? Device, string Start, string Size, string Memmap, string? MetadataStart, string? MetadataSize) : IJsonItem
+internal sealed record PlanNamespace(string Name, string Mode, string? Device, string Start,
+    string Size, string Memmap, string? MetadataStart, string? MetadataSize) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)

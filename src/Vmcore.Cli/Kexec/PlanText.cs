@@ -1,5 +1,6 @@
 using System.Globalization;
 using Vmcore.Kexec;
+using Vmcore.Memory;
 
 namespace Vmcore.Cli.Kexec;
 
@@ -9,9 +10,14 @@ internal static class PlanText
     /// <summary>Prints it.</summary>
     public static void Write(LoadPlan plan, TextWriter output)
     {
-        Line(output, $"Kernel: {plan.Kernel.File} ({plan.Kernel.Form} {plan.Kernel.Release}, boot protocol 0x{plan.Kernel.ProtocolVersion:x}, init_size 0x{plan.Kernel.InitSize:x})");
-        Line(output, $"Crash kernel memory: {plan.Memory.Reserved >> 20} MiB reserved, {(plan.Memory.IsEstimate ? "roughly " : "about ")}{(plan.Memory.Needed + 0xfffff) >> 20} MiB needed{(plan.Memory.BounceBuffers == 0 ? "" : $" ({plan.Memory.BounceBuffers >> 20} MiB bounce buffers)")}");
-        Line(output, $"System calls, in this order: {string.Join(", ", plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load"))}");
+        KernelImage kernel = plan.Kernel;
+        Line(output, $"Kernel: {kernel.File} ({kernel.Form} {kernel.Release}, boot protocol 0x{kernel.ProtocolVersion:x}, init_size 0x{kernel.InitSize:x})");
+        string needed = plan.Memory.IsEstimate ? "roughly " : "about ";
+        string buffers = plan.Memory.BounceBuffers == 0 ? "" : $" ({plan.Memory.BounceBuffers >> 20} MiB bounce buffers)";
+        Line(output,
+            $"Crash kernel memory: {plan.Memory.Reserved >> 20} MiB reserved, {needed}{(plan.Memory.Needed + 0xfffff) >> 20} MiB needed{buffers}");
+        IEnumerable<string> calls = plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load");
+        Line(output, $"System calls, in this order: {string.Join(", ", calls)}");
         WritePmem(plan.Machine, output);
         if (plan.Layout is { } layout)
             WriteLayout(layout, output);
@@ -32,7 +38,8 @@ internal static class PlanText
         {
             string memmap = space.Memmap switch
             {
-                MemmapPlace.Media => string.Create(CultureInfo.InvariantCulture, $"memmap on media, metadata {space.Metadata.Start:x}-{space.Metadata.End - 1:x}"),
+                MemmapPlace.Media =>
+                    string.Create(CultureInfo.InvariantCulture, $"memmap on media, metadata {space.Metadata.Start:x}-{space.Metadata.End - 1:x}"),
                 MemmapPlace.Ram => "memmap in RAM",
                 MemmapPlace.SystemRam => "used as System RAM",
                 _ => space.Note ?? "no memmap",
@@ -47,9 +54,11 @@ internal static class PlanText
         Line(output, $"Segments:");
         foreach (Segment segment in layout.Segments)
         {
+            string verified = segment.IsVerified ? " verified" : "";
+            PhysicalRange memory = segment.Memory;
             Line(
                 output,
-                $"  {segment.Memory.Start:x}-{segment.Memory.End - 1:x} {segment.Name,-11} bufsz 0x{segment.Data.Length:x} memsz 0x{segment.Memory.Length:x}{(segment.IsVerified ? " verified" : "")}");
+                $"  {memory.Start:x}-{memory.End - 1:x} {segment.Name,-11} bufsz 0x{segment.Data.Length:x} memsz 0x{memory.Length:x}{verified}");
         }
 
         Line(output, $"Entry: 0x{layout.Entry:x}");
@@ -57,9 +66,9 @@ internal static class PlanText
         Line(output, $"ELF core header: {layout.Headers.Count} program headers");
         foreach (ProgramHeader header in layout.Headers)
         {
-            Line(
-                output,
-                $"  {(header.Type == 4 ? "NOTE" : "LOAD")} {header.Memory.Start:x}-{header.Memory.End - 1:x} vaddr {header.Virtual:x} flags {header.Flags:x} {header.Kind}{(header.Title.Length == 0 ? "" : $" {header.Title}")}");
+            string type = header.Type == 4 ? "NOTE" : "LOAD", title = header.Title.Length == 0 ? "" : $" {header.Title}";
+            PhysicalRange memory = header.Memory;
+            Line(output, $"  {type} {memory.Start:x}-{memory.End - 1:x} vaddr {header.Virtual:x} flags {header.Flags:x} {header.Kind}{title}");
         }
 
         Line(output, $"EFI runtime services: {(layout.HandsEfiOver ? "handed over" : "none")}");

@@ -18,7 +18,8 @@ internal static class DebugText
         {
             ElfSegment load = dump.Loads[i];
             ulong virtualEnd = load.VirtualAddress is 0 or ulong.MaxValue ? load.VirtualAddress : load.VirtualAddress + load.MemorySize;
-            text.Append(CultureInfo.InvariantCulture, $"LOAD[{i,2}] {load.PhysicalAddress,16:x} {load.PhysicalEnd,16:x} {load.VirtualAddress,16:x} {virtualEnd,16:x} {(IsPmem(dump, load) ? "true" : "false")}\n");
+            text.Append(CultureInfo.InvariantCulture, $"LOAD[{i,2}] {load.PhysicalAddress,16:x} {load.PhysicalEnd,16:x} "
+                + $"{load.VirtualAddress,16:x} {virtualEnd,16:x} {(IsPmem(dump, load) ? "true" : "false")}\n");
         }
 
         text.Append('\n');
@@ -44,12 +45,15 @@ internal static class DebugText
         PmemLayout pmem = dump.Pmem;
         foreach (PmemNamespace n in pmem.Namespaces)
         {
-            text.Append(CultureInfo.InvariantCulture, $"pmem {n.Name ?? "namespace"} {n.Range} {n.Mode.ToString().ToLowerInvariant()} map={(n.Map == PmemMap.Device ? "dev" : n.Map == PmemMap.Memory ? "mem" : "none")}");
-            text.Append(CultureInfo.InvariantCulture, $" metadata {n.MetadataPresent}/{n.Metadata.PageCount} pages memmap {n.State.ToString().ToLowerInvariant()}\n");
+            text.Append(CultureInfo.InvariantCulture, $"pmem {n.Name ?? "namespace"} {n.Range} {n.Mode.ToString().ToLowerInvariant()} "
+                + $"map={(n.Map == PmemMap.Device ? "dev" : n.Map == PmemMap.Memory ? "mem" : "none")}");
+            text.Append(CultureInfo.InvariantCulture,
+                $" metadata {n.MetadataPresent}/{n.Metadata.PageCount} pages memmap {n.State.ToString().ToLowerInvariant()}\n");
         }
 
         foreach (PfnRange range in pmem.Metadata)
-            text.Append(CultureInfo.InvariantCulture, $"pfn: [0x{range.Start:x} - 0x{range.End:x}) sha256: {MetadataHash.Compute(dump.SafeMemory, range) ?? "not in the dump"}\n");
+            text.Append(CultureInfo.InvariantCulture,
+                $"pfn: [0x{range.Start:x} - 0x{range.End:x}) sha256: {MetadataHash.Compute(dump.SafeMemory, range) ?? "not in the dump"}\n");
         foreach (string finding in pmem.Findings)
             text.Append(finding).Append('\n');
         return text.ToString();

@@ -26,7 +26,8 @@ internal static class EraseRules
         foreach (string failure in result.Failures.Take(MostMessages))
             messages.Line(MessageKind.Error, failure);
         if (result.Failures.Count > 0 && !options.SkipFailedErase)
-            throw new MissingInformationException(string.Create(CultureInfo.InvariantCulture, $"{path}: {result.Failures.Count} rules cannot be applied; nothing is written, since the dump could hold what they were to erase (--skip-failed-erase writes it nevertheless)"));
+            throw new MissingInformationException(string.Create(CultureInfo.InvariantCulture, $"{path}: {result.Failures.Count} rules cannot be applied; "
+                + $"nothing is written, since the dump could hold what they were to erase (--skip-failed-erase writes it nevertheless)"));
         dump.Erase(result.Data);
         if (messages.Shows(MessageKind.Debug))
             messages.Write(MessageKind.Debug, result.Data.Text);

@@ -13,7 +13,12 @@ internal static class InputDump
     internal static CrashDump? Open(MakedumpfileOptions options, Messages messages)
     {
         byte[]? given = options.VmcoreInfoFile is { } file ? ReadVmcoreInfo(file) : null;
-        CrashDump dump = CrashDump.Open(options.Input, new() { VmcoreInfo = given, PmemRanges = options.PmemRanges, Mapping = options.NoMapping ? MappingChoice.None : MappingChoice.ProcVmcore });
+        CrashDump dump = CrashDump.Open(options.Input, new()
+        {
+            VmcoreInfo = given,
+            PmemRanges = options.PmemRanges,
+            Mapping = options.NoMapping ? MappingChoice.None : MappingChoice.ProcVmcore,
+        });
         if (dump.Notes.Any(static n => n.Name is "Xen" or "VMCOREINFO_XEN"))
         {
             dump.Dispose();
@@ -48,7 +53,8 @@ internal static class InputDump
         if (actual is not null && actual != release)
             return $"{options.VmcoreInfoFile}: OSRELEASE is '{release}', but {options.Input} is of '{actual}'.";
         return dump.Kernel is null || dump.Kernel.IsVerified ? null
-            : $"{options.VmcoreInfoFile}: the kernel's release cannot be read from {options.Input} with these addresses: the file is of another boot or another kernel.";
+            : $"{options.VmcoreInfoFile}: the kernel's release cannot be read from {options.Input} with these addresses: "
+                + "the file is of another boot or another kernel.";
     }
 
     private static byte[] ReadVmcoreInfo(string path)

@@ -17,7 +17,8 @@ internal static class OptionRules
     // The first rule that is broken is reported.
     private static readonly Rule[] s_rules =
     [
-        new(Joining | CommandMode.GenerateVmcoreInfo, static o => o.Codec != PageCodec.None || o.Levels[0] != DumpLevel.None || o.Elf || o.VmcoreInfoFile is not null || o.Flattened, ""),
+        new(Joining | CommandMode.GenerateVmcoreInfo,
+            static o => o.Codec != PageCodec.None || o.Levels[0] != DumpLevel.None || o.Elf || o.VmcoreInfoFile is not null || o.Flattened, ""),
         new(CommandMode.Rearrange, static o => o.Operands.Count != 1, ""),
         new(CommandMode.Rearrange, static o => o.DryRun, "--dry-run cannot be used with -R."),
         new(CommandMode.Reassemble, static o => o.Split, ""),
@@ -33,8 +34,12 @@ internal static class OptionRules
         new(Reading, static o => o.ShowCallerId && !o.DumpDmesg, "--caller-id goes with --dump-dmesg only."),
         new(CommandMode.CreateDump, static o => o.Split && o.Elf, "Options for splitting dumpfile cannot be used with Elf format."),
         new(CommandMode.CreateDump, static o => o.Split ? o.Operands.Count < 3 : o.Operands.Count != (o.Flattened ? 1 : 2), ""),
-        new(CommandMode.CreateDump, static o => o.ManifestFile is not null && (o.Flattened || o.DryRun), "--manifest cannot be used with -F or --dry-run: there is no file to hash."),
-        new(CommandMode.CreateDump, static o => o.ManifestFile is "" || (o.ManifestFile is { } file && o.DumpFiles.Select(Path.GetFullPath).Contains(Path.GetFullPath(file), StringComparer.Ordinal)), "--manifest: expected a file of its own."),
+        new(CommandMode.CreateDump, static o => o.ManifestFile is not null && (o.Flattened || o.DryRun),
+            "--manifest cannot be used with -F or --dry-run: there is no file to hash."),
+        new(CommandMode.CreateDump,
+            static o => o.ManifestFile is ""
+                || (o.ManifestFile is { } file && o.DumpFiles.Select(Path.GetFullPath).Contains(Path.GetFullPath(file), StringComparer.Ordinal)),
+            "--manifest: expected a file of its own."),
         new(Everywhere & ~CommandMode.CreateDump, static o => o.ManifestFile is not null, "--manifest goes with a dump only."),
         new(CommandMode.DumpDmesg, static o => o.Split || o.Operands.Count != (o.Flattened ? 1 : 2), ""),
         new(CommandMode.MemoryUsage, static o => o.Operands.Count != 1, ""),

@@ -62,5 +62,6 @@ internal static class OptionValues
 
     /// <summary>A number in hexadecimal, with or without 0x.</summary>
     internal static bool Hex(string text, out ulong value) =>
-        ulong.TryParse(text.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? text.AsSpan(2) : text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value);
+        ulong.TryParse(text.StartsWith("0x", StringComparison.OrdinalIgnoreCase) ? text.AsSpan(2) : text,
+            NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value);
 }

@@ -82,7 +82,8 @@ internal sealed class ProgressLine(Messages messages, bool? isTerminal = null) :
     {
         long now = Stopwatch.GetTimestamp();
         bool complete = done >= total;
-        if ((complete && _complete) || (!complete && now - _shown < Stopwatch.Frequency * (_isTerminal ? 1 : LineSeconds)) || !messages.Shows(MessageKind.Progress))
+        if ((complete && _complete) || (!complete && now - _shown < Stopwatch.Frequency * (_isTerminal ? 1 : LineSeconds))
+            || !messages.Shows(MessageKind.Progress))
             return;
         _shown = now;
         _complete = complete;

@@ -58,16 +58,23 @@ internal static class ReportText
             DumpLevel more = given.Level & ~given.AskedLevel;
             string[] classes =
             [
-                .. new[] { (DumpLevel.Zero, "zero"), (DumpLevel.Free, "free"), (DumpLevel.User, "user"), (DumpLevel.Cache, "cache"), (DumpLevel.CachePrivate, "private cache") }
+                .. new[] { (DumpLevel.Zero, "zero"), (DumpLevel.Free, "free"), (DumpLevel.User, "user"),
+                    (DumpLevel.Cache, "cache"), (DumpLevel.CachePrivate, "private cache") }
                     .Where(c => (more & c.Item1) != 0).Select(c => c.Item2),
             ];
-            parts.Add(string.Create(CultureInfo.InvariantCulture, $"the dump level is {(int)given.Level} in place of {(int)given.AskedLevel}: {string.Join(", ", classes)} pages are left out"));
+            parts.Add(string.Create(CultureInfo.InvariantCulture,
+                $"the dump level is {(int)given.Level} in place of {(int)given.AskedLevel}: {string.Join(", ", classes)} pages are left out"));
         }
 
         return $"To keep to --time-limit, {string.Join("; ", parts)}.";
     }
 
-    private static string Name(PageCodec codec) => codec switch { PageCodec.None => "nothing", PageCodec.Lzo => "LZO", _ => codec.ToString().ToLowerInvariant() };
+    private static string Name(PageCodec codec) => codec switch
+    {
+        PageCodec.None => "nothing",
+        PageCodec.Lzo => "LZO",
+        _ => codec.ToString().ToLowerInvariant(),
+    };
 
     private static void Line(StringBuilder text, string label, ulong pages) =>
         text.Append(label).Append(CultureInfo.InvariantCulture, $"0x{pages:x16}\n");

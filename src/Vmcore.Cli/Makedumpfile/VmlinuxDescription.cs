@@ -26,7 +26,12 @@ internal static class VmlinuxDescription
 
             byte[] text = Encoding.Latin1.GetBytes(VmcoreInfoWriter.Write(vmlinux));
             dump.Dispose();
-            dump = CrashDump.Open(options.Input, new() { VmcoreInfo = text, PmemRanges = options.PmemRanges, Mapping = options.NoMapping ? MappingChoice.None : MappingChoice.ProcVmcore });
+            dump = CrashDump.Open(options.Input, new()
+            {
+                VmcoreInfo = text,
+                PmemRanges = options.PmemRanges,
+                Mapping = options.NoMapping ? MappingChoice.None : MappingChoice.ProcVmcore,
+            });
             if (dump.Kernel is not { IsVerified: true })
                 wrong = $"{path}: {options.Input} is not of this kernel, or not where it can be found: {string.Join("; ", dump.Problems)}";
         }

@@ -13,12 +13,17 @@ internal static class BtCommand
 {
     internal static Command Create()
     {
-        var wanted = new Argument<string[]>("PID|TASK|NAME") { Description = "Tasks by number, address of task_struct, or name; without it the task that panicked.", Arity = ArgumentArity.ZeroOrMore };
+        var wanted = new Argument<string[]>("PID|TASK|NAME")
+        {
+            Description = "Tasks by number, address of task_struct, or name; without it the task that panicked.",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
         var all = new Option<bool>("--all", "-a") { Description = "All tasks and all their threads." };
         var cpus = new Option<bool>("--cpus", "-c") { Description = "The task of each CPU." };
         var cpu = NumberOption.Create("--cpu", "N", "The task of this CPU.", int.MaxValue);
         return new ReaderCommand("bt", "Show registers and stack of the task that panicked, or of others.", context =>
-            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(all), context.Parsed.GetValue(cpus), context.Parsed.GetValue(cpu)), hasWords: true) { wanted, all, cpus, cpu };
+            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(all), context.Parsed.GetValue(cpus), context.Parsed.GetValue(cpu)),
+            hasWords: true) { wanted, all, cpus, cpu };
     }
 
     private static int Run(ReaderContext context, string[] wanted, bool all, bool cpus, int? cpu)
@@ -60,7 +65,8 @@ internal static class BtCommand
             return [.. stacks.Cpus.Select(c => (c.Task, c))];
         if (cpu is { } number)
         {
-            CpuState one = stacks.Cpus.FirstOrDefault(c => c.Number == number) ?? throw new VmcoreException($"{context.Dump.Name}: the dump has no registers of CPU {number}");
+            CpuState one = stacks.Cpus.FirstOrDefault(c => c.Number == number)
+                ?? throw new VmcoreException($"{context.Dump.Name}: the dump has no registers of CPU {number}");
             return [(one.Task, one)];
         }
 
@@ -76,7 +82,8 @@ internal static class BtCommand
 
         if (wanted.Length > 0)
             return found;
-        CpuState crashing = stacks.Crashing ?? (stacks.Cpus.Count > 0 ? stacks.Cpus[0] : throw new VmcoreException($"{context.Dump.Name}: the dump has no registers of any CPU; name a task"));
+        CpuState crashing = stacks.Crashing
+            ?? (stacks.Cpus.Count > 0 ? stacks.Cpus[0] : throw new VmcoreException($"{context.Dump.Name}: the dump has no registers of any CPU; name a task"));
         if (!crashing.IsCrashing)
             ReaderContext.Warn($"the kernel did not panic; this is CPU {crashing.Number}");
         return [(crashing.Task, crashing)];
@@ -86,7 +93,8 @@ internal static class BtCommand
     {
         TextStyle style = context.Style;
         string name = task is null ? "unknown task" : $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\"";
-        text.Append(style.Bold(name)).Append(cpu is { IsCrashing: true } ? "  " + style.Red("panicked here") : cpu is not null ? "  was running" : "").Append('\n');
+        text.Append(style.Bold(name))
+            .Append(cpu is { IsCrashing: true } ? "  " + style.Red("panicked here") : cpu is not null ? "  was running" : "").Append('\n');
         int number = 0;
         bool scanned = false;
         foreach (StackFrame frame in trace.Frames)
@@ -102,7 +110,8 @@ internal static class BtCommand
                 text.Append("    ").Append(style.Dim(isUser ? "--- user mode ---" : "--- interrupted ---")).Append('\n');
             string symbol = isUser ? "" : Symbol(context, frame) ?? "(no symbol)";
             string mark = frame.IsReliable ? string.Create(CultureInfo.InvariantCulture, $"#{number,-3}") : "  ? ";
-            text.Append(string.Create(CultureInfo.InvariantCulture, $" {mark} {frame.StackPointer:x16}  {frame.Address:x16}  {style.Cyan(symbol)}").TrimEnd()).Append('\n');
+            text.Append(string.Create(CultureInfo.InvariantCulture, $" {mark} {frame.StackPointer:x16}  {frame.Address:x16}  {style.Cyan(symbol)}")
+                .TrimEnd()).Append('\n');
             if (frame.Registers is { } registers)
                 AppendRegisters(text, registers);
             number++;
@@ -116,10 +125,12 @@ internal static class BtCommand
     {
         string[][] lines =
         [
-            ["rip", "rsp", "eflags"], ["rax", "rbx", "rcx"], ["rdx", "rsi", "rdi"], ["rbp", "r8", "r9"], ["r10", "r11", "r12"], ["r13", "r14", "r15"], ["orig_rax", "cs", "ss"],
+            ["rip", "rsp", "eflags"], ["rax", "rbx", "rcx"], ["rdx", "rsi", "rdi"],
+            ["rbp", "r8", "r9"], ["r10", "r11", "r12"], ["r13", "r14", "r15"], ["orig_rax", "cs", "ss"],
         ];
         foreach (string[] line in lines)
-            text.Append("        ").Append(string.Join("  ", line.Select(n => string.Create(CultureInfo.InvariantCulture, $"{n,8}: {registers[n]:x16}")))).Append('\n');
+            text.Append("        ")
+                .Append(string.Join("  ", line.Select(n => string.Create(CultureInfo.InvariantCulture, $"{n,8}: {registers[n]:x16}")))).Append('\n');
     }
 
     // As the kernel's own traces: offset and size of the function.
@@ -129,7 +140,8 @@ internal static class BtCommand
             return null;
         if (!frame.IsInterrupted)
             offset++;
-        return string.Create(CultureInfo.InvariantCulture, $"{symbol.Name}+0x{offset:x}{(size is { } s ? $"/0x{s:x}" : "")}{(symbol.Module is { } module ? $" [{module}]" : "")}");
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{symbol.Name}+0x{offset:x}{(size is { } s ? $"/0x{s:x}" : "")}{(symbol.Module is { } module ? $" [{module}]" : "")}");
     }
 
     private static StackInfo Describe(ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace) => new()
@@ -138,7 +150,8 @@ internal static class BtCommand
         Cpu = cpu?.Number,
         Panicked = cpu is { IsCrashing: true },
         Method = trace.Method switch { StackMethod.Orc => "orc", StackMethod.FramePointers => "frame_pointers", _ => "scan" },
-        Frames = [.. trace.Frames.Select(f => new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(context, f), f.IsInterrupted, f.IsReliable, f.Registers))],
+        Frames = [.. trace.Frames.Select(f =>
+            new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(context, f), f.IsInterrupted, f.IsReliable, f.Registers))],
         Problem = trace.Problem,
     };
 }

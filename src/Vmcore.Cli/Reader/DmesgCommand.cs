@@ -16,8 +16,17 @@ internal static class DmesgCommand
 
     internal static Command Create()
     {
-        var level = new Option<string?>("--level", "-l") { Description = "Only these levels: names or numbers with commas (err,warn), or one with a + behind it for it and all that matter more (warn+).", HelpName = "LEVELS" };
-        var time = new Option<string>("--time", "-t") { Description = "Times: seconds (since boot), ctime (date and time, as far as the time of the crash is known), none.", DefaultValueFactory = _ => "seconds", HelpName = "FORMAT" };
+        var level = new Option<string?>("--level", "-l")
+        {
+            Description = "Only these levels: names or numbers with commas (err,warn), or one with a + behind it for it and all that matter more (warn+).",
+            HelpName = "LEVELS",
+        };
+        var time = new Option<string>("--time", "-t")
+        {
+            Description = "Times: seconds (since boot), ctime (date and time, as far as the time of the crash is known), none.",
+            DefaultValueFactory = _ => "seconds",
+            HelpName = "FORMAT",
+        };
         time.AcceptOnlyFromAmong("seconds", "ctime", "none");
         var human = new Option<bool>("-T") { Description = "The same as --time ctime." };
         var decode = new Option<bool>("--decode", "-x") { Description = "Show the level of each message." };
@@ -33,7 +42,8 @@ internal static class DmesgCommand
     private static int Run(ReaderContext context, string? levels, string time, bool decode, int? tail)
     {
         HashSet<int>? wanted = levels is null ? null : Levels(levels);
-        KernelLog log = KernelLog.TryOpen(context.Kernel.Info, context.Memory, out string? problem) ?? throw new MissingInformationException($"{context.Dump.Name}: {problem}");
+        KernelLog log = KernelLog.TryOpen(context.Kernel.Info, context.Memory, out string? problem)
+            ?? throw new MissingInformationException($"{context.Dump.Name}: {problem}");
         List<LogLine> lines = [];
         ulong? newest = null;
         foreach (LogRecord record in log.Read())

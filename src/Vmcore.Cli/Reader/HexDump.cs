@@ -33,7 +33,8 @@ internal static class HexDump
     }
 
     /// <summary>Words of 1, 2, 4 or 8 bytes, little-endian; with symbols one a line.</summary>
-    internal static void AppendWords(StringBuilder text, ulong start, ReadOnlySpan<byte> bytes, ReadOnlySpan<bool> known, int size, Func<ulong, string?>? symbol)
+    internal static void AppendWords(StringBuilder text, ulong start, ReadOnlySpan<byte> bytes,
+        ReadOnlySpan<bool> known, int size, Func<ulong, string?>? symbol)
     {
         int perLine = symbol is null ? LineLength / size : 1;
         for (int at = 0, word = 0; at + size <= bytes.Length; at += size, word++)
@@ -43,7 +44,9 @@ internal static class HexDump
             ulong value = 0;
             for (int i = size - 1; i >= 0; i--)
                 value = value << 8 | bytes[at + i];
-            text.Append(' ').Append(known[at] ? value.ToString("x" + (size * 2).ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture) : new string('?', size * 2));
+            text.Append(' ').Append(known[at]
+                ? value.ToString("x" + (size * 2).ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)
+                : new string('?', size * 2));
             if (known[at] && symbol?.Invoke(value) is { } name)
                 text.Append("  ").Append(name);
         }

@@ -63,10 +63,12 @@ internal sealed record ModulesAnswer : ReaderAnswer
 }
 
 /// <summary>A module; size in bytes.</summary>
-internal sealed record ModuleInfo(string Name, ulong Size, int? References, IReadOnlyList<string> UsedBy, string State, string Taints, IReadOnlyList<VirtualRangeInfo> Ranges) : IJsonItem
+internal sealed record ModuleInfo(string Name, ulong Size, int? References, IReadOnlyList<string> UsedBy,
+    string State, string Taints, IReadOnlyList<VirtualRangeInfo> Ranges) : IJsonItem
 {
     internal static ModuleInfo From(KernelModule module) =>
-        new(module.Name, module.Size, module.References, module.UsedBy, module.State, module.Taints, [.. module.Ranges.Select(r => new VirtualRangeInfo(r.Start, r.End))]);
+        new(module.Name, module.Size, module.References, module.UsedBy, module.State,
+            module.Taints, [.. module.Ranges.Select(r => new VirtualRangeInfo(r.Start, r.End))]);
 
     /// <inheritdoc/>
     public void Write(JsonText json)

@@ -49,7 +49,8 @@ internal static class PageWords
             },
         };
         return page.Block.Count <= 1 ? text
-            : string.Create(CultureInfo.InvariantCulture, $"{text} {(page.Block.Start == pfn ? "It begins" : "It is in")} a block of {page.Block.Count} pages{(page.Block.Start == pfn ? "" : $" that begins at {Sizes.Hex(page.Block.Start)}")}.");
+            : string.Create(CultureInfo.InvariantCulture, $"{text} {(page.Block.Start == pfn ? "It begins" : "It is in")} a block "
+                + $"of {page.Block.Count} pages{(page.Block.Start == pfn ? "" : $" that begins at {Sizes.Hex(page.Block.Start)}")}.");
     }
 
     private static PageLookup Find(CrashDump dump, ulong pfn) => PageLookup.Find(dump.Memmap, dump.PageLayout, dump.Pmem.Pages, pfn);

@@ -14,5 +14,7 @@ internal sealed class PhysicalObjectMemory(IPhysicalMemory physical, IVirtualMem
 {
     /// <inheritdoc/>
     public MemoryStatus Read(ulong address, Span<byte> buffer) =>
-        address >= start && (ulong)buffer.Length <= length && address - start <= length - (ulong)buffer.Length ? physical.Read(address, buffer) : kernel.Read(address, buffer);
+        address >= start && (ulong)buffer.Length <= length && address - start <= length - (ulong)buffer.Length
+            ? physical.Read(address, buffer)
+            : kernel.Read(address, buffer);
 }

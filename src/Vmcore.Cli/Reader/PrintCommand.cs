@@ -14,7 +14,8 @@ internal static class PrintCommand
     {
         var what = new Argument<string[]>("EXPRESSION")
         {
-            Description = "TYPE ADDRESS ('struct page' 0xffffea0000000000), or one expression: a symbol, a member (init_task.comm), ->, [i], *, &, a cast ((struct page *)0x...), per_cpu(runqueues, 0).",
+            Description = "TYPE ADDRESS ('struct page' 0xffffea0000000000), or one expression: "
+                + "a symbol, a member (init_task.comm), ->, [i], *, &, a cast ((struct page *)0x...), per_cpu(runqueues, 0).",
             Arity = new(1, 2),
         };
         var plain = new Option<bool>("--no-symbols") { Description = "Do not name the symbols that pointers point to." };
@@ -41,7 +42,8 @@ internal static class PrintCommand
             ReaderContext.Write(text + "\n");
 
         // Else the address looks as if it were the value. Of a function it is all there is.
-        if (what.Length == 1 && context.Dump.Symbols is { } symbols && symbols.TryFind(what[0], out ulong address) && context.NamedTypes.VariableType(what[0], out _) is null
+        if (what.Length == 1 && context.Dump.Symbols is { } symbols && symbols.TryFind(what[0], out ulong address)
+            && context.NamedTypes.VariableType(what[0], out _) is null
             && !(symbols.TryResolve(address, out KernelSymbol found, out _) && found.Type is 'T' or 't' or 'W' or 'w'))
         {
             ReaderContext.Warn($"the dump does not say what type '{what[0]}' has, so this is its address: a cast, TYPE ADDRESS or --vmlinux brings its value");
@@ -82,7 +84,8 @@ internal sealed record PrintAnswer : ReaderAnswer
         json.PutAddress(Item.Address);
         json.Put(Item.Type.Size);
         json.Put("value", writer => Tree.Write(writer, Item.Type, Item.ReadBytes(), Item.BitOffset, Item.BitWidth));
-        if (Item.Type.Underlying() is { Kind: KernelTypeKind.Pointer } pointer && !KernelText.IsText(pointer.Target) && ValueFormatter.TryFollow(Item) is var (target, bytes))
+        if (Item.Type.Underlying() is { Kind: KernelTypeKind.Pointer } pointer
+            && !KernelText.IsText(pointer.Target) && ValueFormatter.TryFollow(Item) is var (target, bytes))
         {
             json.Put("target", writer =>
             {

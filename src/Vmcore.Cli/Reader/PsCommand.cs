@@ -14,7 +14,8 @@ internal static class PsCommand
         var threads = new Option<bool>("--threads", "-T") { Description = "Show all threads of each process." };
         var running = new Option<bool>("--running", "-r") { Description = "Only the tasks that were running on a CPU." };
         return new ReaderCommand("ps", "Show the tasks: numbers, state, CPU, memory, name; > marks those that were running.", context =>
-            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(threads), context.Parsed.GetValue(running)), hasWords: true) { wanted, threads, running };
+            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(threads), context.Parsed.GetValue(running)),
+            hasWords: true) { wanted, threads, running };
     }
 
     private static int Run(ReaderContext context, string[] wanted, bool threads, bool running)
@@ -23,7 +24,8 @@ internal static class PsCommand
         List<KernelTask> tasks = [.. list.Tasks.Where(t =>
             (threads || t.Pid == t.Tgid || (running && t.IsOnCpu))
             && (!running || t.IsOnCpu)
-            && (wanted.Length == 0 || wanted.Contains(t.Name, StringComparer.Ordinal) || wanted.Contains(t.Pid.ToString(CultureInfo.InvariantCulture), StringComparer.Ordinal)))];
+            && (wanted.Length == 0 || wanted.Contains(t.Name, StringComparer.Ordinal)
+                || wanted.Contains(t.Pid.ToString(CultureInfo.InvariantCulture), StringComparer.Ordinal)))];
         if (context.IsJson)
         {
             context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(TaskInfo.From)], Problem = list.Problem });
@@ -95,7 +97,8 @@ internal sealed record TaskInfo(
     ulong? ResidentSize) : IJsonItem
 {
     internal static TaskInfo From(KernelTask task) =>
-        new(task.Pid, task.Tgid, task.ParentPid, task.Name, task.State, task.Cpu, task.IsOnCpu, task.IsKernelThread, task.Address, task.VirtualSize, task.ResidentSize);
+        new(task.Pid, task.Tgid, task.ParentPid, task.Name, task.State, task.Cpu, task.IsOnCpu,
+            task.IsKernelThread, task.Address, task.VirtualSize, task.ResidentSize);
 
     /// <inheritdoc/>
     public void Write(JsonText json)

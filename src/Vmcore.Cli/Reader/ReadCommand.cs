@@ -19,7 +19,12 @@ internal static class ReadCommand
         var address = new Argument<string>("ADDRESS") { Description = "A virtual address, a symbol, or an expression; with --physical a physical address." };
         var length = new Argument<string?>("LENGTH") { Description = "Number of bytes, decimal or 0x...; 256 if not given.", Arity = ArgumentArity.ZeroOrOne };
         var physical = new Option<bool>("--physical", "-p") { Description = "The address is a physical one." };
-        var format = new Option<string>("--format", "-f") { Description = "hex (bytes and text), u8, u16, u32, u64 (words), pointers (words with symbols), string, raw (the bytes themselves).", DefaultValueFactory = _ => "hex", HelpName = "FORMAT" };
+        var format = new Option<string>("--format", "-f")
+        {
+            Description = "hex (bytes and text), u8, u16, u32, u64 (words), pointers (words with symbols), string, raw (the bytes themselves).",
+            DefaultValueFactory = _ => "hex",
+            HelpName = "FORMAT",
+        };
         format.AcceptOnlyFromAmong("hex", "u8", "u16", "u32", "u64", "pointers", "string", "raw");
         return new ReaderCommand("read", "Read memory by virtual or physical address. User data on pmem is never shown.", context =>
         {
@@ -37,7 +42,8 @@ internal static class ReadCommand
             string Why(ulong at, MemoryStatus status)
             {
                 Translation found = isPhysical ? new(MemoryStatus.Ok, at, 1) : context.Memory.Translate(at);
-                return status == MemoryStatus.Excluded && found.Status == MemoryStatus.Ok && dump.Pmem.UserData.Contains(found.PhysicalAddress >> dump.Memory.PageShift)
+                return status == MemoryStatus.Excluded && found.Status == MemoryStatus.Ok
+                    && dump.Pmem.UserData.Contains(found.PhysicalAddress >> dump.Memory.PageShift)
                     ? "user data on pmem, which is never shown" : MemoryStatusText.Of(status);
             }
 
@@ -76,7 +82,8 @@ internal static class ReadCommand
             if (format == "hex")
                 HexDump.Append(text, start, bytes, known);
             else
-                HexDump.AppendWords(text, start, bytes, known, format switch { "u8" => 1, "u16" => 2, "u32" => 4, _ => 8 }, format == "pointers" ? context.SymbolAt : null);
+                HexDump.AppendWords(text, start, bytes, known, format switch { "u8" => 1, "u16" => 2, "u32" => 4, _ => 8 },
+                    format == "pointers" ? context.SymbolAt : null);
             ReaderContext.Write(text.ToString());
         }
 
@@ -141,7 +148,8 @@ internal static class ReadCommand
             Span<byte> part = buffer.AsSpan(0, Math.Min(buffer.Length, length - done));
             MemoryStatus status = read.Read(start + (ulong)done, part);
             if (status != MemoryStatus.Ok)
-                throw new VmcoreException($"{context.Dump.Name}: {part.Length} bytes at 0x{start + (ulong)done:x} cannot be read: {read.Why(start + (ulong)done, status)}; {done} bytes were written");
+                throw new VmcoreException($"{context.Dump.Name}: {part.Length} bytes at 0x{start + (ulong)done:x} cannot be read: "
+                    + $"{read.Why(start + (ulong)done, status)}; {done} bytes were written");
             output.Write(part);
             done += part.Length;
         }

@@ -12,7 +12,12 @@ internal sealed class ReaderCommand : Command
     private readonly Option<string?> _btf = Btf();
     private readonly Option<string?> _vmlinux;
     private readonly Option<bool> _json = new("--json") { Description = "Write the answer as JSON (docs/json-schema.md)." };
-    private readonly Option<string> _color = new("--color") { Description = "Colours: auto (if the output is a terminal and NO_COLOR is not set), always, never.", DefaultValueFactory = _ => "auto", HelpName = "WHEN" };
+    private readonly Option<string> _color = new("--color")
+    {
+        Description = "Colours: auto (if the output is a terminal and NO_COLOR is not set), always, never.",
+        DefaultValueFactory = _ => "auto",
+        HelpName = "WHEN",
+    };
 
     /// <summary>Creates the command.</summary>
     /// <param name="name">Its name.</param>
@@ -31,7 +36,11 @@ internal sealed class ReaderCommand : Command
         {
             bool json = parsed.GetValue(_json);
             var style = TextStyle.For(Console.Out, Console.IsOutputRedirected, json ? "never" : parsed.GetRequiredValue(_color));
-            using var context = new ReaderContext(parsed, _files.Of(parsed), new() { BtfFile = parsed.GetValue(_btf), Vmlinux = parsed.GetValue(_vmlinux) }, json, style);
+            using var context = new ReaderContext(parsed, _files.Of(parsed), new()
+            {
+                BtfFile = parsed.GetValue(_btf),
+                Vmlinux = parsed.GetValue(_vmlinux),
+            }, json, style);
             return Run(context, run);
         });
     }
@@ -65,13 +74,18 @@ internal sealed class ReaderCommand : Command
     }
 
     /// <summary>The option that names a file of BTF.</summary>
-    internal static Option<string?> Btf() => new("--btf") { Description = "Take types from this BTF file, for example a copy of /sys/kernel/btf/vmlinux.", HelpName = "FILE" };
+    internal static Option<string?> Btf() => new("--btf")
+    {
+        Description = "Take types from this BTF file, for example a copy of /sys/kernel/btf/vmlinux.",
+        HelpName = "FILE",
+    };
 
     /// <summary>The option that names a vmlinux. dmesg's <c>-x</c> is that of dmesg(1).</summary>
     /// <param name="command">The command.</param>
     internal static Option<string?> Vmlinux(string command) => new("--vmlinux", command == "dmesg" ? [] : ["-x"])
     {
-        Description = "Take symbols and types from the vmlinux of the kernel that crashed, with debug information: for kernels that do not bring them in the dump, and for the types of all variables.",
+        Description = "Take symbols and types from the vmlinux of the kernel that crashed, with debug information: "
+            + "for kernels that do not bring them in the dump, and for the types of all variables.",
         HelpName = "FILE",
     };
 }

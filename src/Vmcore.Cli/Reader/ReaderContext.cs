@@ -49,7 +49,8 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The kernel.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>
-    internal CrashedKernel Kernel => Dump.Kernel ?? throw new MissingInformationException(Dump.ClassificationProblem ?? $"{Dump.Name}: the kernel's memory cannot be found");
+    internal CrashedKernel Kernel =>
+        Dump.Kernel ?? throw new MissingInformationException(Dump.ClassificationProblem ?? $"{Dump.Name}: the kernel's memory cannot be found");
 
     /// <summary>The kernel's symbols.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>
@@ -57,11 +58,14 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The kernel's types by name.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>
-    internal KernelTypes NamedTypes => Dump.NamedTypes ?? throw new MissingInformationException($"{Dump.Name}: no types: {Dump.TypesProblem}; a BTF file (--btf) or a vmlinux (--vmlinux) can bring them");
+    internal KernelTypes NamedTypes => Dump.NamedTypes
+        ?? throw new MissingInformationException($"{Dump.Name}: no types: {Dump.TypesProblem}; a BTF file (--btf) or a vmlinux (--vmlinux) can bring them");
 
     /// <summary>The kernel's memory, as it may be shown.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>
-    internal KernelAddressSpace Memory => Kernel is not null && Dump.VirtualMemory is { } memory ? memory : throw new MissingInformationException($"{Dump.Name}: the kernel's memory cannot be found");
+    internal KernelAddressSpace Memory => Kernel is not null && Dump.VirtualMemory is { } memory
+        ? memory
+        : throw new MissingInformationException($"{Dump.Name}: the kernel's memory cannot be found");
 
     /// <summary>The modules; none if they cannot be found.</summary>
     internal IReadOnlyList<KernelModule> Modules => Dump.Modules?.Modules ?? [];
@@ -72,7 +76,8 @@ internal sealed class ReaderContext : IDisposable
             ? string.Create(CultureInfo.InvariantCulture, $"{symbol.Name}+0x{offset:x}{(symbol.Module is { } module ? $" [{module}]" : "")}") : null;
 
     /// <summary>What expressions stand on.</summary>
-    internal KernelExpressionContext Expressions => new(Memory, NamedTypes, name => Dump.Symbols is { } s && s.TryFind(name, out ulong a) ? a : null, cpu => Dump.PerCpu?.OffsetOf(cpu));
+    internal KernelExpressionContext Expressions =>
+        new(Memory, NamedTypes, name => Dump.Symbols is { } s && s.TryFind(name, out ulong a) ? a : null, cpu => Dump.PerCpu?.OffsetOf(cpu));
 
     /// <summary>Evaluates an expression.</summary>
     /// <param name="text">A number, a symbol, a member, a cast …</param>

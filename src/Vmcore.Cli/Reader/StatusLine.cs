@@ -3,7 +3,8 @@ using System.Globalization;
 
 namespace Vmcore.Cli.Reader;
 
-/// <summary>Says on a terminal how far a long look through a dump has come. Standard error, one line, gone when it is done; nothing for short ones, and nothing in a log.</summary>
+/// <summary>Says on a terminal how far a long look through a dump has come. Standard error, one
+/// line, gone when it is done; nothing for short ones, and nothing in a log.</summary>
 /// <param name="what">What is done.</param>
 internal sealed class StatusLine(string what) : IDisposable
 {

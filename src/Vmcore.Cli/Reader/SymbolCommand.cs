@@ -10,8 +10,13 @@ internal static class SymbolCommand
 {
     internal static Command Create()
     {
-        var names = new Argument<string[]>("NAME|ADDRESS") { Description = "Symbols by name, or addresses (0x...) to be named.", Arity = ArgumentArity.OneOrMore };
-        var command = new ReaderCommand("symbol", "Find symbols by name, or the symbol that an address belongs to.", context => Run(context, context.Parsed.GetRequiredValue(names)), hasWords: true);
+        var names = new Argument<string[]>("NAME|ADDRESS")
+        {
+            Description = "Symbols by name, or addresses (0x...) to be named.",
+            Arity = ArgumentArity.OneOrMore,
+        };
+        var command = new ReaderCommand("symbol", "Find symbols by name, or the symbol that an address belongs to.",
+            context => Run(context, context.Parsed.GetRequiredValue(names)), hasWords: true);
         command.Add(names);
         return command;
     }
@@ -22,7 +27,8 @@ internal static class SymbolCommand
         int missing = 0;
         foreach (string name in wanted)
         {
-            SymbolInfo? info = name.StartsWith("0x", StringComparison.OrdinalIgnoreCase) && ulong.TryParse(name.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong address)
+            SymbolInfo? info = name.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+                && ulong.TryParse(name.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong address)
                 ? ByAddress(context.Symbols, address)
                 : ByName(context.Symbols, name);
             if (info is null)
@@ -39,7 +45,8 @@ internal static class SymbolCommand
         if (context.IsJson)
             context.WriteJson(new SymbolAnswer { Symbols = found });
         else
-            ReaderContext.Write(string.Concat(found.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Address:x16} {s.Type} {s.Name}{(s.Offset is { } o and > 0 ? $"+0x{o:x}" : "")}\n"))));
+            ReaderContext.Write(string.Concat(found.Select(s =>
+                string.Create(CultureInfo.InvariantCulture, $"{s.Address:x16} {s.Type} {s.Name}{(s.Offset is { } o and > 0 ? $"+0x{o:x}" : "")}\n"))));
         return missing == 0 ? 0 : 1;
     }
 

@@ -24,7 +24,8 @@ internal sealed class TextStyle
             "always" => new(true),
             "never" => Plain,
             // no-color.org: any value but an empty one switches them off.
-            _ => redirected || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR")) || Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb" ? Plain : new(true),
+            _ => redirected || !string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
+                || Environment.GetEnvironmentVariable("TERM") is null or "" or "dumb" ? Plain : new(true),
         };
     }
 

@@ -11,7 +11,8 @@ internal static class TypeCommand
     {
         var names = new Argument<string[]>("NAME") { Description = "A type: 'struct page', page, gfp_t, 'enum zone_type'.", Arity = ArgumentArity.OneOrMore };
         var plain = new Option<bool>("--no-offsets") { Description = "The declaration alone, without offsets and sizes in bytes." };
-        return new ReaderCommand("type", "Show the declaration of a type, with the offset and size of each member.", context => Run(context, context.Parsed.GetRequiredValue(names), context.Parsed.GetValue(plain)), hasWords: true) { names, plain };
+        return new ReaderCommand("type", "Show the declaration of a type, with the offset and size of each member.",
+            context => Run(context, context.Parsed.GetRequiredValue(names), context.Parsed.GetValue(plain)), hasWords: true) { names, plain };
     }
 
     private static int Run(ReaderContext context, string[] names, bool plain)
@@ -38,7 +39,9 @@ internal static class TypeCommand
             shown.Kind.ToString().ToLowerInvariant(),
             type.Size,
             TypeDeclaration.Write(type, withOffsets: !plain),
-            [.. shown.Kind == KernelTypeKind.Function ? [] : shown.Members.Select(m => new MemberInfo(m.Name, m.Type.ToString(), m.BitOffset, m.BitWidth > 0 ? m.BitWidth : (m.Type.Size ?? 0) * 8))],
+            [.. shown.Kind == KernelTypeKind.Function
+                ? []
+                : shown.Members.Select(m => new MemberInfo(m.Name, m.Type.ToString(), m.BitOffset, m.BitWidth > 0 ? m.BitWidth : (m.Type.Size ?? 0) * 8))],
             [.. shown.Enumerators.Select(e => new EnumeratorInfo(e.Name, e.Value))]);
     }
 }
@@ -55,8 +58,10 @@ internal sealed record TypeAnswer : ReaderAnswer
     }
 }
 
-/// <summary>A type: what was asked for, <c>struct</c>, <c>union</c>, <c>enum</c>, <c>integer</c> …, size in bytes, C's declaration, members and values.</summary>
-internal sealed record TypeInfo(string Name, string Kind, long? Size, string Declaration, IReadOnlyList<MemberInfo> Members, IReadOnlyList<EnumeratorInfo> Enumerators) : IJsonItem
+/// <summary>A type: what was asked for, <c>struct</c>, <c>union</c>, <c>enum</c>,
+/// <c>integer</c> …, size in bytes, C's declaration, members and values.</summary>
+internal sealed record TypeInfo(string Name, string Kind, long? Size, string Declaration,
+    IReadOnlyList<MemberInfo> Members, IReadOnlyList<EnumeratorInfo> Enumerators) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)

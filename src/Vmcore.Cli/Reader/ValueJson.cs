@@ -41,7 +41,8 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
     /// <param name="bytes">Its bytes, from the one with its first bit on.</param>
     /// <param name="bitOffset">Its first bit, 0 to 7.</param>
     /// <param name="bitWidth">Width of a bit-field in bits; 0 for what is none.</param>
-    internal void Write(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth) => Value(writer, type, bytes, bitOffset, bitWidth, 0);
+    internal void Write(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth) =>
+        Value(writer, type, bytes, bitOffset, bitWidth, 0);
 
     private void Value(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth, int depth)
     {
@@ -84,7 +85,9 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
                 if (plain.IsSigned ? (Int128)wide >= -(Int128)MaxExact && (Int128)wide <= MaxExact : wide <= MaxExact)
                     Number(writer, (ulong)wide, plain.IsSigned);
                 else
-                    writer.WriteStringValue(plain.IsSigned ? ((Int128)wide).ToString(CultureInfo.InvariantCulture) : wide.ToString(CultureInfo.InvariantCulture));
+                    writer.WriteStringValue(plain.IsSigned
+                        ? ((Int128)wide).ToString(CultureInfo.InvariantCulture)
+                        : wide.ToString(CultureInfo.InvariantCulture));
                 break;
             case KernelTypeKind.Integer or KernelTypeKind.Character:
                 Number(writer, ScalarBits.Read(bytes, bitOffset, bitWidth, plain), plain.IsSigned);

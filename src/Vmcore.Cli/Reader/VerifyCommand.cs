@@ -21,10 +21,15 @@ internal static class VerifyCommand
 
     internal static Command Create()
     {
-        var manifest = new Option<string?>("--manifest") { Description = "Compare the file, or all files of a split dump, with the hashes that makedumpfile --manifest wrote.", HelpName = "FILE" };
+        var manifest = new Option<string?>("--manifest")
+        {
+            Description = "Compare the file, or all files of a split dump, with the hashes that makedumpfile --manifest wrote.",
+            HelpName = "FILE",
+        };
         var command = new ReaderCommand(
             Name,
-            "Check that a dump is whole: headers, bitmaps, every page, no user data of pmem. Exit status: 0 sound, 1 something is wrong with it, 2 it was not checked: it or the manifest cannot be read, or the command line is wrong.",
+            "Check that a dump is whole: headers, bitmaps, every page, no user data of pmem. Exit status: "
+                + "0 sound, 1 something is wrong with it, 2 it was not checked: it or the manifest cannot be read, or the command line is wrong.",
             context => Run(context, context.Parsed.GetValue(manifest)));
         command.Add(manifest);
         return command;
@@ -138,10 +143,12 @@ internal static class VerifyCommand
             text.Append(CultureInfo.InvariantCulture, $"... and {report.ProblemCount - report.Problems.Count} more\n");
         text.Append(CultureInfo.InvariantCulture, $"{report.File}: {report.PagesRead} of {report.Pages} pages are readable.\n");
         if (report.UserDataPages > 0)
-            text.Append(CultureInfo.InvariantCulture, $"pmem: {report.MetadataPages} metadata pages are in it; of {report.UserDataPages} pages of user data {(report.UserDataFound == 0 ? "none is" : $"{report.UserDataFound} are")}.\n");
+            text.Append(CultureInfo.InvariantCulture, $"pmem: {report.MetadataPages} metadata pages are in it; "
+                + $"of {report.UserDataPages} pages of user data {(report.UserDataFound == 0 ? "none is" : $"{report.UserDataFound} are")}.\n");
         if (manifest is not null && !report.Problems.Any(p => p.Kind == "manifest"))
             text.Append("All bytes are those of the manifest.\n");
-        text.Append(report.IsSound ? style.Green("The dump is sound.") : style.Red(string.Create(CultureInfo.InvariantCulture, $"The dump is not sound: {Sizes.Count((ulong)report.ProblemCount, "problem")}."))).Append('\n');
+        text.Append(report.IsSound ? style.Green("The dump is sound.") : style.Red(string.Create(CultureInfo.InvariantCulture,
+            $"The dump is not sound: {Sizes.Count((ulong)report.ProblemCount, "problem")}."))).Append('\n');
         return text.ToString();
     }
 }

@@ -23,7 +23,9 @@ internal static class VtopCommand
     private static int Run(ReaderContext context, string word, int? pid)
     {
         ulong address = context.AddressOf(word);
-        X86AddressSpace space = pid is { } number ? SpaceOf(context, number) : context.Dump.VirtualMemory is { } kernel && context.Memory is not null ? kernel : throw new MissingInformationException($"{context.Dump.Name}: no page tables");
+        X86AddressSpace space = pid is { } number ? SpaceOf(context, number)
+            : context.Dump.VirtualMemory is { } kernel && context.Memory is not null ? kernel
+            : throw new MissingInformationException($"{context.Dump.Name}: no page tables");
         IReadOnlyList<PageTableStep> steps = space.Walk(address);
         Translation translation = space.Translate(address);
         bool mapped = translation.Status == MemoryStatus.Ok;
@@ -45,9 +47,12 @@ internal static class VtopCommand
 
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"virtual   {address:x16}{(context.SymbolAt(address) is { } name ? "  " + name : "")}\n");
-        text.Append(mapped ? string.Create(CultureInfo.InvariantCulture, $"physical  {translation.PhysicalAddress:x16}  in a page of {translation.Size >> 10} KiB\n") : $"physical  none: {MemoryStatusText.Of(translation.Status)}\n");
+        text.Append(mapped
+            ? string.Create(CultureInfo.InvariantCulture, $"physical  {translation.PhysicalAddress:x16}  in a page of {translation.Size >> 10} KiB\n")
+            : $"physical  none: {MemoryStatusText.Of(translation.Status)}\n");
         foreach (PageTableStep step in steps)
-            text.Append(CultureInfo.InvariantCulture, $"  {step.Level}  at {step.EntryAddress:x12}  {step.Entry:x16}  {(step.Status == MemoryStatus.Ok ? Flags(step.Entry, step.Shift) : MemoryStatusText.Of(step.Status))}\n");
+            text.Append(CultureInfo.InvariantCulture, $"  {step.Level}  at {step.EntryAddress:x12}  {step.Entry:x16}  "
+                + $"{(step.Status == MemoryStatus.Ok ? Flags(step.Entry, step.Shift) : MemoryStatusText.Of(step.Status))}\n");
         if (page is not null)
             text.Append(CultureInfo.InvariantCulture, $"page      pfn 0x{page.Pfn:x}: {page.What}; {page.Content}\n");
         ReaderContext.Write(text.ToString());
@@ -56,7 +61,8 @@ internal static class VtopCommand
 
     private static X86AddressSpace SpaceOf(ReaderContext context, int pid)
     {
-        KernelTask task = context.Dump.Tasks.Tasks.FirstOrDefault(t => t.Pid == pid) ?? throw new VmcoreException($"{context.Dump.Name}: there is no task {pid}");
+        KernelTask task = context.Dump.Tasks.Tasks.FirstOrDefault(t => t.Pid == pid)
+            ?? throw new VmcoreException($"{context.Dump.Name}: there is no task {pid}");
         if (task.IsKernelThread || task.VirtualSize is null)
             throw new VmcoreException($"{context.Dump.Name}: task {pid} ({task.Name}) has no memory of its own");
         ulong root = task.Object.Member("mm").Member("pgd").AsUInt64();
@@ -68,7 +74,8 @@ internal static class VtopCommand
     private static string Flags(ulong entry, int shift)
     {
         List<string> flags = [];
-        foreach ((int bit, string name) in ((int, string)[])[(0, "present"), (1, "writable"), (2, "user"), (3, "write-through"), (4, "uncached"), (5, "accessed"), (6, "dirty"), (8, "global"), (63, "no-execute")])
+        foreach ((int bit, string name) in ((int, string)[])[(0, "present"), (1, "writable"), (2, "user"),
+            (3, "write-through"), (4, "uncached"), (5, "accessed"), (6, "dirty"), (8, "global"), (63, "no-execute")])
         {
             if ((entry >> bit & 1) != 0)
                 flags.Add(name);

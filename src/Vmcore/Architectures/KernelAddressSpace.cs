@@ -72,7 +72,8 @@ public abstract class KernelAddressSpace : IVirtualMemory
     /// <param name="start">First virtual address.</param>
     /// <param name="end">One past the last.</param>
     /// <param name="limit">Most runs to list.</param>
-    /// <param name="steps">Most entries to look at; what is left of it afterwards. At 0 the walk ends: tables that name themselves map any range in pages of 4 KiB.</param>
+    /// <param name="steps">Most entries to look at; what is left of it afterwards. At 0 the
+    /// walk ends: tables that name themselves map any range in pages of 4 KiB.</param>
     /// <param name="tablesMissing">Receives how many table entries could not be followed.</param>
     /// <returns>The runs that were found.</returns>
     internal IReadOnlyList<MappedRun> FindMapped(ulong start, ulong end, int limit, ref long steps, out int tablesMissing)
@@ -86,7 +87,8 @@ public abstract class KernelAddressSpace : IVirtualMemory
             step = Math.Min(step, end - address);
             if (translation.Status == MemoryStatus.Ok)
             {
-                if (runs.Count > 0 && runs[^1].VirtualAddress + runs[^1].Length == address && runs[^1].PhysicalAddress + runs[^1].Length == translation.PhysicalAddress)
+                if (runs.Count > 0 && runs[^1].VirtualAddress + runs[^1].Length == address
+                    && runs[^1].PhysicalAddress + runs[^1].Length == translation.PhysicalAddress)
                     runs[^1] = runs[^1] with { Length = runs[^1].Length + step };
                 else
                     runs.Add(new(address, translation.PhysicalAddress, step));

@@ -55,7 +55,8 @@ internal sealed class DebugSection
         {
             bool compressed = (section.Flags & ElfSection.FlagCompressed) != 0;
             byte[]? unpacked = compressed ? Unpack(file.Source, section) : null;
-            return new(full, file.Source, section.Offset, unpacked?.Length ?? section.Size, unpacked, symbols is null ? [] : ReadRelocations(file, section, symbols));
+            return new(full, file.Source, section.Offset, unpacked?.Length ?? section.Size,
+                unpacked, symbols is null ? [] : ReadRelocations(file, section, symbols));
         }
 
         if (file.Find(".zdebug_" + name) is { HasBytes: true } old)
@@ -95,7 +96,8 @@ internal sealed class DebugSection
     {
         Span<byte> header = stackalloc byte[CompressionHeaderSize];
         if (section.Size < CompressionHeaderSize)
-            throw new DumpFormatException(source.Name, section.Offset, section.Name, $"{section.Size} bytes", $"a compression header of {CompressionHeaderSize} bytes");
+            throw new DumpFormatException(source.Name, section.Offset, section.Name,
+                $"{section.Size} bytes", $"a compression header of {CompressionHeaderSize} bytes");
         source.ReadExactly(section.Offset, header, section.Name);
         uint type = BinaryPrimitives.ReadUInt32LittleEndian(header);
         ulong size = BinaryPrimitives.ReadUInt64LittleEndian(header[8..]);
@@ -122,7 +124,8 @@ internal sealed class DebugSection
     private static void CheckSize(IByteSource source, ElfSection section, long packed, ulong size)
     {
         if (size > MaxInMemory || size / MaxRatio > (ulong)packed)
-            throw new DumpFormatException(source.Name, section.Offset, $"{section.Name} ch_size", $"{size}", $"at most {MaxInMemory}, and a size that {packed} compressed bytes can have");
+            throw new DumpFormatException(source.Name, section.Offset, $"{section.Name} ch_size",
+                $"{size}", $"at most {MaxInMemory}, and a size that {packed} compressed bytes can have");
     }
 
     private static byte[] Inflate(IByteSource source, ElfSection section, long offset, long packed, ulong size)

@@ -67,6 +67,8 @@ internal static class DwarfForms
     internal static ushort Direct(ref DwarfCursor cursor)
     {
         ulong form = cursor.Uleb();
-        return form is DwarfForm.Indirect or DwarfForm.ImplicitConst or > ushort.MaxValue ? throw new DwarfException("an indirect attribute form names another one") : (ushort)form;
+        return form is DwarfForm.Indirect or DwarfForm.ImplicitConst or > ushort.MaxValue
+            ? throw new DwarfException("an indirect attribute form names another one")
+            : (ushort)form;
     }
 }

@@ -69,7 +69,8 @@ internal static class DwarfLineFiles
             foreach ((ulong content, ushort form) in format)
             {
                 if (content == ContentPath && form is DwarfForm.LineStrp or DwarfForm.Strp)
-                    path = Encoding.UTF8.GetString(unit.TextOf(new(form == DwarfForm.Strp ? DwarfTextPlace.Strings : DwarfTextPlace.LineStrings, (long)cursor.Offset(is64))));
+                    path = Encoding.UTF8.GetString(
+                        unit.TextOf(new(form == DwarfForm.Strp ? DwarfTextPlace.Strings : DwarfTextPlace.LineStrings, (long)cursor.Offset(is64))));
                 else if (content == ContentPath && form == DwarfForm.String)
                     path = Encoding.UTF8.GetString(cursor.CString());
                 else if (content == ContentDirectory && form is DwarfForm.Data1 or DwarfForm.Data2 or DwarfForm.Udata)

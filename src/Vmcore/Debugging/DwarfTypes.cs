@@ -33,7 +33,8 @@ internal sealed class DwarfTypes : IDebugTypes
     public int NameCount => _index.Count;
 
     /// <summary>What could not be read, in one clause; null if everything could.</summary>
-    public string? Problem => _index.Problem ?? (_index.NeedsOtherFile ? "parts of the debug information are in another file (dwz or split DWARF), which is not read" : null);
+    public string? Problem => _index.Problem
+        ?? (_index.NeedsOtherFile ? "parts of the debug information are in another file (dwz or split DWARF), which is not read" : null);
 
     /// <summary>Reads the debug information of a file.</summary>
     /// <param name="file">The file; it must live as long as the types.</param>

@@ -52,7 +52,8 @@ internal sealed class ElfDumpWriter
         foreach (ElfSegment load in dump.Loads)
             total += load.FileSize;
         if (total / MostOverlap > file)
-            throw new MissingInformationException($"{dump.Name}: the PT_LOADs overlap: they name {total} bytes of a file of {file}; an ELF dump of it cannot be made: leave out -E");
+            throw new MissingInformationException($"{dump.Name}: the PT_LOADs overlap: "
+                + $"they name {total} bytes of a file of {file}; an ELF dump of it cannot be made: leave out -E");
     }
 
     internal void Write(IDumpObserver observer, CancellationToken cancel)

@@ -241,7 +241,8 @@ internal sealed class KdumpDumpWriter
         {
             Utsname = names is null ? UnknownNames() : new(names.SysName, names.NodeName, names.Release, names.Version, names.Machine, names.DomainName),
             TimestampSeconds = dump.Info?.CrashTime ?? 0,
-            Status = (KdumpStatus)(int)_plan.Options.Codec | (incomplete ? KdumpStatus.Incomplete : 0) | (_plan.Options.ExcludeUnusedMemmap ? KdumpStatus.ExcludedVmemmap : 0),
+            Status = (KdumpStatus)(int)_plan.Options.Codec | (incomplete ? KdumpStatus.Incomplete : 0)
+                | (_plan.Options.ExcludeUnusedMemmap ? KdumpStatus.ExcludedVmemmap : 0),
             BlockSize = _pageSize,
             SubHeaderBlocks = layout.SubHeaderBlocks,
             BitmapBlocks = layout.BitmapBlocks,

@@ -32,7 +32,8 @@ internal sealed class KdumpPartWriter
     /// <param name="layout">The layout of a dump of all pages in one file.</param>
     /// <param name="pfns">The pages that may come.</param>
     /// <param name="pages">How many will come.</param>
-    /// <param name="written">Finds pages that are in the file already; null if equal pages are not looked for. Parts, which are written one after the other, have one together.</param>
+    /// <param name="written">Finds pages that are in the file already; null if equal pages are not
+    /// looked for. Parts, which are written one after the other, have one together.</param>
     internal KdumpPartWriter(LimitedSink sink, bool isStream, bool isCompressed, KdumpLayout layout, PfnRange pfns, long pages, DuplicatePages? written)
     {
         _sink = sink;

@@ -73,7 +73,8 @@ internal sealed class LimitedSink : IByteSink
     /// <summary>Lets the little through that makes a cut dump readable.</summary>
     internal void LiftLimit() => _limit = long.MaxValue;
 
-    /// <summary>Ends the output. Zeroes at its end that were left out can be too much too, where a file may not become that long; what fits of them stays.</summary>
+    /// <summary>Ends the output. Zeroes at its end that were left out can be too much
+    /// too, where a file may not become that long; what fits of them stays.</summary>
     /// <param name="length">Length of the finished file in bytes.</param>
     /// <returns>False if the target is full, and the file shorter.</returns>
     internal bool TryComplete(long length)

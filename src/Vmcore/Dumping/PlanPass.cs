@@ -14,8 +14,10 @@ internal static class PlanPass
     /// <param name="report">Receives the counts.</param>
     /// <param name="observer">Hears of the progress.</param>
     /// <param name="cancel">Stops at the next window.</param>
-    /// <param name="visit">Gets each window; it may clear more bits of <see cref="PlanWindow.Kept"/>, if it counts them. The verdicts of a run of user data are not set.</param>
-    internal static void Run(DumpPlan plan, PlanCache cache, Workers workers, DumpReport report, IDumpObserver observer, CancellationToken cancel, Action<WindowRun, PlanWindow> visit)
+    /// <param name="visit">Gets each window; it may clear more bits of <see cref="PlanWindow.Kept"/>, if
+    /// it counts them. The verdicts of a run of user data are not set.</param>
+    internal static void Run(DumpPlan plan, PlanCache cache, Workers workers, DumpReport report,
+        IDumpObserver observer, CancellationToken cancel, Action<WindowRun, PlanWindow> visit)
     {
         observer.Started(DumpStep.ExcludingPages);
         long started = Stopwatch.GetTimestamp();

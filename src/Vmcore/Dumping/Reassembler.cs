@@ -10,7 +10,8 @@ namespace Vmcore.Dumping;
 /// <param name="Lost">Pages that their part has lost, because it is incomplete, truncated or damaged.</param>
 public sealed record ReassemblyReport(ulong Pages, ulong Lost);
 
-/// <summary>Joins the parts of a split dump, of whatever tool made them. Compressed pages are copied as they are, and pages of a part that share a block go on sharing it.</summary>
+/// <summary>Joins the parts of a split dump, of whatever tool made them. Compressed pages are
+/// copied as they are, and pages of a part that share a block go on sharing it.</summary>
 public static class Reassembler
 {
     private const int BlockBytes = 1 << 20;
@@ -39,9 +40,11 @@ public static class Reassembler
     {
         KdumpPart first = parts.Parts[0];
         if (first.Header.Version < KdumpHeader.CurrentVersion)
-            throw new DumpFormatException(first.Source.Name, 8, "kdump header_version of a part", $"{first.Header.Version}", $"{KdumpHeader.CurrentVersion}, which tools write since 2013");
+            throw new DumpFormatException(first.Source.Name, 8, "kdump header_version of a part",
+                $"{first.Header.Version}", $"{KdumpHeader.CurrentVersion}, which tools write since 2013");
         if (first.Bitmap1Offset > MaxHeaderBytes)
-            throw new DumpFormatException(first.Source.Name, 432, "kdump sub_hdr_size", $"{first.Header.SubHeaderBlocks} blocks", $"at most {MaxHeaderBytes} bytes");
+            throw new DumpFormatException(first.Source.Name, 432, "kdump sub_hdr_size",
+                $"{first.Header.SubHeaderBlocks} blocks", $"at most {MaxHeaderBytes} bytes");
         CheckRanges(parts);
     }
 
@@ -122,7 +125,8 @@ public static class Reassembler
             byte[] block = new byte[BlockBytes];
             long end = _first.DescriptorsOffset;
             if (_first.Source.Length < end)
-                throw new DumpFormatException(_first.Source.Name, _first.Bitmap1Offset, "kdump bitmaps", $"the end of the file (0x{_first.Source.Length:x})", $"bitmaps up to 0x{end:x} in one of the parts");
+                throw new DumpFormatException(_first.Source.Name, _first.Bitmap1Offset, "kdump bitmaps",
+                    $"the end of the file (0x{_first.Source.Length:x})", $"bitmaps up to 0x{end:x} in one of the parts");
             for (long at = _first.Bitmap1Offset; at < end;)
             {
                 Span<byte> part = block.AsSpan(0, (int)Math.Min(end - at, block.Length));
@@ -236,7 +240,8 @@ public static class Reassembler
             _first.Source.ReadExactly(0, blocks, "kdump headers and notes");
             KdumpHeader header = _first.Header;
             (header with { Status = (header.Status & ~KdumpStatus.Incomplete) | (incomplete ? KdumpStatus.Incomplete : 0) }).WriteTo(blocks);
-            (_first.SubHeader with { IsSplit = false, StartPfn = 0, EndPfn = 0, EraseInfoOffset = eraseOffset, EraseInfoSize = eraseSize }).WriteTo(blocks.AsSpan(_pageSize));
+            (_first.SubHeader with { IsSplit = false, StartPfn = 0, EndPfn = 0, EraseInfoOffset = eraseOffset, EraseInfoSize = eraseSize })
+                .WriteTo(blocks.AsSpan(_pageSize));
             _sink.Write(0, blocks);
         }
     }

@@ -118,7 +118,8 @@ internal sealed class TimeBudget
                 return;
             Sample(_sample, window.FirstPfn, window.Kept, stride, ref next);
             // Poisoned pages, which nobody may read, and user data of pmem do not come into the sample.
-            if (window.Excluded.Excluded != window.Excluded[PageClass.Free] + window.Excluded[PageClass.User] + window.Excluded[PageClass.Cache] + window.Excluded[PageClass.CachePrivate])
+            if (window.Excluded.Excluded != window.Excluded[PageClass.Free] + window.Excluded[PageClass.User]
+                + window.Excluded[PageClass.Cache] + window.Excluded[PageClass.CachePrivate])
                 return;
             for (int i = 0; i < excludable.Length; i++)
                 excludable[i] = window.Exists[i] & ~window.Kept[i];

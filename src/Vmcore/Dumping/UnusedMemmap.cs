@@ -23,7 +23,8 @@ internal static class UnusedMemmap
             throw new MissingInformationException(plan.Dump.ClassificationProblem ?? $"{plan.Dump.Name}: -e needs the memmap, which cannot be found");
         int pageSize = plan.Dump.Memory.PageSize, described = pageSize / memmap.StructPageSize;
         if (memmap.Model is not SparseMemoryModel || pageSize % memmap.StructPageSize != 0)
-            throw new MissingInformationException($"{plan.Dump.Name}: -e needs a memmap in sections (SPARSEMEM) with structures that fill pages evenly; here it is {memmap.Model.Name} with {memmap.StructPageSize} bytes");
+            throw new MissingInformationException($"{plan.Dump.Name}: -e needs a memmap in sections (SPARSEMEM) with structures that fill pages evenly; "
+                + $"here it is {memmap.Model.Name} with {memmap.StructPageSize} bytes");
         List<PfnRange> unused = [], needed = [];
         var classifier = new WindowClassifier(plan, PfnRangeSet.Empty);
         var window = new PlanWindow();

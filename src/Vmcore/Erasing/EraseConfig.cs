@@ -29,14 +29,16 @@ internal sealed record EraseRule(int Line, EraseExpression Target, long? Size, E
 /// <param name="WithinStruct">The structure that the list's elements are in; null if it is no such list.</param>
 /// <param name="WithinMember">Its member of type struct list_head.</param>
 /// <param name="Rules">The rules that are applied to each element.</param>
-internal sealed record EraseLoop(int Line, string Variable, EraseExpression List, string? Via, string? WithinStruct, string? WithinMember, IReadOnlyList<EraseRule> Rules) : EraseCommand(Line);
+internal sealed record EraseLoop(int Line, string Variable, EraseExpression List, string? Via,
+    string? WithinStruct, string? WithinMember, IReadOnlyList<EraseRule> Rules) : EraseCommand(Line);
 
 /// <summary>The commands for one module.</summary>
 /// <param name="Module"><c>vmlinux</c>, or the name of a module.</param>
 /// <param name="Commands">The commands in their order.</param>
 internal sealed record EraseSection(string Module, IReadOnlyList<EraseCommand> Commands);
 
-/// <summary>A file of rules as makedumpfile.conf(5) describes it, and casts besides: <c>erase (struct foo *)symbol.member</c>. Nothing that is not understood is passed over.</summary>
+/// <summary>A file of rules as makedumpfile.conf(5) describes it, and casts besides:
+/// <c>erase (struct foo *)symbol.member</c>. Nothing that is not understood is passed over.</summary>
 public sealed class EraseConfig
 {
     /// <summary>Longest file that is read, in bytes.</summary>
@@ -129,7 +131,8 @@ public sealed class EraseConfig
                 return new(line, target, null, null, true);
             case 4 when words[2] == "size":
                 return char.IsAsciiDigit(words[3][0])
-                    ? new(line, target, Size(words[3]) ?? throw Error(line, at, $"the size '{words[3]}'", "1 to 1024M bytes, with K or M behind the number if wanted"), null, false)
+                    ? new(line, target, Size(words[3]) ?? throw Error(line, at, $"the size '{words[3]}'",
+                        "1 to 1024M bytes, with K or M behind the number if wanted"), null, false)
                     : new(line, target, null, Expression(words[3], line, at), false);
             default:
                 throw Error(line, at, $"'{string.Join(' ', words.Skip(2))}' after {target.Text}", Expected);

@@ -139,7 +139,8 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
             if (at == 0 && isSingle)
                 yield break;
             if (at == 0 || !seen.Add(at) || seen.Count > MaxElements)
-                throw new EraseException($"the list '{loop.List.Text}' is damaged: after {seen.Count} elements it {(at == 0 ? "ends in NULL" : "does not come back to its head")}");
+                throw new EraseException($"the list '{loop.List.Text}' is damaged: "
+                    + $"after {seen.Count} elements it {(at == 0 ? "ends in NULL" : "does not come back to its head")}");
             yield return new(unchecked(at - (ulong)offset), within.Type);
         }
     }
@@ -152,7 +153,8 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
         DebugType type = start.Type!.Resolve();
         if (type is { Kind: DebugTypeKind.Struct, Name: "list_head" or "hlist_head" })
             return (start.Address, false);
-        if (type.Kind == DebugTypeKind.Pointer && type.Target.Resolve() is { Kind: DebugTypeKind.Struct, Name: "list_head" or "hlist_head" } && ReadPointer(start.Address, loop.List.Text) is var head and not 0)
+        if (type.Kind == DebugTypeKind.Pointer && type.Target.Resolve() is { Kind: DebugTypeKind.Struct, Name: "list_head" or "hlist_head" }
+            && ReadPointer(start.Address, loop.List.Text) is var head and not 0)
             return (head, false);
         throw new EraseException($"'{loop.List.Text}' is no struct list_head");
     }
@@ -249,7 +251,9 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
             if (type.IsSigned && (bytes[width - 1] & 0x80) != 0)
                 bytes[width..].Fill(0xff);
             long size = BinaryPrimitives.ReadInt64LittleEndian(bytes);
-            return size is >= 0 and <= MaxSize ? size : throw new EraseException(string.Create(CultureInfo.InvariantCulture, $"'{source.Text}' is {size}, expected a size of 0 to {MaxSize} bytes"));
+            return size is >= 0 and <= MaxSize
+                ? size
+                : throw new EraseException(string.Create(CultureInfo.InvariantCulture, $"'{source.Text}' is {size}, expected a size of 0 to {MaxSize} bytes"));
         }
 
         return 0;
@@ -286,7 +290,9 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
         foreach (ulong address in addresses)
         {
             DebugType type = (expression.Cast is null ? scope.TypeOf(expression.Symbol, address) : CastType(expression))
-                ?? throw new EraseException($"the type of '{expression.Symbol}' is not known{Because()}: {(scope.HasDebugInformation ? "" : "give the debug information with -x, or ")}write the type in front of it, as in (struct foo *){expression.Text}");
+                ?? throw new EraseException($"the type of '{expression.Symbol}' is not known{Because()}: "
+                    + $"{(scope.HasDebugInformation ? "" : "give the debug information with -x, or ")}write the type in front of it, "
+                    + $"as in (struct foo *){expression.Text}");
             yield return new(address, type);
         }
     }
@@ -296,7 +302,9 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
         string[] words = expression.Cast!.Split(' ');
         int stars = words.Count(w => w == "*");
         string[] names = [.. words.Where(w => w is not ("*" or "struct" or "union" or "const"))];
-        DebugType? type = names.Length == 1 ? (names[0] == "void" && stars > 0 ? DebugType.Void : names[0] == "char" ? CastPointer.Character : scope.FindComposite(names[0])) : null;
+        DebugType? type = names.Length == 1
+            ? (names[0] == "void" && stars > 0 ? DebugType.Void : names[0] == "char" ? CastPointer.Character : scope.FindComposite(names[0]))
+            : null;
         if (type is null)
             throw new EraseException($"the type ({expression.Cast}) is not known{Because()}");
         for (int i = 0; i < stars; i++)
@@ -316,7 +324,8 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
         return new(unchecked(found.Address + (ulong)(member.BitOffset / 8)), member.Type) { IsBitField = true };
     }
 
-    private static string Describe(DebugType type) => type.Resolve() is { Name.Length: > 0 } named ? $"{named.Kind.ToString().ToLowerInvariant()} {named.Name}" : "it";
+    private static string Describe(DebugType type) =>
+        type.Resolve() is { Name.Length: > 0 } named ? $"{named.Kind.ToString().ToLowerInvariant()} {named.Name}" : "it";
 
     // As rules never say whether something is a pointer, every pointer on the way to a member is followed.
     private Place? FollowAll(Place place, string text)
@@ -343,7 +352,8 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
         Span<byte> bytes = stackalloc byte[8];
         MemoryStatus status = space.Read(address, bytes);
         return status == MemoryStatus.Ok ? BinaryPrimitives.ReadUInt64LittleEndian(bytes)
-            : throw new EraseException($"'{text}': the pointer at 0x{address:x} cannot be read ({MemoryStatusText.Of(status)}), so what it points to is not erased");
+            : throw new EraseException($"'{text}': the pointer at 0x{address:x} cannot be read ({MemoryStatusText.Of(status)}), "
+                + "so what it points to is not erased");
     }
 
     private void Add(ulong address, long size, bool nullify, string name)

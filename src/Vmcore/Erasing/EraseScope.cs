@@ -76,7 +76,8 @@ internal sealed class EraseScope : IDisposable
         foreach (string folder in folders.Where(Directory.Exists))
         {
             // Modules are named with either, and in either case once.
-            foreach (string path in Directory.EnumerateFiles(folder, "*.ko*", options).Take(MaxFolders).Where(p => names.Contains(Path.GetFileName(p))).OrderByDescending(p => p.Length))
+            foreach (string path in Directory.EnumerateFiles(folder, "*.ko*", options).Take(MaxFolders)
+                .Where(p => names.Contains(Path.GetFileName(p))).OrderByDescending(p => p.Length))
             {
                 if (HasDebugInformationIn(path))
                     return path;

@@ -24,7 +24,8 @@ public static class Eraser
     internal static EraseResult Apply(CrashDump dump, EraseConfig config, string file, VmlinuxFile? vmlinux)
     {
         if (dump.Kernel is null)
-            throw new MissingInformationException($"{file}: {dump.ClassificationProblem ?? $"{dump.Name}: the kernel's memory cannot be found"}: nothing can be erased");
+            throw new MissingInformationException(
+                $"{file}: {dump.ClassificationProblem ?? $"{dump.Name}: the kernel's memory cannot be found"}: nothing can be erased");
         if (dump.Symbols is null && vmlinux is null)
             throw new MissingInformationException($"{file}: {dump.Name} has no symbols ({dump.SymbolsProblem}): give the kernel's vmlinux with -x");
         var data = new ErasedData();

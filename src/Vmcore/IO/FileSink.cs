@@ -36,7 +36,8 @@ public sealed class FileSink : IByteSink
 
     /// <summary>Creates a file that only its owner may read and write (mode 0600): a dump holds the secrets of the machine.</summary>
     /// <param name="path">The path; it becomes the sink's name as it is.</param>
-    /// <param name="overwrite">True to reuse an existing file, which is emptied with the first write; false to refuse it, a dangling symbolic link included.</param>
+    /// <param name="overwrite">True to reuse an existing file, which is emptied with the
+    /// first write; false to refuse it, a dangling symbolic link included.</param>
     /// <exception cref="FileAccessException">The file exists and <paramref name="overwrite"/> is false, or the system refuses.</exception>
     public static FileSink Create(string path, bool overwrite)
     {
@@ -110,7 +111,8 @@ public sealed class FileSink : IByteSink
         _writeBehind.Dispose();
         try
         {
-            if (!_complete && _new is { } mine && !_stream.SafeFileHandle.IsClosed && RandomAccess.GetLength(_stream.SafeFileHandle) == 0 && FileIdentity.Of(Name) == mine)
+            if (!_complete && _new is { } mine && !_stream.SafeFileHandle.IsClosed
+                && RandomAccess.GetLength(_stream.SafeFileHandle) == 0 && FileIdentity.Of(Name) == mine)
                 File.Delete(Name);
         }
         catch (Exception e) when (FileErrors.IsRefusal(e))

@@ -3,7 +3,8 @@ namespace Vmcore.IO;
 /// <summary>Writes without what is zero, where a gap reads as zero: what is not written takes neither time nor room.</summary>
 internal static class Holes
 {
-    /// <summary>Blocks of so many bytes, aligned in the file, are left out: file systems keep no smaller holes, and many small ones cost more than they save.</summary>
+    /// <summary>Blocks of so many bytes, aligned in the file, are left out: file systems
+    /// keep no smaller holes, and many small ones cost more than they save.</summary>
     internal const int BlockBytes = 16 * 1024;
 
     private const int FillBytes = 256 * 1024;

@@ -10,7 +10,8 @@ public interface IByteSource : IDisposable
     /// <summary>Length in bytes.</summary>
     long Length { get; }
 
-    /// <summary>True once a read found the end before <see cref="Length"/>: what is read became shorter after it was opened. A device that fails is not meant.</summary>
+    /// <summary>True once a read found the end before <see cref="Length"/>: what is read
+    /// became shorter after it was opened. A device that fails is not meant.</summary>
     bool HasShrunk => false;
 
     /// <summary>Reads bytes from <paramref name="offset"/> on.</summary>
@@ -44,6 +45,7 @@ internal static class ByteSourceExtensions
     {
         int read = source.Read(offset, buffer);
         if (read != buffer.Length)
-            throw new DumpFormatException(source.Name, offset, what, $"{read} bytes before the end of the file (0x{source.Length:x})", $"{buffer.Length} bytes");
+            throw new DumpFormatException(source.Name, offset, what,
+                $"{read} bytes before the end of the file (0x{source.Length:x})", $"{buffer.Length} bytes");
     }
 }

@@ -2,7 +2,8 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Vmcore.IO;
 
-/// <summary>The standard streams as they are, without buffers. The console's own would swallow a broken pipe: what was lost would be reported as saved.</summary>
+/// <summary>The standard streams as they are, without buffers. The console's own would
+/// swallow a broken pipe: what was lost would be reported as saved.</summary>
 internal static class StandardStream
 {
     /// <summary>Opens standard input.</summary>

@@ -2,7 +2,8 @@ using System.IO.MemoryMappedFiles;
 
 namespace Vmcore.IO;
 
-/// <summary>A regular file, mapped as a whole: a read is one copy. See <see cref="MappingChoice.AllFiles"/> for what that costs. Safe for several threads.</summary>
+/// <summary>A regular file, mapped as a whole: a read is one copy. See
+/// <see cref="MappingChoice.AllFiles"/> for what that costs. Safe for several threads.</summary>
 internal sealed unsafe class WholeFileMapping : IByteSource
 {
     private readonly MemoryMappedFile _file;

@@ -5,7 +5,8 @@ namespace Vmcore.IO;
 
 /// <summary>
 /// Has the kernel write a growing file to its device while the rest of it is still made, so that little is left to wait for at the end. By itself
-/// the kernel begins when a tenth of the memory is dirty, which can be all of a dump. A thread of its own does it: the call waits when the device's queue is full.
+/// the kernel begins when a tenth of the memory is dirty, which can be all of a dump. A
+/// thread of its own does it: the call waits when the device's queue is full.
 /// </summary>
 internal sealed partial class WriteBehind : IDisposable
 {

@@ -78,7 +78,8 @@ internal sealed class BtfBlob
         ulong typesEnd = (ulong)header + typeOffset + typeLength, stringsEnd = (ulong)header + stringOffset + stringLength;
         if (header < HeaderLength || typesEnd > (ulong)bytes.Length || stringsEnd > (ulong)bytes.Length || stringLength == 0)
         {
-            problem = $"the BTF header does not fit its {bytes.Length} bytes: header {header}, types {typeOffset}+{typeLength}, strings {stringOffset}+{stringLength}";
+            problem = $"the BTF header does not fit its {bytes.Length} bytes: "
+                + $"header {header}, types {typeOffset}+{typeLength}, strings {stringOffset}+{stringLength}";
             return null;
         }
 

@@ -44,7 +44,8 @@ public sealed record CrashSummary
 
     private static readonly string[] s_panics =
     [
-        "Kernel panic", "BUG: ", "Oops: ", "Internal error: ", "general protection fault", "Unable to handle kernel", "divide error:", "invalid opcode:", "stack segment:",
+        "Kernel panic", "BUG: ", "Oops: ", "Internal error: ", "general protection fault",
+        "Unable to handle kernel", "divide error:", "invalid opcode:", "stack segment:",
     ];
 
     /// <summary>Time since boot, that in suspension included: by the kernel's clock to the second, else by the last message of its log.</summary>
@@ -163,7 +164,8 @@ public sealed record CrashSummary
             long seconds = (long)item.Member("xtime_sec").AsUInt64(), toMonotonic = (long)item.Member("wall_to_monotonic").Member("tv_sec").AsUInt64();
             long suspended = (long)item.Member("offs_boot").AsUInt64() / 1_000_000_000;
             if (seconds is < 0 or > MaxSeconds || toMonotonic is < -MaxSeconds or > MaxSeconds || suspended is < 0 or > MaxSeconds
-                || seconds + toMonotonic + suspended < 0 || (crashTime is { } time && (time is < 0 or > MaxSeconds || Math.Abs(time - seconds) > MaxDifference)))
+                || seconds + toMonotonic + suspended < 0
+                || (crashTime is { } time && (time is < 0 or > MaxSeconds || Math.Abs(time - seconds) > MaxDifference)))
             {
                 return null;
             }

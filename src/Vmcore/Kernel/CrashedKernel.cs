@@ -75,7 +75,8 @@ public sealed class CrashedKernel
 
         problem = kernel.IsVerified || info.Symbol("init_uts_ns") is null ? null
             : kernel.Utsname is null ? "the kernel's names (init_uts_ns) cannot be read through its page tables: address translation may be wrong"
-            : $"the kernel's release reads as '{kernel.Utsname.Release}' through its page tables, but vmcoreinfo says '{info.OsRelease}': address translation may be wrong";
+            : $"the kernel's release reads as '{kernel.Utsname.Release}' through its page tables, but vmcoreinfo says '{info.OsRelease}': "
+                + "address translation may be wrong";
         return kernel;
     }
 

@@ -105,7 +105,8 @@ internal sealed class KallsymsAddresses
     };
 
     // The formula that gives a known symbol its known address, and what it starts from.
-    private static KallsymsEncoding? Choose(VmcoreInfo info, IVirtualMemory memory, ulong offsetsAt, int knownIndex, int knownOffset, ulong knownAddress, out ulong origin)
+    private static KallsymsEncoding? Choose(VmcoreInfo info, IVirtualMemory memory,
+        ulong offsetsAt, int knownIndex, int knownOffset, ulong knownAddress, out ulong origin)
     {
         origin = 0;
         if (info.Symbol("kallsyms_relative_base") is { } baseAt && memory.TryReadUInt64(baseAt, out origin))

@@ -50,10 +50,12 @@ public sealed class KernelResource
     /// <summary>The nodes directly inside, in ascending order.</summary>
     public IReadOnlyList<KernelResource> Children => _children;
 
-    /// <summary>True for a range of persistent memory and for what is made of it: the kernel hands the number on to namespaces, devices and kmem below.</summary>
+    /// <summary>True for a range of persistent memory and for what is made of it: the
+    /// kernel hands the number on to namespaces, devices and kmem below.</summary>
     public bool IsPersistentMemory => Descriptor is PersistentMemory or PersistentMemoryLegacy;
 
-    /// <summary>True for memory that the kernel uses as RAM, be it DRAM or persistent memory given to it (<c>System RAM (kmem)</c>), and for what lies in it: kernel code, crash kernel.</summary>
+    /// <summary>True for memory that the kernel uses as RAM, be it DRAM or persistent memory given to it
+    /// (<c>System RAM (kmem)</c>), and for what lies in it: kernel code, crash kernel.</summary>
     public bool IsSystemRam => (Flags & SystemRamFlags) == SystemRamFlags;
 
     internal void Add(KernelResource child) => _children.Add(child);

@@ -78,7 +78,9 @@ public sealed class KernelSymbols
             return null;
         }
 
-        return KallsymsAddresses.TryRead(info, memory, place.Count, known[0], place.Stext, out problem) is { } addresses ? new(new KallsymsTable(decoded, addresses)) : null;
+        return KallsymsAddresses.TryRead(info, memory, place.Count, known[0], place.Stext, out problem) is { } addresses
+            ? new(new KallsymsTable(decoded, addresses))
+            : null;
     }
 
     /// <summary>Finds the first symbol of a name without reading the others: a tenth of what loading them costs, and no memory.</summary>

@@ -25,7 +25,8 @@ internal sealed class ResourceWalk(IVirtualMemory memory, ResourceLayout layout)
 
         if (raw.Start != 0 || raw.Last == 0 || raw.Parent != 0 || raw.Sibling != 0)
         {
-            Problem = $"iomem_resource at 0x{rootAddress:x} is no root: start 0x{raw.Start:x}, end 0x{raw.Last:x}, parent 0x{raw.Parent:x}, sibling 0x{raw.Sibling:x}";
+            Problem = $"iomem_resource at 0x{rootAddress:x} is no root: "
+                + $"start 0x{raw.Start:x}, end 0x{raw.Last:x}, parent 0x{raw.Parent:x}, sibling 0x{raw.Sibling:x}";
             return null;
         }
 

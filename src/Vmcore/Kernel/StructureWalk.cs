@@ -85,7 +85,8 @@ internal static class StructureWalk
 internal readonly record struct RedBlackLayout(int Left, int Right)
 {
     /// <summary>The layout by the kernel's types.</summary>
-    internal static RedBlackLayout From(KernelTypes types) => new(types.MemberOffset("rb_node", "rb_left") ?? 16, types.MemberOffset("rb_node", "rb_right") ?? 8);
+    internal static RedBlackLayout From(KernelTypes types) =>
+        new(types.MemberOffset("rb_node", "rb_left") ?? 16, types.MemberOffset("rb_node", "rb_right") ?? 8);
 }
 
 /// <summary>What went wrong in walks, as sentences. Bounded: a damaged machine could give one for each of a million objects.</summary>

@@ -6,7 +6,8 @@ namespace Vmcore.Memmap;
 /// <summary>Hears what a <see cref="MemmapWalk"/> finds. Pages are numbered from the window's first.</summary>
 internal interface IMemmapVisitor
 {
-    /// <summary>Some neighbouring pages of a block, or a single page, with one verdict. It concerns those of them that are candidates, and clears them.</summary>
+    /// <summary>Some neighbouring pages of a block, or a single page, with one verdict. It
+    /// concerns those of them that are candidates, and clears them.</summary>
     /// <param name="start">The first page.</param>
     /// <param name="count">Pages, all in the window.</param>
     /// <param name="page">The verdict, never <see cref="PageClass.Kept"/>.</param>

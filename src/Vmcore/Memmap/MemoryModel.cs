@@ -19,7 +19,8 @@ public abstract class MemoryModel
     /// <summary>Finds the structure of a page.</summary>
     /// <param name="pfn">The page.</param>
     /// <param name="address">Receives its virtual address; it may still not be mapped.</param>
-    /// <param name="runEnd">Receives the end (exclusive) of the run of pfns to which the same answer, found or not, applies with neighbouring structures.</param>
+    /// <param name="runEnd">Receives the end (exclusive) of the run of pfns to which the
+    /// same answer, found or not, applies with neighbouring structures.</param>
     /// <returns>False if the kernel has no structure for it.</returns>
     public abstract bool TryGetStructPage(ulong pfn, out ulong address, out ulong runEnd);
 
@@ -29,7 +30,8 @@ public abstract class MemoryModel
     {
         VmcoreInfo info = kernel.Info;
         int size = StructPageLayout.From(info).Size;
-        if (info.Symbol("mem_section") is { } sections && info.Size("mem_section") is { } sectionSize && info.Offset("mem_section.section_mem_map") is { } mapOffset)
+        if (info.Symbol("mem_section") is { } sections && info.Size("mem_section") is { } sectionSize
+            && info.Offset("mem_section.section_mem_map") is { } mapOffset)
             return SparseMemoryModel.Create(kernel, pageShift, size, sections, sectionSize, mapOffset);
         if (info.Symbol("mem_map") is { } memMap)
         {
@@ -38,7 +40,8 @@ public abstract class MemoryModel
                 : throw new MissingInformationException($"mem_map at 0x{memMap:x} cannot be read: the struct pages cannot be found");
         }
 
-        throw new MissingInformationException("Can't distinguish the memory type: vmcoreinfo has neither SYMBOL(mem_section) with its size and offset nor SYMBOL(mem_map)");
+        throw new MissingInformationException("Can't distinguish the memory type: "
+            + "vmcoreinfo has neither SYMBOL(mem_section) with its size and offset nor SYMBOL(mem_map)");
     }
 }
 

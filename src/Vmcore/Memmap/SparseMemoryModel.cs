@@ -33,7 +33,8 @@ internal sealed class SparseMemoryModel : MemoryModel
     private readonly ulong _sectionCount;
     private readonly Root?[] _cache = new Root?[RootCacheSize];
 
-    private SparseMemoryModel(IVirtualMemory memory, int structPageSize, ulong roots, bool extreme, int entrySize, int mapOffset, int perRoot, int pfnShift, ulong sectionCount)
+    private SparseMemoryModel(IVirtualMemory memory, int structPageSize, ulong roots,
+        bool extreme, int entrySize, int mapOffset, int perRoot, int pfnShift, ulong sectionCount)
         : base(structPageSize)
     {
         _memory = memory;
@@ -102,9 +103,11 @@ internal sealed class SparseMemoryModel : MemoryModel
         long physicalBits = info.Number("MAX_PHYSMEM_BITS") ?? (kernel.Memory.Levels == 5 ? 52 : 46);
         int pageSize = 1 << pageShift;
         if (sectionBits < Math.Max(24, pageShift + 1) || sectionBits > 40 || physicalBits < sectionBits || physicalBits > 56)
-            throw new MissingInformationException($"vmcoreinfo: SECTION_SIZE_BITS={sectionBits} and MAX_PHYSMEM_BITS={physicalBits} are impossible: the struct pages cannot be found");
+            throw new MissingInformationException($"vmcoreinfo: SECTION_SIZE_BITS={sectionBits} and MAX_PHYSMEM_BITS={physicalBits} are impossible: "
+                + "the struct pages cannot be found");
         if (entrySize is < 8 or > 4096 || mapOffset + 8 > entrySize)
-            throw new MissingInformationException($"vmcoreinfo: SIZE(mem_section)={entrySize} and OFFSET(mem_section.section_mem_map)={mapOffset} are impossible: the struct pages cannot be found");
+            throw new MissingInformationException($"vmcoreinfo: SIZE(mem_section)={entrySize} and "
+                + $"OFFSET(mem_section.section_mem_map)={mapOffset} are impossible: the struct pages cannot be found");
         ulong count = 1UL << (int)(physicalBits - sectionBits);
         int perRoot = pageSize / entrySize;
         // With SPARSEMEM_EXTREME there is one entry per root, without it one per section.

@@ -89,7 +89,8 @@ public sealed class StructPageLayout
     internal static StructPageLayout From(VmcoreInfo info)
     {
         int size = info.Size("page") is { } s and >= 32 and <= 256 && s % 8 == 0 ? s
-            : throw new MissingInformationException($"vmcoreinfo: SIZE(page) is '{info.Get("SIZE(page)") ?? "absent"}', expected a multiple of 8 from 32 to 256: pages cannot be classified");
+            : throw new MissingInformationException($"vmcoreinfo: SIZE(page) is '{info.Get("SIZE(page)") ?? "absent"}', "
+                + "expected a multiple of 8 from 32 to 256: pages cannot be classified");
         bool slabIsType = info.Number("PAGE_SLAB_MAPCOUNT_VALUE") is not null;
         (int order, int destructor) = CompoundFields(info, size);
         int lru = Bit(info, "PG_lru", 5), @private = Bit(info, "PG_private", 11), swapCache = Bit(info, "PG_swapcache", 15);
@@ -155,7 +156,8 @@ public sealed class StructPageLayout
     {
         int offset = Field(info, member, size, width);
         return offset >= 0 ? offset
-            : throw new MissingInformationException($"vmcoreinfo: OFFSET({member}) is '{info.Get($"OFFSET({member})") ?? "absent"}', expected an offset within SIZE(page)={size}: pages cannot be classified");
+            : throw new MissingInformationException($"vmcoreinfo: OFFSET({member}) is '{info.Get($"OFFSET({member})") ?? "absent"}', "
+                + $"expected an offset within SIZE(page)={size}: pages cannot be classified");
     }
 }
 

@@ -30,7 +30,8 @@ public abstract class CrashMemory : IPhysicalMemory
     /// <summary>Says for a block of pages which exist on the machine and which have their content in the dump.</summary>
     /// <param name="firstPfn">First pfn, a multiple of 64.</param>
     /// <param name="exists">Receives one bit a page, LSB first: the dump covers the page, be it excluded or not.</param>
-    /// <param name="present">Receives one bit a page: its content (or a part, for a partial page) is in the dump. Same length as <paramref name="exists"/>.</param>
+    /// <param name="present">Receives one bit a page: its content (or a part, for a
+    /// partial page) is in the dump. Same length as <paramref name="exists"/>.</param>
     public abstract void GetPages(ulong firstPfn, Span<ulong> exists, Span<ulong> present);
 
     /// <summary>Tells whether the input has the content of all pages of a range, if that can be told without looking at each.</summary>

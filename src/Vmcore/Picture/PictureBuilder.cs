@@ -79,7 +79,8 @@ public sealed class PictureBuilder
     {
         int last = exists.LastIndexOfAnyExcept(0UL);
         return last < 0 ? default
-            : new(first + (ulong)PageBits.NextSet(exists, 0), first + ((ulong)last * 64) + 64 - (ulong)System.Numerics.BitOperations.LeadingZeroCount(exists[last]));
+            : new(first + (ulong)PageBits.NextSet(exists, 0),
+                first + ((ulong)last * 64) + 64 - (ulong)System.Numerics.BitOperations.LeadingZeroCount(exists[last]));
     }
 
     /// <summary>Small gaps are drawn as parts of what is around them, so that a file of many pieces still gives a picture.</summary>

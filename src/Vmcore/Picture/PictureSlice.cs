@@ -5,7 +5,8 @@ using Vmcore.Memory;
 
 namespace Vmcore.Picture;
 
-/// <summary>Classifies a slice of RAM for the picture: 64 pages at once where they are plain, and of blocks their first structures. One for each piece of work.</summary>
+/// <summary>Classifies a slice of RAM for the picture: 64 pages at once where they are
+/// plain, and of blocks their first structures. One for each piece of work.</summary>
 internal sealed class PictureSlice : IMemmapVisitor
 {
     /// <summary>Pages of a slice; slices begin at multiples of it.</summary>
@@ -132,7 +133,8 @@ internal sealed class PictureSlice : IMemmapVisitor
     private void AddTo(uint[] counts, int word, ulong mask, int step, int offset)
     {
         ulong start = _first + ((ulong)word * 64);
-        int low = _region.CellOf(start + (ulong)BitOperations.TrailingZeroCount(mask)), high = _region.CellOf(start + 63 - (ulong)BitOperations.LeadingZeroCount(mask));
+        int low = _region.CellOf(start + (ulong)BitOperations.TrailingZeroCount(mask)),
+            high = _region.CellOf(start + 63 - (ulong)BitOperations.LeadingZeroCount(mask));
         if (low == high)
         {
             counts[((low - _firstCell) * step) + offset] += (uint)BitOperations.PopCount(mask);
@@ -169,7 +171,9 @@ internal sealed class PictureSlice : IMemmapVisitor
     private PictureClass KindOf(ReadOnlySpan<byte> page)
     {
         ulong flags = BinaryPrimitives.ReadUInt64LittleEndian(page[_layout!.Flags..]);
-        bool isSlab = _layout.SlabType.IsKnown ? _layout.SlabType.Matches(BinaryPrimitives.ReadUInt32LittleEndian(page[_layout.MapCount..])) : (flags & _layout.Slab) != 0;
+        bool isSlab = _layout.SlabType.IsKnown
+            ? _layout.SlabType.Matches(BinaryPrimitives.ReadUInt32LittleEndian(page[_layout.MapCount..]))
+            : (flags & _layout.Slab) != 0;
         return isSlab ? PictureClass.Slab : (flags & _reserved) != 0 ? PictureClass.Reserved : PictureClass.Kernel;
     }
 }

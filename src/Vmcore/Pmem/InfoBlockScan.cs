@@ -106,7 +106,8 @@ internal static class InfoBlockScan
             if (other < 0)
                 result.Add(candidate);
             else
-                findings.Add($"pmem: an info block at {PmemFinder.Hex(candidate.Base)} claims {range}, which overlaps the namespace at {PmemFinder.Hex(result[other].Base)}; it is taken for a stale one");
+                findings.Add($"pmem: an info block at {PmemFinder.Hex(candidate.Base)} claims {range}, "
+                    + $"which overlaps the namespace at {PmemFinder.Hex(result[other].Base)}; it is taken for a stale one");
         }
 
         result.Sort(static (a, b) => a.Base.CompareTo(b.Base));

@@ -44,7 +44,8 @@ internal static class KernelList
             ulong address = link - (ulong)entry;
             if (!seen.Add(link) || seen.Count > MaxEntries)
             {
-                findings.Add($"pmem: the kernel's list of memmaps is damaged: it comes back to {PmemFinder.Hex(link)} after {entries.Count} entries instead of to its head");
+                findings.Add("pmem: the kernel's list of memmaps is damaged: "
+                    + $"it comes back to {PmemFinder.Hex(link)} after {entries.Count} entries instead of to its head");
                 break;
             }
 
@@ -76,11 +77,13 @@ internal static class KernelList
             findings.Add($"pmem: the page tables have live memmap at pfn {range}, the kernel's list does not name it; it is metadata");
         foreach (LocatedInfoBlock block in blocks.Where(b => b.IsLive && b.Block.Map == PmemMap.Device))
         {
-            var reserved = new PfnRange((block.Base + block.Block.StartPad) >> pageShift, (block.Base + block.Block.StartPad + block.Block.DataOffset) >> pageShift);
+            var reserved = new PfnRange((block.Base + block.Block.StartPad) >> pageShift,
+                (block.Base + block.Block.StartPad + block.Block.DataOffset) >> pageShift);
 
             // Kernels differ in where an entry ends: with the area set aside, or with the last page of it that is in use.
             if (!list.Any(e => e.Pages.Start == reserved.Start && e.Pages.End <= reserved.End))
-                findings.Add($"pmem: the info block at {PmemFinder.Hex(block.Base)} reserves pfn {reserved}, the kernel's list has {Nearest(list, reserved)}; the page tables decide");
+                findings.Add($"pmem: the info block at {PmemFinder.Hex(block.Base)} reserves pfn {reserved}, "
+                    + $"the kernel's list has {Nearest(list, reserved)}; the page tables decide");
         }
 
         foreach (KernelListEntry entry in list)

@@ -28,7 +28,8 @@ internal static class NamespaceBuilder
             if (state is MemmapState.Missing or MemmapState.Incomplete)
                 findings.Add($"pmem: {name ?? "the namespace"} at {range}: {own.PageCount - present} of {own.PageCount} metadata pages are not in the dump");
             if (state == MemmapState.Overwritten)
-                findings.Add($"pmem: {name ?? "the namespace"} at {range}: its memmap was written anew after the crash (a pmem driver ran in the capture kernel): its struct pages are not those of the crash");
+                findings.Add($"pmem: {name ?? "the namespace"} at {range}: "
+                    + "its memmap was written anew after the crash (a pmem driver ran in the capture kernel): its struct pages are not those of the crash");
             result.Add(new()
             {
                 Name = name,
@@ -78,7 +79,10 @@ internal static class NamespaceBuilder
                 Metadata = own,
                 MetadataPresent = present,
                 StructPages = walk.PagesWithStruct.Intersect(pfns).PageCount,
-                State = memmap.IsEmpty ? MemmapState.None : present == 0 ? MemmapState.Missing : present < own.PageCount ? MemmapState.Incomplete : MemmapState.Complete,
+                State = memmap.IsEmpty ? MemmapState.None
+                    : present == 0 ? MemmapState.Missing
+                    : present < own.PageCount ? MemmapState.Incomplete
+                    : MemmapState.Complete,
             });
         }
 
@@ -131,7 +135,8 @@ internal static class NamespaceBuilder
         ulong start = block.Base + block.Block.StartPad;
         PfnRange reserved = new PhysicalRange(start, start + block.Block.DataOffset).ToPfns(shift);
         foreach (PfnRange range in memmap.Except(PfnRangeSet.From([reserved])))
-            findings.Add($"pmem: the page tables have live memmap at pfn {range}, the info block at {PmemFinder.Hex(block.Base)} reserves pfn {reserved}; the page tables decide");
+            findings.Add($"pmem: the page tables have live memmap at pfn {range}, "
+                + $"the info block at {PmemFinder.Hex(block.Base)} reserves pfn {reserved}; the page tables decide");
     }
 
     private static ulong Present(CrashMemory memory, PfnRangeSet set)

@@ -15,7 +15,8 @@ public sealed class PmemLayout
     /// <param name="findings">Disagreements between sources, damage, and what could not be found out; one sentence each.</param>
     /// <param name="unwritten">Bytes in metadata pages that the kernel never wrote; null for none.</param>
     public PmemLayout(
-        PfnRangeSet pages, PfnRangeSet metadata, IReadOnlyList<PmemNamespace> namespaces, IReadOnlyList<string> findings, IReadOnlyList<PhysicalRange>? unwritten = null)
+        PfnRangeSet pages, PfnRangeSet metadata, IReadOnlyList<PmemNamespace> namespaces,
+            IReadOnlyList<string> findings, IReadOnlyList<PhysicalRange>? unwritten = null)
     {
         Unwritten = unwritten ?? [];
         Pages = pages;

@@ -81,7 +81,8 @@ internal static class PmemRanges
         // Every section once, however many segments there are.
         foreach (PfnRange extent in evidence.Memory.Extents)
         {
-            for (ulong number = extent.Start >> model.SectionShift; number < model.SectionCount && number << model.SectionShift < extent.End && device.Count + ram.Count < MaxSections;)
+            for (ulong number = extent.Start >> model.SectionShift;
+                number < model.SectionCount && number << model.SectionShift < extent.End && device.Count + ram.Count < MaxSections;)
             {
                 MemorySection section = model.GetSection(number);
                 if (!section.HasMemMap)
@@ -160,7 +161,8 @@ internal static class PmemRanges
                     || InfoBlock.TryParse(block, at, 0, out _) is not { } found)
                     continue;
                 var pmem = new PhysicalRange(at, at + found.NamespaceSize);
-                findings.Add($"pmem: no vmcoreinfo and no flag says so, but an info block at {PmemFinder.Hex(at + InfoBlock.Offset)} does: {pmem} is taken for pmem");
+                findings.Add("pmem: no vmcoreinfo and no flag says so, "
+                    + $"but an info block at {PmemFinder.Hex(at + InfoBlock.Offset)} does: {pmem} is taken for pmem");
                 result.Add(pmem.ToPfns(shift));
                 at = Math.Max(at, pmem.End - Step);
             }

@@ -40,7 +40,8 @@ internal static class UnwrittenStructs
         {
             ulong start = run.Start << evidence.Memory.PageShift;
             // A core may begin in the middle of a namespace: there the structure is one that the kernel linked to itself.
-            if (!namespaces.Any(n => n.Range.Contains(start)) && BlockProof.TryReadLru(run.Start, evidence, out ulong expected, out ulong next, out _) && next != expected)
+            if (!namespaces.Any(n => n.Range.Contains(start))
+                && BlockProof.TryReadLru(run.Start, evidence, out ulong expected, out ulong next, out _) && next != expected)
                 yield return start;
         }
     }

@@ -115,7 +115,8 @@ internal sealed class VmemmapWalk
     }
 
     private static void AddSection(
-        KernelAddressSpace space, int structSize, ulong pfn, ulong end, ulong address, int pageShift, List<PfnRange> holds, List<PfnRange> has, ref long steps, ref int tablesMissing)
+        KernelAddressSpace space, int structSize, ulong pfn, ulong end, ulong address, int pageShift,
+        List<PfnRange> holds, List<PfnRange> has, ref long steps, ref int tablesMissing)
     {
         ulong size = (ulong)structSize, count = end - pfn;
         IReadOnlyList<MappedRun> runs = space.FindMapped(address, address + (count * size), MaxRunsPerSection, ref steps, out int missing);

@@ -83,7 +83,8 @@ public sealed record DumpManifest
     }
 
     /// <summary>Compares the files of a dump with what they were.</summary>
-    /// <param name="paths">The files, of a split dump in the order of their pages. As many as there were may have other names now; of fewer each is known by its name.</param>
+    /// <param name="paths">The files, of a split dump in the order of their pages. As many as
+    /// there were may have other names now; of fewer each is known by its name.</param>
     /// <param name="report">Receives what differs, and which file is missing.</param>
     /// <exception cref="FileAccessException">A file cannot be opened.</exception>
     public void Compare(IReadOnlyList<string> paths, VerifyReport report)
@@ -95,7 +96,8 @@ public sealed record DumpManifest
             int which = paths.Count == files.Count ? i : IndexOf(files, Path.GetFileName(paths[i]));
             if (which < 0 || seen[which])
             {
-                report.Add("manifest", paths[i], null, "file", $"{Path.GetFileName(paths[i])}, which is not in the manifest", $"one of its {files.Count} files");
+                report.Add("manifest", paths[i], null, "file",
+                    $"{Path.GetFileName(paths[i])}, which is not in the manifest", $"one of its {files.Count} files");
                 continue;
             }
 
@@ -119,7 +121,8 @@ public sealed record DumpManifest
         if (Schema != 1)
             throw new DumpFormatException(name, 0, "manifest schema", Schema.ToString(CultureInfo.InvariantCulture), "1");
         if (Parts is { } parts && (Sha256 is not null || parts.Count == 0 || parts.Any(static p => p is null)))
-            throw new DumpFormatException(name, 0, "manifest parts", Sha256 is not null ? "parts, and one hash of all" : "parts that are empty", "the hashes of one file, or the parts of a split dump");
+            throw new DumpFormatException(name, 0, "manifest parts", Sha256 is not null ? "parts, and one hash of all" : "parts that are empty",
+                "the hashes of one file, or the parts of a split dump");
         foreach (ManifestFile file in Files)
             Check(name, file);
     }
@@ -160,7 +163,8 @@ public sealed record DumpManifest
     {
         string name = source.Name;
         if (source.Length != expected.Size)
-            report.Add("manifest", name, null, "size of the file", source.Length.ToString(CultureInfo.InvariantCulture), expected.Size.ToString(CultureInfo.InvariantCulture));
+            report.Add("manifest", name, null, "size of the file", source.Length.ToString(CultureInfo.InvariantCulture),
+                expected.Size.ToString(CultureInfo.InvariantCulture));
         var all = new Sha256();
         bool readable = true;
         foreach (ManifestRange range in expected.Ranges)
@@ -183,7 +187,8 @@ public sealed record DumpManifest
             }
 
             if (!string.Equals(found, range.Sha256, StringComparison.OrdinalIgnoreCase))
-                report.Add("manifest", name, range.Offset, $"{range.Length} bytes", found is null ? "bytes that cannot be read" : "SHA-256 " + found, "SHA-256 " + range.Sha256);
+                report.Add("manifest", name, range.Offset, $"{range.Length} bytes",
+                    found is null ? "bytes that cannot be read" : "SHA-256 " + found, "SHA-256 " + range.Sha256);
         }
 
         if (!readable || source.Length != expected.Size)
@@ -201,7 +206,8 @@ public sealed record DumpManifest
         foreach (ManifestRange range in file.Ranges)
         {
             if (range.Offset != at || range.Length <= 0 || range.Length > file.Size - at)
-                throw new DumpFormatException(name, 0, "manifest ranges", $"{range.Length} bytes at {range.Offset}", $"ranges that follow each other from {at} on and end at {file.Size}");
+                throw new DumpFormatException(name, 0, "manifest ranges", $"{range.Length} bytes at {range.Offset}",
+                    $"ranges that follow each other from {at} on and end at {file.Size}");
             at += range.Length;
         }
 

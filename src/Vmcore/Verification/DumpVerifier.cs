@@ -67,7 +67,8 @@ public static class DumpVerifier
                 continue;
             report.UserDataFound += bad.Count;
             if (listed++ < MostRanges)
-                report.Add("pmem", FileOf(dump, bad.Start), OffsetOf(dump, bad.Start), string.Create(CultureInfo.InvariantCulture, $"pmem user data, pfn {bad}"), $"{bad.Count} pages with content", "none: user data of pmem is in no dump");
+                report.Add("pmem", FileOf(dump, bad.Start), OffsetOf(dump, bad.Start), string.Create(CultureInfo.InvariantCulture,
+                    $"pmem user data, pfn {bad}"), $"{bad.Count} pages with content", "none: user data of pmem is in no dump");
         }
 
         byte[] bytes = new byte[4096];
@@ -75,12 +76,14 @@ public static class DumpVerifier
         {
             Span<byte> part = bytes.AsSpan(0, (int)Math.Min(range.Length, (ulong)bytes.Length));
             if (dump.Memory.Read(range.Start, part) == MemoryStatus.Ok && part.ContainsAnyExcept((byte)0))
-                report.Add("pmem", FileOf(dump, range.Start >> dump.Memory.PageShift), OffsetOf(dump, range.Start >> dump.Memory.PageShift), $"struct pages that the kernel never wrote, at {range}", "old content of the media", "zeros");
+                report.Add("pmem", FileOf(dump, range.Start >> dump.Memory.PageShift), OffsetOf(dump, range.Start >> dump.Memory.PageShift),
+                    $"struct pages that the kernel never wrote, at {range}", "old content of the media", "zeros");
         }
 
         bool isOurs = DumpNotes.TryReadCounts(dump.NoteArea.Span, dump.Notes, out _, out ulong noted) is not null;
         if (isOurs && dump is { Kdump: not null, IsIncomplete: false } && noted != report.MetadataPages)
-            report.Add("pmem", null, "pmem metadata pages", report.MetadataPages.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"{noted}, as the dump's own note says"));
+            report.Add("pmem", null, "pmem metadata pages", report.MetadataPages.ToString(CultureInfo.InvariantCulture),
+                string.Create(CultureInfo.InvariantCulture, $"{noted}, as the dump's own note says"));
     }
 
     /// <summary>The file that has a page: of a split dump one of several.</summary>

@@ -30,7 +30,8 @@ internal sealed class ElfVerifier(CrashDump dump, VerifyReport report)
                 report.PagesRead += (ulong)Math.Max(read, 0) >> shift;
                 if (read != step)
                 {
-                    report.Add("segment", (long)(load.Offset + at) + Math.Max(read, 0), $"PT_LOAD of {Hex(load.PhysicalAddress)}", "bytes that cannot be read", $"{step - Math.Max(read, 0)} bytes");
+                    report.Add("segment", (long)(load.Offset + at) + Math.Max(read, 0), $"PT_LOAD of {Hex(load.PhysicalAddress)}",
+                        "bytes that cannot be read", $"{step - Math.Max(read, 0)} bytes");
                     break;
                 }
 
@@ -51,10 +52,12 @@ internal sealed class ElfVerifier(CrashDump dump, VerifyReport report)
             ElfSegment last = withData[i - 1], next = withData[i];
             bool same = next.Offset - last.Offset == unchecked(next.PhysicalAddress - last.PhysicalAddress);
             if (last.Offset + last.FileSize > next.Offset && !same)
-                report.Add("segment", (long)next.Offset, $"PT_LOAD of {Hex(next.PhysicalAddress)}", $"bytes that the PT_LOAD of {Hex(last.PhysicalAddress)} has too", "bytes of its own");
+                report.Add("segment", (long)next.Offset, $"PT_LOAD of {Hex(next.PhysicalAddress)}",
+                    $"bytes that the PT_LOAD of {Hex(last.PhysicalAddress)} has too", "bytes of its own");
         }
 
-        ElfSegment[] byAddress = [.. dump.Loads.Where(l => l.VirtualAddress < KernelImage || l.VirtualAddress == ulong.MaxValue).OrderBy(l => l.PhysicalAddress).Take(MostSegments)];
+        ElfSegment[] byAddress = [.. dump.Loads.Where(l => l.VirtualAddress < KernelImage || l.VirtualAddress == ulong.MaxValue)
+            .OrderBy(l => l.PhysicalAddress).Take(MostSegments)];
         for (int i = 1; i < byAddress.Length; i++)
         {
             ElfSegment last = byAddress[i - 1], next = byAddress[i];
@@ -62,7 +65,8 @@ internal sealed class ElfVerifier(CrashDump dump, VerifyReport report)
             // QEMU's paging dumps name the same memory, and for it the same bytes, once for each virtual address.
             bool same = last.FileSize == 0 || next.FileSize == 0 || unchecked(next.Offset - last.Offset) == next.PhysicalAddress - last.PhysicalAddress;
             if (last.PhysicalEnd > next.PhysicalAddress && !same && last.VirtualAddress != next.VirtualAddress - (next.PhysicalAddress - last.PhysicalAddress))
-                report.Add("segment", (long)next.Offset, $"PT_LOAD of {Hex(next.PhysicalAddress)}", $"memory that the PT_LOAD of {Hex(last.PhysicalAddress)} has too", "memory of its own");
+                report.Add("segment", (long)next.Offset, $"PT_LOAD of {Hex(next.PhysicalAddress)}",
+                    $"memory that the PT_LOAD of {Hex(last.PhysicalAddress)} has too", "memory of its own");
         }
     }
 }

@@ -46,7 +46,8 @@ internal sealed class KdumpVerifier
             for (int word = 0; word < dumped.Length; word++)
             {
                 if ((dumped[word] & ~memory[word]) != 0)
-                    Add("bitmap", BitmapOffset(KdumpBitmap.Memory, first + ((ulong)word * 64)), $"first bitmap from pfn 0x{first + ((ulong)word * 64):x} on", "no memory", "memory: the second bitmap has a page there");
+                    Add("bitmap", BitmapOffset(KdumpBitmap.Memory, first + ((ulong)word * 64)),
+                        $"first bitmap from pfn 0x{first + ((ulong)word * 64):x} on", "no memory", "memory: the second bitmap has a page there");
             }
 
             pfns.Clear();
@@ -63,7 +64,8 @@ internal sealed class KdumpVerifier
 
         _report.Pages += (ulong)_rank;
         if (!_taken.IsComplete)
-            Add("descriptor", null, "order of the pages", "pages scattered over the file", "pages in order; beyond a million pieces overlaps are not looked for");
+            Add("descriptor", null, "order of the pages", "pages scattered over the file",
+                "pages in order; beyond a million pieces overlaps are not looked for");
     }
 
     private void Add(string kind, long? offset, string what, string found, string expected) => _report.Add(kind, _source.Name, offset, what, found, expected);
@@ -75,7 +77,8 @@ internal sealed class KdumpVerifier
         KdumpHeader header = _part.Header;
         long needed = (long)KdumpLayout.BlocksOfOneBitmap(_file.MaxPfn, _file.BlockSize) * (_file.HasTwoBitmaps ? 2 : 1);
         if (header.BitmapBlocks < needed)
-            Add("header", 436, "bitmap_blocks", header.BitmapBlocks.ToString(CultureInfo.InvariantCulture), string.Create(CultureInfo.InvariantCulture, $"at least {needed} for {_file.MaxPfn} pages"));
+            Add("header", 436, "bitmap_blocks", header.BitmapBlocks.ToString(CultureInfo.InvariantCulture),
+                string.Create(CultureInfo.InvariantCulture, $"at least {needed} for {_file.MaxPfn} pages"));
         if (header.Version >= 6 && header.MaxMapNr != Math.Min(_file.MaxPfn, uint.MaxValue))
             Add("header", 440, "max_mapnr", Hex(header.MaxMapNr), $"{Hex(Math.Min(_file.MaxPfn, uint.MaxValue))}, as the sub header says");
         if (_descriptors > _source.Length)
@@ -138,7 +141,8 @@ internal sealed class KdumpVerifier
         Span<byte> bytes = _block.AsSpan(0, pfns.Count * PageDescriptor.Size);
         int read = _source.Read(offset, bytes) / PageDescriptor.Size;
         if (read < pfns.Count)
-            Add("descriptor", offset + (read * PageDescriptor.Size), $"descriptors from pfn {Hex(pfns[read])} on", "end of the file", $"{pfns.Count - read} descriptors more in this block of pages");
+            Add("descriptor", offset + (read * PageDescriptor.Size), $"descriptors from pfn {Hex(pfns[read])} on",
+                "end of the file", $"{pfns.Count - read} descriptors more in this block of pages");
         List<(ulong Pfn, long At, PageDescriptor Descriptor)> good = [];
         for (int i = 0; i < read; i++)
         {
@@ -163,7 +167,8 @@ internal sealed class KdumpVerifier
 
         if (!descriptor.IsPlausible(_file.BlockSize, _source.Length) || descriptor.Offset < dataStart)
         {
-            Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}", $"up to {_file.BlockSize} bytes from {Hex((ulong)dataStart)} to the file's end {Hex((ulong)_source.Length)}");
+            Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}",
+                $"up to {_file.BlockSize} bytes from {Hex((ulong)dataStart)} to the file's end {Hex((ulong)_source.Length)}");
             return false;
         }
 
@@ -176,7 +181,8 @@ internal sealed class KdumpVerifier
         // Pages of zero share a block, and other equal pages may.
         if (_blocks.Contains(descriptor.Offset, descriptor.Length))
             return true;
-        Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}, of which another page has a part", "a block of its own, or all of another page's");
+        Add("descriptor", at, what, $"{descriptor.Length} bytes at {Hex((ulong)descriptor.Offset)}, of which another page has a part",
+            "a block of its own, or all of another page's");
         return false;
     }
 
@@ -193,7 +199,8 @@ internal sealed class KdumpVerifier
             if (readable[i])
                 _report.PagesRead++;
             else
-                Add("page", pages[i].Descriptor.Offset, $"page {Hex(pages[i].Pfn)}", $"{pages[i].Descriptor.Length} bytes that do not decompress", $"a page of {_file.BlockSize} bytes, {pages[i].Descriptor.Codec}");
+                Add("page", pages[i].Descriptor.Offset, $"page {Hex(pages[i].Pfn)}", $"{pages[i].Descriptor.Length} bytes that do not decompress",
+                    $"a page of {_file.BlockSize} bytes, {pages[i].Descriptor.Codec}");
         }
     }
 }

@@ -55,16 +55,19 @@ internal static class SplitVerifier
             Missing(before, next, file.MaxPfn);
 
         void Missing(string name, ulong start, ulong end) =>
-            report.Add("split", name, file.BlockSize + 80, $"pages 0x{start:x}-0x{end:x}", "in none of the files given", "each page in a file: all parts of the dump");
+            report.Add("split", name, file.BlockSize + 80, $"pages 0x{start:x}-0x{end:x}",
+                "in none of the files given", "each page in a file: all parts of the dump");
     }
 
     private static void CheckHeader(KdumpPart part, KdumpPart first, VerifyReport report)
     {
         KdumpSubHeader own = part.SubHeader, theirs = first.SubHeader;
         if (own.PhysBase != theirs.PhysBase)
-            report.Add("split", part.Source.Name, part.Header.BlockSize, "phys_base", $"0x{own.PhysBase:x}", $"0x{theirs.PhysBase:x}, as in {first.Source.Name}");
+            report.Add("split", part.Source.Name, part.Header.BlockSize, "phys_base",
+                $"0x{own.PhysBase:x}", $"0x{theirs.PhysBase:x}, as in {first.Source.Name}");
         if (own.DumpLevel != theirs.DumpLevel)
-            report.Add("split", part.Source.Name, part.Header.BlockSize + 8, "dump_level", own.DumpLevel.ToString(CultureInfo.InvariantCulture), $"{theirs.DumpLevel}, as in {first.Source.Name}");
+            report.Add("split", part.Source.Name, part.Header.BlockSize + 8, "dump_level",
+                own.DumpLevel.ToString(CultureInfo.InvariantCulture), $"{theirs.DumpLevel}, as in {first.Source.Name}");
     }
 
     private static ReadOnlyMemory<byte>? Notes(KdumpPart part, VerifyReport report)
@@ -88,13 +91,15 @@ internal static class SplitVerifier
             int length = (int)Math.Min(Block, part.DescriptorsOffset - part.Bitmap1Offset - at);
 
             // That a file ends within its bitmaps is said where it is checked alone.
-            length = Math.Min(part.Source.Read(part.Bitmap1Offset + at, own.AsSpan(0, length)), whole.Source.Read(whole.Bitmap1Offset + at, theirs.AsSpan(0, length)));
+            length = Math.Min(part.Source.Read(part.Bitmap1Offset + at, own.AsSpan(0, length)),
+                whole.Source.Read(whole.Bitmap1Offset + at, theirs.AsSpan(0, length)));
             if (length <= 0)
                 return;
             int same = own.AsSpan(0, length).CommonPrefixLength(theirs.AsSpan(0, length));
             if (same == length)
                 continue;
-            report.Add("split", part.Source.Name, part.Bitmap1Offset + at + same, "bitmaps", $"byte 0x{own[same]:x2}", $"0x{theirs[same]:x2}, as in {whole.Source.Name}: the same bitmaps in all parts");
+            report.Add("split", part.Source.Name, part.Bitmap1Offset + at + same, "bitmaps", $"byte 0x{own[same]:x2}",
+                $"0x{theirs[same]:x2}, as in {whole.Source.Name}: the same bitmaps in all parts");
             return;
         }
     }

@@ -1,7 +1,8 @@
 namespace Vmcore.Verification;
 
 /// <summary>What is wrong with a dump: where it stands, what is there and what should be.</summary>
-/// <param name="Kind">What was checked: <c>file</c>, <c>header</c>, <c>bitmap</c>, <c>descriptor</c>, <c>page</c>, <c>segment</c>, <c>split</c>, <c>pmem</c>, <c>manifest</c>.</param>
+/// <param name="Kind">What was checked: <c>file</c>, <c>header</c>, <c>bitmap</c>, <c>descriptor</c>,
+/// <c>page</c>, <c>segment</c>, <c>split</c>, <c>pmem</c>, <c>manifest</c>.</param>
 /// <param name="File">The file.</param>
 /// <param name="Offset">Offset in the file in bytes; null if it is no one place.</param>
 /// <param name="What">The structure or field.</param>

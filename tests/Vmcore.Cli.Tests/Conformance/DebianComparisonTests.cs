@@ -62,7 +62,8 @@ public sealed partial class DebianComparisonTests
             bool inOurs = Bit(our, pfn), inTheirs = Bit(their, pfn);
             if (inOurs == inTheirs)
                 continue;
-            Assert.True(inOurs && raw.Loads.Any(l => l.End % RawVmcore.PageSize != 0 && l.End / RawVmcore.PageSize == pfn), $"{which}, pfn 0x{pfn:x}: {inOurs} in ours, {inTheirs} in theirs");
+            Assert.True(inOurs && raw.Loads.Any(l => l.End % RawVmcore.PageSize != 0 && l.End / RawVmcore.PageSize == pfn),
+                $"{which}, pfn 0x{pfn:x}: {inOurs} in ours, {inTheirs} in theirs");
         }
     }
 
@@ -75,7 +76,8 @@ public sealed partial class DebianComparisonTests
     }
 
     private static Dictionary<string, ulong> Report(string output) =>
-        ReportLine().Matches(output).ToDictionary(m => m.Groups["label"].Value.Trim(), m => ulong.Parse(m.Groups["pages"].ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture), StringComparer.Ordinal);
+        ReportLine().Matches(output).ToDictionary(m => m.Groups["label"].Value.Trim(),
+            m => ulong.Parse(m.Groups["pages"].ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture), StringComparer.Ordinal);
 
     [GeneratedRegex("^ *(?<label>[A-Z][^:\n]*?) *: 0x(?<pages>[0-9a-f]{16})$", RegexOptions.Multiline, 1000)]
     private static partial Regex ReportLine();

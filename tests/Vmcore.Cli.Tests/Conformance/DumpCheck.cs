@@ -58,7 +58,8 @@ internal static class DumpCheck
                 }
 
                 if (load.IsPmem)
-                    Assert.True(kept == (isMetadata && metadataExpected), $"pfn 0x{pfn:x} on pmem, {(isMetadata ? "metadata" : "user data")}: {(kept ? "is" : "is not")} in the dump");
+                    Assert.True(kept == (isMetadata && metadataExpected),
+                        $"pfn 0x{pfn:x} on pmem, {(isMetadata ? "metadata" : "user data")}: {(kept ? "is" : "is not")} in the dump");
                 if (!kept)
                     continue;
                 int covered = raw.Read(pfn, original);

@@ -2,7 +2,8 @@ using Vmcore.Pmem;
 
 namespace Vmcore.Cli.Tests.Conformance;
 
-/// <summary>Dumps of real crashes, at every level that people use, with every codec, in every format: is everything in that must be, and nothing else?</summary>
+/// <summary>Dumps of real crashes, at every level that people use, with every codec, in
+/// every format: is everything in that must be, and nothing else?</summary>
 public sealed class DumpConformanceTests
 {
     private static readonly int[] s_levels = [0, 1, 8, 16, 31, 32, 63];
@@ -112,7 +113,8 @@ public sealed class DumpConformanceTests
         }
     }
 
-    private static ulong[] CheckBothForms(string[] options, RealCrash crash, RawVmcore raw, HashSet<ulong> metadata, bool metadataExpected, TemporaryFolder folder)
+    private static ulong[] CheckBothForms(string[] options, RealCrash crash, RawVmcore raw,
+        HashSet<ulong> metadata, bool metadataExpected, TemporaryFolder folder)
     {
         string output = folder.File("dump"), flat = folder.File("flat"), again = folder.File("again");
         Tool.Dump([.. options, "-f", crash.Path, output]);

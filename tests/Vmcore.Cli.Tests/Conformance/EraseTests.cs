@@ -28,7 +28,8 @@ public sealed class EraseTests
         erase something
         """;
 
-    public static TheoryData<string> Ways => ["-d 31", "-d 31 -c", "-d 31 -l", "-d 31 -p", "-d 31 -z", "-d 31 -E", "-d 31 -F", "-d 31 -E -F", "-d 0", "-d 1 -z --num-threads 1"];
+    public static TheoryData<string> Ways =>
+        ["-d 31", "-d 31 -c", "-d 31 -l", "-d 31 -p", "-d 31 -z", "-d 31 -E", "-d 31 -F", "-d 31 -E -F", "-d 0", "-d 1 -z --num-threads 1"];
 
     [Theory]
     [MemberData(nameof(Ways))]
@@ -152,7 +153,8 @@ public sealed class EraseTests
         }
 
         string output = folder.File("dump");
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-d", "31", "--config", Write(folder, "for s in super_blocks within super_block:s_list\nerase s.s_id\nendfor\n"), core, output);
+        ToolResult result = Tool.Run(Repository.Makedumpfile, "-d", "31", "--config",
+            Write(folder, "for s in super_blocks within super_block:s_list\nerase s.s_id\nendfor\n"), core, output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains(reason, result.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(output));

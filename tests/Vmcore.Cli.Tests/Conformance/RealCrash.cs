@@ -23,7 +23,8 @@ internal sealed partial class RealCrash
         {
             string text = File.ReadAllText(analysis);
             foreach (Match m in MetadataLine().Matches(text))
-                Metadata.Add(new(Hex(m, "start") >> 12, Hex(m, "end") >> 12, int.Parse(m.Groups["pages"].ValueSpan, CultureInfo.InvariantCulture), m.Groups["hash"].Value));
+                Metadata.Add(new(Hex(m, "start") >> 12, Hex(m, "end") >> 12,
+                    int.Parse(m.Groups["pages"].ValueSpan, CultureInfo.InvariantCulture), m.Groups["hash"].Value));
             foreach (Match m in InfoBlockLine().Matches(text))
                 InfoBlocks.Add((Hex(m, "start") >> 12) + 1);
         }
@@ -84,9 +85,11 @@ internal sealed partial class RealCrash
         return new(path, System.IO.Path.Combine(about, "analysis.txt"), System.IO.Path.Combine(about, "first", "kpageflags.zst"));
     }
 
-    private static ulong Hex(Match match, string group) => ulong.Parse(match.Groups[group].ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+    private static ulong Hex(Match match, string group) =>
+        ulong.Parse(match.Groups[group].ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex(@"metadata phys \[0x(?<start>[0-9a-f]+),0x(?<end>[0-9a-f]+)\).*nonzero pages (?<pages>[0-9]+) backing sha256=(?<hash>[0-9a-f]{64})", RegexOptions.None, 1000)]
+    [GeneratedRegex(@"metadata phys \[0x(?<start>[0-9a-f]+),0x(?<end>[0-9a-f]+)\).*nonzero pages (?<pages>[0-9]+) backing sha256=(?<hash>[0-9a-f]{64})",
+        RegexOptions.None, 1000)]
     private static partial Regex MetadataLine();
 
     [GeneratedRegex(@"^#  namespace[0-9.]+: 0x(?<start>[0-9a-f]+)-0x[0-9a-f]+\n\s+sig=", RegexOptions.Multiline, 1000)]

@@ -46,7 +46,8 @@ public sealed class KexecCommandTests : IDisposable
         using JsonDocument json = JsonDocument.Parse(_output.ToString());
         JsonElement root = json.RootElement;
         Assert.Equal(["kexec_load", "kexec_file_load"], root.GetProperty("syscalls").EnumerateArray().Select(static e => e.GetString()));
-        Assert.Equal(["kernel", "initrd", "elfcorehdr", "boot_params", "stub"], root.GetProperty("segments").EnumerateArray().Select(static e => e.GetProperty("name").GetString()));
+        Assert.Equal(["kernel", "initrd", "elfcorehdr", "boot_params", "stub"],
+            root.GetProperty("segments").EnumerateArray().Select(static e => e.GetProperty("name").GetString()));
         Assert.Equal("0x4200000", root.GetProperty("segments")[0].GetProperty("start").GetString());
         Assert.Equal("media", root.GetProperty("namespaces")[0].GetProperty("memmap").GetString());
         Assert.Equal("0x17", root.GetProperty("elfCoreHeader")[7].GetProperty("flags").GetString());
@@ -159,8 +160,10 @@ public sealed class KexecCommandTests : IDisposable
     public void Services_options_are_taken()
     {
         Assert.Equal(0, Run(
-            "-p", "--dry-run", $"--sysroot={_tree.Root}", "-d", "-x", "-y", "-i", "--noefi", "--args-linux", "--elf64-core-headers", "--reset-vga", "--console-serial",
-            "--serial=0x2f8", "--serial-baud=115200", "--no-cma", "--type=bzImage64", "--mem-min=0x4000000", "--mem-max=01777777777", $"--ramdisk={_initrd}", _kernel));
+            "-p", "--dry-run", $"--sysroot={_tree.Root}", "-d", "-x", "-y", "-i", "--noefi",
+            "--args-linux", "--elf64-core-headers", "--reset-vga", "--console-serial",
+            "--serial=0x2f8", "--serial-baud=115200", "--no-cma", "--type=bzImage64",
+            "--mem-min=0x4000000", "--mem-max=01777777777", $"--ramdisk={_initrd}", _kernel));
         Assert.Equal("", _error.ToString());
         Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--elf32-core-headers", "--real-mode", _kernel));
         Assert.Contains("ignored", _error.ToString(), StringComparison.Ordinal);
@@ -244,7 +247,8 @@ public sealed class KexecCommandTests : IDisposable
     {
         Run("-h");
         string help = _output.ToString();
-        string[] silent = ["force", "load", "exec", "load-preserve-context", "load-jump-back-helper", "load-live-update", "exec-live-update", "entry", "no-ifdown", "no-sync", "dtb", "force-dtb", "module", "elf32-core-headers", "real-mode", "entry-32bit"];
+        string[] silent = ["force", "load", "exec", "load-preserve-context", "load-jump-back-helper", "load-live-update", "exec-live-update",
+            "entry", "no-ifdown", "no-sync", "dtb", "force-dtb", "module", "elf32-core-headers", "real-mode", "entry-32bit"];
         foreach (LongOption option in KexecOptions.LongOptions)
             Assert.True(silent.Contains(option.Name) || help.Contains($"--{option.Name}", StringComparison.Ordinal), option.Name);
     }

@@ -173,7 +173,8 @@ public sealed class CommandLineTests : IDisposable
         Assert.DoesNotContain("Original pages", normal.Output + normal.Error, StringComparison.Ordinal);
         ToolResult stats = Tool.Dump("-l", "-d", "31", "-f", "--show-stats", Sample, Output);
         Assert.Contains("Original pages  : 0x0000000000025cdc\n", stats.Output, StringComparison.Ordinal);
-        Assert.Contains("    pmem metadata pages     : 0x0000000000000000\n    pmem userdata pages     : 0x000000000001b9fd\n", stats.Output, StringComparison.Ordinal);
+        Assert.Contains("    pmem metadata pages     : 0x0000000000000000\n    pmem userdata pages     : 0x000000000001b9fd\n",
+            stats.Output, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -152,7 +152,8 @@ public sealed partial class ModesTests : IDisposable
         ];
         foreach ((string row, string line) in pairs)
         {
-            ulong expected = ulong.Parse(Regex.Match(report, line + @" +: 0x([0-9a-f]+)", RegexOptions.ExplicitCapture | RegexOptions.None, TimeSpan.FromSeconds(5)).Value[^16..], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            ulong expected = ulong.Parse(Regex.Match(report, line + @" +: 0x([0-9a-f]+)", RegexOptions.ExplicitCapture | RegexOptions.None,
+                TimeSpan.FromSeconds(5)).Value[^16..], NumberStyles.HexNumber, CultureInfo.InvariantCulture);
             Assert.Contains($"\n{row}\t", usage.Output, StringComparison.Ordinal);
             string found = Row().Matches(usage.Output).First(m => m.Groups["name"].Value == row).Groups["pages"].Value;
             Assert.Equal(expected.ToString(CultureInfo.InvariantCulture), found);
@@ -169,7 +170,8 @@ public sealed partial class ModesTests : IDisposable
         ulong address = dump.Info!.Symbol("init_uts_ns")!.Value;
         string physical = dump.Kernel!.Memory.Translate(address).PhysicalAddress.ToString("x", CultureInfo.InvariantCulture);
         string output = Tool.Dump("--vtop", $"0x{address:x}", "--dry-run", Sample, Output).Output;
-        Assert.Contains($"Translating virtual address {address:x} to physical address.\nVIRTUAL           PHYSICAL\n{address,16:x}  {physical}\n", output, StringComparison.Ordinal);
+        Assert.Contains($"Translating virtual address {address:x} to physical address.\nVIRTUAL           PHYSICAL\n{address,16:x}  {physical}\n",
+            output, StringComparison.Ordinal);
         Assert.Contains("not mapped", Tool.Dump("--vtop=0x10", "--dry-run", Sample, Output).Output, StringComparison.Ordinal);
     }
 

@@ -22,7 +22,8 @@ public sealed class SplitTests : IDisposable
     {
         string[] parts = Parts(count);
         ToolResult result = Tool.Dump(["--split", codec, "-d", level, Sample, .. parts]);
-        Assert.Contains($"\nThe dumpfiles are saved to {string.Join(", ", parts.SkipLast(1))}, and {parts[^1]}.\n\nmakedumpfile Completed.\n", result.Output, StringComparison.Ordinal);
+        Assert.Contains($"\nThe dumpfiles are saved to {string.Join(", ", parts.SkipLast(1))}, and {parts[^1]}.\n\nmakedumpfile Completed.\n",
+            result.Output, StringComparison.Ordinal);
         string whole = _folder.File("whole");
         Tool.Dump(codec, "-d", level, Sample, whole);
         Tool.Dump(["--reassemble", .. parts.Reverse(), Joined]);

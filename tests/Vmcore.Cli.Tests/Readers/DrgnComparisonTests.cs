@@ -17,7 +17,8 @@ public sealed partial class DrgnComparisonTests
     {
         string said = Tool.Succeed(Script, RealCrash.Get(name).Path, Executable).Output;
         Assert.Contains(" are equal\n", said, StringComparison.Ordinal);
-        Dictionary<string, int> counts = Count().Matches(said).ToDictionary(static m => m.Groups[2].Value, static m => int.Parse(m.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
+        Dictionary<string, int> counts = Count().Matches(said)
+            .ToDictionary(static m => m.Groups[2].Value, static m => int.Parse(m.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
         Assert.True(counts["tasks"] >= tasks && counts["mounts"] >= mounts && counts["values"] >= values && counts["types"] >= 20, said);
     }
 

@@ -26,14 +26,16 @@ public sealed partial class JsonSchemaTests
     [InlineData("vtop", "linux_banner")]
     public void EveryMemberIsDocumented(string command, params string[] words)
     {
-        string output = Tool.Run(Path.Combine(Repository.Root, "artifacts", "bin", "vmcore"), [command, "--json", RealCrash.Get("sample rfc-v2-6.1").Path, .. words]).Output;
+        string output = Tool.Run(Path.Combine(Repository.Root, "artifacts", "bin", "vmcore"),
+            [command, "--json", RealCrash.Get("sample rfc-v2-6.1").Path, .. words]).Output;
         using var answer = JsonDocument.Parse(output);
         Assert.Equal(1, answer.RootElement.GetProperty("schema").GetInt32());
         Assert.Equal(RealCrash.Get("sample rfc-v2-6.1").Path, answer.RootElement.GetProperty("file").GetString());
         if (command != "info")
             Assert.Equal(command, answer.RootElement.GetProperty("command").GetString());
 
-        string documents = string.Concat(new[] { "json-schema.md", "formats.md" }.Select(static f => File.ReadAllText(Path.Combine(Repository.Root, "docs", f))));
+        string documents =
+            string.Concat(new[] { "json-schema.md", "formats.md" }.Select(static f => File.ReadAllText(Path.Combine(Repository.Root, "docs", f))));
         HashSet<string> known = [.. Quoted().Matches(documents).SelectMany(static m => Name().Matches(m.Value)).Select(static m => m.Value)];
         Check(answer.RootElement, known, command);
     }
@@ -50,7 +52,8 @@ public sealed partial class JsonSchemaTests
             foreach (JsonProperty member in item.EnumerateObject())
             {
                 // Of these the members are the kernel's, addresses, registers, or classes of pages.
-                bool isOpen = member.Name is "value" or "target" or "symbols" or "strings" && path == "print" || (member.Name == "totals" && path == "map.regions[]") || member.Name == "registers";
+                bool isOpen = member.Name is "value" or "target" or "symbols" or "strings" && path == "print"
+                    || (member.Name == "totals" && path == "map.regions[]") || member.Name == "registers";
                 Assert.True(known.Contains(member.Name) || path == "info.pages", $"{path}.{member.Name} is not in the documents");
                 if (!isOpen)
                     Check(member.Value, known, $"{path}.{member.Name}");

@@ -21,7 +21,8 @@ public sealed class MapCommandTests
             ulong pages = region.GetProperty("pages").GetUInt64(), cell = region.GetProperty("cell_pages").GetUInt64();
             ulong classified = region.GetProperty("totals").EnumerateObject().Aggregate(0UL, (sum, t) => sum + t.Value.GetUInt64());
             Assert.InRange(classified, pages * 9 / 10, pages);
-            ulong cells = region.GetProperty("cells").EnumerateArray().Aggregate(0UL, (sum, run) => sum + ulong.Parse(run.GetString()!.Split(':')[0], System.Globalization.CultureInfo.InvariantCulture));
+            ulong cells = region.GetProperty("cells").EnumerateArray()
+                .Aggregate(0UL, (sum, run) => sum + ulong.Parse(run.GetString()!.Split(':')[0], System.Globalization.CultureInfo.InvariantCulture));
             Assert.Equal((pages + cell - 1) / cell, cells);
         }
     }
@@ -32,9 +33,11 @@ public sealed class MapCommandTests
     {
         using JsonDocument map = Map(), info = JsonDocument.Parse(Tool.Succeed(s_vmcore, "info", "--json", RealCrash.Get("sample rfc-v2-6.1").Path).Output);
         JsonElement pages = info.RootElement.GetProperty("pages");
-        foreach ((string ours, string theirs) in (ReadOnlySpan<(string, string)>)[("free", "free"), ("user", "user"), ("cache", "cache"), ("cache_private", "cache_private"), ("pmem_metadata", "pmem_metadata"), ("pmem_user_data", "pmem_user_data")])
+        foreach ((string ours, string theirs) in (ReadOnlySpan<(string, string)>)[("free", "free"), ("user", "user"), ("cache", "cache"),
+            ("cache_private", "cache_private"), ("pmem_metadata", "pmem_metadata"), ("pmem_user_data", "pmem_user_data")])
         {
-            ulong sum = map.RootElement.GetProperty("regions").EnumerateArray().Aggregate(0UL, (total, r) => total + (r.GetProperty("totals").TryGetProperty(ours, out JsonElement value) ? value.GetUInt64() : 0));
+            ulong sum = map.RootElement.GetProperty("regions").EnumerateArray()
+                .Aggregate(0UL, (total, r) => total + (r.GetProperty("totals").TryGetProperty(ours, out JsonElement value) ? value.GetUInt64() : 0));
             Assert.Equal((ours, pages.GetProperty(theirs).GetUInt64()), (ours, sum));
         }
     }
@@ -75,14 +78,17 @@ public sealed class MapCommandTests
         using TemporaryFolder folder = new();
         string page = folder.File("map.html"), picture = folder.File("seen.png");
         Tool.Succeed(s_vmcore, "map", RealCrash.Get("sample rfc-v2-6.1").Path, "-o", page);
-        string[] options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--user-data-dir=" + folder.File("profile"), "--window-size=1300,1500"];
+        string[] options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            "--user-data-dir=" + folder.File("profile"), "--window-size=1300,1500"];
         string document = Tool.Succeed(Browser, [.. options, "--dump-dom", "file://" + page]).Output;
         Assert.Matches("<html[^>]* data-ready=\"[1-9][0-9]{2,}\"", document);
-        foreach (string text in (string[])["pmem metadata", "pmem user data", "(never in a dump)", "Persistent Memory", "Kept at level 31", "All of the memory"])
+        foreach (string text in (string[])["pmem metadata", "pmem user data",
+            "(never in a dump)", "Persistent Memory", "Kept at level 31", "All of the memory"])
             Assert.Contains(text, document, StringComparison.Ordinal);
 
         // As a user would: search a page, go to it, look around with the keys, ask for another level.
-        const string Visit = "<script>const i=$('search');i.value='pfn:0x100300';i.dispatchEvent(new Event('input'));$('found').querySelector('button').click();"
+        const string Visit =
+            "<script>const i=$('search');i.value='pfn:0x100300';i.dispatchEvent(new Event('input'));$('found').querySelector('button').click();"
             + "document.body.dataset.zoomed=$('where').textContent;document.body.dataset.picked=$('picked').textContent;"
             + "$('map').dispatchEvent(new KeyboardEvent('keydown',{key:'ArrowRight'}));document.body.dataset.next=$('picked').textContent;"
             + "document.querySelector('[data-level=\"63\"]').click();document.body.dataset.level=$('legend').textContent;"

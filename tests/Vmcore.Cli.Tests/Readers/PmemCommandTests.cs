@@ -15,11 +15,13 @@ public sealed class PmemCommandTests
         JsonElement root = answer.RootElement;
         Assert.Equal(("pmem", 1), (root.GetProperty("command").GetString(), root.GetProperty("schema").GetInt32()));
         Assert.Equal(
-            ["/dev/dax0.1 4096 - dax0.1", "/mnt/pmem0.2/a 256 12 pmem0.2", "/mnt/pmem0.2/b 256 13 pmem0.2", "/mnt/pmem0/a 256 12 pmem0", "/mnt/pmem0/b 256 13 pmem0"],
+            ["/dev/dax0.1 4096 - dax0.1", "/mnt/pmem0.2/a 256 12 pmem0.2",
+                "/mnt/pmem0.2/b 256 13 pmem0.2", "/mnt/pmem0/a 256 12 pmem0", "/mnt/pmem0/b 256 13 pmem0"],
             root.GetProperty("files").EnumerateArray().Select(FileLine));
         Assert.All(root.GetProperty("files").EnumerateArray(), f => Assert.Equal(f.GetProperty("pages").GetUInt64(), Sum(f.GetProperty("ranges"), "pages")));
         Assert.Equal(
-            ["namespace0.0 fsdax dev complete 31744 31232 512", "namespace0.1 devdax dev complete 31744 27648 4096", "namespace0.2 fsdax mem none 7680 7168 512"],
+            ["namespace0.0 fsdax dev complete 31744 31232 512",
+                "namespace0.1 devdax dev complete 31744 27648 4096", "namespace0.2 fsdax mem none 7680 7168 512"],
             root.GetProperty("namespaces").EnumerateArray().Select(NamespaceLine));
         Assert.Empty(root.GetProperty("findings").EnumerateArray());
     }
@@ -73,7 +75,8 @@ public sealed class PmemCommandTests
         using JsonDocument answer = Ask("pmem", RealCrash.Get("stock-6.12").Path);
         Assert.Equal(
             ["pmem0", "dax0.1"],
-            answer.RootElement.GetProperty("namespaces").EnumerateArray().SelectMany(n => n.GetProperty("devices").EnumerateArray().Select(d => d.GetString())));
+            answer.RootElement.GetProperty("namespaces").EnumerateArray()
+                .SelectMany(n => n.GetProperty("devices").EnumerateArray().Select(d => d.GetString())));
     }
 
     /// <summary>What is lost is not said not to have been: a dump without the kernel's tree knows of no namespace, nor that there was none.</summary>
@@ -117,7 +120,8 @@ public sealed class PmemCommandTests
     {
         using JsonDocument answer = Ask("pmem", RealCrash.Get("stock-6.12").Path);
         Assert.Equal(
-            ["198 labtool rw-s /mnt/pmem0/a 1048576", "199 labtool rw-s /mnt/pmem0/a 1048576", "200 labtool rw-s /mnt/pmem0/b 1048576", "201 labtool rw-s /dev/dax0.1 16777216"],
+            ["198 labtool rw-s /mnt/pmem0/a 1048576", "199 labtool rw-s /mnt/pmem0/a 1048576",
+                "200 labtool rw-s /mnt/pmem0/b 1048576", "201 labtool rw-s /dev/dax0.1 16777216"],
             answer.RootElement.GetProperty("processes").EnumerateArray().SelectMany(p => p.GetProperty("areas").EnumerateArray().Select(a =>
                 $"{p.GetProperty("pid")} {p.GetProperty("name")} {a.GetProperty("permissions")} {a.GetProperty("path")} {Hex(a, "end") - Hex(a, "start")}")));
         Assert.Equal(
@@ -131,11 +135,13 @@ public sealed class PmemCommandTests
         string[] expected =
         [
             "rootfs / rootfs rw", "proc /proc proc rw,relatime", "sys /sys sysfs rw,relatime", "dev /dev devtmpfs rw,relatime", "tmpfs /run tmpfs rw,relatime",
-            "debugfs /sys/kernel/debug debugfs rw,relatime", "/dev/vda /out ext4 ro,relatime", "/dev/pmem0 /mnt/pmem0 ext4 rw,relatime", "/dev/pmem0.2 /mnt/pmem0.2 ext4 rw,relatime", "tmpfs /tmpfs tmpfs rw,relatime",
+            "debugfs /sys/kernel/debug debugfs rw,relatime", "/dev/vda /out ext4 ro,relatime",
+            "/dev/pmem0 /mnt/pmem0 ext4 rw,relatime", "/dev/pmem0.2 /mnt/pmem0.2 ext4 rw,relatime", "tmpfs /tmpfs tmpfs rw,relatime",
         ];
         using JsonDocument answer = Ask("mounts", RealCrash.Get("sample rfc-v2-6.1").Path);
         Assert.Equal(expected, MountLines(answer));
-        Assert.Equal(["/mnt/pmem0", "/mnt/pmem0.2"], answer.RootElement.GetProperty("mounts").EnumerateArray().Where(m => m.GetProperty("dax").GetBoolean()).Select(m => m.GetProperty("target").GetString()));
+        Assert.Equal(["/mnt/pmem0", "/mnt/pmem0.2"], answer.RootElement.GetProperty("mounts").EnumerateArray()
+            .Where(m => m.GetProperty("dax").GetBoolean()).Select(m => m.GetProperty("target").GetString()));
     }
 
     /// <summary>The truth was written down before the script remounted its data disk, so that one's option differs.</summary>
@@ -154,18 +160,22 @@ public sealed class PmemCommandTests
     }
 
     private static IEnumerable<string> MountLines(JsonDocument answer) =>
-        answer.RootElement.GetProperty("mounts").EnumerateArray().Select(m => $"{m.GetProperty("source")} {m.GetProperty("target")} {m.GetProperty("type")} {m.GetProperty("options")}");
+        answer.RootElement.GetProperty("mounts").EnumerateArray()
+            .Select(m => $"{m.GetProperty("source")} {m.GetProperty("target")} {m.GetProperty("type")} {m.GetProperty("options")}");
 
     private static string FileLine(JsonElement f) =>
-        $"{f.GetProperty("path")} {f.GetProperty("pages")} {(f.GetProperty("inode").ValueKind == JsonValueKind.Null ? "-" : f.GetProperty("inode").ToString())} {f.GetProperty("device")}";
+        $"{f.GetProperty("path")} {f.GetProperty("pages")} "
+            + $"{(f.GetProperty("inode").ValueKind == JsonValueKind.Null ? "-" : f.GetProperty("inode").ToString())} {f.GetProperty("device")}";
 
     private static string NamespaceLine(JsonElement n)
     {
         JsonElement pages = n.GetProperty("pages");
-        return $"{n.GetProperty("name")} {n.GetProperty("mode")} {n.GetProperty("map")} {n.GetProperty("memmap").GetProperty("state")} {pages.GetProperty("total")} {pages.GetProperty("idle")} {pages.GetProperty("mapped")}";
+        return $"{n.GetProperty("name")} {n.GetProperty("mode")} {n.GetProperty("map")} {n.GetProperty("memmap").GetProperty("state")} "
+            + $"{pages.GetProperty("total")} {pages.GetProperty("idle")} {pages.GetProperty("mapped")}";
     }
 
-    private static ulong Sum(JsonElement list, string member) => list.EnumerateArray().Aggregate(0UL, (sum, item) => sum + item.GetProperty(member).GetUInt64());
+    private static ulong Sum(JsonElement list, string member) =>
+        list.EnumerateArray().Aggregate(0UL, (sum, item) => sum + item.GetProperty(member).GetUInt64());
 
     private static ulong Hex(JsonElement element, string member) => Convert.ToUInt64(element.GetProperty(member).GetString()![2..], 16);
 

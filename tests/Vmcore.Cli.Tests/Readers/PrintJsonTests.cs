@@ -98,7 +98,8 @@ public sealed class PrintJsonTests
         string vmlinux = Path.Combine(Environment.GetEnvironmentVariable("VMCORE_VMLINUX") ?? "", "vmlinux-" + release);
         Assert.SkipUnless(File.Exists(dumpFile), $"{dumpFile} does not exist");
         Assert.SkipUnless(File.Exists(vmlinux), $"{vmlinux} does not exist");
-        string[] asked = [.. Drgn("", dumpFile, vmlinux, "sample").Split('\n').Where(static l => l.StartsWith("object ", StringComparison.Ordinal)).Select(static l => "json" + l[6..])];
+        string[] asked = [.. Drgn("", dumpFile, vmlinux, "sample").Split('\n')
+            .Where(static l => l.StartsWith("object ", StringComparison.Ordinal)).Select(static l => "json" + l[6..])];
         string[] answers = Drgn(string.Join('\n', asked) + "\n", dumpFile, vmlinux).Split("\n\f\n", StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(asked.Length, answers.Length);
         Assert.True(asked.Length > 100, $"only {asked.Length} requests");

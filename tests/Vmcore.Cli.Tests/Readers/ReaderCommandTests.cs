@@ -77,7 +77,8 @@ public sealed class ReaderCommandTests
         // The header: magic, version, flags, its length, then offset and length of the types and of the strings behind it.
         int header = Int32(4), types = header + Int32(8), typesEnd = types + Int32(12), strings = header + Int32(16);
         int zone = btf.AsSpan(strings).IndexOf("\0zone\0"u8) + 1;
-        int record = Enumerable.Range(0, (typesEnd - types) / 4).Select(i => types + (i * 4)).Single(at => Int32(at) == zone && (Int32(at + 4) >> 24 & 31) == 4);
+        int record = Enumerable.Range(0, (typesEnd - types) / 4).Select(i => types + (i * 4))
+            .Single(at => Int32(at) == zone && (Int32(at + 4) >> 24 & 31) == 4);
         btf[record + 8] ^= 64;
         File.WriteAllBytes(other, btf);
         foreach (string command in (string[])["ps", "bt"])
@@ -95,7 +96,8 @@ public sealed class ReaderCommandTests
     public void AStructureIsPrintedByPhysicalAddressToo()
     {
         string at = Tool.Succeed(s_vmcore, "symbol", Dump, "init_task").Output.Split(' ')[0];
-        string physical = Tool.Succeed(s_vmcore, "vtop", Dump, "init_task").Output.Split('\n').Single(l => l.StartsWith("physical", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
+        string physical = Tool.Succeed(s_vmcore, "vtop", Dump, "init_task").Output.Split('\n')
+            .Single(l => l.StartsWith("physical", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1];
         foreach (string type in (string[])["struct task_struct", "struct task_struct *"])
         {
             // What its pointers point to is looked for where they say.
@@ -189,9 +191,11 @@ public sealed class ReaderCommandTests
     {
         using TemporaryFolder folder = new();
         Tool.Dump("-d", "31", "-l", Dump, folder.File("dump"));
-        Assert.Equal(Tool.Succeed("dotnet", "exec", Sample("PageStates"), Dump).Output, Tool.Succeed("dotnet", "exec", Sample("PageStates"), folder.File("dump")).Output);
+        Assert.Equal(Tool.Succeed("dotnet", "exec", Sample("PageStates"), Dump).Output,
+            Tool.Succeed("dotnet", "exec", Sample("PageStates"), folder.File("dump")).Output);
     }
 
     private static string Sample(string name) =>
-        Directory.EnumerateFiles(Path.Combine(Repository.Root, "samples", name, "bin"), name + ".dll", SearchOption.AllDirectories).First(f => f.Contains("Release", StringComparison.Ordinal));
+        Directory.EnumerateFiles(Path.Combine(Repository.Root, "samples", name, "bin"), name + ".dll", SearchOption.AllDirectories)
+            .First(f => f.Contains("Release", StringComparison.Ordinal));
 }

@@ -2,7 +2,8 @@ using Vmcore.Cli.Tests.Conformance;
 
 namespace Vmcore.Cli.Tests.Readers;
 
-/// <summary>The tools that people open dumps with: they read ours as they read the vmcore, and find in it the kernel, its processes, and struct pages on pmem.</summary>
+/// <summary>The tools that people open dumps with: they read ours as they read the vmcore,
+/// and find in it the kernel, its processes, and struct pages on pmem.</summary>
 public sealed class ReaderTests
 {
     private const string Python = "/usr/bin/python3";

@@ -52,7 +52,8 @@ public sealed class VerifyCommandTests
         int descriptors = Descriptors(bytes);
 
         // Pages of zero share one place; these have their own.
-        int[] at = [.. Enumerable.Range(0, 5000).Select(i => descriptors + (i * 24)).Where(i => BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(i + 12)) != 0).Take(50)];
+        int[] at = [.. Enumerable.Range(0, 5000).Select(i => descriptors + (i * 24))
+            .Where(i => BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(i + 12)) != 0).Take(50)];
 
         // One page is torn, one lies behind the end, one begins in its neighbour, one has a codec that there is not.
         long torn = BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(at[10]));
@@ -62,7 +63,8 @@ public sealed class VerifyCommandTests
         BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(at[40] + 12), 0x77);
         File.WriteAllBytes(dump, bytes);
         using JsonDocument answer = Verify(dump, 1);
-        (string?, long)[] found = [.. answer.RootElement.GetProperty("problems").EnumerateArray().Select(p => (p.GetProperty("kind").GetString(), p.GetProperty("offset").GetInt64()))];
+        (string?, long)[] found = [.. answer.RootElement.GetProperty("problems").EnumerateArray()
+            .Select(p => (p.GetProperty("kind").GetString(), p.GetProperty("offset").GetInt64()))];
         Assert.Contains(("page", torn), found);
         Assert.Contains(("descriptor", at[20]), found);
         Assert.Contains(("descriptor", at[31]), found);
@@ -131,7 +133,8 @@ public sealed class VerifyCommandTests
         using (FileStream file = new(dump, FileMode.Open))
             file.SetLength(file.Length / 2);
         using JsonDocument answer = Verify(dump, 1);
-        Assert.Contains(answer.RootElement.GetProperty("problems").EnumerateArray(), p => p.GetProperty("found").GetString()!.Contains("truncated", StringComparison.Ordinal));
+        Assert.Contains(answer.RootElement.GetProperty("problems").EnumerateArray(),
+            p => p.GetProperty("found").GetString()!.Contains("truncated", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -215,7 +218,8 @@ public sealed class VerifyCommandTests
     {
         using TemporaryFolder folder = new();
         string[] output = option == "-F" ? [] : [folder.File("dump")];
-        ToolResult result = Tool.Run(Repository.Makedumpfile, [option, "--manifest", folder.File("manifest"), RealCrash.Get("sample rfc-v2-6.1").Path, .. output]);
+        ToolResult result = Tool.Run(Repository.Makedumpfile,
+            [option, "--manifest", folder.File("manifest"), RealCrash.Get("sample rfc-v2-6.1").Path, .. output]);
         Assert.Equal(1, result.ExitCode);
         Assert.False(File.Exists(folder.File("manifest")));
     }

@@ -71,7 +71,8 @@ public sealed class VerifySplitTests : IDisposable
         Split();
         (string Kind, string File, long? Offset, string What)[] problems = Problems(Verify(1, [Parts[0], Parts[2], "--manifest", Manifest]));
         byte[] middle = File.ReadAllBytes(Parts[1]);
-        ulong start = BinaryPrimitives.ReadUInt64LittleEndian(middle.AsSpan(Block + 80)), end = BinaryPrimitives.ReadUInt64LittleEndian(middle.AsSpan(Block + 88));
+        ulong start = BinaryPrimitives.ReadUInt64LittleEndian(middle.AsSpan(Block + 80)),
+            end = BinaryPrimitives.ReadUInt64LittleEndian(middle.AsSpan(Block + 88));
         Assert.Contains(("split", Parts[0], Block + 80, $"pages 0x{start:x}-0x{end:x}"), problems);
         Assert.Single(problems, p => p.Kind == "split");
         Assert.Single(problems, p => p.Kind == "manifest");
@@ -86,7 +87,8 @@ public sealed class VerifySplitTests : IDisposable
     public void APartThatDisagreesIsFound(int field, int change, string what)
     {
         Split();
-        Change(Parts[1], bytes => BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(Block + field), change < 0 ? change : BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(Block + field)) ^ change));
+        Change(Parts[1], bytes => BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(Block + field),
+            change < 0 ? change : BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(Block + field)) ^ change));
         if (what.Length == 0)
             Assert.Equal("no_dump", Verify(2, Parts).GetProperty("result").GetString());
         else
@@ -109,12 +111,14 @@ public sealed class VerifySplitTests : IDisposable
         long torn = 0, descriptor = 0;
         Change(Parts[1], bytes =>
         {
-            int at = Enumerable.Range(0, 500).Select(i => Descriptors(bytes) + (i * 24)).First(i => BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(i + 12)) != 0);
+            int at = Enumerable.Range(0, 500).Select(i => Descriptors(bytes) + (i * 24))
+                .First(i => BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(i + 12)) != 0);
             torn = BinaryPrimitives.ReadInt64LittleEndian(bytes.AsSpan(at));
             bytes.AsSpan((int)torn, BinaryPrimitives.ReadInt32LittleEndian(bytes.AsSpan(at + 8))).Fill(0xa5);
         });
         Change(Parts[2], bytes => BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan((int)(descriptor = Descriptors(bytes)) + 12), 0x77));
-        Assert.Equal([("page", Parts[1], torn), ("descriptor", Parts[2], descriptor + 12)], Problems(Verify(1, Parts)).Select(p => (p.Kind, p.File, p.Offset!.Value)));
+        Assert.Equal([("page", Parts[1], torn), ("descriptor", Parts[2], descriptor + 12)],
+            Problems(Verify(1, Parts)).Select(p => (p.Kind, p.File, p.Offset!.Value)));
         (string Kind, string File, long? Offset, string What)[] compared = Problems(Verify(1, [.. Parts, "--manifest", Manifest]));
         Assert.Equal([Parts[1], Parts[1], Parts[2], Parts[2]], compared.Where(p => p.Kind == "manifest").Select(p => p.File));
     }
@@ -137,7 +141,8 @@ public sealed class VerifySplitTests : IDisposable
         Split();
         string other = _folder.File("other"), rest = _folder.File("rest");
         Tool.Dump("--split", "-c", "-d", "31", RealCrash.Get("sample stock-6.1-nopmem").Path, other, rest);
-        foreach (string[] files in (string[][])[[Parts[0], Parts[1], Parts[1]], [Parts[0], other], [Parts[0], RealCrash.Get("sample rfc-v2-6.1").Path], [Parts[0], _folder.File("missing")], [Parts[0], _folder.Path]])
+        foreach (string[] files in (string[][])[[Parts[0], Parts[1], Parts[1]], [Parts[0], other],
+            [Parts[0], RealCrash.Get("sample rfc-v2-6.1").Path], [Parts[0], _folder.File("missing")], [Parts[0], _folder.Path]])
         {
             JsonElement answer = Verify(2, files);
             Assert.Equal("no_dump", answer.GetProperty("result").GetString());
@@ -157,7 +162,8 @@ public sealed class VerifySplitTests : IDisposable
     [Fact]
     public void PartsThatAreFullAreNamed()
     {
-        Assert.Equal(1, Tool.Run(Repository.Makedumpfile, ["--split", "-L", "600K", "-l", "-d", "31", RealCrash.Get("sample rfc-v2-6.1").Path, .. Parts]).ExitCode);
+        Assert.Equal(1, Tool.Run(Repository.Makedumpfile,
+            ["--split", "-L", "600K", "-l", "-d", "31", RealCrash.Get("sample rfc-v2-6.1").Path, .. Parts]).ExitCode);
         (string Kind, string File, long? Offset, string What)[] problems = Problems(Verify(1, Parts));
         Assert.Contains(("file", Parts[0], 424L, "completeness"), problems);
     }
@@ -202,7 +208,8 @@ public sealed class VerifySplitTests : IDisposable
         foreach (string command in (string[])["dmesg", "modules", "mounts", "pmem"])
             Assert.Equal(Tool.Run(s_vmcore, command, whole).Output, Tool.Run(s_vmcore, [command, .. Parts]).Output);
         string[] others = ["--part", Parts[1], "--part", Parts[2]];
-        foreach (string[] words in (string[][])[["bt"], ["ps"], ["print", "init_task.comm"], ["symbol", "panic"], ["type", "list_head"], ["read", "linux_banner", "64"], ["vtop", "linux_banner"]])
+        foreach (string[] words in (string[][])[["bt"], ["ps"], ["print", "init_task.comm"], ["symbol", "panic"],
+            ["type", "list_head"], ["read", "linux_banner", "64"], ["vtop", "linux_banner"]])
         {
             ToolResult one = Tool.Run(s_vmcore, [words[0], whole, .. words[1..]]), set = Tool.Run(s_vmcore, [words[0], Parts[0], .. words[1..], .. others]);
             Assert.Equal(0, set.ExitCode);

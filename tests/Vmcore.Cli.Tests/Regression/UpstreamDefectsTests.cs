@@ -167,7 +167,8 @@ public sealed class UpstreamDefectsTests : IDisposable
         int leftOut = 0;
         for (ulong pfn = 0; pfn < raw.Memory.MaxPfn; pfn++)
         {
-            if (raw.Memory.ReadPage(pfn, original) != MemoryStatus.Ok || kept.Memory.ReadPage(pfn, page) == MemoryStatus.Ok || !original.AsSpan().ContainsAnyExcept((byte)0))
+            if (raw.Memory.ReadPage(pfn, original) != MemoryStatus.Ok
+                || kept.Memory.ReadPage(pfn, page) == MemoryStatus.Ok || !original.AsSpan().ContainsAnyExcept((byte)0))
                 continue;
             leftOut++;
             if (elf.Memory.ReadPage(pfn, page) == MemoryStatus.Ok)
@@ -193,7 +194,8 @@ public sealed class UpstreamDefectsTests : IDisposable
         // Of each part: what all have, and its pages. What it skips to reach the page of zero is a hole and takes no room on the disk.
         Assert.InRange(parts.Sum(Allocated), 0, own + (parts.Length * (shared + 32768)));
 
-        static long Allocated(string part) => long.Parse(Tool.Succeed("stat", "-c", "%b", part).Output, System.Globalization.CultureInfo.InvariantCulture) * 512;
+        static long Allocated(string part) =>
+            long.Parse(Tool.Succeed("stat", "-c", "%b", part).Output, System.Globalization.CultureInfo.InvariantCulture) * 512;
 
         static long Pages(string part)
         {

@@ -116,7 +116,9 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     public void A_flattened_dump_that_nobody_takes(string target)
     {
         Finished done = _shell.Run($"{{ $M -F -d 1 {core.Path}; echo $? > status; }} {target}").Clean();
-        string status = File.Exists(_shell.PathOf("status")) ? File.ReadAllText(_shell.PathOf("status")).Trim() : done.Status.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        string status = File.Exists(_shell.PathOf("status"))
+            ? File.ReadAllText(_shell.PathOf("status")).Trim()
+            : done.Status.ToString(System.Globalization.CultureInfo.InvariantCulture);
         Assert.Equal("1", status);
     }
 
@@ -159,7 +161,8 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     public void An_empty_root_file_system_is_enough(string options)
     {
         string enter = Environment.UserName == "root" ? "chroot" : "unshare -r chroot";
-        Finished done = _shell.Run($"mkdir root; cp -L $M root/makedumpfile; cp --sparse=always {core.Path} root/vmcore; exec {enter} root /makedumpfile -d 31 --message-level 31 {options} /vmcore /dump");
+        Finished done = _shell.Run($"mkdir root; cp -L $M root/makedumpfile; cp --sparse=always {core.Path} root/vmcore; "
+            + $"exec {enter} root /makedumpfile -d 31 --message-level 31 {options} /vmcore /dump");
         Assert.Equal(0, done.Clean().Status);
         Assert.Contains("sha256: ", _shell.Run($"{enter} root /makedumpfile -f -d 31 -D {options} /vmcore /dump").Text, StringComparison.Ordinal);
         Assert.Equal(0, _shell.Run($"$M -d 31 {options} root/vmcore here && cmp here root/dump").Status);

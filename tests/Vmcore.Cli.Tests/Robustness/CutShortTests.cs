@@ -30,7 +30,8 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     public void The_disk_is_full(string options, bool isKdump)
     {
         string enter = Environment.UserName == "root" ? "unshare -m" : "unshare -rm";
-        Finished done = _shell.Run($"mkdir disk; exec {enter} sh -c 'mount -t tmpfs -o size=8m tmpfs disk && $M -d 0 {options} {core.Path} disk/out; s=$?; cp --sparse=always disk/out .; exit $s'");
+        Finished done = _shell.Run($"mkdir disk; exec {enter} sh -c 'mount -t tmpfs -o size=8m tmpfs disk && $M -d 0 {options} {core.Path} disk/out; "
+            + "s=$?; cp --sparse=always disk/out .; exit $s'");
         done.Refused("no space is left on the target");
         CheckCut("out", isKdump, atLeast: 1000);
     }
@@ -100,7 +101,8 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     public void The_input_becomes_shorter_meanwhile(string options)
     {
         Finished done = _shell.Run($"""
-            cp --sparse=always {core.Path} input; mkfifo pipe; $M -F -d 0 --num-threads {(options.Length == 0 ? 1 : 0)} {options} input > pipe 2> errors & dump=$!
+            cp --sparse=always {core.Path} input; mkfifo pipe
+            $M -F -d 0 --num-threads {(options.Length == 0 ? 1 : 0)} {options} input > pipe 2> errors & dump=$!
             exec 3< pipe; head -c 100000 <&3 > flat; truncate -s 50M input; cat <&3 >> flat; exec 3<&-
             wait $dump; s=$?; cat errors >&2; $M -R out < flat; exit $s
             """.Replace(" --num-threads 0", "", StringComparison.Ordinal));

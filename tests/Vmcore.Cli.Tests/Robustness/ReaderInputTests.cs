@@ -4,12 +4,14 @@ using Vmcore.Cli.Tests.Conformance;
 
 namespace Vmcore.Cli.Tests.Robustness;
 
-/// <summary>What a user may do to the reading commands: files that are no dump, dumps that are not whole, outputs that nobody takes, odd terminals and locales.</summary>
+/// <summary>What a user may do to the reading commands: files that are no dump, dumps that
+/// are not whole, outputs that nobody takes, odd terminals and locales.</summary>
 public sealed class ReaderInputTests : IDisposable
 {
     private static readonly string[] s_commands =
     [
-        "info $F", "dmesg $F", "bt $F", "ps $F", "modules $F", "mounts $F", "pmem $F", "pmem --page 0x100700 $F", "map $F", "verify $F", "print $F init_task.comm",
+        "info $F", "dmesg $F", "bt $F", "ps $F", "modules $F", "mounts $F", "pmem $F",
+        "pmem --page 0x100700 $F", "map $F", "verify $F", "print $F init_task.comm",
         "type $F list_head", "symbol $F panic", "read $F linux_banner 64", "vtop $F linux_banner",
     ];
 
@@ -108,7 +110,8 @@ public sealed class ReaderInputTests : IDisposable
     [Fact]
     public void WhoWritesToTheSameFileNextDoesNotWriteOverIt()
     {
-        Finished done = _shell.Run($"{{ $D/dmesg {Sample}; {Vmcore} info {Sample}; {Vmcore} read {Sample} linux_banner 13 --format raw; echo END; }} >out; cat out".Replace("$D/dmesg", Vmcore + "-dmesg", StringComparison.Ordinal)).Clean();
+        Finished done = _shell.Run(
+            $"{{ {Vmcore}-dmesg {Sample}; {Vmcore} info {Sample}; {Vmcore} read {Sample} linux_banner 13 --format raw; echo END; }} >out; cat out").Clean();
         Assert.StartsWith("[    0.000000] Linux version 6.1", done.Output, StringComparison.Ordinal);
         Assert.Contains("\nFile:  ", done.Output, StringComparison.Ordinal);
         Assert.EndsWith("Linux versionEND\n", done.Output, StringComparison.Ordinal);
@@ -127,7 +130,8 @@ public sealed class ReaderInputTests : IDisposable
         File.WriteAllBytes(_shell.PathOf("in"), bytes);
         foreach (string command in (string[])["info in", "pmem in", "verify in", "map in", "bt in"])
         {
-            Finished done = Run(command + " --color never 2>&1 || true".Replace("--color never", command.StartsWith("info", StringComparison.Ordinal) ? "" : "--color never", StringComparison.Ordinal)).Clean();
+            string color = command.StartsWith("info", StringComparison.Ordinal) ? "" : "--color never";
+            Finished done = Run($"{command} {color} 2>&1 || true").Clean();
             Assert.DoesNotContain(done.Output, static c => c is < ' ' and not ('\n' or '\t') or (>= '\u007f' and <= '\u009f'));
         }
     }

@@ -57,7 +57,13 @@ public sealed class Shell : IDisposable
     /// <summary>Starts a script of sh; say <c>exec</c> in it for the command to have the process's number.</summary>
     internal Process Start(string script)
     {
-        var start = new ProcessStartInfo("/bin/sh") { UseShellExecute = false, WorkingDirectory = Directory, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("/bin/sh")
+        {
+            UseShellExecute = false,
+            WorkingDirectory = Directory,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         start.ArgumentList.Add("-c");
         start.ArgumentList.Add(script);
         start.Environment["M"] = Executable;

@@ -94,7 +94,18 @@ public sealed record EraProfile
 
     public static EraProfile Of(KernelEra era) => era switch
     {
-        KernelEra.V4_19 => Old(era, "4.19.0-synthetic") with { Lru = 5, Slab = 8, SwapCache = 9, Reserved = 11, Private = 12, Head = 15, SwapBacked = 18, HwPoison = 22, Uptodate = 3 },
+        KernelEra.V4_19 => Old(era, "4.19.0-synthetic") with
+        {
+            Lru = 5,
+            Slab = 8,
+            SwapCache = 9,
+            Reserved = 11,
+            Private = 12,
+            Head = 15,
+            SwapBacked = 18,
+            HwPoison = 22,
+            Uptodate = 3,
+        },
         KernelEra.V5_4 => Old(era, "5.4.0-synthetic"),
         KernelEra.V5_10 => Old(era, "5.10.0-synthetic"),
         KernelEra.V5_15 => Old(era, "5.15.0-synthetic"),

@@ -18,7 +18,8 @@ internal sealed class MemmapLayout
     private readonly StructPageWriter _writer;
     private ulong _flatMap;
 
-    public MemmapLayout(SyntheticMachine machine, PhysicalStore memory, RamAllocator ram, PageTableWriter tables, Placement[] placements, Dictionary<string, ulong> symbols)
+    public MemmapLayout(SyntheticMachine machine, PhysicalStore memory, RamAllocator ram,
+        PageTableWriter tables, Placement[] placements, Dictionary<string, ulong> symbols)
     {
         _machine = machine;
         _options = machine.Options;

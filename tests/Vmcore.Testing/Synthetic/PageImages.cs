@@ -17,7 +17,8 @@ internal static class PageImages
                     writer.WriteRaw(p.Pfn + i, ones);
                 return;
             case PageKind.Free:
-                WriteBlock(writer, p, image with { MapCount = era.BuddyType, Private = (ulong)p.Order, RefCount = 0, Word8 = 0xffff888000abc008, Word16 = 0xffff888000abc008 }, tailReferences: 0);
+                PageImage free = image with { MapCount = era.BuddyType, Private = (ulong)p.Order, RefCount = 0 };
+                WriteBlock(writer, p, free with { Word8 = 0xffff888000abc008, Word16 = 0xffff888000abc008 }, tailReferences: 0);
                 return;
             case PageKind.Unaccepted:
                 WriteBlock(writer, p, image with { MapCount = era.UnacceptedType == 0 ? uint.MaxValue : era.UnacceptedType, RefCount = 0 }, tailReferences: 0);
@@ -28,7 +29,11 @@ internal static class PageImages
             case PageKind.Offline or PageKind.Balloon or PageKind.PageTable or PageKind.Guard or PageKind.Reserved or PageKind.ZeroFilled or PageKind.HwPoison:
                 // Not compound: each page carries the mark itself.
                 for (ulong i = 0; i < p.Count; i++)
-                    writer.Write(p.Pfn + i, image with { MapCount = Type(era, p.Kind), Flags = image.Flags & ~zone | writer.ZoneFlags(p.Pfn + i, device: false) });
+                    writer.Write(p.Pfn + i, image with
+                    {
+                        MapCount = Type(era, p.Kind),
+                        Flags = image.Flags & ~zone | writer.ZoneFlags(p.Pfn + i, device: false),
+                    });
                 return;
             default:
                 image.MapCount = Type(era, p.Kind);

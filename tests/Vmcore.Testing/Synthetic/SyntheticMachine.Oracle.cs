@@ -78,7 +78,8 @@ public sealed partial class SyntheticMachine
         Placement? placement = Layout.PlacementOf(pfn);
         if (placement is null || placement.Fill == PageFill.Zero || placement.Kind == PageKind.ZeroFilled)
             return;
-        if (placement.Kind is PageKind.Anonymous or PageKind.AnonHuge or PageKind.AnonymousSwapCache or PageKind.Ksm or PageKind.Hugetlb or PageKind.HwPoisonAnonymous)
+        if (placement.Kind is PageKind.Anonymous or PageKind.AnonHuge or PageKind.AnonymousSwapCache
+            or PageKind.Ksm or PageKind.Hugetlb or PageKind.HwPoisonAnonymous)
             PageText.FillMarked(page, PageText.Anonymous, pfn);
         else
             PageText.FillRandom(page, pfn, Options.Seed);
@@ -113,7 +114,8 @@ public sealed partial class SyntheticMachine
             PageKind.Unaccepted when (level & Free) != 0 && Era.UnacceptedExported => ExpectedVerdict.Free,
             PageKind.PageCache or PageKind.SwapCache when (level & (Cache | CachePrivate)) != 0 => ExpectedVerdict.CacheNonPrivate,
             PageKind.PageCachePrivate when (level & CachePrivate) != 0 => ExpectedVerdict.CachePrivate,
-            PageKind.Anonymous or PageKind.AnonHuge or PageKind.AnonymousSwapCache or PageKind.Ksm or PageKind.Hugetlb when (level & User) != 0 => ExpectedVerdict.User,
+            PageKind.Anonymous or PageKind.AnonHuge or PageKind.AnonymousSwapCache or PageKind.Ksm or PageKind.Hugetlb when (level & User) != 0 =>
+                ExpectedVerdict.User,
             PageKind.HwPoisonAnonymous => (level & User) != 0 ? ExpectedVerdict.User : ExpectedVerdict.HwPoison,
             PageKind.HwPoison => ExpectedVerdict.HwPoison,
             PageKind.Offline or PageKind.Balloon when Era.OfflineExported => ExpectedVerdict.Offline,

@@ -56,14 +56,17 @@ internal static class VmcoreinfoText
 
         Line($"SIZE(page)={o.StructPageSize}");
         Line("SIZE(pglist_data)=18560\nSIZE(zone)=1472\nSIZE(free_area)=88\nSIZE(list_head)=16\nSIZE(nodemask_t)=128");
-        Line("OFFSET(page.flags)=0\nOFFSET(page._refcount)=52\nOFFSET(page.mapping)=24\nOFFSET(page.lru)=8\nOFFSET(page._mapcount)=48\nOFFSET(page.private)=40");
+        Line("OFFSET(page.flags)=0\nOFFSET(page._refcount)=52\nOFFSET(page.mapping)=24\n"
+            + "OFFSET(page.lru)=8\nOFFSET(page._mapcount)=48\nOFFSET(page.private)=40");
         if (o.Era < KernelEra.V6_3)
             Line("OFFSET(page.compound_dtor)=16\nOFFSET(page.compound_order)=17");
         else if (o.Era < KernelEra.V6_6)
             Line($"OFFSET(folio._folio_dtor)={o.StructPageSize + 16}\nOFFSET(folio._folio_order)={o.StructPageSize + 17}");
         Line(o.Era >= KernelEra.V7_1 ? "OFFSET(page.compound_info)=8" : "OFFSET(page.compound_head)=8");
-        Line("OFFSET(pglist_data.node_zones)=0\nOFFSET(pglist_data.nr_zones)=17632\nOFFSET(pglist_data.node_start_pfn)=17640\nOFFSET(pglist_data.node_spanned_pages)=17656\nOFFSET(pglist_data.node_id)=17664");
-        Line("OFFSET(zone.free_area)=256\nOFFSET(zone.vm_stat)=1344\nOFFSET(zone.spanned_pages)=144\nOFFSET(free_area.free_list)=0\nOFFSET(list_head.next)=0\nOFFSET(list_head.prev)=8");
+        Line("OFFSET(pglist_data.node_zones)=0\nOFFSET(pglist_data.nr_zones)=17632\nOFFSET(pglist_data.node_start_pfn)=17640\n"
+            + "OFFSET(pglist_data.node_spanned_pages)=17656\nOFFSET(pglist_data.node_id)=17664");
+        Line("OFFSET(zone.free_area)=256\nOFFSET(zone.vm_stat)=1344\nOFFSET(zone.spanned_pages)=144\n"
+            + "OFFSET(free_area.free_list)=0\nOFFSET(list_head.next)=0\nOFFSET(list_head.prev)=8");
         if (o.Era < KernelEra.V6_9)
             Line("OFFSET(vmap_area.va_start)=0\nOFFSET(vmap_area.list)=40");
         Line("LENGTH(zone.free_area)=11\nLENGTH(free_area.free_list)=5\nNUMBER(NR_FREE_PAGES)=0");

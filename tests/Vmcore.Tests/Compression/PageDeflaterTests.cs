@@ -14,7 +14,8 @@ public sealed class PageDeflaterTests
     public void Pages_of_any_length_and_extreme_statistics_come_back()
     {
         using var deflaters = new ThreadLocal<PageDeflater>(static () => new());
-        Gen.Select(Gen.OneOf(Gen.Const(PageDeflater.MinPage), Gen.Const(4096), Gen.Const(PageDeflater.MaxPage), Gen.Int[PageDeflater.MinPage, PageDeflater.MaxPage]), Gen.Int[0, Kinds - 1], Gen.Int)
+        Gen.Select(Gen.OneOf(Gen.Const(PageDeflater.MinPage), Gen.Const(4096), Gen.Const(PageDeflater.MaxPage),
+            Gen.Int[PageDeflater.MinPage, PageDeflater.MaxPage]), Gen.Int[0, Kinds - 1], Gen.Int)
             .Sample((length, kind, seed) => AssertRoundTrip(deflaters.Value!, Page(length, kind, seed)), iter: 3000);
     }
 

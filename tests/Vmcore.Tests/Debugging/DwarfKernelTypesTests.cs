@@ -44,7 +44,8 @@ public class DwarfKernelTypesTests
     public void DeclarationsAreThoseOfTheSource(string compiler)
     {
         KernelTypes types = Load(compiler, _ => null);
-        Assert.Equal(s_outer, TypeDeclaration.Write(types.Find("struct outer")!, withOffsets: false).Replace("volatile const", "const volatile", StringComparison.Ordinal));
+        Assert.Equal(s_outer,
+            TypeDeclaration.Write(types.Find("struct outer")!, withOffsets: false).Replace("volatile const", "const volatile", StringComparison.Ordinal));
         Assert.Equal("unsigned int", types.Find("u32")!.Underlying().ToString());
         Assert.Equal(48, types.Find("struct list_head [3]")!.Size);
         Assert.Equal(8, types.Find("point_t")!.Size);
@@ -59,7 +60,14 @@ public class DwarfKernelTypesTests
     [MemberData(nameof(Compilers))]
     public void VariablesHaveTheirTypes(string compiler)
     {
-        KernelTypes types = Load(compiler, name => name switch { "__per_cpu_start" => 0x10, "secret" => 0x20, "__per_cpu_end" => 0x30, "table" => 0x30, _ => null });
+        KernelTypes types = Load(compiler, name => name switch
+        {
+            "__per_cpu_start" => 0x10,
+            "secret" => 0x20,
+            "__per_cpu_end" => 0x30,
+            "table" => 0x30,
+            _ => null,
+        });
         Assert.Equal("struct inner [9]", types.VariableType("table", out bool isPerCpu)!.ToString());
         Assert.False(isPerCpu);
         Assert.Equal("char [100]", types.VariableType("secret", out isPerCpu)!.ToString());
@@ -72,7 +80,8 @@ public class DwarfKernelTypesTests
     public void OffsetsAreThoseOfTheCompilersBtf(string compiler)
     {
         KernelTypes debug = Load(compiler, _ => null), btf = Btf();
-        string[] paths = ["flags", "mode", "pad", "a", "b", "word", "in.value", "in.name", "list.prev", "text", "data_size", "points", "points.x", "far.x", "callback", "c", "tail", "nothing", ""];
+        string[] paths = ["flags", "mode", "pad", "a", "b", "word", "in.value", "in.name", "list.prev",
+            "text", "data_size", "points", "points.x", "far.x", "callback", "c", "tail", "nothing", ""];
         int?[] offsets = [.. paths.Select(path => btf.MemberOffset("outer", path))];
         Assert.Equal(offsets, paths.Select(path => debug.MemberOffset("outer", path)));
         Assert.Equal(13, offsets.Count(offset => offset is not null));
@@ -128,7 +137,8 @@ public class DwarfKernelTypesTests
         // gcc's own BTF has dimensions in another order.
         Assert.Equal(compiler == "gcc -gbtf" ? expected.Replace("[0][3]", "[3][]", StringComparison.Ordinal) : expected, text);
         Assert.Equal("(struct ends_flexible){\n\t.n = (short)257,\n\t.all = (struct inner []){},\n}", Print("struct ends_flexible", 0x1000));
-        Assert.Equal(["(int [0]){}", "(char []){}", "(char [0]){}", "(struct inner []){}"], [Print("int [0]", 0x1000), Print("char []", 0x1000), Print("char [0]", 0x1000), Print("struct inner []", 0x1000)]);
+        Assert.Equal(["(int [0]){}", "(char []){}", "(char [0]){}", "(struct inner []){}"],
+            [Print("int [0]", 0x1000), Print("char []", 0x1000), Print("char [0]", 0x1000), Print("struct inner []", 0x1000)]);
 
         // What a pointer to it points to ends nobody knows where.
         KernelObject item = KernelObject.At(memory, types.Find("struct empties")!, 0x1000);
@@ -145,5 +155,6 @@ public class DwarfKernelTypesTests
         return KernelTypes.From(BtfTypes.TryParse(bytes, out _)!);
     }
 
-    private static KernelTypes Load(string compiler, Func<string, ulong?> addresses) => new(new DwarfTypeFactory(CompiledC.Load(CompiledC.Compile(compiler), out _), addresses));
+    private static KernelTypes Load(string compiler, Func<string, ulong?> addresses) =>
+        new(new DwarfTypeFactory(CompiledC.Load(CompiledC.Compile(compiler), out _), addresses));
 }

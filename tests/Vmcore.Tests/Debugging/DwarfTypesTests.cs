@@ -122,7 +122,8 @@ public class DwarfTypesTests
     {
         Assert.Null(CompiledC.Load(CompiledC.Compile("gcc"), out string? problem));
         Assert.Contains(".debug_info", problem, StringComparison.Ordinal);
-        Assert.Throws<DumpFormatException>(() => ElfObjectFile.Open(new HostileSource("no ELF file at all, but long enough to be one of them, is it not?"u8.ToArray())));
+        Assert.Throws<DumpFormatException>(() =>
+            ElfObjectFile.Open(new HostileSource("no ELF file at all, but long enough to be one of them, is it not?"u8.ToArray())));
         Assert.Throws<DumpFormatException>(() => ElfObjectFile.Open(new HostileSource([])));
     }
 

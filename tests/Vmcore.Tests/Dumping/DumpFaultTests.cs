@@ -81,11 +81,13 @@ public sealed class DumpFaultTests
     [Fact]
     public void DamagedKernelStructuresEndNothing()
     {
-        SyntheticMachine machine = new SyntheticMachine(new() { RfcList = true }).AddRam(0x100000, 39 * Machines.MiB).Place(0x1800, PageKind.Free, 9).Place(0x1a00, PageKind.AnonHuge, 9);
+        SyntheticMachine machine = new SyntheticMachine(new() { RfcList = true })
+            .AddRam(0x100000, 39 * Machines.MiB).Place(0x1800, PageKind.Free, 9).Place(0x1a00, PageKind.AnonHuge, 9);
         machine.AddPmem(Machines.PmemBase, 160 * Machines.MiB).AddNamespace(0, 128 * Machines.MiB);
         CoreImage core = machine.Core();
         ulong[] kernel = [.. core.Pfns().Where(p => p < 0x2800 && machine.Verdict(p, 1) == ExpectedVerdict.Keep && p is < 0x1800 or >= 0x1c00)];
-        Gen<ulong> value = Gen.OneOf(Gen.ULong, Gen.Const(ulong.MaxValue), Gen.Const(0ul), Gen.ULong[0, 1ul << 34].Select(a => (a << 12) | 0x63), Gen.ULong[0, 64].Select(a => 0xffffea0000000000 | (a << 20) | 3));
+        Gen<ulong> value = Gen.OneOf(Gen.ULong, Gen.Const(ulong.MaxValue), Gen.Const(0ul),
+            Gen.ULong[0, 1ul << 34].Select(a => (a << 12) | 0x63), Gen.ULong[0, 64].Select(a => 0xffffea0000000000 | (a << 20) | 3));
         Gen.Select(Gen.Int[0, kernel.Length - 1], Gen.Int[0, 511], value).Array[1, 30].Sample(
             changes =>
             {
@@ -119,7 +121,8 @@ public sealed class DumpFaultTests
         {
             EditedCore edited = new EditedCore(core).WritePhysical64(walker.Walk(walker.PageAddress(0x2000) + 40)!.Value, order);
             WrittenDump dump = WrittenDump.Of(edited, new() { Level = DumpLevel.Free });
-            new DumpOracle(machine, core, 16) { Override = (pfn, verdict) => pfn is >= 0x2000 and < 0x2400 ? ExpectedVerdict.Keep : verdict }.CheckKdump(dump, contents: false);
+            new DumpOracle(machine, core, 16) { Override = (pfn, verdict) => pfn is >= 0x2000 and < 0x2400 ? ExpectedVerdict.Keep : verdict }
+                .CheckKdump(dump, contents: false);
             Assert.Equal(1ul, dump.Report.BadFreeBlocks);
         }
     }

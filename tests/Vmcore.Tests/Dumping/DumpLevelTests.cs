@@ -41,7 +41,13 @@ public sealed class DumpLevelTests
     [InlineData(MemoryModel.Flat, 88, 16)]
     public void EachMemoryModelFindsItsStructPages(MemoryModel model, int size, int sectionSize)
     {
-        SyntheticMachine machine = Machines.EveryKind(new() { MemoryModel = model, StructPageSize = size, MemSectionSize = sectionSize, NodesShift = model == MemoryModel.Flat ? 0 : 6 });
+        SyntheticMachine machine = Machines.EveryKind(new()
+        {
+            MemoryModel = model,
+            StructPageSize = size,
+            MemSectionSize = sectionSize,
+            NodesShift = model == MemoryModel.Flat ? 0 : 6,
+        });
         CoreImage core = machine.Core();
         foreach (int level in new[] { 0, 31 })
             new DumpOracle(machine, core, level).CheckKdump(WrittenDump.Of(core, level));
@@ -84,7 +90,8 @@ public sealed class DumpLevelTests
     public void LargeMachinesAreCountedExactly()
     {
         var machine = new SyntheticMachine(new() { Era = KernelEra.V6_12 });
-        machine.AddRam(0x100000, 63 * Machines.MiB).AddRepeatedRam(64 * Machines.GiB, 64 * Machines.GiB, PageKind.Free, PageKind.Anonymous, PageKind.PageCache, PageKind.Free);
+        machine.AddRam(0x100000, 63 * Machines.MiB).AddRepeatedRam(64 * Machines.GiB,
+            64 * Machines.GiB, PageKind.Free, PageKind.Anonymous, PageKind.PageCache, PageKind.Free);
         CoreImage core = machine.Core();
         using CrashDump dump = CrashDump.Open(new CoreSource(core));
         using var sink = new NullSink();

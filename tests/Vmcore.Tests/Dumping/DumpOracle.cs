@@ -169,9 +169,11 @@ internal sealed class DumpOracle
         Dictionary<ExpectedVerdict, ulong> want = [], got = [];
         foreach ((ExpectedVerdict verdict, PageClass page) in new[]
         {
-            (ExpectedVerdict.ZeroFilled, PageClass.Zero), (ExpectedVerdict.CacheNonPrivate, PageClass.Cache), (ExpectedVerdict.CachePrivate, PageClass.CachePrivate),
+            (ExpectedVerdict.ZeroFilled, PageClass.Zero), (ExpectedVerdict.CacheNonPrivate, PageClass.Cache),
+            (ExpectedVerdict.CachePrivate, PageClass.CachePrivate),
             (ExpectedVerdict.User, PageClass.User), (ExpectedVerdict.Free, PageClass.Free), (ExpectedVerdict.HwPoison, PageClass.HwPoison),
-            (ExpectedVerdict.Offline, PageClass.Offline), (ExpectedVerdict.PmemMetadata, PageClass.PmemMetadata), (ExpectedVerdict.PmemUserData, PageClass.PmemUserData),
+            (ExpectedVerdict.Offline, PageClass.Offline), (ExpectedVerdict.PmemMetadata, PageClass.PmemMetadata),
+            (ExpectedVerdict.PmemUserData, PageClass.PmemUserData),
         })
         {
             want[verdict] = expected[(int)verdict];

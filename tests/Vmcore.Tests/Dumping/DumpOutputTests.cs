@@ -52,7 +52,8 @@ public sealed class DumpOutputTests
 
         Assert.Single(zero);
         using KdumpFile all = WrittenDump.Of(s_core, 0).OpenKdump();
-        Assert.True(all.TryGetDescriptor(0x2af0, out PageDescriptor first) && all.TryGetDescriptor(0x2af1, out PageDescriptor second) && first.Offset != second.Offset);
+        Assert.True(all.TryGetDescriptor(0x2af0, out PageDescriptor first)
+            && all.TryGetDescriptor(0x2af1, out PageDescriptor second) && first.Offset != second.Offset);
     }
 
     [Theory]

@@ -48,7 +48,8 @@ public sealed class DumpShapeTests
         foreach (CoreSegment s in core.Segments)
         {
             ulong end = s.Physical + s.MemorySize;
-            ElfSegment[] parts = [.. dump.Loads.Where(l => l.VirtualAddress - l.PhysicalAddress == s.Virtual - s.Physical && l.PhysicalAddress >= s.Physical && l.PhysicalEnd <= end)];
+            ElfSegment[] parts = [.. dump.Loads.Where(l => l.VirtualAddress - l.PhysicalAddress == s.Virtual - s.Physical
+                && l.PhysicalAddress >= s.Physical && l.PhysicalEnd <= end)];
             Assert.Equal(s.MemorySize, parts.Aggregate(0ul, (sum, p) => sum + p.MemorySize));
             Assert.All(parts, p => Assert.Equal(s.Flags, p.Flags));
             Assert.All(parts.Where(p => p.FileSize > 0), p => Assert.Equal((p.PhysicalAddress + ElfDataLayout.Shift) & 4095, p.Offset & 4095));

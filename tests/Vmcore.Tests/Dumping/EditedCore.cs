@@ -73,7 +73,14 @@ internal sealed class EditedCore(CoreImage core) : IByteSource
             if (end < last)
             {
                 ulong skipped = end - s.Physical;
-                segments.Add(s with { Physical = end, Virtual = s.Virtual + skipped, Offset = s.Offset + skipped, FileSize = s.FileSize - skipped, MemorySize = s.MemorySize - skipped });
+                segments.Add(s with
+                {
+                    Physical = end,
+                    Virtual = s.Virtual + skipped,
+                    Offset = s.Offset + skipped,
+                    FileSize = s.FileSize - skipped,
+                    MemorySize = s.MemorySize - skipped,
+                });
             }
         }
 

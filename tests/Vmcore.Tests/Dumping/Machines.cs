@@ -27,7 +27,8 @@ internal static class Machines
     }
 
     /// <summary>A machine with one namespace.</summary>
-    public static (SyntheticMachine Machine, PmemNamespace Space) WithNamespace(ulong length = 256 * MiB, PmemNamespaceOptions? space = null, MachineOptions? options = null)
+    public static (SyntheticMachine Machine, PmemNamespace Space) WithNamespace(ulong length = 256 * MiB,
+        PmemNamespaceOptions? space = null, MachineOptions? options = null)
     {
         (SyntheticMachine machine, PmemRegion region) = WithPmem(length + (44 * MiB), options);
         return (machine, region.AddNamespace(0, length, space));

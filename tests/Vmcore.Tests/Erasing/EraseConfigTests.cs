@@ -48,7 +48,8 @@ public class EraseConfigTests
     [Fact]
     public void Any_text_is_rules_or_an_error_that_names_the_line()
     {
-        string[] vocabulary = ["erase", "for", "endfor", "in", "via", "within", "size", "nullify", "[a]", "[", "(", ")", "*", "a.b", "a..b", "s:t", "1K", "#", "x", "\n", "\n", "\t", "\0", "ä"];
+        string[] vocabulary = ["erase", "for", "endfor", "in", "via", "within", "size", "nullify", "[a]",
+            "[", "(", ")", "*", "a.b", "a..b", "s:t", "1K", "#", "x", "\n", "\n", "\t", "\0", "ä"];
         Gen<string> word = Gen.Int[0, vocabulary.Length - 1].Select(i => vocabulary[i]);
         word.Array[0, 30].Sample(
             words =>

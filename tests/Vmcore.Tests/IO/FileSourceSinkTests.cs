@@ -140,7 +140,8 @@ public sealed class FileSourceSinkTests : IDisposable
     {
         Assert.Equal($"{At("none")}: cannot open: No such file or directory", Assert.Throws<FileAccessException>(() => FileSource.Open(At("none"))).Message);
         Assert.Equal($"{_folder}: cannot open: Is a directory", Assert.Throws<FileAccessException>(() => FileSource.Open(_folder)).Message);
-        Assert.Equal($"{At("x/y")}: cannot create: No such file or directory", Assert.Throws<FileAccessException>(() => FileSink.Create(At("x/y"), overwrite: false)).Message);
+        Assert.Equal($"{At("x/y")}: cannot create: No such file or directory",
+            Assert.Throws<FileAccessException>(() => FileSink.Create(At("x/y"), overwrite: false)).Message);
         Assert.Equal($"{_folder}: cannot create: Is a directory", Assert.Throws<FileAccessException>(() => FileSink.Create(_folder, overwrite: true)).Message);
         Assert.Throws<FileAccessException>(() => FileSource.Open("a\0b"));
     }

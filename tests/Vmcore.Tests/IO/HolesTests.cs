@@ -11,7 +11,8 @@ public sealed class HolesTests
     [Fact]
     public void AFileWithHolesReadsTheSame()
     {
-        Gen<byte[]> run = Gen.Select(Gen.Int[1, 3 * Holes.BlockBytes], Gen.Byte[0, 2], static (length, value) => Enumerable.Repeat((byte)(value == 2 ? 7 : 0), length).ToArray());
+        Gen<byte[]> run = Gen.Select(Gen.Int[1, 3 * Holes.BlockBytes], Gen.Byte[0, 2],
+            static (length, value) => Enumerable.Repeat((byte)(value == 2 ? 7 : 0), length).ToArray());
         Gen.Select(run.Array[1, 12], Gen.Int[1, 100_000], Gen.Int[0, 40_000]).Sample(static (runs, step, start) =>
         {
             byte[] bytes = [.. runs.SelectMany(r => r)];

@@ -60,7 +60,8 @@ public sealed class WholeFileMappingTests : IDisposable
     public void AMappedDumpHasTheSameMemory()
     {
         string path = Path.Combine(_folder, "core");
-        new SyntheticMachine(new()).AddRam(0x100000, 8 << 20).PlaceMany(0x180, 64, PageKind.KernelData).Core(new()).WriteSparse(path, static segment => segment.FileSize);
+        new SyntheticMachine(new()).AddRam(0x100000, 8 << 20).PlaceMany(0x180, 64, PageKind.KernelData)
+            .Core(new()).WriteSparse(path, static segment => segment.FileSize);
         using CrashDump mapped = CrashDump.Open(path, new() { Mapping = MappingChoice.AllFiles });
         using CrashDump read = CrashDump.Open(path);
         byte[] one = new byte[4096], other = new byte[4096];

@@ -44,7 +44,8 @@ public sealed class DrgnComparisonTests
             KernelType? type = types.Find(typeName, out string? problem);
             Assert.True(type is not null, $"{typeName}: {problem}");
             string ours = isType ? TypeDeclaration.Write(type!, withOffsets: false)
-                : formatter.Format(KernelObject.At(dump.VirtualMemory!, type!, ulong.Parse(words[1].AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)));
+                : formatter.Format(KernelObject.At(dump.VirtualMemory!, type!,
+                    ulong.Parse(words[1].AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)));
 
             // BTF does not say whether an array without elements at the end of a struct was declared as [0] or [].
             if (file is null)
@@ -78,7 +79,8 @@ public sealed class DrgnComparisonTests
     {
         using CrashDump own = Open(name, release, out string dumpFile, out string vmlinux);
         using CrashDump dump = CrashDump.Open(dumpFile, new() { Vmlinux = vmlinux });
-        Dictionary<string, ulong> theirs = dump.Symbols!.All().GroupBy(s => s.Name).Where(g => g.Count() == 1).ToDictionary(g => g.Key, g => g.Single().Address);
+        Dictionary<string, ulong> theirs = dump.Symbols!.All().GroupBy(s => s.Name)
+            .Where(g => g.Count() == 1).ToDictionary(g => g.Key, g => g.Single().Address);
         int compared = 0;
         foreach (KernelSymbol symbol in own.Symbols!.All().GroupBy(s => s.Name).Where(g => g.Count() == 1).Select(g => g.Single()))
         {
@@ -121,7 +123,8 @@ public sealed class DrgnComparisonTests
         string[] theirs = SourceTree.RunReader("mounts-drgn", "", dumpFile, vmlinux).Split('\n', StringSplitOptions.RemoveEmptyEntries);
         KernelVfs vfs = KernelVfs.Open(dump);
         Assert.True(theirs.Length > 5, $"only {theirs.Length} mounts");
-        Assert.Equal(theirs, vfs.Mounts.Select(static m => $"{m.Address:x} {m.Source} {m.Target} {m.Type} {m.SuperBlock!.Device.Major}:{m.SuperBlock.Device.Minor}"));
+        Assert.Equal(theirs,
+            vfs.Mounts.Select(static m => $"{m.Address:x} {m.Source} {m.Target} {m.Type} {m.SuperBlock!.Device.Major}:{m.SuperBlock.Device.Minor}"));
         Assert.Empty(vfs.Problems);
     }
 

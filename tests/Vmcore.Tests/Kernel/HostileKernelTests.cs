@@ -4,7 +4,8 @@ using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;
 
-/// <summary>What a damaged or hostile dump may do to the reader: lists in circles, pointers to nowhere, types that are cut off or refer to themselves.</summary>
+/// <summary>What a damaged or hostile dump may do to the reader: lists in circles,
+/// pointers to nowhere, types that are cut off or refer to themselves.</summary>
 public class HostileKernelTests
 {
     private const ulong At = 0xffff_8880_0000_0000;
@@ -75,7 +76,8 @@ public class HostileKernelTests
         var context = new KernelExpressionContext(memory, types, name => name == "item" ? At : null, _ => null);
         Assert.Throws<KernelObjectException>(() => KernelExpression.Evaluate("((struct node *)item)->next->next->value", context).AsUInt64());
         Assert.Equal(0xeeeeeeeeul, KernelExpression.Evaluate("((struct node *)item)->value", context).AsUInt64() & 0xffffffff);
-        foreach (string wrong in (string[])["((struct node *)item)->none", "item[", "((((((((", "", "*", "&&&&item", "item[99999999999999999999]", "((struct none *)item)->x", new string('(', 5000) + "item", new string('*', 5000) + "item"])
+        foreach (string wrong in (string[])["((struct node *)item)->none", "item[", "((((((((", "", "*", "&&&&item",
+            "item[99999999999999999999]", "((struct none *)item)->x", new string('(', 5000) + "item", new string('*', 5000) + "item"])
             Assert.Throws<KernelObjectException>(() => KernelExpression.Evaluate(wrong, context).AsUInt64());
     }
 

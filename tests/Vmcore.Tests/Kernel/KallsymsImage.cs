@@ -34,7 +34,8 @@ internal sealed class KallsymsImage
         if (perCpu)
             symbols.AddRange([new(0, 'A', "fixed_percpu_data"), new(0, 'A', "__per_cpu_start"), new(0x1000, 'A', "cpu_debug_store")]);
         for (int i = symbols.Count; i < count; i++)
-            symbols.Add(new(Base + 0x100 + (16 * (ulong)(i / 2)), "tTdDrRbB"[i % 8], string.Create(CultureInfo.InvariantCulture, $"func_{i % 700}_{(i % 3 == 0 ? "sys_ops" : "init")}")));
+            symbols.Add(new(Base + 0x100 + (16 * (ulong)(i / 2)), "tTdDrRbB"[i % 8],
+                string.Create(CultureInfo.InvariantCulture, $"func_{i % 700}_{(i % 3 == 0 ? "sys_ops" : "init")}")));
         return [.. symbols.OrderBy(s => s.Address)];
     }
 

@@ -27,7 +27,8 @@ public sealed class KernelSymbolsTests
     [MemberData(nameof(Kinds))]
     public void AllSymbolsComeOutAsTheyWentIn(KallsymsEncoding encoding, bool oldOrder)
     {
-        List<KernelSymbol> expected = KallsymsImage.Symbols(3000, encoding == KallsymsEncoding.AbsolutePerCpu, new KernelSymbol(KallsymsImage.Base + 0x20, 't', s_longName));
+        List<KernelSymbol> expected = KallsymsImage.Symbols(3000, encoding == KallsymsEncoding.AbsolutePerCpu,
+            new KernelSymbol(KallsymsImage.Base + 0x20, 't', s_longName));
         KernelSymbols symbols = Load(KallsymsImage.Build(expected, encoding, oldOrder));
 
         Assert.Equal(encoding, symbols.Encoding);
@@ -39,7 +40,8 @@ public sealed class KernelSymbolsTests
     [MemberData(nameof(Kinds))]
     public void EveryNameIsFoundAtItsFirstPlace(KallsymsEncoding encoding, bool oldOrder)
     {
-        List<KernelSymbol> expected = KallsymsImage.Symbols(1200, encoding == KallsymsEncoding.AbsolutePerCpu, new KernelSymbol(KallsymsImage.Base + 0x20, 't', s_longName));
+        List<KernelSymbol> expected = KallsymsImage.Symbols(1200, encoding == KallsymsEncoding.AbsolutePerCpu,
+            new KernelSymbol(KallsymsImage.Base + 0x20, 't', s_longName));
         KernelSymbols symbols = Load(KallsymsImage.Build(expected, encoding, oldOrder));
         string[] names = [.. expected.Select(s => s.Name)];
 
@@ -54,7 +56,8 @@ public sealed class KernelSymbolsTests
     [MemberData(nameof(Kinds))]
     public void OneNameIsFoundWithoutLoadingTheOthers(KallsymsEncoding encoding, bool oldOrder)
     {
-        List<KernelSymbol> expected = KallsymsImage.Symbols(20000, encoding == KallsymsEncoding.AbsolutePerCpu, new KernelSymbol(KallsymsImage.Base + 0x20, 't', s_longName));
+        List<KernelSymbol> expected = KallsymsImage.Symbols(20000, encoding == KallsymsEncoding.AbsolutePerCpu,
+            new KernelSymbol(KallsymsImage.Base + 0x20, 't', s_longName));
         KallsymsImage image = KallsymsImage.Build(expected, encoding, oldOrder);
         FakeVirtualMemory memory = MemoryOf(image.Bytes);
         foreach (string name in new[] { s_longName, "_stext", "alloc_init_page", expected[^1].Name, expected[700].Name })
@@ -62,7 +65,8 @@ public sealed class KernelSymbolsTests
         foreach (string name in new[] { "", "T_stext", "_stex", "_stext_", "stext", "\ud800" })
             Assert.Null(KernelSymbols.TryFindOne(image.Info(), memory, name));
         Assert.Null(KernelSymbols.TryFindOne(image.Info(KallsymsImage.Base + 0x1000), memory, "alloc_init_page"));
-        foreach (string key in new[] { "kallsyms_names", "kallsyms_num_syms", "kallsyms_token_table", "kallsyms_token_index", "_stext", encoding == KallsymsEncoding.Absolute ? "kallsyms_addresses" : "kallsyms_offsets" })
+        foreach (string key in new[] { "kallsyms_names", "kallsyms_num_syms", "kallsyms_token_table", "kallsyms_token_index",
+            "_stext", encoding == KallsymsEncoding.Absolute ? "kallsyms_addresses" : "kallsyms_offsets" })
             Assert.Null(KernelSymbols.TryFindOne(image.Info(key), memory, "alloc_init_page"));
     }
 

@@ -8,7 +8,8 @@ public sealed class VmcoreInfoTests
     [Fact]
     public void EachKindOfValueIsRead()
     {
-        VmcoreInfo info = Parse("OSRELEASE=6.1.0-50-amd64\nBUILD-ID=00ff\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffffb2a1e000\nSIZE(page)=64\nOFFSET(page.flags)=0\nLENGTH(node_data)=1024\nNUMBER(phys_base)=-1234\nKERNELOFFSET=1e000000\nCRASHTIME=1700000000\n");
+        VmcoreInfo info = Parse("OSRELEASE=6.1.0-50-amd64\nBUILD-ID=00ff\nPAGESIZE=4096\nSYMBOL(init_uts_ns)=ffffffffb2a1e000\nSIZE(page)=64\n"
+            + "OFFSET(page.flags)=0\nLENGTH(node_data)=1024\nNUMBER(phys_base)=-1234\nKERNELOFFSET=1e000000\nCRASHTIME=1700000000\n");
         Assert.Equal("6.1.0-50-amd64", info.OsRelease);
         Assert.Equal("00ff", info.BuildId);
         Assert.Equal(4096, info.PageSize);

@@ -35,9 +35,11 @@ public sealed partial class VmlinuxTests
         struct uts_namespace { struct { char names[6][65]; } name; };
         enum pageflags { PG_locked, PG_lru = 4, PG_slab = 9, PG_swapcache = 10, PG_private = 13, PG_head = 16, PG_swapbacked = 19, PG_hwpoison = 23 };
         enum zone_stat_item { NR_FREE_PAGES }; enum compound_dtor_id { NULL_COMPOUND_DTOR, COMPOUND_PAGE_DTOR, HUGETLB_PAGE_DTOR };
-        extern struct pglist_data *node_data[]; extern struct mem_section **mem_section; extern struct uts_namespace init_uts_ns; extern char _stext[], init_top_pgt[];
+        extern struct pglist_data *node_data[]; extern struct mem_section **mem_section; extern struct uts_namespace init_uts_ns;
+        extern char _stext[], init_top_pgt[];
         const char linux_banner[] = "Linux version RELEASE (a compiler) #1";
-        struct page a_page; struct uts_namespace a_namespace; struct mem_section a_section; struct pglist_data a_node; enum pageflags flags; enum zone_stat_item item; enum compound_dtor_id dtor;
+        struct page a_page; struct uts_namespace a_namespace; struct mem_section a_section; struct pglist_data a_node;
+        enum pageflags flags; enum zone_stat_item item; enum compound_dtor_id dtor;
         ulong empty_zero_page[512];
         struct pglist_data *node(int i) { return node_data[i] + (ulong)mem_section + (ulong)&init_uts_ns + (ulong)_stext + (ulong)init_top_pgt; }
         """;
@@ -74,7 +76,8 @@ public sealed partial class VmlinuxTests
         SyntheticMachine machine = SampleMachines.EveryKind(new() { KaslrOffset = 0x1e000000 });
         var source = new HostileSource(machine.ToElf(new() { Vmcoreinfo = false }));
         string linked = Link(machine.Vmcoreinfo, 0x1e000000);
-        foreach (string other in (string[])[Release().Replace(linked, "OSRELEASE=1.2.3"), linked.Replace("SYMBOL(init_top_pgt)=ffffffff8", "SYMBOL(init_top_pgt)=ffffffff9", StringComparison.Ordinal)])
+        foreach (string other in (string[])[Release().Replace(linked, "OSRELEASE=1.2.3"),
+            linked.Replace("SYMBOL(init_top_pgt)=ffffffff8", "SYMBOL(init_top_pgt)=ffffffff9", StringComparison.Ordinal)])
         {
             using CrashDump dump = CrashDump.Open(source, new() { VmcoreInfo = Encoding.Latin1.GetBytes(other) });
             Assert.Contains(dump.Problems, p => p.Contains("is in the dump's memory", StringComparison.Ordinal));
@@ -97,13 +100,15 @@ public sealed partial class VmlinuxTests
             using VmlinuxFile vmlinux = VmlinuxFile.Open(path);
             string text = VmcoreInfoWriter.Write(vmlinux);
             Assert.Equal(whole.Info.OsRelease, vmlinux.Release);
-            using CrashDump dump = CrashDump.Open(new HostileSource(machine.ToElf(new() { Vmcoreinfo = false })), new() { VmcoreInfo = Encoding.Latin1.GetBytes(text) });
+            using CrashDump dump = CrashDump.Open(new HostileSource(machine.ToElf(new() { Vmcoreinfo = false })),
+                new() { VmcoreInfo = Encoding.Latin1.GetBytes(text) });
             Assert.Empty(dump.Problems);
             Assert.Equal(Counts(whole), Counts(dump));
 
             // Whatever both say is the same.
             string[] mayDiffer = ["BUILD-ID", "SYMBOL(mem_section)", "SYMBOL(init_top_pgt)", "SIZE(pglist_data)", "SIZE(zone)", "LENGTH(node_data)"];
-            foreach (string key in whole.Info.Values.Keys.Where(k => dump.Info!.Get(k) is not null && !mayDiffer.Contains(k) && !k.StartsWith("OFFSET(pglist_data", StringComparison.Ordinal)))
+            foreach (string key in whole.Info.Values.Keys.Where(k => dump.Info!.Get(k) is not null
+                && !mayDiffer.Contains(k) && !k.StartsWith("OFFSET(pglist_data", StringComparison.Ordinal)))
                 Assert.True(whole.Info.Get(key) == dump.Info!.Get(key), $"{key}: {whole.Info.Get(key)}, {dump.Info.Get(key)}");
         }
         finally
@@ -131,21 +136,30 @@ public sealed partial class VmlinuxTests
     private static string Link(string text, ulong offset) => string.Join('\n', text.Split('\n')
         .Where(l => !l.StartsWith("NUMBER(phys_base)", StringComparison.Ordinal) && !l.StartsWith("KERNELOFFSET", StringComparison.Ordinal)
             && !l.StartsWith("NUMBER(pgtable_l5", StringComparison.Ordinal) && !l.StartsWith("CRASHTIME", StringComparison.Ordinal))
-        .Select(l => Symbol().Match(l) is { Success: true } m && ulong.Parse(m.Groups["value"].ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) is var value && value >= Image
+        .Select(l => Symbol().Match(l) is { Success: true } m
+            && ulong.Parse(m.Groups["value"].ValueSpan, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture) is var value && value >= Image
             ? $"{m.Groups["name"].Value}{value - offset:x}" : l));
 
     private static string Compile(string compiler, SyntheticMachine machine, string release)
     {
         string folder = Directory.CreateTempSubdirectory("vmcore-vmlinux-").FullName;
         File.WriteAllText(Path.Combine(folder, "vmlinux.c"), Source.Replace("RELEASE", release, StringComparison.Ordinal));
-        List<string> words = [.. compiler.Split(' '), "-fno-pie", "-no-pie", "-mcmodel=large", "-nostdlib", "-static", "vmlinux.c", "-o", "vmlinux", "-Wl,-e,0"];
+        List<string> words = [.. compiler.Split(' '), "-fno-pie", "-no-pie", "-mcmodel=large",
+            "-nostdlib", "-static", "vmlinux.c", "-o", "vmlinux", "-Wl,-e,0"];
         foreach (string symbol in (string[])["_stext", "init_uts_ns", "init_top_pgt", "mem_section", "node_data"])
         {
-            ulong address = machine.Symbols.TryGetValue(symbol, out ulong value) || (symbol == "init_top_pgt" && machine.Symbols.TryGetValue("swapper_pg_dir", out value)) ? value : 0;
-            words.Add(string.Create(CultureInfo.InvariantCulture, $"-Wl,--defsym,{symbol}=0x{(address >= Image ? address - machine.Options.KaslrOffset : address):x}"));
+            ulong address = machine.Symbols.TryGetValue(symbol, out ulong value) || (symbol == "init_top_pgt"
+                && machine.Symbols.TryGetValue("swapper_pg_dir", out value)) ? value : 0;
+            words.Add(string.Create(CultureInfo.InvariantCulture,
+                $"-Wl,--defsym,{symbol}=0x{(address >= Image ? address - machine.Options.KaslrOffset : address):x}"));
         }
 
-        using Process process = Process.Start(new ProcessStartInfo(words[0], words[1..]) { WorkingDirectory = folder, UseShellExecute = false, RedirectStandardError = true })!;
+        using Process process = Process.Start(new ProcessStartInfo(words[0], words[1..])
+        {
+            WorkingDirectory = folder,
+            UseShellExecute = false,
+            RedirectStandardError = true,
+        })!;
         string errors = process.StandardError.ReadToEnd();
         process.WaitForExit();
         Assert.True(process.ExitCode == 0, errors);

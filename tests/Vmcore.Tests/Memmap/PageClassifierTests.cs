@@ -32,7 +32,8 @@ public sealed class PageClassifierTests
         Waiters = 8192,
     }
 
-    public static TheoryData<KernelEra> Eras => [KernelEra.V4_19, KernelEra.V6_1, KernelEra.V6_3, KernelEra.V6_6, KernelEra.V6_9, KernelEra.V6_10, KernelEra.V6_12, KernelEra.V7_1];
+    public static TheoryData<KernelEra> Eras =>
+        [KernelEra.V4_19, KernelEra.V6_1, KernelEra.V6_3, KernelEra.V6_6, KernelEra.V6_9, KernelEra.V6_10, KernelEra.V6_12, KernelEra.V7_1];
 
     [Theory]
     [MemberData(nameof(Eras))]
@@ -107,7 +108,8 @@ public sealed class PageClassifierTests
     public void AnyBytesHaveAVerdict()
     {
         PageClassifier[] all = [.. Enum.GetValues<KernelEra>().Select(e => new PageClassifier(Layout(e), (DumpLevel)31))];
-        Gen.Select(Gen.Byte.Array[128], Gen.ULong[0, 1ul << 40]).Sample(t => all.All(c => c.Classify(t.Item2, t.Item1) is { Pages: > 0 and <= 1ul << PageClassifier.MaxOrder } v
+        Gen.Select(Gen.Byte.Array[128], Gen.ULong[0, 1ul << 40]).Sample(t =>
+            all.All(c => c.Classify(t.Item2, t.Item1) is { Pages: > 0 and <= 1ul << PageClassifier.MaxOrder } v
             && (v.Pages == 1 || v.Class != PageClass.Kept)));
     }
 

@@ -32,7 +32,8 @@ public sealed class PageLookupTests
             }
         }
 
-        foreach (PageClass page in (PageClass[])[PageClass.Kept, PageClass.Cache, PageClass.CachePrivate, PageClass.User, PageClass.Free, PageClass.HwPoison, PageClass.Offline])
+        foreach (PageClass page in (PageClass[])[PageClass.Kept, PageClass.Cache, PageClass.CachePrivate,
+            PageClass.User, PageClass.Free, PageClass.HwPoison, PageClass.Offline])
             Assert.True(found[(int)page] > 0, $"no page is {page}");
     }
 

@@ -20,12 +20,15 @@ public sealed class PageWordClassifierTests
         EraProfile e = EraProfile.Of(era);
         StructPageLayout layout = Layout(era);
         // Few of each kind, so that all pairs of marks come together.
-        ulong[] bits = [.. new[] { e.Lru, e.Private, e.SwapCache, e.SwapBacked, e.Head, e.HwPoison, e.Slab, e.Waiters }.Where(b => b >= 0).Select(b => 1ul << b)];
+        ulong[] bits = [.. new[] { e.Lru, e.Private, e.SwapCache, e.SwapBacked, e.Head, e.HwPoison, e.Slab, e.Waiters }
+            .Where(b => b >= 0).Select(b => 1ul << b)];
         Gen<ulong> flags = Gen.Frequency(
             (20, Gen.ULong.Select(u => bits.Where((_, i) => (u >> i & 1) != 0).Aggregate(0ul, (a, b) => a | b) | (u & 0xffff_0000_0000_0000))),
             (1, Gen.Const(ulong.MaxValue)));
-        Gen<uint> mapCounts = OneOf(uint.MaxValue, 0u, 1u, 0x7fffffffu, 0x80000000u, 0xfffffffeu, e.BuddyType, e.OfflineType, e.SlabType, e.HugetlbType, e.UnacceptedType, e.BuddyType | 7);
-        Gen<(ulong, uint, ulong, ulong)> page = Gen.Select(flags, mapCounts, OneOf(0ul, 0xffff888000000000, 0xffff888000000001, 0xffff888000000003), OneOf(0ul, 0xffffea0000000008, 0xffffea0000000001));
+        Gen<uint> mapCounts = OneOf(uint.MaxValue, 0u, 1u, 0x7fffffffu, 0x80000000u, 0xfffffffeu,
+            e.BuddyType, e.OfflineType, e.SlabType, e.HugetlbType, e.UnacceptedType, e.BuddyType | 7);
+        Gen<(ulong, uint, ulong, ulong)> page = Gen.Select(flags, mapCounts,
+            OneOf(0ul, 0xffff888000000000, 0xffff888000000001, 0xffff888000000003), OneOf(0ul, 0xffffea0000000008, 0xffffea0000000001));
         Gen.Select(page.Array[PageWordClassifier.Pages], Gen.Int[0, 31]).Sample((pages, level) =>
         {
             byte[] structs = new byte[PageWordClassifier.Pages * layout.Size];
@@ -39,7 +42,8 @@ public sealed class PageWordClassifierTests
             }
 
             PageWord word = PageWordClassifier.TryCreate(layout, (DumpLevel)level)!.Classify(structs);
-            Assert.Equal(BitOperations.PopCount(word.Unusual) + BitOperations.PopCount(word.Cache) + BitOperations.PopCount(word.CachePrivate) + BitOperations.PopCount(word.User),
+            Assert.Equal(BitOperations.PopCount(word.Unusual) + BitOperations.PopCount(word.Cache)
+                + BitOperations.PopCount(word.CachePrivate) + BitOperations.PopCount(word.User),
                 BitOperations.PopCount(word.Unusual | word.Cache | word.CachePrivate | word.User));
             var single = new PageClassifier(layout, (DumpLevel)level);
             for (int i = 0; i < pages.Length; i++)
@@ -47,9 +51,13 @@ public sealed class PageWordClassifierTests
                 ulong bit = 1ul << i;
                 if ((word.Unusual & bit) != 0)
                     continue;
-                PageClass found = (word.Cache & bit) != 0 ? PageClass.Cache : (word.CachePrivate & bit) != 0 ? PageClass.CachePrivate : (word.User & bit) != 0 ? PageClass.User : PageClass.Kept;
+                PageClass found = (word.Cache & bit) != 0 ? PageClass.Cache
+                    : (word.CachePrivate & bit) != 0 ? PageClass.CachePrivate
+                    : (word.User & bit) != 0 ? PageClass.User
+                    : PageClass.Kept;
                 PageVerdict expected = single.Classify((ulong)i, structs.AsSpan(i * layout.Size));
-                Assert.True(expected == new PageVerdict(found, 1), $"flags {pages[i].Item1:x}, mapcount {pages[i].Item2:x}, mapping {pages[i].Item3:x}, head {pages[i].Item4:x}, level {level}: expected {expected}, found {found}.");
+                Assert.True(expected == new PageVerdict(found, 1), $"flags {pages[i].Item1:x}, mapcount {pages[i].Item2:x}, "
+                    + $"mapping {pages[i].Item3:x}, head {pages[i].Item4:x}, level {level}: expected {expected}, found {found}.");
             }
         });
     }
@@ -64,7 +72,13 @@ public sealed class PageWordClassifierTests
         for (int i = 0; i < PageWordClassifier.Pages; i++)
         {
             Span<byte> one = structs.AsSpan(i * layout.Size, layout.Size);
-            BinaryPrimitives.WriteUInt64LittleEndian(one[layout.Flags..], (i % 4) switch { 0 => 1ul << e.Lru, 1 => 1ul << e.Lru | 1ul << e.Private, 2 => 1ul << e.Lru | 1ul << e.SwapBacked, _ => 0 });
+            BinaryPrimitives.WriteUInt64LittleEndian(one[layout.Flags..], (i % 4) switch
+            {
+                0 => 1ul << e.Lru,
+                1 => 1ul << e.Lru | 1ul << e.Private,
+                2 => 1ul << e.Lru | 1ul << e.SwapBacked,
+                _ => 0,
+            });
             BinaryPrimitives.WriteInt32LittleEndian(one[layout.MapCount..], i % 4 == 3 ? -1 : i);
             BinaryPrimitives.WriteUInt64LittleEndian(one[layout.Mapping..], i % 4 == 2 ? 0xffff888000000001 : 0xffff888000000000);
         }
@@ -83,7 +97,8 @@ public sealed class PageWordClassifierTests
             // A count, and what a page without a type has.
             foreach (string value in new[] { "3", "-1", "4278190080" })
             {
-                string changed = string.Join('\n', text.Split('\n').Select(line => line.StartsWith($"NUMBER({key})", StringComparison.Ordinal) ? $"NUMBER({key})={value}" : line));
+                string changed = string.Join('\n',
+                    text.Split('\n').Select(line => line.StartsWith($"NUMBER({key})", StringComparison.Ordinal) ? $"NUMBER({key})={value}" : line));
                 Assert.Null(PageWordClassifier.TryCreate(StructPageLayout.From(VmcoreInfo.Parse(Encoding.ASCII.GetBytes(changed))), (DumpLevel)31));
             }
         }

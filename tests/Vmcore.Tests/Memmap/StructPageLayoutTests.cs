@@ -76,10 +76,12 @@ public sealed class StructPageLayoutTests
     public void DefaultsOfOldKernelsHold()
     {
         string text = Text(new() { Era = KernelEra.V4_19 });
-        foreach (string key in new[] { "NUMBER(PG_lru)", "NUMBER(PG_private)", "NUMBER(PG_swapcache)", "NUMBER(PG_swapbacked)", "NUMBER(PG_slab)", "NUMBER(PG_hwpoison)", "LENGTH(zone.free_area)", "NUMBER(PG_head_mask)", "OFFSET(page.compound_head)", "OFFSET(page.private)" })
+        foreach (string key in new[] { "NUMBER(PG_lru)", "NUMBER(PG_private)", "NUMBER(PG_swapcache)", "NUMBER(PG_swapbacked)", "NUMBER(PG_slab)",
+            "NUMBER(PG_hwpoison)", "LENGTH(zone.free_area)", "NUMBER(PG_head_mask)", "OFFSET(page.compound_head)", "OFFSET(page.private)" })
             text = Replace(text, key, null);
         StructPageLayout layout = From(text);
-        Assert.Equal((1ul << 5, 1ul << 11, 1ul << 15, 0ul, 1ul << 7, 0ul), (layout.Lru, layout.PrivateFlag, layout.SwapCache, layout.SwapBacked, layout.Slab, layout.HwPoison));
+        Assert.Equal((1ul << 5, 1ul << 11, 1ul << 15, 0ul, 1ul << 7, 0ul),
+            (layout.Lru, layout.PrivateFlag, layout.SwapCache, layout.SwapBacked, layout.Slab, layout.HwPoison));
         Assert.Equal((11, 0ul, -1, -1), (layout.FreeAreas, layout.HeadMask, layout.CompoundHead, layout.Private));
         Assert.Equal(1ul << 17, From(Replace(text, "NUMBER(PG_swapcache)", "9", add: true)).SwapBacked);
     }

@@ -113,7 +113,8 @@ public sealed class ElfMemoryTests
             for (int i = 0; i < 4096; i++)
                 Assert.Equal(Math.Max(want[i], 0), page[i]);
             bool whole = !want.Contains(-1);
-            Assert.Equal(whole ? MemoryStatus.Ok : covered[(pfn * 4096) + want.IndexOf(-1)] ? MemoryStatus.Excluded : MemoryStatus.Hole, memory.Read((ulong)pfn << 12, page));
+            Assert.Equal(whole ? MemoryStatus.Ok : covered[(pfn * 4096) + want.IndexOf(-1)] ? MemoryStatus.Excluded : MemoryStatus.Hole,
+                memory.Read((ulong)pfn << 12, page));
             if (memory.ReadPages((ulong)pfn, page) == 1)
                 Assert.True(whole);
         }

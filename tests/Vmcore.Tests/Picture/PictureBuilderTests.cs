@@ -28,8 +28,10 @@ public sealed class PictureBuilderTests
 
         ulong Of(PictureClass page) => picture.Regions.Aggregate(0UL, (sum, r) => sum + r.Totals[(int)page]);
         Assert.Equal(
-            (counts[PageClass.Cache], counts[PageClass.CachePrivate], counts[PageClass.User], counts[PageClass.Free], counts[PageClass.HwPoison], counts[PageClass.Offline]),
-            (Of(PictureClass.Cache), Of(PictureClass.CachePrivate), Of(PictureClass.User), Of(PictureClass.Free), Of(PictureClass.HwPoison), Of(PictureClass.Offline)));
+            (counts[PageClass.Cache], counts[PageClass.CachePrivate], counts[PageClass.User],
+                counts[PageClass.Free], counts[PageClass.HwPoison], counts[PageClass.Offline]),
+            (Of(PictureClass.Cache), Of(PictureClass.CachePrivate), Of(PictureClass.User),
+                Of(PictureClass.Free), Of(PictureClass.HwPoison), Of(PictureClass.Offline)));
         Assert.All(picture.Regions, r => Assert.Equal(r.Pages.Count, r.Totals.Aggregate(0UL, (sum, count) => sum + count)));
     }
 
@@ -75,7 +77,8 @@ public sealed class PictureBuilderTests
         Assert.InRange(ram.CellShift, 0, 5);
         for (int cell = 0; cell < ram.CellCount; cell++)
         {
-            PfnRange pages = new PfnRange(ram.Pages.Start + ((ulong)cell << ram.CellShift), ram.Pages.Start + ((ulong)(cell + 1) << ram.CellShift)).Intersect(ram.Pages);
+            PfnRange pages = new PfnRange(ram.Pages.Start + ((ulong)cell << ram.CellShift), ram.Pages.Start + ((ulong)(cell + 1) << ram.CellShift))
+                .Intersect(ram.Pages);
             Assert.Equal(pages.Intersect(new(0x2c00 + 37, 0x2c00 + 137)).Count, ram[cell, PictureClass.User]);
             Assert.Equal(pages.Count, ram.PresentIn(cell));
         }

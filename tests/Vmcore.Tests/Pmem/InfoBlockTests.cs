@@ -14,7 +14,8 @@ public sealed class InfoBlockTests
     private static readonly (int Offset, int Length, string Name)[] s_fields =
     [
         (0, 16, "signature"), (52, 2, "major"), (54, 2, "minor"), (56, 8, "dataoff"), (64, 8, "npfns"), (72, 4, "mode"), (76, 4, "start_pad"),
-        (80, 4, "end_trunc"), (84, 4, "align"), (88, 4, "page_size"), (92, 2, "page_struct_size"), (16, 16, "uuid"), (32, 16, "parent_uuid"), (4088, 8, "checksum"),
+        (80, 4, "end_trunc"), (84, 4, "align"), (88, 4, "page_size"), (92, 2, "page_struct_size"),
+        (16, 16, "uuid"), (32, 16, "parent_uuid"), (4088, 8, "checksum"),
     ];
 
     [Theory]
@@ -26,7 +27,12 @@ public sealed class InfoBlockTests
     public void EachVersionIsRead(int minor)
     {
         // Before 1.2 the alignment is the highest bit of dataoff, and a kernel refuses a block whose data does not have it.
-        (_, PmemNamespace space) = Machines.WithNamespace((minor < 2 ? 128ul : 256) * MiB, new() { MinorVersion = (ushort)minor, StartPad = minor >= 2 ? 2u << 20 : 0, EndTrunc = minor >= 1 ? 2u << 20 : 0 });
+        (_, PmemNamespace space) = Machines.WithNamespace((minor < 2 ? 128ul : 256) * MiB, new()
+        {
+            MinorVersion = (ushort)minor,
+            StartPad = minor >= 2 ? 2u << 20 : 0,
+            EndTrunc = minor >= 1 ? 2u << 20 : 0,
+        });
         InfoBlock? block = InfoBlock.TryParse(InfoBlockWriter.Create(space, 64), space.Start, 64, out string? problem);
         Assert.Null(problem);
         Assert.NotNull(block);
@@ -89,7 +95,8 @@ public sealed class InfoBlockTests
         CoreImage core = machine.Core();
         byte[] good = Machines.Read(core, space.Start + 4096, 4096);
         PfnRangeSet right = PfnRangeSet.From(machine.PmemMetadataPfns.Select(p => new PfnRange(p, p + 1)));
-        Gen<ulong> value = Gen.OneOf(Gen.ULong, Gen.ULong[0, 9], Gen.ULong[0, 400].Select(m => m << 20), Gen.Int[0, 63].Select(b => 1ul << b), Gen.Const(ulong.MaxValue));
+        Gen<ulong> value = Gen.OneOf(Gen.ULong, Gen.ULong[0, 9], Gen.ULong[0, 400].Select(m => m << 20),
+            Gen.Int[0, 63].Select(b => 1ul << b), Gen.Const(ulong.MaxValue));
         Gen.Select(Gen.Select(Gen.Int[0, s_fields.Length - 1], value).Array[1, 3], Gen.Int[0, 3]).Sample(
             t =>
             {
@@ -113,7 +120,8 @@ public sealed class InfoBlockTests
     {
         (SyntheticMachine machine, PmemNamespace space) = Machines.WithNamespace(128 * MiB, new() { State = PmemState.LiveInfoBlockLost });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
-        Assert.Contains(dump.Pmem.Findings, f => f.Contains("checksum", StringComparison.Ordinal) && f.Contains($"0x{space.Start + 4096:x}", StringComparison.Ordinal));
+        Assert.Contains(dump.Pmem.Findings,
+            f => f.Contains("checksum", StringComparison.Ordinal) && f.Contains($"0x{space.Start + 4096:x}", StringComparison.Ordinal));
         Assert.Equal((ulong)space.MemmapPfns.Count, dump.Pmem.Metadata.PageCount);
     }
 

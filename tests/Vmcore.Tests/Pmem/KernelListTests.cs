@@ -34,7 +34,8 @@ public sealed class KernelListTests
     [Fact]
     public void LoopsEnd()
     {
-        Assert.Contains(Findings(Edit(_first + Next, _first)), f => f.Contains("damaged", StringComparison.Ordinal) && f.Contains($"0x{_first:x}", StringComparison.Ordinal));
+        Assert.Contains(Findings(Edit(_first + Next, _first)),
+            f => f.Contains("damaged", StringComparison.Ordinal) && f.Contains($"0x{_first:x}", StringComparison.Ordinal));
         Assert.Contains(Findings(Edit(_second + Next, _first)), f => f.Contains("damaged", StringComparison.Ordinal));
     }
 
@@ -71,12 +72,14 @@ public sealed class KernelListTests
         foreach (ulong wrong in new[] { end + 1, end + 512, start + 0x8000 })
         {
             IReadOnlyList<string> findings = Findings(Edit(_first + End, wrong));
-            Assert.Contains(findings, f => f.Contains($"0x{start:x} - 0x{wrong:x}", StringComparison.Ordinal) && f.Contains($"0x{start:x} - 0x{end:x}", StringComparison.Ordinal));
+            Assert.Contains(findings,
+                f => f.Contains($"0x{start:x} - 0x{wrong:x}", StringComparison.Ordinal) && f.Contains($"0x{start:x} - 0x{end:x}", StringComparison.Ordinal));
         }
 
         // An entry may end before the area does, but not before the memmap.
         foreach (ulong wrong in new[] { end - 512, end - 1, start + 1 })
-            Assert.Contains(Findings(Edit(_first + End, wrong)), f => f.Contains("does not name it", StringComparison.Ordinal) && f.Contains($"0x{end:x}", StringComparison.Ordinal));
+            Assert.Contains(Findings(Edit(_first + End, wrong)),
+                f => f.Contains("does not name it", StringComparison.Ordinal) && f.Contains($"0x{end:x}", StringComparison.Ordinal));
         IReadOnlyList<string> elsewhere = Findings(Edit(_first + Start, 0x100));
         Assert.NotEmpty(elsewhere);
     }

@@ -20,7 +20,13 @@ public sealed class PmemDumpTests
     [MemberData(nameof(ErasWithParts))]
     public void AllNamespacesOfARegionAreToldApart(KernelEra era)
     {
-        SyntheticMachine machine = EveryNamespace(new() { Era = era, KaslrOffset = 0x2a00000, PageOffsetBase = 0xffff8b5040000000, VmemmapBase = 0xffffeb4040000000 });
+        SyntheticMachine machine = EveryNamespace(new()
+        {
+            Era = era,
+            KaslrOffset = 0x2a00000,
+            PageOffsetBase = 0xffff8b5040000000,
+            VmemmapBase = 0xffffeb4040000000,
+        });
         CoreImage core = machine.Core();
         foreach (int level in new[] { 0, 31, 63 })
         {
@@ -66,7 +72,14 @@ public sealed class PmemDumpTests
     [InlineData(PmemMode.FsDax, PmemMap.Dev, PmemState.Live, 258, 2u << 20)]
     public void EachNamespaceIsExact(PmemMode mode, PmemMap map, PmemState state, int size, uint startPad)
     {
-        (SyntheticMachine machine, _) = Machines.WithNamespace((ulong)size * MiB, new() { Mode = mode, Map = map, State = state, StartPad = startPad, StaleReserve = true });
+        (SyntheticMachine machine, _) = Machines.WithNamespace((ulong)size * MiB, new()
+        {
+            Mode = mode,
+            Map = map,
+            State = state,
+            StartPad = startPad,
+            StaleReserve = true,
+        });
         CoreImage core = machine.Core();
         foreach (int level in new[] { 0, 31, 32 })
         {
@@ -124,7 +137,8 @@ public sealed class PmemDumpTests
         CoreImage core = machine.Core();
         var walker = new CoreWalker(core);
         var edited = new EditedCore(core);
-        ulong first = space.MappedStart >> 12, mark = System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian([.. PageText.PmemStale.Take(8).Select(c => (byte)c)]);
+        ulong first = space.MappedStart >> 12,
+            mark = System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian([.. PageText.PmemStale.Take(8).Select(c => (byte)c)]);
         foreach (ulong pfn in new[] { first, first + 1 })
         {
             for (ulong at = 0; at < 64; at += 8)
@@ -149,7 +163,8 @@ public sealed class PmemDumpTests
     {
         (SyntheticMachine machine, PmemNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = PmemState.MemmapOverwritten });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
-        Assert.Contains(dump.Pmem.Findings, f => f.Contains("written anew", StringComparison.Ordinal) && f.Contains($"0x{space.Start:x}", StringComparison.Ordinal));
+        Assert.Contains(dump.Pmem.Findings,
+            f => f.Contains("written anew", StringComparison.Ordinal) && f.Contains($"0x{space.Start:x}", StringComparison.Ordinal));
         Assert.Equal(MemmapState.Overwritten, Assert.Single(dump.Pmem.Namespaces).State);
         (SyntheticMachine live, _) = Machines.WithNamespace(256 * MiB);
         using CrashDump good = CrashDump.Open(new CoreSource(live.Core()));
@@ -168,7 +183,8 @@ public sealed class PmemDumpTests
         var keepAll = new DumpOracle(machine, core, 0) { Override = (_, v) => v == ExpectedVerdict.PmemUserData ? ExpectedVerdict.Keep : v };
         keepAll.CheckKdump(all);
         WrittenDump without = WrittenDump.Of(new CoreSource(core), new() { IncludePmemUserData = true, Codec = PageCodec.Lzo, Level = (DumpLevel)62 });
-        new DumpOracle(machine, core, 62) { Override = (_, v) => v == ExpectedVerdict.PmemUserData ? ExpectedVerdict.Keep : v }.CheckKdump(without, contents: false);
+        new DumpOracle(machine, core, 62) { Override = (_, v) => v == ExpectedVerdict.PmemUserData ? ExpectedVerdict.Keep : v }
+            .CheckKdump(without, contents: false);
         Assert.Equal(0ul, all.Report.Excluded[PageClass.PmemUserData]);
         Assert.Equal((ulong)machine.PmemMetadataPfns.Count, without.Report.Excluded[PageClass.PmemMetadata]);
 

@@ -23,7 +23,8 @@ public sealed class PmemResourceTests
     [InlineData("Persistent Memory", 0u)]
     public void RawAndUnallocatedSpaceIsPmem(string name, uint descriptor)
     {
-        PmemLayout pmem = Find(PmemSegments.WholeRegionsUnmarked, new(Start, 300 * MiB, name, Memory, descriptor), new(Start, 64 * MiB, "namespace0.0", Memory, descriptor));
+        PmemLayout pmem = Find(PmemSegments.WholeRegionsUnmarked, new(Start, 300 * MiB, name, Memory, descriptor),
+            new(Start, 64 * MiB, "namespace0.0", Memory, descriptor));
         Assert.Equal([new PfnRange(Start >> 12, (Start + (300 * MiB)) >> 12)], pmem.Pages);
         Assert.True(pmem.Metadata.IsEmpty);
         Assert.Equal("namespace0.0", Assert.Single(pmem.Namespaces).Name);
@@ -34,8 +35,10 @@ public sealed class PmemResourceTests
     {
         foreach (PmemSegments segments in new[] { PmemSegments.WholeRegions, PmemSegments.WholeRegionsUnmarked })
         {
-            PmemLayout pmem = Find(segments, new(Start, 300 * MiB, "Persistent Memory", Memory, 4), new(Start + (4 * MiB), 296 * MiB, "dax0.0", Memory, 4), new(Start + (128 * MiB), 128 * MiB, "System RAM (kmem)", Ram, 4));
-            Assert.Equal([new PfnRange(Start >> 12, (Start + (128 * MiB)) >> 12), new PfnRange((Start + (256 * MiB)) >> 12, (Start + (300 * MiB)) >> 12)], pmem.Pages);
+            PmemLayout pmem = Find(segments, new(Start, 300 * MiB, "Persistent Memory", Memory, 4),
+                new(Start + (4 * MiB), 296 * MiB, "dax0.0", Memory, 4), new(Start + (128 * MiB), 128 * MiB, "System RAM (kmem)", Ram, 4));
+            Assert.Equal([new PfnRange(Start >> 12, (Start + (128 * MiB)) >> 12),
+                new PfnRange((Start + (256 * MiB)) >> 12, (Start + (300 * MiB)) >> 12)], pmem.Pages);
         }
     }
 
@@ -44,7 +47,8 @@ public sealed class PmemResourceTests
     {
         PmemLayout pmem = Find(PmemSegments.WholeRegions, new Node(Start, 200 * MiB, "Persistent Memory", Memory, 4));
         Assert.Equal(300ul * 256, pmem.Pages.PageCount);
-        Assert.Contains(pmem.Findings, f => f.Contains($"0x{(Start + (200 * MiB)) >> 12:x}", StringComparison.Ordinal) && f.Contains("resource tree", StringComparison.Ordinal));
+        Assert.Contains(pmem.Findings,
+            f => f.Contains($"0x{(Start + (200 * MiB)) >> 12:x}", StringComparison.Ordinal) && f.Contains("resource tree", StringComparison.Ordinal));
     }
 
     /// <summary>Nested nodes: each one lies in the one before it.</summary>
@@ -65,8 +69,10 @@ public sealed class PmemResourceTests
             Span<byte> b = bytes.AsSpan(i * 64);
             Encoding.ASCII.GetBytes(all[i].Name).CopyTo(bytes, 2048 + (i * 64));
             // Root, then RAM and the first node as its children, then each node in the one before.
-            int parent = i switch { 0 => -1, 1 or 2 => 0, _ => i - 1 }, sibling = i == 1 ? 2 : -1, child = i == 0 ? 1 : i >= 2 && i + 1 < all.Length ? i + 1 : -1;
-            ulong[] words = [all[i].Start, i == 0 ? ulong.MaxValue : all[i].Start + all[i].Length - 1, Base + 2048 + ((ulong)i * 64), all[i].Flags, all[i].Descriptor, Link(parent), Link(sibling), Link(child)];
+            int parent = i switch { 0 => -1, 1 or 2 => 0, _ => i - 1 }, sibling = i == 1 ? 2 : -1,
+                child = i == 0 ? 1 : i >= 2 && i + 1 < all.Length ? i + 1 : -1;
+            ulong[] words = [all[i].Start, i == 0 ? ulong.MaxValue : all[i].Start + all[i].Length - 1,
+                Base + 2048 + ((ulong)i * 64), all[i].Flags, all[i].Descriptor, Link(parent), Link(sibling), Link(child)];
             for (int w = 0; w < words.Length; w++)
                 BinaryPrimitives.WriteUInt64LittleEndian(b[(w * 8)..], words[w]);
         }

@@ -89,7 +89,10 @@ public sealed class PmemSourceTests
     {
         (SyntheticMachine machine, _) = Machines.WithNamespace(128 * MiB);
         CoreImage core = machine.Core(new() { Vmcoreinfo = false });
-        WrittenDump dump = WrittenDump.Of(new CoreSource(core), new() { Level = (DumpLevel)31 }, new() { VmcoreInfo = System.Text.Encoding.ASCII.GetBytes(machine.Vmcoreinfo) });
+        WrittenDump dump = WrittenDump.Of(new CoreSource(core), new() { Level = (DumpLevel)31 }, new()
+        {
+            VmcoreInfo = System.Text.Encoding.ASCII.GetBytes(machine.Vmcoreinfo),
+        });
         new DumpOracle(machine, core, 31).CheckKdump(dump);
         using CrashDump again = dump.Open();
         Assert.Equal("6.1.0-synthetic", again.Info?.OsRelease);

@@ -18,7 +18,8 @@ public class HeaderTests
         HostileSource source = HostileMachine.Open();
         ElfCoreFile file = ElfCoreFile.Open(source);
         (int headers, int count) = HostileMachine.ProgramHeaders(source.Bytes);
-        List<long> cuts = [0, 1, 3, 4, 7, 8, 15, 16, 52, 56, 63, 64, headers + 1, headers + 55, headers + 56, headers + (56 * count) - 1, headers + (56 * count)];
+        List<long> cuts = [0, 1, 3, 4, 7, 8, 15, 16, 52, 56, 63, 64, headers + 1,
+            headers + 55, headers + 56, headers + (56 * count) - 1, headers + (56 * count)];
         foreach (ElfSegment s in file.Loads.Concat(file.NoteSegments))
             cuts.AddRange([(long)s.Offset - 1, (long)s.Offset, (long)s.Offset + 1, (long)(s.Offset + s.FileSize) - 1, (long)(s.Offset + s.FileSize)]);
         var random = new Random(8);
@@ -60,7 +61,8 @@ public class HeaderTests
     public void Lying_ELF_header_fields()
     {
         HostileSource source = HostileMachine.Open();
-        (int Offset, int Width)[] fields = [(4, 1), (5, 1), (6, 1), (16, 2), (18, 2), (20, 4), (24, 8), (32, 8), (40, 8), (48, 4), (52, 2), (54, 2), (56, 2), (58, 2), (60, 2), (62, 2)];
+        (int Offset, int Width)[] fields = [(4, 1), (5, 1), (6, 1), (16, 2), (18, 2), (20, 4),
+            (24, 8), (32, 8), (40, 8), (48, 4), (52, 2), (54, 2), (56, 2), (58, 2), (60, 2), (62, 2)];
         int round = 0;
         foreach ((int offset, int width) in fields)
         {

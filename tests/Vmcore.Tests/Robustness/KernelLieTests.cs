@@ -11,13 +11,15 @@ public partial class KernelLieTests
 {
     private static readonly string[] s_numbers =
     [
-        "0", "1", "2", "7", "13", "23", "33", "41", "60", "63", "64", "255", "256", "4095", "65536", "67108864", "2147483647", "4294967295", "9223372036854775807",
+        "0", "1", "2", "7", "13", "23", "33", "41", "60", "63", "64", "255", "256",
+        "4095", "65536", "67108864", "2147483647", "4294967295", "9223372036854775807",
         "18446744073709551615", "-1", "-2147483648", "", "x", "0x", "99999999999999999999999",
     ];
 
     private static readonly string[] s_addresses =
     [
-        "0", "1", "ffffffffffffffff", "fffffffffffffff8", "ffffffff80000000", "ffff888000000000", "ffff800000000000", "ffffea0000000000", "7fffffffffff", "ff00000000000000", "", "g",
+        "0", "1", "ffffffffffffffff", "fffffffffffffff8", "ffffffff80000000", "ffff888000000000",
+        "ffff800000000000", "ffffea0000000000", "7fffffffffff", "ff00000000000000", "", "g",
     ];
 
     [Fact]
@@ -40,7 +42,10 @@ public partial class KernelLieTests
                 HostileRun.One(source, round++ % HostileRun.Ways, noCanary: true, new() { VmcoreInfo = Encoding.Latin1.GetBytes(changed) });
             }
 
-            HostileRun.One(source, round++ % HostileRun.Ways, noCanary: true, new() { VmcoreInfo = Encoding.Latin1.GetBytes(text.Replace(line + "\n", "", StringComparison.Ordinal)) });
+            HostileRun.One(source, round++ % HostileRun.Ways, noCanary: true, new()
+            {
+                VmcoreInfo = Encoding.Latin1.GetBytes(text.Replace(line + "\n", "", StringComparison.Ordinal)),
+            });
         }
     }
 
@@ -52,7 +57,9 @@ public partial class KernelLieTests
         for (int round = 0; round < 60; round++)
         {
             string text = Assignment().Replace(HostileMachine.Machine.Vmcoreinfo, m => random.Next(12) != 0 ? m.Value
-                : $"{m.Groups["key"].Value}={(m.Value.StartsWith("SYMBOL", StringComparison.Ordinal) ? s_addresses[random.Next(s_addresses.Length)] : s_numbers[random.Next(s_numbers.Length)])}");
+                : m.Groups["key"].Value + "=" + (m.Value.StartsWith("SYMBOL", StringComparison.Ordinal)
+                    ? s_addresses[random.Next(s_addresses.Length)]
+                    : s_numbers[random.Next(s_numbers.Length)]));
             HostileRun.One(source, round % HostileRun.Ways, noCanary: true, new() { VmcoreInfo = Encoding.Latin1.GetBytes(text) });
         }
     }

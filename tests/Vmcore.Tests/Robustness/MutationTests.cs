@@ -12,7 +12,8 @@ namespace Vmcore.Tests.Robustness;
 /// </summary>
 public class MutationTests
 {
-    private static readonly ulong[] s_values = [0, 1, 0xff, 0xfff, 0x1000, 0xffff, 0x7fffffff, 0xffffffff, 1UL << 46, 1UL << 52, 1UL << 63, ulong.MaxValue, 0xffff888000000000, 0xffffea0000000000];
+    private static readonly ulong[] s_values = [0, 1, 0xff, 0xfff, 0x1000, 0xffff, 0x7fffffff, 0xffffffff,
+        1UL << 46, 1UL << 52, 1UL << 63, ulong.MaxValue, 0xffff888000000000, 0xffffea0000000000];
 
     private static int Rounds => Setting("VMCORE_FUZZ_ROUNDS", 60);
 
@@ -49,7 +50,8 @@ public class MutationTests
         using CrashDump good = CrashDump.Open(source);
         // What the dumper follows: page tables, sections, lists. Where nothing is, damage does nothing.
         int[] spots = [.. HostileMachine.Machine.Symbols.Values.Select(a => good.Kernel!.Memory.Translate(a))
-            .Where(t => t.Status == Vmcore.Memory.MemoryStatus.Ok && file.Loads.Any(l => l.PhysicalAddress <= t.PhysicalAddress && t.PhysicalAddress < l.PhysicalAddress + l.FileSize))
+            .Where(t => t.Status == Vmcore.Memory.MemoryStatus.Ok
+                && file.Loads.Any(l => l.PhysicalAddress <= t.PhysicalAddress && t.PhysicalAddress < l.PhysicalAddress + l.FileSize))
             .Select(t => HostileMachine.FileOffset(file, t.PhysicalAddress))];
         Run(source, noCanary: false, random => spots[random.Next(spots.Length)] + random.Next(4096));
     }
@@ -71,7 +73,8 @@ public class MutationTests
         {
             using CrashDump dump = CrashDump.Open(raw);
             using var sink = new KeepingSink();
-            Dumper.Write(new(dump, new() { Level = DumpLevel.Zero, Codec = Vmcore.Compression.PageCodec.Zlib, Output = output, Threads = 1 }), sink, new Silent(), CancellationToken.None);
+            Dumper.Write(new(dump, new() { Level = DumpLevel.Zero, Codec = Vmcore.Compression.PageCodec.Zlib, Output = output, Threads = 1 }),
+                sink, new Silent(), CancellationToken.None);
             var source = new HostileSource(sink.ToArray());
             HostileRun.One(source, 0, noCanary: true);
             Run(source, noCanary: false, random => random.Next(3) == 0 ? random.Next((int)source.Length) : random.Next(Math.Min((int)source.Length, 40_000)));

@@ -22,7 +22,14 @@ public sealed class MakedumpfileCrossCheckTests
 
     [Fact]
     public void FiveLevelsAndLargeRecordsAreRead() =>
-        Check(SampleMachines.EveryKind(new() { Levels = 5, StructPageSize = 72, MemSectionSize = 32, PageOffsetBase = 0xff1100b240000000, VmemmapBase = 0xffd4007fc0000000 }), new(), 31);
+        Check(SampleMachines.EveryKind(new()
+        {
+            Levels = 5,
+            StructPageSize = 72,
+            MemSectionSize = 32,
+            PageOffsetBase = 0xff1100b240000000,
+            VmemmapBase = 0xffd4007fc0000000,
+        }), new(), 31);
 
     [Fact]
     public void EncryptedTablesAndGigabyteLeavesAreRead() =>
@@ -58,7 +65,8 @@ public sealed class MakedumpfileCrossCheckTests
             machine.WriteSparse(core, shape);
             foreach (int level in levels)
             {
-                string report = Run("--message-level", "16", "-f", "-l", "-d", level.ToString(CultureInfo.InvariantCulture), core, Path.Combine(folder, "dump"));
+                string report = Run("--message-level", "16", "-f", "-l", "-d",
+                    level.ToString(CultureInfo.InvariantCulture), core, Path.Combine(folder, "dump"));
                 IReadOnlyDictionary<ExpectedVerdict, ulong> expected = machine.Count(machine.Core(shape), level);
                 string[] wanted =
                 [
@@ -91,14 +99,20 @@ public sealed class MakedumpfileCrossCheckTests
 
     private static ulong Line(string report, string name)
     {
-        Match match = Regex.Match(report, $@"^\s*{Regex.Escape(name)}\s*: 0x(?<n>[0-9a-f]{{16}})", RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, TimeSpan.FromSeconds(5));
+        Match match = Regex.Match(report, $@"^\s*{Regex.Escape(name)}\s*: 0x(?<n>[0-9a-f]{{16}})",
+            RegexOptions.Multiline | RegexOptions.ExplicitCapture | RegexOptions.CultureInvariant, TimeSpan.FromSeconds(5));
         Assert.True(match.Success, $"No line '{name}' in: {report}");
         return ulong.Parse(match.Groups["n"].Value, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
     }
 
     private static string Run(params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(Tool, arguments) { UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(new ProcessStartInfo(Tool, arguments)
+        {
+            UseShellExecute = false,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string output = process.StandardOutput.ReadToEnd() + errors.GetAwaiter().GetResult();
         process.WaitForExit();

@@ -42,11 +42,13 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         if (_options.VirtualAddress is { } address)
             ShowTranslation(dump, address);
         if (_options.IncludePmemUserData && !dump.Pmem.UserData.IsEmpty)
-            _messages.Line(MessageKind.Common, string.Create(CultureInfo.InvariantCulture, $"The dump will contain {dump.Pmem.UserData.PageCount} pages of pmem user data, as --include-pmem-userdata asks for."));
+            _messages.Line(MessageKind.Common, string.Create(CultureInfo.InvariantCulture,
+                $"The dump will contain {dump.Pmem.UserData.PageCount} pages of pmem user data, as --include-pmem-userdata asks for."));
         if (_options.ConfigFile is not null)
             EraseRules.Apply(dump, _options, _messages);
         using CancellationTokenSource cancel = new();
-        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, cancel), terminate = OnSignal(PosixSignal.SIGTERM, cancel), hangUp = OnSignal(PosixSignal.SIGHUP, cancel);
+        using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, cancel),
+            terminate = OnSignal(PosixSignal.SIGTERM, cancel), hangUp = OnSignal(PosixSignal.SIGHUP, cancel);
 
         // Beyond a limit on the size of files the system sends a signal that kills; without it the write fails, and the dump is finished as on a full disk.
         using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileSizeSignal, static context => context.Cancel = true);
@@ -72,7 +74,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
     {
         if (dump.Kdump is { } input && input.SubHeader.DumpLevel is var before && ((int)level | (before & (int)DumpLevel.All)) != (int)level)
         {
-            _messages.Line(MessageKind.Common, $"dump_level is changed to {(int)level | before}, because {_options.Input} was created by dump_level({before}).");
+            _messages.Line(MessageKind.Common,
+                $"dump_level is changed to {(int)level | before}, because {_options.Input} was created by dump_level({before}).");
             level |= (DumpLevel)before & DumpLevel.All;
         }
 
@@ -86,7 +89,9 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             ExcludeUnusedMemmap = _options.ExcludeUnusedMemmap,
             Threads = _options.Threads ?? 0,
             SizeLimit = _options.SizeLimit,
-            SplitBlockPages = _options.SplitBlockSize > 0 ? (ulong)Math.Max(1, _options.SplitBlockSize * 1024L / dump.Memory.PageSize) : new DumpOptions().SplitBlockPages,
+            SplitBlockPages = _options.SplitBlockSize > 0
+                ? (ulong)Math.Max(1, _options.SplitBlockSize * 1024L / dump.Memory.PageSize)
+                : new DumpOptions().SplitBlockPages,
             ShareEqualPages = _options.ShareEqualPages,
             TimeLimit = _options.TimeLimit is { } limit ? limit - Stopwatch.GetElapsedTime(_started) : null,
         };
@@ -114,7 +119,12 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
 
     private void WriteManifest(CrashDump dump, IByteSink target)
     {
-        DumpManifest manifest = DumpManifest.Create(_options.DumpFiles) with { Release = dump.Info?.OsRelease, CrashTime = dump.Info?.CrashTime, DumpLevel = (int)_level };
+        DumpManifest manifest = DumpManifest.Create(_options.DumpFiles) with
+        {
+            Release = dump.Info?.OsRelease,
+            CrashTime = dump.Info?.CrashTime,
+            DumpLevel = (int)_level,
+        };
         byte[] bytes = ManifestText.Build(manifest);
         target.Write(0, bytes);
         target.Complete(bytes.Length);
@@ -125,11 +135,14 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         _messages.EndDrawing();
         _messages.Write(MessageKind.Report, ReportText.Build(report));
         if (report.UnreadableStructPages > 0)
-            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.UnreadableStructPages} struct pages could not be read; their pages are in the dump."));
+            _messages.Line(MessageKind.Error,
+                string.Create(CultureInfo.InvariantCulture, $"{report.UnreadableStructPages} struct pages could not be read; their pages are in the dump."));
         if (report.BadFreeBlocks > 0)
-            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.BadFreeBlocks} free blocks have an impossible order; they are in the dump."));
+            _messages.Line(MessageKind.Error,
+                string.Create(CultureInfo.InvariantCulture, $"{report.BadFreeBlocks} free blocks have an impossible order; they are in the dump."));
         if (report.Unreadable > 0)
-            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{report.Unreadable} pages could not be read from {_options.Input}; they are filled with zero in the dump."));
+            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture,
+                $"{report.Unreadable} pages could not be read from {_options.Input}; they are filled with zero in the dump."));
         string target = _options.Flattened ? "STDOUT" : Enumerate(_options.DumpFiles);
         string dumpfile = _options.Split ? "dumpfiles" : "dumpfile", verb = _options.Split ? "are" : "is";
         if (report.GivenUp is { } given)
@@ -152,7 +165,9 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         {
             // Whoever deletes the input because the dump is whole would delete nothing more than there was; but the dump is not whole.
             string input = dump.HasShrunk ? "became shorter while it was dumped" : "is truncated or incomplete";
-            _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{_options.Input} {input}: {report.MissingInInput + report.Unreadable} pages that it names are not in it. The {dumpfile} {target} {verb} written with the others and marked incomplete."));
+            _messages.Line(MessageKind.Error,
+                string.Create(CultureInfo.InvariantCulture, $"{_options.Input} {input}: {report.MissingInInput + report.Unreadable} pages "
+                    + $"that it names are not in it. The {dumpfile} {target} {verb} written with the others and marked incomplete."));
             return ExitStatus.Failure;
         }
 
@@ -176,7 +191,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             MemoryStatus.PageTableMissing => "its page table is not in the dump",
             _ => "not mapped",
         };
-        _messages.Write(MessageKind.Common, string.Create(CultureInfo.InvariantCulture, $"\nTranslating virtual address {address:x} to physical address.\nVIRTUAL           PHYSICAL\n{address,16:x}  {physical}\n\n"));
+        _messages.Write(MessageKind.Common, string.Create(CultureInfo.InvariantCulture,
+            $"\nTranslating virtual address {address:x} to physical address.\nVIRTUAL           PHYSICAL\n{address,16:x}  {physical}\n\n"));
     }
 
     private void ReportFindings(CrashDump dump)

@@ -44,7 +44,8 @@ internal sealed class DumpDmesg(MakedumpfileOptions options, Messages messages)
             messages.Line(MessageKind.Error, $"{dump.Name}: {fault}");
         if (log.Lost > 0)
         {
-            messages.Line(MessageKind.Error, $"{dump.Name}: the log is not whole: {log.Lost} messages or pieces of it could not be read. The others are saved to {target}.");
+            messages.Line(MessageKind.Error,
+                $"{dump.Name}: the log is not whole: {log.Lost} messages or pieces of it could not be read. The others are saved to {target}.");
             return ExitStatus.Failure;
         }
 

@@ -20,7 +20,8 @@ internal sealed class MemoryUsageTable(MakedumpfileOptions options, Messages mes
         DumpReport report = MemoryUsage.Measure(new(dump, new() { Level = DumpLevel.All & ~DumpLevel.PmemMetadata }), progress);
         messages.EndDrawing();
         if (report.MissingInInput > 0)
-            messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"{options.Input} is a filtered dump: {report.MissingInInput} pages of the machine are not in it, and nobody can say what they were."));
+            messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture,
+                $"{options.Input} is a filtered dump: {report.MissingInInput} pages of the machine are not in it, and nobody can say what they were."));
         messages.Answer(MessageKind.Common, Build(report, dump.Memory.PageSize));
         return ExitStatus.Success;
     }

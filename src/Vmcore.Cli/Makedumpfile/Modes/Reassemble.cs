@@ -23,7 +23,8 @@ internal sealed class Reassemble(MakedumpfileOptions options, Messages messages)
         messages.EndDrawing();
         if (report.Lost > 0 || parts.IsIncomplete || parts.HasShrunk)
         {
-            messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture, $"The parts are incomplete: {report.Lost} of {report.Pages} pages are not in them. {output} has the others and is marked incomplete."));
+            messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture,
+                $"The parts are incomplete: {report.Lost} of {report.Pages} pages are not in them. {output} has the others and is marked incomplete."));
             return ExitStatus.Failure;
         }
 

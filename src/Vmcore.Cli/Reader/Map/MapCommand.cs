@@ -15,7 +15,11 @@ internal static class MapCommand
 
     internal static Command Create()
     {
-        var output = new Option<string?>("--output", "-o") { Description = "Write a picture: NAME.html (zoom and search, nothing else is needed), NAME.svg or NAME.png. Without it a summary is shown.", HelpName = "PICTURE" };
+        var output = new Option<string?>("--output", "-o")
+        {
+            Description = "Write a picture: NAME.html (zoom and search, nothing else is needed), NAME.svg or NAME.png. Without it a summary is shown.",
+            HelpName = "PICTURE",
+        };
         var level = NumberOption.Create("--level", "DL", "The dump level at which kept and left out are shown (0 to 63); 31 if not given.", (int)DumpLevel.All);
         var force = new Option<bool>("--force", "-f") { Description = "Overwrite PICTURE." };
         var command = new ReaderCommand(
@@ -71,14 +75,16 @@ internal static class MapCommand
         ulong most = picture.Regions.Select(r => r.Totals.Max()).Append(1UL).Max();
         foreach (PictureRegion region in picture.Regions)
         {
-            text.Append(style.Bold($"{region.Name} {Sizes.Hex(region.Pages.Start << picture.PageShift)}-{Sizes.Hex(region.Pages.End << picture.PageShift)}, {Sizes.Text(region.Pages.Count << picture.PageShift)}"))
+            text.Append(style.Bold($"{region.Name} {Sizes.Hex(region.Pages.Start << picture.PageShift)}-{Sizes.Hex(region.Pages.End << picture.PageShift)}, "
+                + $"{Sizes.Text(region.Pages.Count << picture.PageShift)}"))
                 .Append(CultureInfo.InvariantCulture, $", {Sizes.Text(region.Present << picture.PageShift)} in this dump\n");
             var table = new TextTable(style, "  ", ">SIZE", "LEVEL " + ((int)level).ToString(CultureInfo.InvariantCulture), "");
             foreach (MapClass item in MapColors.All)
             {
                 ulong pages = region.Totals[(int)item.Class];
                 if (pages > 0)
-                    table.Add("  " + item.Name, Sizes.Text(pages << picture.PageShift), MemoryPicture.IsLeftOut(item.Class, level) ? "left out" : "kept", new string('#', (int)Math.Max(1, pages * Bars / most)));
+                    table.Add("  " + item.Name, Sizes.Text(pages << picture.PageShift),
+                        MemoryPicture.IsLeftOut(item.Class, level) ? "left out" : "kept", new string('#', (int)Math.Max(1, pages * Bars / most)));
             }
 
             text.Append(table).Append('\n');

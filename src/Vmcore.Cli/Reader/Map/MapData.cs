@@ -11,7 +11,8 @@ internal static class MapData
 {
     /// <summary>Pages that a dump of a level has.</summary>
     internal static ulong Kept(MemoryPicture picture, DumpLevel level) =>
-        picture.Regions.Aggregate(0UL, (sum, region) => sum + MapColors.All.Where(c => !MemoryPicture.IsLeftOut(c.Class, level)).Aggregate(0UL, (inner, c) => inner + region.Totals[(int)c.Class]));
+        picture.Regions.Aggregate(0UL, (sum, region) => sum
+            + MapColors.All.Where(c => !MemoryPicture.IsLeftOut(c.Class, level)).Aggregate(0UL, (inner, c) => inner + region.Totals[(int)c.Class]));
 
     /// <summary>Builds it.</summary>
     /// <param name="dump">The dump.</param>

@@ -10,7 +10,8 @@ internal static class MapHtml
     /// <summary>Builds it.</summary>
     internal static string Build(CrashDump dump, MemoryPicture picture, DumpLevel level)
     {
-        using Stream resource = typeof(MapHtml).Assembly.GetManifestResourceStream("map.html") ?? throw new MissingInformationException("the executable lacks the page of vmcore map");
+        using Stream resource = typeof(MapHtml).Assembly.GetManifestResourceStream("map.html")
+            ?? throw new MissingInformationException("the executable lacks the page of vmcore map");
         using var reader = new StreamReader(resource);
 
         // In a script element nothing but its end tag counts.

@@ -32,7 +32,8 @@ internal static class MapLayout
         int y = Margin;
         canvas?.Text(Margin, y, $"Physical memory of {dump.Info?.OsRelease ?? "an unknown kernel"}", strong: true);
         y += LineHeight;
-        canvas?.Text(Margin, y, string.Create(CultureInfo.InvariantCulture, $"{Size(picture, all)}; a dump at level {(int)level} has {Size(picture, kept)} of it. Hatched: left out."), strong: false);
+        canvas?.Text(Margin, y, string.Create(CultureInfo.InvariantCulture,
+            $"{Size(picture, all)}; a dump at level {(int)level} has {Size(picture, kept)} of it. Hatched: left out."), strong: false);
         y += LineHeight + 8;
         y = Legend(canvas, picture, level, y);
         int group = 0;
@@ -49,7 +50,9 @@ internal static class MapLayout
             }
 
             end = region.Pages.End;
-            canvas?.Text(Margin, y, $"{region.Name}  {Sizes.Hex(region.Pages.Start << picture.PageShift)} - {Sizes.Hex(region.Pages.End << picture.PageShift)}  {Size(picture, region.Pages.Count)}, {Size(picture, 1UL << (region.CellShift + group))} a cell", strong: true);
+            canvas?.Text(Margin, y,
+                $"{region.Name}  {Sizes.Hex(region.Pages.Start << picture.PageShift)} - {Sizes.Hex(region.Pages.End << picture.PageShift)}  "
+                    + $"{Size(picture, region.Pages.Count)}, {Size(picture, 1UL << (region.CellShift + group))} a cell", strong: true);
             y += LineHeight;
             y = Cells(canvas, region, group, level, y);
         }

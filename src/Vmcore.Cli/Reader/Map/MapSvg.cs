@@ -19,15 +19,18 @@ internal sealed class MapSvg : IMapCanvas
         int height = MapLayout.Draw(canvas, dump, picture, level);
         canvas.Flush();
         var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {MapLayout.Width} {height}\" width=\"{MapLayout.Width}\" height=\"{height}\" role=\"img\">\n");
-        text.Append(CultureInfo.InvariantCulture, $"<title>Physical memory of {WebUtility.HtmlEncode(dump.Info?.OsRelease ?? "an unknown kernel")}</title>\n<style>\n");
+        text.Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" "
+            + $"viewBox=\"0 0 {MapLayout.Width} {height}\" width=\"{MapLayout.Width}\" height=\"{height}\" role=\"img\">\n");
+        text.Append(CultureInfo.InvariantCulture,
+            $"<title>Physical memory of {WebUtility.HtmlEncode(dump.Info?.OsRelease ?? "an unknown kernel")}</title>\n<style>\n");
         text.Append("text{font:14px system-ui,sans-serif;fill:#1b1f24}.s{font-weight:600}.bg{fill:#fff}.h{fill:url(#h)}\n");
         foreach (MapClass item in MapColors.All)
             text.Append(CultureInfo.InvariantCulture, $".{item.Key}{{fill:{MapColors.Css(item.Light)}}}\n");
         text.Append("@media (prefers-color-scheme:dark){text{fill:#e6e9ee}.bg{fill:#14171b}\n");
         foreach (MapClass item in MapColors.All)
             text.Append(CultureInfo.InvariantCulture, $".{item.Key}{{fill:{MapColors.Css(item.Dark)}}}\n");
-        text.Append("}\n</style>\n<defs><pattern id=\"h\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><rect width=\"1.5\" height=\"4\" fill=\"#fff\" fill-opacity=\".55\"/></pattern></defs>\n");
+        text.Append("}\n</style>\n<defs><pattern id=\"h\" width=\"4\" height=\"4\" patternUnits=\"userSpaceOnUse\" "
+            + "patternTransform=\"rotate(45)\"><rect width=\"1.5\" height=\"4\" fill=\"#fff\" fill-opacity=\".55\"/></pattern></defs>\n");
         text.Append("<rect class=\"bg\" width=\"100%\" height=\"100%\"/>\n").Append(canvas._body).Append("</svg>\n");
         return text.ToString();
     }

@@ -28,11 +28,13 @@ internal static class PageExplainer
         PmemNamespace? item = dump.Pmem.Namespaces.FirstOrDefault(n => n.Range.Contains(address));
         answer = answer with { Namespace = item?.Name };
         words.Add(item is null ? $"{which} is on pmem, in no namespace: nothing of it is in any dump."
-            : $"{which} is on pmem, {Sizes.Text(address - item.Range.Start)} into {item.Name ?? "a namespace"} ({(item.Mode == PmemMode.Unknown ? "mode not known" : item.Mode.ToString().ToLowerInvariant())}).");
+            : $"{which} is on pmem, {Sizes.Text(address - item.Range.Start)} into {item.Name ?? "a namespace"} "
+                + $"({(item.Mode == PmemMode.Unknown ? "mode not known" : item.Mode.ToString().ToLowerInvariant())}).");
         if (dump.Pmem.Metadata.Contains(pfn))
         {
             bool isBlock = item?.InfoBlock is not null && pfn == (item.Range.Start + InfoBlock.Offset) >> shift;
-            words.Add(isBlock ? "It holds the namespace's info block: metadata." : "It holds struct pages of the namespace, its memmap: metadata." + Describes(dump, pfn));
+            words.Add(isBlock ? "It holds the namespace's info block: metadata."
+                : "It holds struct pages of the namespace, its memmap: metadata." + Describes(dump, pfn));
             words.Add(InDump(dump, pfn, out _));
             return answer with { Kind = isBlock ? "info_block" : "memmap" };
         }
@@ -47,7 +49,8 @@ internal static class PageExplainer
 
         if (pfn < UsageScan.DataOf(item, shift).Start)
         {
-            words.Add("It lies in the space that the namespace sets aside in front of its data, in a part that the kernel does not use: it holds whatever the media held before.");
+            words.Add("It lies in the space that the namespace sets aside in front of its data, in a part that the kernel does not use: "
+                + "it holds whatever the media held before.");
             return answer;
         }
 
@@ -66,12 +69,15 @@ internal static class PageExplainer
         }
 
         if (order > 0)
-            words.Add(head == pfn ? $"It is the first page of a compound page of {1UL << order} pages." : $"It is part of a compound page of {1UL << order} pages that starts at {Sizes.Hex(head)}.");
+            words.Add(head == pfn
+                ? $"It is the first page of a compound page of {1UL << order} pages."
+                : $"It is part of a compound page of {1UL << order} pages that starts at {Sizes.Hex(head)}.");
         List<PageOwnerInfo> owners = [];
         switch (page.State)
         {
             case DaxPageState.Idle:
-                words.Add("It is idle: no process had it mapped and no file claimed it through a mapping. Files that are only read and written leave no trace, so it may hold data all the same.");
+                words.Add("It is idle: no process had it mapped and no file claimed it through a mapping. "
+                    + "Files that are only read and written leave no trace, so it may hold data all the same.");
                 break;
             case DaxPageState.Mapped:
                 Owner(dump, usage, usage.Vfs?.InodeOfMapping(page.Mapping), page.Mapping, page.Index, pfn, owners, words);
@@ -93,7 +99,8 @@ internal static class PageExplainer
         }
 
         if (page.IsPinned)
-            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is pinned: its reference count is {page.References}, so direct I/O, RDMA or the like was using it."));
+            words.Add(string.Create(CultureInfo.InvariantCulture,
+                $"It is pinned: its reference count is {page.References}, so direct I/O, RDMA or the like was using it."));
         if (page.IsPoisoned)
             words.Add("It is poisoned: the memory failed there (PG_hwpoison).");
         foreach (string problem in usage.Problems)
@@ -115,31 +122,38 @@ internal static class PageExplainer
         int at = words.Count;
         Sharers(dump, usage, pfn, 0, owners, words);
         bool isIdle = owners.Count == 0 && usage.Vfs is { Problems.Count: 0 };
-        words.Insert(at, isIdle ? "It is idle: its struct page looks like that of a shared page, but no file names it. The kernel leaves such traces of files that are gone."
+        words.Insert(at, isIdle
+            ? "It is idle: its struct page looks like that of a shared page, but no file names it. The kernel leaves such traces of files that are gone."
             : owners.Count == 0 ? "Its struct page is that of a page that several files share (reflink), but none of them was found."
             : string.Create(CultureInfo.InvariantCulture, $"Files share it (reflink): {owners.Count} of them name it."));
         return page with { State = isIdle ? DaxPageState.Idle : DaxPageState.Shared, Index = (ulong)owners.Count };
     }
 
-    private static void Owner(CrashDump dump, PmemUsage usage, KernelInode? inode, ulong mapping, ulong index, ulong pfn, List<PageOwnerInfo> owners, List<string> words)
+    private static void Owner(CrashDump dump, PmemUsage usage, KernelInode? inode,
+        ulong mapping, ulong index, ulong pfn, List<PageOwnerInfo> owners, List<string> words)
     {
         bool isDevice = inode is { IsDeviceDax: true };
         string? path = null;
         if (isDevice)
         {
-            string? name = dump.Resources?.All().LastOrDefault(r => r.Range.Contains(pfn << dump.Memory.PageShift) && r.Name.StartsWith("dax", StringComparison.Ordinal))?.Name;
+            string? name = dump.Resources?.All().LastOrDefault(r => r.Range.Contains(pfn << dump.Memory.PageShift)
+                && r.Name.StartsWith("dax", StringComparison.Ordinal))?.Name;
             path = name is null ? null : "/dev/" + name;
-            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is page {index} of the device {path ?? inode!.Device.ToString()} (device number {inode!.Device})."));
+            words.Add(string.Create(CultureInfo.InvariantCulture,
+                $"It is page {index} of the device {path ?? inode!.Device.ToString()} (device number {inode!.Device})."));
         }
         else if (inode is not null)
         {
             KernelPath found = usage.Vfs!.PathOf(inode);
             path = found.Text;
-            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is page {index} (offset {Sizes.Hex(index << dump.Memory.PageShift)}) of the file {path ?? "whose path is not in memory"}{(found.IsDeleted ? " (deleted)" : "")}, inode {inode.Number} of {inode.SuperBlock?.Type ?? "a file system"} on {inode.SuperBlock?.Id ?? "an unknown device"}."));
+            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is page {index} (offset {Sizes.Hex(index << dump.Memory.PageShift)}) "
+                + $"of the file {path ?? "whose path is not in memory"}{(found.IsDeleted ? " (deleted)" : "")}, "
+                + $"inode {inode.Number} of {inode.SuperBlock?.Type ?? "a file system"} on {inode.SuperBlock?.Id ?? "an unknown device"}."));
         }
         else
         {
-            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is page {index} of a file whose address_space at {Sizes.Hex(mapping)} cannot be followed to an inode."));
+            words.Add(string.Create(CultureInfo.InvariantCulture,
+                $"It is page {index} of a file whose address_space at {Sizes.Hex(mapping)} cannot be followed to an inode."));
         }
 
         List<PageMapperInfo> mappers = [];
@@ -189,7 +203,8 @@ internal static class PageExplainer
         if (dump.Memmap is not { } memmap || dump.Kernel is not { } kernel)
             return "";
 
-        // Backwards: of which page is the structure that starts first in it? Namespaces are small in number, and a binary search is not possible where blocks come in any order.
+        // Backwards: of which page is the structure that starts first in it? Namespaces are small
+        // in number, and a binary search is not possible where blocks come in any order.
         ulong physical = pfn << dump.Memory.PageShift;
         int perPage = dump.Memory.PageSize / memmap.StructPageSize;
         foreach (PmemNamespace item in dump.Pmem.Namespaces.Where(n => n.Metadata.Contains(pfn)))
@@ -200,7 +215,8 @@ internal static class PageExplainer
                 if (!memmap.Model.TryGetStructPage(at, out ulong address, out _))
                     break;
                 Architectures.Translation translation = kernel.Memory.Translate(address);
-                ulong size = Math.Max(translation.Size, (ulong)dump.Memory.PageSize), leaf = translation.PhysicalAddress & ~(size - 1), inLeaf = address & (size - 1);
+                ulong size = Math.Max(translation.Size, (ulong)dump.Memory.PageSize),
+                    leaf = translation.PhysicalAddress & ~(size - 1), inLeaf = address & (size - 1);
                 if (translation.Status == MemoryStatus.Ok && physical >= leaf && physical - leaf < size)
                 {
                     ulong offset = physical - leaf;

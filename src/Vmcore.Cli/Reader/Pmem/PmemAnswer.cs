@@ -168,7 +168,8 @@ internal sealed record PageMapInfo(
 
 /// <summary>Data pages by state: idle to without_struct add up to total, pinned and poisoned are among them.</summary>
 internal sealed record PageStatesInfo(
-    ulong Total, ulong Idle, ulong Mapped, ulong Shared, ulong InUse, ulong Foreign, ulong Unreadable, ulong WithoutStruct, ulong Pinned, ulong Poisoned) : IJsonItem
+    ulong Total, ulong Idle, ulong Mapped, ulong Shared, ulong InUse, ulong Foreign,
+    ulong Unreadable, ulong WithoutStruct, ulong Pinned, ulong Poisoned) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)

@@ -68,7 +68,8 @@ internal static class PmemCollector
                 Ranges = [.. item.Metadata.Select(r => r.ToPhysical(shift)).Select(r => new BytesInfo(r.Start, r.End))],
             },
             PageMap = usage?.PageMap is { } map
-                ? new(map.Address, map.Type switch { 3 => "fsdax", 4 => "devdax", _ => "other" }, map.Range.Start, map.Range.End, map.VmemmapShift, map.ReservedPages, map.UsedPages) : null,
+                ? new(map.Address, map.Type switch { 3 => "fsdax", 4 => "devdax", _ => "other" },
+                    map.Range.Start, map.Range.End, map.VmemmapShift, map.ReservedPages, map.UsedPages) : null,
             Pages = usage is null ? null : StatesOf(usage.Counts),
             Shared = [.. usage?.Shared.Select(s => new SharedInfo(s.Pages.Start, s.Pages.End, s.Count > 0 ? s.Count : null)) ?? []],
             PoisonedPfns = usage?.Poisoned ?? [],
@@ -81,7 +82,8 @@ internal static class PmemCollector
         var names = new SortedSet<string>(StringComparer.Ordinal);
         foreach (KernelResource resource in dump.Resources?.All() ?? [])
         {
-            if (item.Range.Contains(resource.Start) && resource.Name.StartsWith("dax", StringComparison.Ordinal) && resource.Name.Contains('.', StringComparison.Ordinal))
+            if (item.Range.Contains(resource.Start) && resource.Name.StartsWith("dax", StringComparison.Ordinal)
+                && resource.Name.Contains('.', StringComparison.Ordinal))
                 names.Add(resource.Name);
         }
 
@@ -129,5 +131,6 @@ internal static class PmemCollector
     private static FileRangeInfo RangeOf(DaxRun run) => new(run.Index, run.Pfn, run.Pages);
 
     private static PmemProcessInfo ProcessOf(List<PmemMapping> all) =>
-        new(all[0].Process.Pid, all[0].Process.Name, [.. all.Select(m => new PmemAreaInfo(m.Area.Start, m.Area.End, m.Area.Permissions, m.Path.Text, m.Path.IsDeleted, m.Area.PageOffset, m.Mapping))]);
+        new(all[0].Process.Pid, all[0].Process.Name,
+            [.. all.Select(m => new PmemAreaInfo(m.Area.Start, m.Area.End, m.Area.Permissions, m.Path.Text, m.Path.IsDeleted, m.Area.PageOffset, m.Mapping))]);
 }

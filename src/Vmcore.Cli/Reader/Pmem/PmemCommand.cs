@@ -36,7 +36,8 @@ internal static class PmemCommand
     private static int RunPage(ReaderContext context, string text)
     {
         bool hex = text.StartsWith("0x", StringComparison.OrdinalIgnoreCase);
-        if (!ulong.TryParse(hex ? text.AsSpan(2) : text, hex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ulong pfn) || pfn >= 1UL << 44)
+        if (!ulong.TryParse(hex ? text.AsSpan(2) : text, hex ? NumberStyles.AllowHexSpecifier : NumberStyles.None, CultureInfo.InvariantCulture, out ulong pfn)
+            || pfn >= 1UL << 44)
         {
             ReaderContext.Warn($"--page: found '{text}', expected a page frame number below 2^44: decimal, or hexadecimal with 0x");
             return 1;

@@ -15,7 +15,8 @@ internal static class PmemText
             text.Append("The machine had no persistent memory, as far as the dump says.\n");
         foreach (PmemRegionInfo region in answer.Regions)
         {
-            text.Append(style.Bold($"{region.Name ?? "Persistent memory"} {Sizes.Hex(region.Start)}-{Sizes.Hex(region.End)}")).Append(", ").Append(Sizes.Text(region.End - region.Start));
+            text.Append(style.Bold($"{region.Name ?? "Persistent memory"} {Sizes.Hex(region.Start)}-{Sizes.Hex(region.End)}"))
+                .Append(", ").Append(Sizes.Text(region.End - region.Start));
             if (region.UnassignedBytes is > 0 and { } unassigned)
                 text.Append(", ").Append(Sizes.Text(unassigned)).Append(" of it in no namespace");
             text.Append('\n');
@@ -34,8 +35,11 @@ internal static class PmemText
 
     private static void Namespace(StringBuilder text, PmemNamespaceInfo item, int pageSize, TextStyle style)
     {
-        text.Append('\n').Append(style.Bold(item.Name ?? "namespace")).Append(CultureInfo.InvariantCulture, $" {Sizes.Hex(item.Start)}-{Sizes.Hex(item.End)}, {Sizes.Text(item.End - item.Start)}: ");
-        text.Append(item.Mode != "unknown" ? item.Mode : item.Memmap.State == "none" ? "raw, or no info block of it in the dump" : "mode not known, no info block of it in the dump");
+        text.Append('\n').Append(style.Bold(item.Name ?? "namespace"))
+            .Append(CultureInfo.InvariantCulture, $" {Sizes.Hex(item.Start)}-{Sizes.Hex(item.End)}, {Sizes.Text(item.End - item.Start)}: ");
+        text.Append(item.Mode != "unknown" ? item.Mode
+            : item.Memmap.State == "none" ? "raw, or no info block of it in the dump"
+            : "mode not known, no info block of it in the dump");
         if (item.Map != "none")
             text.Append(", memmap ").Append(item.Map == "dev" ? "on the pmem" : "in RAM").Append(" (map=").Append(item.Map).Append(')');
         if (item.Alignment is { } align)
@@ -51,11 +55,13 @@ internal static class PmemText
         else
             Line(text, "pages", "no struct pages: nothing is known of their use");
         foreach (SharedInfo shared in item.Shared.Take(MostRanges))
-            Line(text, "shared", string.Create(CultureInfo.InvariantCulture, $"{Sizes.Count(shared.EndPfn - shared.StartPfn, "page")} from pfn {Sizes.Hex(shared.StartPfn)} on, {(shared.Count is { } count ? $"share count {count}" : "share count not known")}"));
+            Line(text, "shared", string.Create(CultureInfo.InvariantCulture, $"{Sizes.Count(shared.EndPfn - shared.StartPfn, "page")} from "
+                + $"pfn {Sizes.Hex(shared.StartPfn)} on, {(shared.Count is { } count ? $"share count {count}" : "share count not known")}"));
         if (item.Shared.Count > MostRanges)
             Line(text, "shared", $"... {item.Shared.Count - MostRanges} more ranges (--json has them)");
         if (item.PoisonedPfns.Count > 0)
-            Line(text, "poisoned", style.Red(string.Join(' ', item.PoisonedPfns.Take(MostRanges).Select(Sizes.Hex)) + (item.PoisonedPfns.Count > MostRanges ? " ..." : "")));
+            Line(text, "poisoned",
+                style.Red(string.Join(' ', item.PoisonedPfns.Take(MostRanges).Select(Sizes.Hex)) + (item.PoisonedPfns.Count > MostRanges ? " ..." : "")));
         if (item.Damage is { } damage)
             Line(text, "damage", style.Red(damage));
     }
@@ -67,7 +73,8 @@ internal static class PmemText
         PmemMemmapInfo memmap = item.Memmap;
         if (memmap.State == "none")
             return item.Map == "mem" || item.Pages is not null ? "in RAM" : "none";
-        string where = string.Join(", ", memmap.Ranges.Where(r => r.End - r.Start > (ulong)pageSize).Take(4).Select(r => $"{Sizes.Hex(r.Start)}-{Sizes.Hex(r.End)}"));
+        string where = string.Join(", ",
+            memmap.Ranges.Where(r => r.End - r.Start > (ulong)pageSize).Take(4).Select(r => $"{Sizes.Hex(r.Start)}-{Sizes.Hex(r.End)}"));
         string count = string.Create(CultureInfo.InvariantCulture, $"{memmap.PagesPresent} of {memmap.Pages} metadata pages in the dump");
         string state = memmap.State == "complete" ? style.Green(memmap.State) : style.Red(memmap.State);
         return $"{state}, {count}{(where.Length > 0 ? ", at " + where : "")}";
@@ -102,7 +109,8 @@ internal static class PmemText
         text.Append('\n').Append(style.Bold("Mapped files and devices")).Append('\n');
         var table = new TextTable(style, ">PAGES", ">SHARED", ">PINNED", ">INODE", "DEVICE", "TYPE", "PATH");
         foreach (PmemFileInfo file in answer.Files)
-            table.Add(Number(file.Pages), Number(file.SharedPages), Number(file.PinnedPages), file.Inode is { } inode ? Number(inode) : "-", file.Device ?? "?", file.FileSystem ?? file.Kind, PathOf(file));
+            table.Add(Number(file.Pages), Number(file.SharedPages), Number(file.PinnedPages),
+                file.Inode is { } inode ? Number(inode) : "-", file.Device ?? "?", file.FileSystem ?? file.Kind, PathOf(file));
         text.Append(Indent(table.ToString()));
         if (!ranges)
             return;
@@ -112,7 +120,8 @@ internal static class PmemText
             foreach (FileRangeInfo range in file.Ranges)
                 text.Append(CultureInfo.InvariantCulture, $"  file page {range.FilePage}: pfn {Sizes.Hex(range.Pfn)}, {Sizes.Count(range.Pages, "page")}\n");
             foreach (FileRangeInfo range in file.SharedRanges)
-                text.Append(CultureInfo.InvariantCulture, $"  file page {range.FilePage}: pfn {Sizes.Hex(range.Pfn)}, {Sizes.Count(range.Pages, "page")}, shared\n");
+                text.Append(CultureInfo.InvariantCulture,
+                    $"  file page {range.FilePage}: pfn {Sizes.Hex(range.Pfn)}, {Sizes.Count(range.Pages, "page")}, shared\n");
             if (file.RangesLeftOut > 0)
                 text.Append(CultureInfo.InvariantCulture, $"  ... {file.RangesLeftOut} more ranges\n");
         }
@@ -127,14 +136,16 @@ internal static class PmemText
         foreach (PmemProcessInfo process in answer.Processes)
         {
             foreach (PmemAreaInfo area in process.Areas)
-                table.Add(process.Pid.ToString(CultureInfo.InvariantCulture), process.Name, $"{area.Start:x}-{area.End:x}", area.Permissions, Number(area.FilePage), (area.Path ?? "?") + (area.Deleted ? " (deleted)" : ""));
+                table.Add(process.Pid.ToString(CultureInfo.InvariantCulture), process.Name, $"{area.Start:x}-{area.End:x}",
+                    area.Permissions, Number(area.FilePage), (area.Path ?? "?") + (area.Deleted ? " (deleted)" : ""));
         }
 
         text.Append(Indent(table.ToString()));
     }
 
     private static string PathOf(PmemFileInfo file) =>
-        (file.Path ?? $"? (address_space {Sizes.Hex(file.Mapping)})") + (file.Deleted ? " (deleted)" : "") + (file is { Kind: "file", Path: not null, Mounted: false } ? " (in a file system that the first namespace does not have mounted)" : "");
+        (file.Path ?? $"? (address_space {Sizes.Hex(file.Mapping)})") + (file.Deleted ? " (deleted)" : "")
+            + (file is { Kind: "file", Path: not null, Mounted: false } ? " (in a file system that the first namespace does not have mounted)" : "");
 
     private static string Number(ulong value) => value.ToString(CultureInfo.InvariantCulture);
 

@@ -93,7 +93,8 @@ public sealed class X86AddressSpace : KernelAddressSpace
             MemoryStatus status = ReadEntry(table, index, out ulong entry);
             bool isLeaf = shift == 12 || (shift <= 30 && (entry & PageSizeBit) != 0);
             status = status != MemoryStatus.Ok ? MemoryStatus.PageTableMissing : (entry & Present) == 0 ? MemoryStatus.NotMapped : MemoryStatus.Ok;
-            steps.Add(new(shift switch { 12 => "PTE", 21 => "PMD", 30 => "PUD", 39 => _levels == 5 ? "P4D" : "PGD", _ => "PGD" }, table + (8 * (ulong)index), entry, shift, status));
+            steps.Add(new(shift switch { 12 => "PTE", 21 => "PMD", 30 => "PUD", 39 => _levels == 5 ? "P4D" : "PGD", _ => "PGD" },
+                table + (8 * (ulong)index), entry, shift, status));
             if (status != MemoryStatus.Ok || isLeaf)
                 return steps;
             table = entry & _mask;

@@ -19,7 +19,8 @@ internal sealed class ElfCoreFile
     /// <summary>One past the highest physical address that is believed: 2^52, all that page tables and the kdump format can name.</summary>
     public const ulong MaxPhysicalEnd = 1UL << 52;
 
-    /// <summary>Most memory without content, in bytes over all PT_LOADs: 32 TiB, whose bitmap takes 1 GiB. More would fill a disk out of an empty file.</summary>
+    /// <summary>Most memory without content, in bytes over all PT_LOADs: 32 TiB, whose
+    /// bitmap takes 1 GiB. More would fill a disk out of an empty file.</summary>
     private const ulong MaxAbsent = 1UL << 45;
 
     private const int MaxProblems = 100;
@@ -201,7 +202,8 @@ internal sealed class ElfCoreFile
         if (segment.FileSize == 0 || (segment.Offset <= length && segment.FileSize <= length - segment.Offset))
             return segment;
         IsTruncated = true;
-        Note(problems, $"{Source.Name}: program header {index}: file range {Hex(segment.Offset)} + {Hex(segment.FileSize)} goes beyond the end of the file ({Hex(length)}); the file is truncated");
+        Note(problems, $"{Source.Name}: program header {index}: "
+            + $"file range {Hex(segment.Offset)} + {Hex(segment.FileSize)} goes beyond the end of the file ({Hex(length)}); the file is truncated");
         ulong left = segment.Offset < length ? length - segment.Offset : 0;
         ulong end = (segment.PhysicalAddress + left) & ~4095UL;
         return segment with { FileSize = end > segment.PhysicalAddress ? end - segment.PhysicalAddress : 0 };

@@ -52,7 +52,8 @@ internal static class ElfNotes
             long end = nameEnd + descriptorSize;
             if (end > area.Length)
             {
-                problem = $"note {notes.Count} at 0x{at:x}: name of {nameSize} and descriptor of {descriptorSize} bytes overrun the note area of {area.Length} bytes";
+                problem = $"note {notes.Count} at 0x{at:x}: "
+                    + $"name of {nameSize} and descriptor of {descriptorSize} bytes overrun the note area of {area.Length} bytes";
                 break;
             }
 

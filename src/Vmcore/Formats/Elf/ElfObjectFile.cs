@@ -132,7 +132,9 @@ internal sealed class ElfObjectFile : IDisposable
         Span<byte> header = stackalloc byte[ElfConstants.HeaderSize];
         int read = Source.Read(0, header);
         if (read < header.Length || !header.StartsWith("\u007fELF\u0002\u0001"u8))
-            throw new DumpFormatException(Source.Name, 0, "ELF header", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(header[..Math.Min(read, 8)])}", "a 64-bit little-endian ELF file: a vmlinux, not a compressed vmlinuz");
+            throw new DumpFormatException(Source.Name, 0, "ELF header",
+                read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(header[..Math.Min(read, 8)])}",
+                "a 64-bit little-endian ELF file: a vmlinux, not a compressed vmlinuz");
         Type = BinaryPrimitives.ReadUInt16LittleEndian(header[16..]);
         Machine = (ElfMachine)BinaryPrimitives.ReadUInt16LittleEndian(header[18..]);
         ulong table = BinaryPrimitives.ReadUInt64LittleEndian(header[40..]);
@@ -145,13 +147,15 @@ internal sealed class ElfObjectFile : IDisposable
             throw new DumpFormatException(Source.Name, 58, "ELF header e_shentsize", $"{entrySize}", $"{ElfConstants.SectionHeaderSize}");
         Span<byte> first = stackalloc byte[ElfConstants.SectionHeaderSize];
         if (table > (ulong)Source.Length || Source.Read((long)table, first) != first.Length)
-            throw new DumpFormatException(Source.Name, 40, "ELF header e_shoff", $"0x{table:x}", $"the section table inside the file of 0x{Source.Length:x} bytes: it is truncated");
+            throw new DumpFormatException(Source.Name, 40, "ELF header e_shoff", $"0x{table:x}",
+                $"the section table inside the file of 0x{Source.Length:x} bytes: it is truncated");
         if (count == 0)
             count = BinaryPrimitives.ReadUInt64LittleEndian(first[32..]);
         if (names == 0xffff)
             names = BinaryPrimitives.ReadUInt32LittleEndian(first[40..]);
         if (count > MaxSections || (ulong)Source.Length - table < count * (ulong)entrySize)
-            throw new DumpFormatException(Source.Name, 60, "ELF header e_shnum", $"{count}", $"at most {MaxSections}, in a file that holds them: it is truncated");
+            throw new DumpFormatException(Source.Name, 60, "ELF header e_shnum", $"{count}",
+                $"at most {MaxSections}, in a file that holds them: it is truncated");
 
         byte[] headers = new byte[(int)count * entrySize];
         Source.ReadExactly((long)table, headers, "ELF section table");
@@ -178,7 +182,8 @@ internal sealed class ElfObjectFile : IDisposable
         if (type is 0 or ElfSection.TypeNoBits)
             (offset, size) = (0, type == 0 ? 0 : Math.Min(size, long.MaxValue));
         else if (offset > (ulong)Source.Length || size > (ulong)Source.Length - offset)
-            throw new DumpFormatException(Source.Name, (long)Math.Min(offset, long.MaxValue), $"ELF section {(text.Length > 0 ? text : index)}", $"{size} bytes", $"bytes inside the file of 0x{Source.Length:x} bytes: it is truncated");
+            throw new DumpFormatException(Source.Name, (long)Math.Min(offset, long.MaxValue), $"ELF section {(text.Length > 0 ? text : index)}",
+                $"{size} bytes", $"bytes inside the file of 0x{Source.Length:x} bytes: it is truncated");
         return new(
             index,
             text,

@@ -45,10 +45,12 @@ internal sealed class ElfSymbols
         if (table is null)
             return new([], []);
         if (table.Link >= (uint)file.Sections.Count)
-            throw new DumpFormatException(file.Source.Name, table.Offset, "ELF symbol table sh_link", $"{table.Link}", $"a section below {file.Sections.Count}");
+            throw new DumpFormatException(file.Source.Name, table.Offset, "ELF symbol table sh_link",
+                $"{table.Link}", $"a section below {file.Sections.Count}");
         ElfSection names = file.Sections[(int)table.Link];
         if (table.Size > MaxBytes || names.Size > MaxBytes || !names.HasBytes)
-            throw new DumpFormatException(file.Source.Name, table.Offset, "ELF symbol table", $"{table.Size} bytes with {names.Size} bytes of names", $"at most {MaxBytes} bytes");
+            throw new DumpFormatException(file.Source.Name, table.Offset, "ELF symbol table",
+                $"{table.Size} bytes with {names.Size} bytes of names", $"at most {MaxBytes} bytes");
         byte[] entries = new byte[table.Size - (table.Size % EntrySize)], strings = new byte[names.Size];
         file.Source.ReadExactly(table.Offset, entries, "ELF symbol table");
         file.Source.ReadExactly(names.Offset, strings, "ELF symbol names");

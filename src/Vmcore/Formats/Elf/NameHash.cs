@@ -2,7 +2,8 @@ using System.Buffers.Binary;
 
 namespace Vmcore.Formats.Elf;
 
-/// <summary>A 64-bit hash of a name, for indexes over hundreds of thousands of names that are not kept as strings. Whoever looks up compares the name too.</summary>
+/// <summary>A 64-bit hash of a name, for indexes over hundreds of thousands of names
+/// that are not kept as strings. Whoever looks up compares the name too.</summary>
 internal static class NameHash
 {
     internal static ulong Of(ReadOnlySpan<byte> name)

@@ -10,7 +10,8 @@ namespace Vmcore.Formats.Flattened;
 /// </summary>
 /// <param name="Start">First byte in the described file.</param>
 /// <param name="End">One past the last byte in the described file.</param>
-/// <param name="Origin">Where the run's first record begins in the described file; before <paramref name="Start"/> if a later record covers its beginning.</param>
+/// <param name="Origin">Where the run's first record begins in the described file;
+/// before <paramref name="Start"/> if a later record covers its beginning.</param>
 /// <param name="Position">Position in the stream of the first record's bytes.</param>
 /// <param name="RecordLength">Bytes of each record but the last, which may be shorter.</param>
 /// <param name="Order">Number of the run in the order of the stream: the later one wins.</param>
@@ -109,7 +110,8 @@ internal static class FlattenedIndex
         }
 
         if (runs.Count == MaxRuns)
-            throw new DumpFormatException(stream.Name, position, "flattened records", $"more than {MaxRuns} scattered records", "a stream that a dump tool wrote");
+            throw new DumpFormatException(stream.Name, position, "flattened records",
+                $"more than {MaxRuns} scattered records", "a stream that a dump tool wrote");
         runs.Add(new FlattenedRun(offset, offset + length, offset, position, length, runs.Count));
     }
 

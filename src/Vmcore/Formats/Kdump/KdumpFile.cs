@@ -149,7 +149,8 @@ public sealed class KdumpFile : IDisposable
     /// <summary>Reads a page.</summary>
     /// <param name="pfn">The page.</param>
     /// <param name="page">Receives the page: exactly <see cref="BlockSize"/> bytes, undefined unless the answer is <see cref="MemoryStatus.Ok"/>.</param>
-    /// <returns><see cref="MemoryStatus.Ok"/>, <see cref="MemoryStatus.Hole"/>, <see cref="MemoryStatus.Excluded"/>, or <see cref="MemoryStatus.Unreadable"/> for a lost or damaged page.</returns>
+    /// <returns><see cref="MemoryStatus.Ok"/>, <see cref="MemoryStatus.Hole"/>, <see cref="MemoryStatus.Excluded"/>, or
+    /// <see cref="MemoryStatus.Unreadable"/> for a lost or damaged page.</returns>
     public MemoryStatus ReadPage(ulong pfn, Span<byte> page)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(page.Length, BlockSize, nameof(page));
@@ -199,12 +200,14 @@ public sealed class KdumpFile : IDisposable
             KdumpPart part = parts[i];
             string name = part.Source.Name;
             if (!part.SubHeader.IsSplit || !first.SubHeader.IsSplit)
-                throw new DumpFormatException(name, part.Header.BlockSize + 12, "kdump split", "0 in one of several files", "only parts of a split dump together");
+                throw new DumpFormatException(name, part.Header.BlockSize + 12, "kdump split",
+                    "0 in one of several files", "only parts of a split dump together");
             // A part whose target ran full differs in the status alone.
             if (part.Header with { Status = first.Header.Status } != first.Header || part.SubHeader.MaxMapNr != first.SubHeader.MaxMapNr)
                 throw new DumpFormatException(name, 0, "kdump header", "the header of another dump", $"the same as in {first.Source.Name}");
             if (part.Pfns.Start < parts[i - 1].Pfns.End)
-                throw new DumpFormatException(name, part.Header.BlockSize, "kdump start_pfn", $"0x{part.Pfns.Start:x}, and its pages are in {parts[i - 1].Source.Name} too", $"0x{parts[i - 1].Pfns.End:x} or more: each part once");
+                throw new DumpFormatException(name, part.Header.BlockSize, "kdump start_pfn",
+                    $"0x{part.Pfns.Start:x}, and its pages are in {parts[i - 1].Source.Name} too", $"0x{parts[i - 1].Pfns.End:x} or more: each part once");
         }
     }
 

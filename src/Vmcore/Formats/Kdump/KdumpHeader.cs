@@ -142,7 +142,8 @@ public sealed record KdumpHeader
         if (maxMapNr > MaxPages)
             throw new DumpFormatException(source.Name, offset, "kdump max_mapnr", $"0x{maxMapNr:x} pages", $"at most 0x{MaxPages:x}");
         if (KdumpLayout.BlocksOfOneBitmap(maxMapNr, BlockSize) > BitmapBlocks)
-            throw new DumpFormatException(source.Name, offset, "kdump max_mapnr", $"{maxMapNr} pages", $"at most the {BitmapBlocks * (ulong)BlockSize * 8} bits of bitmap_blocks ({BitmapBlocks})");
+            throw new DumpFormatException(source.Name, offset, "kdump max_mapnr", $"{maxMapNr} pages",
+                $"at most the {BitmapBlocks * (ulong)BlockSize * 8} bits of bitmap_blocks ({BitmapBlocks})");
     }
 
     private void Check(IByteSource source)
@@ -150,7 +151,8 @@ public sealed record KdumpHeader
         if (Version < 0)
             throw new DumpFormatException(source.Name, 8, "kdump header_version", $"{Version}", "0 or more");
         if (SubHeaderBlocks < 1 || (1L + SubHeaderBlocks) * BlockSize > source.Length)
-            throw new DumpFormatException(source.Name, 432, "kdump sub_hdr_size", $"{SubHeaderBlocks} blocks", $"at least 1, all inside the file of 0x{source.Length:x} bytes");
+            throw new DumpFormatException(source.Name, 432, "kdump sub_hdr_size",
+                $"{SubHeaderBlocks} blocks", $"at least 1, all inside the file of 0x{source.Length:x} bytes");
         if (CpuCount is < 0 or > MaxCpus)
             throw new DumpFormatException(source.Name, 460, "kdump nr_cpus", $"{CpuCount}", $"0 to {MaxCpus}");
         if (Version < 6)

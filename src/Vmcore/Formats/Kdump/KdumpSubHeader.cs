@@ -75,7 +75,8 @@ public sealed record KdumpSubHeader
         };
         header.CheckMaxMapNr(source, wide ? at + 96 : 440, maxMapNr);
         if (sub.IsSplit && (sub.StartPfn > sub.EndPfn || sub.EndPfn > maxMapNr))
-            throw new DumpFormatException(source.Name, wide ? at + 80 : at + 16, "kdump start_pfn, end_pfn", $"0x{sub.StartPfn:x}, 0x{sub.EndPfn:x}", $"an ascending range that ends at or before 0x{maxMapNr:x}");
+            throw new DumpFormatException(source.Name, wide ? at + 80 : at + 16, "kdump start_pfn, end_pfn",
+                $"0x{sub.StartPfn:x}, 0x{sub.EndPfn:x}", $"an ascending range that ends at or before 0x{maxMapNr:x}");
         CheckInside(source, at + 32, "kdump offset_vmcoreinfo, size_vmcoreinfo", sub.VmcoreInfoOffset, sub.VmcoreInfoSize, source.Length);
         CheckInside(source, at + 48, "kdump offset_note, size_note", sub.NotesOffset, sub.NotesSize, source.Length);
         // The list of erased data comes last, so a truncated file has lost it; that is no reason to lose the rest.

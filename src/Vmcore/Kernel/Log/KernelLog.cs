@@ -26,7 +26,8 @@ public abstract class KernelLog
     /// <summary>What was wrong with the log, one sentence each; complete when <see cref="Read"/> is through.</summary>
     public IReadOnlyList<string> Problems => _problems;
 
-    /// <summary>Messages, or ends of a damaged ring, that could not be read; complete when <see cref="Read"/> is through. 0 says that the log is whole.</summary>
+    /// <summary>Messages, or ends of a damaged ring, that could not be read; complete
+    /// when <see cref="Read"/> is through. 0 says that the log is whole.</summary>
     public int Lost { get; private protected set; }
 
     private protected VmcoreInfo Info { get; }
@@ -58,5 +59,6 @@ public abstract class KernelLog
 
     private protected bool TryRead(ulong address, Span<byte> bytes) => Memory.Read(address, bytes) == MemoryStatus.Ok;
 
-    private protected static string Unreadable(string what, ulong address) => $"{what} at 0x{address:x} cannot be read: the page is not in the dump, or damaged";
+    private protected static string Unreadable(string what, ulong address) =>
+        $"{what} at 0x{address:x} cannot be read: the page is not in the dump, or damaged";
 }

@@ -51,7 +51,8 @@ internal sealed class RecordLog : KernelLog
         else
         {
             var log = new RecordLog(info, memory, type, buffer, length, next, size);
-            if (Math.Max(log._timestampOffset + sizeof(ulong), Math.Max(log._lengthOffset, log._textLengthOffset) + sizeof(ushort)) <= size && (log._callerOffset ?? 0) + sizeof(uint) <= size)
+            if (Math.Max(log._timestampOffset + sizeof(ulong), Math.Max(log._lengthOffset, log._textLengthOffset) + sizeof(ushort)) <= size
+                && (log._callerOffset ?? 0) + sizeof(uint) <= size)
                 return log;
             problem = $"vmcoreinfo gives no members of {type}, or such as lie outside of it";
         }
@@ -113,7 +114,8 @@ internal sealed class RecordLog : KernelLog
                 yield break;
             }
 
-            int text = (int)Math.Min(BinaryPrimitives.ReadUInt16LittleEndian(_head.AsSpan(_textLengthOffset)), Math.Min(length, _length - at) - (uint)_head.Length);
+            int text = (int)Math.Min(BinaryPrimitives.ReadUInt16LittleEndian(_head.AsSpan(_textLengthOffset)),
+                Math.Min(length, _length - at) - (uint)_head.Length);
             if (TryRead(_buffer + at + (uint)_head.Length, _text.AsSpan(0, text)))
                 yield return Describe(text);
             else

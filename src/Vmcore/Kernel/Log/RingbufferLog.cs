@@ -73,7 +73,8 @@ internal sealed class RingbufferLog : KernelLog
         var log = new RingbufferLog(info, memory, layout, ring);
         if (log._descriptorBits is < 1 or > MaxDescriptorBits || log._textBits is < 4 or > MaxTextBits)
         {
-            problem = $"printk_ringbuffer at 0x{address:x} is damaged: count_bits {log._descriptorBits}, expected 1 to {MaxDescriptorBits}; size_bits {log._textBits}, expected 4 to {MaxTextBits}";
+            problem = $"printk_ringbuffer at 0x{address:x} is damaged: count_bits {log._descriptorBits}, expected 1 to {MaxDescriptorBits}; "
+                + $"size_bits {log._textBits}, expected 4 to {MaxTextBits}";
             return null;
         }
 
@@ -90,7 +91,8 @@ internal sealed class RingbufferLog : KernelLog
         if (messages > count)
         {
             Lost++;
-            Report($"the ids of the log's first and last message (0x{_tail:x}, 0x{_head:x}) are further apart than its {count} descriptors; the last {count} are looked at");
+            Report($"the ids of the log's first and last message (0x{_tail:x}, 0x{_head:x}) are further apart than its {count} descriptors; "
+                + $"the last {count} are looked at");
             id = (_head - count + 1) & IdMask;
             messages = count;
         }
@@ -266,7 +268,8 @@ internal sealed class RingbufferLog : KernelLog
                 Data = Offset("prb_data_ring.data"),
             };
             const int Word = sizeof(ulong);
-            bool fits = layout.State + layout.Counter + Word <= layout.DescriptorSize && layout.TextBlock + Math.Max(layout.Begin, layout.Next) + Word <= layout.DescriptorSize
+            bool fits = layout.State + layout.Counter + Word <= layout.DescriptorSize
+                && layout.TextBlock + Math.Max(layout.Begin, layout.Next) + Word <= layout.DescriptorSize
                 && Math.Max(layout.Sequence, layout.Timestamp) + Word <= layout.InfoSize && layout.TextLength + sizeof(uint) <= layout.InfoSize
                 && (layout.CallerId ?? 0) + sizeof(uint) <= layout.InfoSize;
             problem = missing is not null ? $"vmcoreinfo has no usable {missing}"

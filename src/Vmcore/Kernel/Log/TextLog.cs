@@ -26,7 +26,8 @@ internal sealed class TextLog : KernelLog
         ulong endAt = info.Symbol("log_end")!.Value;
         if (!memory.TryReadUInt64(info.Symbol("log_buf")!.Value, out ulong buffer))
             problem = Unreadable("the pointer log_buf", info.Symbol("log_buf")!.Value);
-        else if (info.Symbol("log_buf_len") is not { } lengthAt || !memory.TryReadUInt32(lengthAt, out uint length) || length > MaxRing || !System.Numerics.BitOperations.IsPow2(length))
+        else if (info.Symbol("log_buf_len") is not { } lengthAt || !memory.TryReadUInt32(lengthAt, out uint length)
+            || length > MaxRing || !System.Numerics.BitOperations.IsPow2(length))
             problem = "log_buf_len is not known, cannot be read or is no power of two";
         else if (!memory.TryReadUInt32(endAt, out uint end))
             problem = Unreadable("log_end", endAt);

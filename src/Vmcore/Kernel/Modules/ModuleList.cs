@@ -135,7 +135,8 @@ public sealed class ModuleList
         {
             KernelObject core = item.Type.FindMember("core_layout") is null ? item : item.Member("core_layout");
             string prefix = core == item ? "core_" : "";
-            Add(item.Type.FindMember("core_layout") is null ? item.Member("module_core").AsUInt64() : core.Member("base").AsUInt64(), core.Member(prefix + "size").AsUInt64());
+            Add(item.Type.FindMember("core_layout") is null ? item.Member("module_core").AsUInt64() : core.Member("base").AsUInt64(),
+                core.Member(prefix + "size").AsUInt64());
         }
 
         return ranges;

@@ -49,7 +49,8 @@ internal sealed class ModuleSymbols
                 ReadOnlySpan<byte> symbol = bytes.AsSpan(i * SymbolSize, SymbolSize);
                 ulong address = BinaryPrimitives.ReadUInt64LittleEndian(symbol[8..]);
                 bool defined = BinaryPrimitives.ReadUInt16LittleEndian(symbol[6..]) != 0;
-                if (defined && ranges.Any(r => r.Contains(address)) && ReadName(memory, strings + BinaryPrimitives.ReadUInt32LittleEndian(symbol)) is { Length: > 0 } text)
+                if (defined && ranges.Any(r => r.Contains(address))
+                    && ReadName(memory, strings + BinaryPrimitives.ReadUInt32LittleEndian(symbol)) is { Length: > 0 } text)
                     found.Add(new(address, types[i] is > 0x20 and < 0x7f ? (char)types[i] : '?', text, name));
             }
 

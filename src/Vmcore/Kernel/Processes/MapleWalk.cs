@@ -16,7 +16,8 @@ internal sealed class MapleLayout
         RangeSlotCount = ((RangeSlots - RangePivots) / 8) + 1;
         GapSlotCount = ((GapSlots - GapPivots) / 8) + 1;
         if (RangeSlotCount is < 2 or > 64 || GapSlotCount is < 2 or > 64 || gaps <= GapSlots)
-            throw new MissingInformationException($"the kernel's types say that nodes of a maple tree have {RangeSlotCount} and {GapSlotCount} slots, which is impossible");
+            throw new MissingInformationException(
+                $"the kernel's types say that nodes of a maple tree have {RangeSlotCount} and {GapSlotCount} slots, which is impossible");
     }
 
     internal int RangePivots { get; }
@@ -67,7 +68,8 @@ internal static class MapleWalk
             }
 
             bool isGap = type == GapRange;
-            int slots = isGap ? layout.GapSlotCount : layout.RangeSlotCount, pivotsAt = isGap ? layout.GapPivots : layout.RangePivots, slotsAt = isGap ? layout.GapSlots : layout.RangeSlots;
+            int slots = isGap ? layout.GapSlotCount : layout.RangeSlotCount,
+                pivotsAt = isGap ? layout.GapPivots : layout.RangePivots, slotsAt = isGap ? layout.GapSlots : layout.RangeSlots;
             int used = Used(node.AsSpan(pivotsAt, 8 * (slots - 1)), at.Max, slots);
             if (type == LeafRange)
             {

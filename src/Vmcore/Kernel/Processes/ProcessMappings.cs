@@ -93,7 +93,9 @@ internal sealed class ProcessMappings
         if (_list < 0 || _next < 0)
             yield break;
         var seen = new HashSet<ulong>();
-        for (ulong at = mm + (ulong)_list; _memory.TryReadUInt64(at, out ulong area) && area != 0 && seen.Add(area) && seen.Count <= MaxMappings + 1; at = area + (ulong)_next)
+        for (ulong at = mm + (ulong)_list;
+            _memory.TryReadUInt64(at, out ulong area) && area != 0 && seen.Add(area) && seen.Count <= MaxMappings + 1;
+            at = area + (ulong)_next)
             yield return area;
     }
 }

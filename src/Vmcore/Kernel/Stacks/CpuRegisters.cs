@@ -24,7 +24,8 @@ public sealed record CpuRegisters
     /// <summary>A register by its name.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <exception cref="ArgumentException">There is no such register.</exception>
-    public ulong this[string name] => Array.IndexOf(s_names, name) is >= 0 and var index ? _values[index] : throw new ArgumentException($"there is no register {name}", nameof(name));
+    public ulong this[string name] =>
+        Array.IndexOf(s_names, name) is >= 0 and var index ? _values[index] : throw new ArgumentException($"there is no register {name}", nameof(name));
 
     /// <summary>Instruction pointer.</summary>
     public ulong Rip => _values[16];

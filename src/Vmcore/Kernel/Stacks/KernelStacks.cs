@@ -41,7 +41,8 @@ public sealed class KernelStacks
         _modules = modules;
         _text = text;
         _orcLayout = OrcLayout.TryFrom(types);
-        if (_orcLayout is not null && symbols.Find("__start_orc_unwind_ip", "__stop_orc_unwind_ip", "__start_orc_unwind") is [{ } start, { } stop, { } entries] && stop > start)
+        if (_orcLayout is not null
+            && symbols.Find("__start_orc_unwind_ip", "__stop_orc_unwind_ip", "__start_orc_unwind") is [{ } start, { } stop, { } entries] && stop > start)
         {
             int count = (int)Math.Min((stop - start) / 4, int.MaxValue);
             _orcLayout.LearnNumbers(memory, entries, count);
@@ -67,7 +68,9 @@ public sealed class KernelStacks
         TaskList tasks = dump.Tasks;
         KernelSymbols symbols = dump.Symbols!;
         ulong?[] found = symbols.Find("_stext", "_etext", "_sinittext", "_einittext");
-        VirtualRange text = found is [{ } start, { } end, ..] && end > start ? new(start, end) : throw new MissingInformationException($"{dump.Name}: the kernel's symbols do not say where its code is");
+        VirtualRange text = found is [{ } start, { } end, ..] && end > start
+            ? new(start, end)
+            : throw new MissingInformationException($"{dump.Name}: the kernel's symbols do not say where its code is");
 
         // The idle task of the first CPU was called from code that is gone since the start.
         VirtualRange initText = found is [_, _, { } initStart, { } initEnd] && initEnd > initStart ? new(initStart, initEnd) : default;
@@ -107,13 +110,15 @@ public sealed class KernelStacks
     // What __switch_to_asm leaves on the stack of a task that waits.
     private TaskStack TraceSleeping(KernelTask task)
     {
-        KernelType frame = _types.FindNamed(KernelTypeKind.Struct, "inactive_task_frame") ?? throw new KernelObjectException("the kernel's types have no struct inactive_task_frame");
+        KernelType frame = _types.FindNamed(KernelTypeKind.Struct, "inactive_task_frame")
+            ?? throw new KernelObjectException("the kernel's types have no struct inactive_task_frame");
         ulong sp = task.Object.Member("thread").Member("sp").AsUInt64();
         KernelObject left = KernelObject.At(_memory, frame, sp);
         ulong ip = left.Member("ret_addr").AsUInt64();
 
         // A task that never ran starts there: no call led to it.
-        bool isNew = _symbols.TryResolve(ip, out KernelSymbol symbol, out ulong offset) && offset == 0 && symbol.Name.StartsWith("ret_from_fork", StringComparison.Ordinal);
+        bool isNew = _symbols.TryResolve(ip, out KernelSymbol symbol, out ulong offset)
+            && offset == 0 && symbol.Name.StartsWith("ret_from_fork", StringComparison.Ordinal);
         return Trace(ip, sp + (ulong)(frame.Size ?? 0), left.Member("bp").AsUInt64(), null, isNew, task);
     }
 
@@ -125,7 +130,9 @@ public sealed class KernelStacks
             return trace;
 
         // Where the walk broke off, what else lies on the stack is better than nothing, if it is said what it is.
-        List<StackFrame> frames = trace is null ? [new() { Address = ip, StackPointer = sp, IsInterrupted = interrupted, Registers = registers }] : [.. trace.Frames];
+        List<StackFrame> frames = trace is null
+            ? [new() { Address = ip, StackPointer = sp, IsInterrupted = interrupted, Registers = registers }]
+            : [.. trace.Frames];
         ulong from = trace is null ? sp : frames[^1].StackPointer;
         frames.AddRange(Scan(from, task));
         return new(trace?.Method ?? StackMethod.Scan, frames, trace is null ? "this kernel has neither unwind tables nor frame pointers" : trace.Problem);
@@ -157,7 +164,8 @@ public sealed class KernelStacks
     }
 
     private bool IsCode(ulong address) =>
-        _text.Contains(address) || _initText.Contains(address) || (_modules?.Find(address) is not null && _symbols.TryResolve(address, out KernelSymbol symbol, out _) && symbol.Type is 'T' or 't');
+        _text.Contains(address) || _initText.Contains(address)
+            || (_modules?.Find(address) is not null && _symbols.TryResolve(address, out KernelSymbol symbol, out _) && symbol.Type is 'T' or 't');
 
     private OrcEntry? FindOrc(ulong address)
     {

@@ -104,7 +104,8 @@ internal sealed class OrcLayout
 
     // What the numbers of an entry mean: up to 6.18 at least, and in 7.3. What that one does not use is not known here.
     private static readonly OrcRegister[] s_numbers =
-        [OrcRegister.Undefined, OrcRegister.PreviousSp, OrcRegister.Dx, OrcRegister.Di, OrcRegister.Bp, OrcRegister.Sp, OrcRegister.R10, OrcRegister.R13, OrcRegister.BpIndirect, OrcRegister.SpIndirect];
+        [OrcRegister.Undefined, OrcRegister.PreviousSp, OrcRegister.Dx, OrcRegister.Di, OrcRegister.Bp,
+            OrcRegister.Sp, OrcRegister.R10, OrcRegister.R13, OrcRegister.BpIndirect, OrcRegister.SpIndirect];
 
     private static readonly OrcRegister[] s_newNumbers =
     [
@@ -174,7 +175,13 @@ internal sealed class OrcLayout
 
         // Before 6.4: 0 call, 1 registers, 2 part of them, and a bit of its own for the end of the stack. Since then: 0 undefined, 1 end, 2 call, 3, 4.
         OrcFrame kind = hasEndBit
-            ? Field(bytes, _end!) != 0 ? OrcFrame.End : frame switch { 0 => OrcFrame.Call, 1 => OrcFrame.Registers, 2 => OrcFrame.Interrupt, _ => OrcFrame.Undefined }
+            ? Field(bytes, _end!) != 0 ? OrcFrame.End : frame switch
+            {
+                0 => OrcFrame.Call,
+                1 => OrcFrame.Registers,
+                2 => OrcFrame.Interrupt,
+                _ => OrcFrame.Undefined,
+            }
             : frame switch { 1 => OrcFrame.End, 2 => OrcFrame.Call, 3 => OrcFrame.Registers, 4 => OrcFrame.Interrupt, _ => OrcFrame.Undefined };
         return new(
             kind,
@@ -187,7 +194,8 @@ internal sealed class OrcLayout
     private OrcRegister RegisterOf(ReadOnlySpan<byte> bytes, KernelTypeMember member) =>
         Field(bytes, member) is var number && number < (ulong)_numbers.Length ? _numbers[number] : OrcRegister.Undefined;
 
-    private static KernelTypeMember Need(KernelType type, string name) => type.FindMember(name) ?? throw new KernelObjectException($"struct orc_entry has no {name}");
+    private static KernelTypeMember Need(KernelType type, string name) =>
+        type.FindMember(name) ?? throw new KernelObjectException($"struct orc_entry has no {name}");
 
     private static ulong Field(ReadOnlySpan<byte> bytes, KernelTypeMember member)
     {

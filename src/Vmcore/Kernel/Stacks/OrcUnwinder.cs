@@ -42,7 +42,8 @@ internal sealed class OrcUnwinder(IVirtualMemory memory, Func<ulong, OrcEntry?> 
                 return new(StackMethod.Orc, frames, "it leads back into itself");
             OrcEntry? found = _ip == 0 ? s_null : find(_interrupted ? _ip : _ip - 1);
             OrcEntry entry = found ?? s_framePointer;
-            if (frames.Count == 1 && interrupted && (entry.Frame == OrcFrame.Undefined || (entry.Frame == OrcFrame.Call && !TryStackPointer(entry, out _))) && TryCaller())
+            if (frames.Count == 1 && interrupted
+                && (entry.Frame == OrcFrame.Undefined || (entry.Frame == OrcFrame.Call && !TryStackPointer(entry, out _))) && TryCaller())
             {
                 shown = null;
                 continue;
@@ -125,7 +126,9 @@ internal sealed class OrcUnwinder(IVirtualMemory memory, Func<ulong, OrcEntry?> 
 
         // On one stack it goes up only; another stack is far away.
         const ulong SameStack = 16 << 10;
-        return _sp <= oldSp && oldSp - _sp < SameStack && oldSp / SameStack == _sp / SameStack && entry.Frame == OrcFrame.Call ? "the stack pointer goes backwards" : null;
+        return _sp <= oldSp && oldSp - _sp < SameStack && oldSp / SameStack == _sp / SameStack && entry.Frame == OrcFrame.Call
+            ? "the stack pointer goes backwards"
+            : null;
     }
 
     private bool TryStackPointer(OrcEntry entry, out ulong sp)
@@ -148,7 +151,14 @@ internal sealed class OrcUnwinder(IVirtualMemory memory, Func<ulong, OrcEntry?> 
             case OrcRegister.BpIndirect:
                 return memory.TryReadUInt64(unchecked(_bp + offset), out sp);
             default:
-                string? name = entry.SpRegister switch { OrcRegister.R10 => "r10", OrcRegister.R13 => "r13", OrcRegister.Di => "rdi", OrcRegister.Dx => "rdx", _ => null };
+                string? name = entry.SpRegister switch
+                {
+                    OrcRegister.R10 => "r10",
+                    OrcRegister.R13 => "r13",
+                    OrcRegister.Di => "rdi",
+                    OrcRegister.Dx => "rdx",
+                    _ => null,
+                };
                 if (name is null || _registers is null)
                     return false;
                 sp = _registers[name];

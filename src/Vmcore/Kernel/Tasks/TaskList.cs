@@ -42,8 +42,10 @@ public sealed class TaskList
     {
         ArgumentNullException.ThrowIfNull(symbols);
         ArgumentNullException.ThrowIfNull(types);
-        KernelType type = types.FindNamed(KernelTypeKind.Struct, "task_struct") ?? throw new MissingInformationException("the kernel's types have no struct task_struct");
-        ulong init = symbols.TryFindInImage("init_task") ?? throw new MissingInformationException("the kernel has no symbol init_task (built without CONFIG_KALLSYMS_ALL)");
+        KernelType type = types.FindNamed(KernelTypeKind.Struct, "task_struct")
+            ?? throw new MissingInformationException("the kernel's types have no struct task_struct");
+        ulong init = symbols.TryFindInImage("init_task")
+            ?? throw new MissingInformationException("the kernel has no symbol init_task (built without CONFIG_KALLSYMS_ALL)");
         var list = new TaskList(memory, type, pageShift);
         list.ReadRunQueues(symbols, types, perCpu, init);
         list.ReadProcesses(init);

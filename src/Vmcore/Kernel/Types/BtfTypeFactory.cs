@@ -2,7 +2,8 @@ using System.Collections.Concurrent;
 
 namespace Vmcore.Kernel.Types;
 
-/// <summary>Makes <see cref="KernelType"/>s of BTF, each when first asked for. Module's BTF goes on where that of the kernel ends: ids and strings below are the kernel's.</summary>
+/// <summary>Makes <see cref="KernelType"/>s of BTF, each when first asked for. Module's BTF
+/// goes on where that of the kernel ends: ids and strings below are the kernel's.</summary>
 internal sealed class BtfTypeFactory
 {
     private const int MaxTags = 16;
@@ -52,7 +53,8 @@ internal sealed class BtfTypeFactory
         {
             BtfType type = _blob[i];
             bool isVariable = type.Kind == BtfKind.Variable;
-            if (!isVariable && type.Kind is not (BtfKind.Struct or BtfKind.Union or BtfKind.Enum or BtfKind.Enum64 or BtfKind.Typedef or BtfKind.Int or BtfKind.Float))
+            if (!isVariable && type.Kind is not (BtfKind.Struct or BtfKind.Union or BtfKind.Enum
+                or BtfKind.Enum64 or BtfKind.Typedef or BtfKind.Int or BtfKind.Float))
                 continue;
             string name = String(type.NameOffset);
             if (name.Length == 0)
@@ -87,9 +89,11 @@ internal sealed class BtfTypeFactory
             BtfKind.Float => new(KernelTypeKind.Float, name, Size(type)),
             BtfKind.Pointer => new(KernelTypeKind.Pointer, "", sizeof(ulong), To(type.SizeOrType)),
             BtfKind.Array => new(KernelTypeKind.Array, "", null, To(_blob.DataWord(type, 0))) { Length = _blob.DataWord(type, 2) is > 0 and var n ? n : null },
-            BtfKind.Struct or BtfKind.Union => new(type.Kind == BtfKind.Struct ? KernelTypeKind.Struct : KernelTypeKind.Union, name, Size(type), members: () => Members(type)),
+            BtfKind.Struct or BtfKind.Union =>
+                new(type.Kind == BtfKind.Struct ? KernelTypeKind.Struct : KernelTypeKind.Union, name, Size(type), members: () => Members(type)),
             BtfKind.Forward => new(type.KindFlag ? KernelTypeKind.Union : KernelTypeKind.Struct, name) { IsComplete = false },
-            BtfKind.Enum or BtfKind.Enum64 => new(KernelTypeKind.Enum, name, Size(type), enumerators: () => Enumerators(type)) { IsSigned = EnumIsSigned(type) },
+            BtfKind.Enum or BtfKind.Enum64 =>
+                new(KernelTypeKind.Enum, name, Size(type), enumerators: () => Enumerators(type)) { IsSigned = EnumIsSigned(type) },
             BtfKind.Typedef => new(KernelTypeKind.Typedef, name, null, To(type.SizeOrType)),
             BtfKind.Const => new(KernelTypeKind.Const, "", null, To(type.SizeOrType)),
             BtfKind.Volatile => new(KernelTypeKind.Volatile, "", null, To(type.SizeOrType)),

@@ -89,9 +89,14 @@ internal sealed class DwarfTypeFactory
             DwarfTag.BaseType => Base(type, BtfTypeFactory.Common(name), size),
             DwarfTag.PointerType or DwarfTag.ReferenceType => new(KernelTypeKind.Pointer, "", sizeof(ulong), To(type)),
             DwarfTag.ArrayType => Array(type),
-            DwarfTag.StructureType or DwarfTag.ClassType => new(KernelTypeKind.Struct, name, size, members: () => Members(type)) { IsComplete = !type.IsDeclaration },
+            DwarfTag.StructureType or DwarfTag.ClassType =>
+                new(KernelTypeKind.Struct, name, size, members: () => Members(type)) { IsComplete = !type.IsDeclaration },
             DwarfTag.UnionType => new(KernelTypeKind.Union, name, size, members: () => Members(type)) { IsComplete = !type.IsDeclaration },
-            DwarfTag.EnumerationType => new(KernelTypeKind.Enum, name, size, enumerators: () => Enumerators(type)) { IsSigned = type.IsSigned, IsComplete = !type.IsDeclaration },
+            DwarfTag.EnumerationType => new(KernelTypeKind.Enum, name, size, enumerators: () => Enumerators(type))
+            {
+                IsSigned = type.IsSigned,
+                IsComplete = !type.IsDeclaration,
+            },
             DwarfTag.Typedef => new(KernelTypeKind.Typedef, name, null, To(type)),
             DwarfTag.ConstType => new(KernelTypeKind.Const, "", null, To(type)),
             DwarfTag.VolatileType or DwarfTag.AtomicType => new(KernelTypeKind.Volatile, "", null, To(type)),

@@ -48,7 +48,8 @@ internal sealed class KernelDebugTypes(KernelTypes types, BtfTypes raw) : IDebug
         public override string Name => type.Name;
 
         // Of arrays the elements say it, and a structure of which only the name is known has none.
-        protected override long? OwnSize => type.Kind is KernelTypeKind.Array or KernelTypeKind.Typedef || type.IsQualifier || !type.IsComplete ? null : type.Size;
+        protected override long? OwnSize =>
+            type.Kind is KernelTypeKind.Array or KernelTypeKind.Typedef || type.IsQualifier || !type.IsComplete ? null : type.Size;
 
         public override DebugType Target => Convert(type.Target);
 

@@ -127,7 +127,8 @@ public sealed class KernelExpression
         // A parenthesis in it holds the cast: ((struct page *)0x…)->flags.
         if (inside.Contains('(', StringComparison.Ordinal))
             return null;
-        bool looksLikeType = inside.EndsWith('*') || inside.StartsWith("struct ", StringComparison.Ordinal) || inside.StartsWith("union ", StringComparison.Ordinal) || inside.StartsWith("enum ", StringComparison.Ordinal);
+        bool looksLikeType = inside.EndsWith('*') || inside.StartsWith("struct ", StringComparison.Ordinal)
+            || inside.StartsWith("union ", StringComparison.Ordinal) || inside.StartsWith("enum ", StringComparison.Ordinal);
         if (!looksLikeType && (_context.Symbol(inside) is not null || char.IsAsciiDigit(inside.FirstOrDefault())))
             return null;
         KernelType? type = _context.Types.Find(inside, out string? problem);
@@ -191,7 +192,8 @@ public sealed class KernelExpression
     }
 
     // Nothing says what type this variable has: its address is what is known, and a cast can say the rest.
-    private KernelObject Untyped(ulong address) => KernelObject.Value(_context.Memory, new(KernelTypeKind.Pointer, "", sizeof(ulong), () => KernelType.Void), address);
+    private KernelObject Untyped(ulong address) =>
+        KernelObject.Value(_context.Memory, new(KernelTypeKind.Pointer, "", sizeof(ulong), () => KernelType.Void), address);
 
     private KernelObject PerCpu(string variable, ulong cpu)
     {

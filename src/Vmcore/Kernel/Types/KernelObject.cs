@@ -52,7 +52,8 @@ public sealed class KernelObject
     {
         bool isPointer = Type.Underlying().Kind == KernelTypeKind.Pointer;
         if (isPointer && Type.Underlying().Target.Underlying().Kind == KernelTypeKind.Void)
-            throw new KernelObjectException($"what this '{Type}' points to is of a type that is not known, so it has no member '{name}': say its type, ((struct NAME *)...)->{name}");
+            throw new KernelObjectException($"what this '{Type}' points to is of a type that is not known, so it has no member '{name}': "
+                + $"say its type, ((struct NAME *)...)->{name}");
         KernelObject target = isPointer ? Dereference() : this;
         KernelTypeMember member = target.Type.FindMember(name) ?? throw new KernelObjectException($"'{target.Type}' has no member '{name}'");
         ulong address = target.Address ?? throw new KernelObjectException("a computed value has no members");
@@ -101,7 +102,8 @@ public sealed class KernelObject
     public ulong AsUInt64()
     {
         KernelType type = Type.Underlying();
-        if (type.Kind is not (KernelTypeKind.Integer or KernelTypeKind.Character or KernelTypeKind.Boolean or KernelTypeKind.Enum or KernelTypeKind.Pointer) || type.Size is not ({ } size and >= 1 and <= 8))
+        if (type.Kind is not (KernelTypeKind.Integer or KernelTypeKind.Character or KernelTypeKind.Boolean or KernelTypeKind.Enum or KernelTypeKind.Pointer)
+            || type.Size is not ({ } size and >= 1 and <= 8))
             throw new KernelObjectException($"'{Type}' is no number");
         if (_value is { } value)
             return ScalarBits.Extend(value, (int)size * 8, type.IsSigned);

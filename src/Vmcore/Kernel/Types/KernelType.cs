@@ -107,7 +107,8 @@ public sealed class KernelType
     /// <summary>Integers, characters and enums: true if they are signed.</summary>
     public bool IsSigned { get; init; }
 
-    /// <summary>Number of elements of an array; null if it is not known (a flexible array) and for other types. BTF has [0] at the end of a struct as a flexible array.</summary>
+    /// <summary>Number of elements of an array; null if it is not known (a flexible array) and
+    /// for other types. BTF has [0] at the end of a struct as a flexible array.</summary>
     public long? Length { get; init; }
 
     /// <summary>Functions: true if more parameters may follow (<c>...</c>).</summary>
@@ -167,7 +168,8 @@ public sealed class KernelType
                 return null;
             if (member.Name == name)
                 return member with { BitOffset = member.BitOffset + offset };
-            if (member.Name.Length == 0 && member.BitWidth == 0 && FindMember(member.Type.Underlying(), name, offset + member.BitOffset, depth - 1, ref budget) is { } inner)
+            if (member.Name.Length == 0 && member.BitWidth == 0
+                && FindMember(member.Type.Underlying(), name, offset + member.BitOffset, depth - 1, ref budget) is { } inner)
                 return inner;
         }
 

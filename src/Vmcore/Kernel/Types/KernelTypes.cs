@@ -40,7 +40,8 @@ public sealed class KernelTypes
         return DwarfTypeFactory.TryCreate(vmlinux) is { } debug ? new(debug) : null;
     }
 
-    /// <summary>Finds a type by the name that C gives it: <c>struct page</c>, <c>unsigned long</c>, <c>const char *</c>, <c>struct list_head *[2]</c>.</summary>
+    /// <summary>Finds a type by the name that C gives it: <c>struct page</c>,
+    /// <c>unsigned long</c>, <c>const char *</c>, <c>struct list_head *[2]</c>.</summary>
     /// <param name="name">The name. A bare word may be a typedef, and if there is none of that name a struct, union or enum.</param>
     /// <param name="problem">One clause on why there is no such type; null if there is.</param>
     /// <returns>The type; null if there is none.</returns>

@@ -52,7 +52,9 @@ public static class TypeDeclaration
         string keyword = TypeNames.Base(type);
         text.Append(type.Name.Length > 0 ? keyword : keyword[..keyword.IndexOf(' ', StringComparison.Ordinal)]).Append(" {\n");
         foreach (KernelEnumerator value in type.Enumerators)
-            text.Append('\t', depth + 1).Append(value.Name).Append(" = ").Append(type.IsSigned ? value.Value.ToString(CultureInfo.InvariantCulture) : ((ulong)value.Value).ToString(CultureInfo.InvariantCulture)).Append(",\n");
+            text.Append('\t', depth + 1).Append(value.Name).Append(" = ").Append(type.IsSigned
+                ? value.Value.ToString(CultureInfo.InvariantCulture)
+                : ((ulong)value.Value).ToString(CultureInfo.InvariantCulture)).Append(",\n");
         foreach (KernelTypeMember member in type.Members)
         {
             if (++lines > MaxLines)

@@ -57,7 +57,12 @@ internal static class TypeNames
         {
             if (i == MaxDepth)
                 return Join("<endless>", inner);
-            words.Append(words.Length == 0 ? "" : " ").Append(target.Kind switch { KernelTypeKind.Const => "const", KernelTypeKind.Volatile => "volatile", _ => "restrict" });
+            words.Append(words.Length == 0 ? "" : " ").Append(target.Kind switch
+            {
+                KernelTypeKind.Const => "const",
+                KernelTypeKind.Volatile => "volatile",
+                _ => "restrict",
+            });
         }
 
         if (target.Kind == KernelTypeKind.Pointer)

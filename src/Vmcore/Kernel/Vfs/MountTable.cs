@@ -138,9 +138,11 @@ internal sealed class MountTable
     {
         VfsLayout layout = _vfs.Layout;
         if (layout.NamespaceTree >= 0 && layout.MountNode >= 0)
-            return StructureWalk.RedBlack(_vfs.Memory, space + (ulong)layout.NamespaceTree, layout.Tree, MaxMounts, "mounts", _vfs.ProblemList).Select(n => n - (ulong)layout.MountNode);
+            return StructureWalk.RedBlack(_vfs.Memory, space + (ulong)layout.NamespaceTree, layout.Tree, MaxMounts, "mounts", _vfs.ProblemList)
+                .Select(n => n - (ulong)layout.MountNode);
         if (layout.NamespaceList >= 0 && layout.MountList >= 0)
-            return StructureWalk.Circular(_vfs.Memory, space + (ulong)layout.NamespaceList, MaxMounts, "mounts", _vfs.ProblemList).Select(n => n - (ulong)layout.MountList);
+            return StructureWalk.Circular(_vfs.Memory, space + (ulong)layout.NamespaceList, MaxMounts, "mounts", _vfs.ProblemList)
+                .Select(n => n - (ulong)layout.MountList);
         _vfs.ProblemList.Add("the kernel's types do not say how a mount namespace keeps its mounts");
         return [];
     }
@@ -160,7 +162,8 @@ internal sealed class MountTable
         memory.TryReadUInt64(address + (ulong)layout.MountRoot, out ulong root);
         memory.TryReadUInt64(address + (ulong)layout.MountSuperBlock, out ulong superBlock);
         KernelSuperBlock? block = _vfs.SuperBlock(superBlock);
-        string source = memory.TryReadUInt64(address + (ulong)layout.MountDeviceName, out ulong name) && name != 0 && memory.TryReadCString(name, MaxDeviceName, out string text) ? text : "none";
+        string source = memory.TryReadUInt64(address + (ulong)layout.MountDeviceName,
+            out ulong name) && name != 0 && memory.TryReadCString(name, MaxDeviceName, out string text) ? text : "none";
         uint id = 0;
         bool hasId = layout.MountId >= 0 && memory.TryReadUInt32(address + (ulong)layout.MountId, out id);
         string? inside = _vfs.Dentries.TryClimb(root, out DentryChain chain) ? chain.Below(chain.Dentries.Count - 1) : null;

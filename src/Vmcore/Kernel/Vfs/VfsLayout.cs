@@ -17,7 +17,8 @@ internal sealed class VfsLayout
         InodeFlags = members.Required("inode", "i_flags");
         InodeDentries = members.Required("inode", "i_dentry");
         InodeSuperBlockList = members.Optional("inode", "i_sb_list");
-        InodeLength = Math.Max(Math.Max(InodeMode + 4, InodeFlags + 4), Math.Max(Math.Max(InodeSuperBlock, InodeMapping), Math.Max(Math.Max(InodeNumber, InodeSize), Math.Max(InodeDevice, InodeDentries))) + 8);
+        InodeLength = Math.Max(Math.Max(InodeMode + 4, InodeFlags + 4),
+            Math.Max(Math.Max(InodeSuperBlock, InodeMapping), Math.Max(Math.Max(InodeNumber, InodeSize), Math.Max(InodeDevice, InodeDentries))) + 8);
         MappingHost = members.Required("address_space", "host");
         MappingPages = members.Optional("address_space", "i_pages");
         MappingPageCount = members.Optional("address_space", "nrpages");

@@ -38,7 +38,8 @@ public sealed record KernelSuperBlock(ulong Address, string Id, string Type, Dev
 /// <param name="Mapping">Virtual address of the address_space with its pages.</param>
 /// <param name="Flags">S_* flags.</param>
 /// <param name="SuperBlock">Its file system; null if that cannot be read.</param>
-public sealed record KernelInode(ulong Address, ulong Number, ushort Mode, long Size, DeviceNumber Device, ulong Mapping, uint Flags, KernelSuperBlock? SuperBlock)
+public sealed record KernelInode(ulong Address, ulong Number, ushort Mode, long Size,
+    DeviceNumber Device, ulong Mapping, uint Flags, KernelSuperBlock? SuperBlock)
 {
     // include/linux/fs.h, since 4.15.
     private const uint DirectAccess = 1 << 13;

@@ -18,7 +18,8 @@ internal static class LinkedKernel
     private const int MaxCandidates = 64;
 
     /// <summary>True if the text has link-time addresses: it does not say where the kernel ran.</summary>
-    internal static bool IsLinked(VmcoreInfo info) => info.Number("phys_base") is null && info.Hex("KERNELOFFSET") is null && info.Symbol("_stext") >= StartKernelMap;
+    internal static bool IsLinked(VmcoreInfo info) =>
+        info.Number("phys_base") is null && info.Hex("KERNELOFFSET") is null && info.Symbol("_stext") >= StartKernelMap;
 
     /// <summary>Makes run-time vmcoreinfo out of one with link-time addresses.</summary>
     /// <param name="linked">The text.</param>
@@ -28,10 +29,12 @@ internal static class LinkedKernel
     internal static byte[]? TryRelocate(VmcoreInfo linked, CrashMemory memory, out string? problem)
     {
         if ((linked.Symbol("init_top_pgt") ?? linked.Symbol("swapper_pg_dir") ?? linked.Symbol("init_level4_pgt")) is not { } root
-            || linked.Symbol("init_uts_ns") is not { } names || linked.Offset("uts_namespace.name") is not { } nameOffset || linked.Symbol("_stext") is not { } text
+            || linked.Symbol("init_uts_ns") is not { } names
+            || linked.Offset("uts_namespace.name") is not { } nameOffset || linked.Symbol("_stext") is not { } text
             || linked.OsRelease is not { } release)
         {
-            problem = "vmcoreinfo lacks OSRELEASE, SYMBOL(init_top_pgt), SYMBOL(_stext), or SYMBOL(init_uts_ns) with its offset: the kernel cannot be looked for";
+            problem = "vmcoreinfo lacks OSRELEASE, SYMBOL(init_top_pgt), SYMBOL(_stext), or SYMBOL(init_uts_ns) with its offset: "
+                + "the kernel cannot be looked for";
             return null;
         }
 
@@ -106,7 +109,8 @@ internal static class LinkedKernel
                 continue;
             // Offsets of per-cpu variables are no addresses, and stay.
             if (line.StartsWith("SYMBOL(", StringComparison.Ordinal)
-                && ulong.TryParse(line.AsSpan(equals + 1).TrimEnd('\r'), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong address) && address >= StartKernelMap)
+                && ulong.TryParse(line.AsSpan(equals + 1).TrimEnd('\r'), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong address)
+                && address >= StartKernelMap)
             {
                 ulong running = unchecked(address + offset);
                 if (isPointer && line.StartsWith("SYMBOL(mem_section)=", StringComparison.Ordinal) && space.TryReadUInt64(running, out ulong pointed))
@@ -129,7 +133,8 @@ internal static class LinkedKernel
         // Readers look for the page tables by the old name, which on x86_64 no symbol has.
         if (linked.Symbol("swapper_pg_dir") is null && (linked.Symbol("init_top_pgt") ?? linked.Symbol("init_level4_pgt")) is { } root)
             text.Append(CultureInfo.InvariantCulture, $"SYMBOL(swapper_pg_dir)={unchecked(root + offset):x}\n");
-        text.Append(CultureInfo.InvariantCulture, $"NUMBER(phys_base)={unchecked((long)physicalBase)}\nNUMBER(pgtable_l5_enabled)={space.Levels - 4}\nKERNELOFFSET={offset:x}\n");
+        text.Append(CultureInfo.InvariantCulture,
+            $"NUMBER(phys_base)={unchecked((long)physicalBase)}\nNUMBER(pgtable_l5_enabled)={space.Levels - 4}\nKERNELOFFSET={offset:x}\n");
         return Encoding.Latin1.GetBytes(text.ToString());
     }
 }

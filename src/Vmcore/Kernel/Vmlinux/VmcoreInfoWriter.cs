@@ -36,11 +36,13 @@ internal static class VmcoreInfoWriter
         "prb_desc_ring.tail_id", "prb_desc.state_var", "prb_desc.text_blk_lpos", "prb_data_blk_lpos.begin", "prb_data_blk_lpos.next",
         "prb_data_ring.size_bits", "prb_data_ring.data", "prb_data_ring.head_lpos", "prb_data_ring.tail_lpos", "printk_info.seq", "printk_info.ts_nsec",
         "printk_info.text_len", "printk_info.caller_id", "printk_info.dev_info", "dev_printk_info.subsystem", "dev_printk_info.device",
-        "atomic_long_t.counter", "latched_seq.val", "printk_log.ts_nsec", "printk_log.len", "printk_log.text_len", "printk_log.dict_len", "log.ts_nsec", "log.len", "log.text_len",
+        "atomic_long_t.counter", "latched_seq.val", "printk_log.ts_nsec", "printk_log.len",
+        "printk_log.text_len", "printk_log.dict_len", "log.ts_nsec", "log.len", "log.text_len",
         "uts_namespace.name",
     ];
 
-    private static readonly string[] s_enumerators = ["NR_FREE_PAGES", "N_ONLINE", "PG_lru", "PG_private", "PG_swapcache", "PG_swapbacked", "PG_hwpoison", "HUGETLB_PAGE_DTOR"];
+    private static readonly string[] s_enumerators = ["NR_FREE_PAGES", "N_ONLINE", "PG_lru",
+        "PG_private", "PG_swapcache", "PG_swapbacked", "PG_hwpoison", "HUGETLB_PAGE_DTOR"];
 
     /// <summary>Writes the text.</summary>
     /// <param name="vmlinux">The kernel.</param>
@@ -53,7 +55,8 @@ internal static class VmcoreInfoWriter
         if (types.FindMember("page", "flags") is null)
             throw new MissingInformationException($"{vmlinux.Path}: its debug information has no struct page; the vmlinux of a debug package is needed");
         string release = vmlinux.Release
-            ?? throw new MissingInformationException($"{vmlinux.Path}: the kernel's release (linux_banner) is not in it; the vmlinux itself is needed, not only a .debug file");
+            ?? throw new MissingInformationException($"{vmlinux.Path}: the kernel's release (linux_banner) is not in it; "
+                + "the vmlinux itself is needed, not only a .debug file");
         var text = new StringBuilder();
         text.Append("OSRELEASE=").Append(release).Append('\n');
         if (vmlinux.BuildId is { } id)
@@ -114,7 +117,8 @@ internal static class VmcoreInfoWriter
         Version version = VersionOf(release);
 
         // Page flags (below 64) became page types in 6.9 and 6.10; their values moved again in 6.11 and 6.12.
-        foreach ((string flag, string key) in (ReadOnlySpan<(string, string)>)[("PG_slab", "PAGE_SLAB_MAPCOUNT_VALUE"), ("PG_hugetlb", "PAGE_HUGETLB_MAPCOUNT_VALUE")])
+        foreach ((string flag, string key) in (ReadOnlySpan<(string, string)>)[("PG_slab", "PAGE_SLAB_MAPCOUNT_VALUE"),
+            ("PG_hugetlb", "PAGE_HUGETLB_MAPCOUNT_VALUE")])
         {
             if (types.FindEnumerator(flag) is { } bit and >= 0 and < 64)
                 Append(text, "NUMBER", flag, bit);
@@ -122,7 +126,8 @@ internal static class VmcoreInfoWriter
                 Append(text, "NUMBER", key, PageType(types, flag[3..], flag == "PG_hugetlb" && version.Major == 6 && version.Minor == 9 ? ~0x800L : null));
         }
 
-        Append(text, "NUMBER", "PAGE_BUDDY_MAPCOUNT_VALUE", PageType(types, "buddy", version >= new Version(4, 18) ? ~0x80L : version >= new Version(2, 6, 38) ? -128 : null));
+        Append(text, "NUMBER", "PAGE_BUDDY_MAPCOUNT_VALUE",
+            PageType(types, "buddy", version >= new Version(4, 18) ? ~0x80L : version >= new Version(2, 6, 38) ? -128 : null));
         Append(text, "NUMBER", "PAGE_OFFLINE_MAPCOUNT_VALUE", PageType(types, "offline", version >= new Version(5, 1) ? ~0x100L : null));
         Append(text, "NUMBER", "PAGE_UNACCEPTED_MAPCOUNT_VALUE", PageType(types, "unaccepted", null));
     }

@@ -66,7 +66,8 @@ internal sealed class VmlinuxFile : IDisposable
         {
             var vmlinux = new VmlinuxFile(path, file);
             if (!vmlinux.Symbols.TryFind("_stext", out _))
-                throw new DumpFormatException(path, 0, "ELF symbol table", vmlinux.Symbols.Count > 1 ? "no symbol _stext" : "no symbols", "the symbols of a kernel: a vmlinux that is not stripped");
+                throw new DumpFormatException(path, 0, "ELF symbol table", vmlinux.Symbols.Count > 1 ? "no symbol _stext" : "no symbols",
+                    "the symbols of a kernel: a vmlinux that is not stripped");
             return vmlinux;
         }
         catch
@@ -88,7 +89,9 @@ internal sealed class VmlinuxFile : IDisposable
     {
         ArgumentNullException.ThrowIfNull(info);
         if (BuildId is { } id && info.BuildId is { } running)
-            return string.Equals(id, running, StringComparison.OrdinalIgnoreCase) ? null : $"{Path} and {dump} don't match: the build ids are {id} and {running}.";
+            return string.Equals(id, running, StringComparison.OrdinalIgnoreCase)
+                ? null
+                : $"{Path} and {dump} don't match: the build ids are {id} and {running}.";
         if (Release is { } release && info.OsRelease is { } actual && release != actual)
             return $"{Path} and {dump} don't match: the releases are '{release}' and '{actual}'.";
         return null;

@@ -73,5 +73,6 @@ internal sealed class VmlinuxSymbolTable : ISymbolTable
         return symbol.IsGlobal ? letter : char.ToLowerInvariant(letter);
     }
 
-    private static string Clean(string name) => name.All(c => c is > ' ' and < (char)0x7f) ? name : string.Concat(name.Select(c => c is > ' ' and < (char)0x7f ? c : '?'));
+    private static string Clean(string name) =>
+        name.All(c => c is > ' ' and < (char)0x7f) ? name : string.Concat(name.Select(c => c is > ' ' and < (char)0x7f ? c : '?'));
 }

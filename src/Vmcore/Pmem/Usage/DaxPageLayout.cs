@@ -118,4 +118,5 @@ public enum DaxPageState
 /// <param name="References">Reference count.</param>
 /// <param name="IsPinned">True if someone holds it besides page tables: direct I/O, RDMA.</param>
 /// <param name="IsPoisoned">True if the memory failed.</param>
-public readonly record struct DaxPage(DaxPageState State, ulong Mapping, ulong Index, ulong PageMap, ulong Flags, int References, bool IsPinned, bool IsPoisoned);
+public readonly record struct DaxPage(DaxPageState State, ulong Mapping, ulong Index,
+    ulong PageMap, ulong Flags, int References, bool IsPinned, bool IsPoisoned);

@@ -134,7 +134,8 @@ public sealed class PmemUsage
         if (inode is { IsDeviceDax: true } || inode is null)
         {
             ulong address = pfn << dump.Memory.PageShift;
-            return dump.Resources?.All().LastOrDefault(r => r.Range.Contains(address) && r.Name.StartsWith("dax", StringComparison.Ordinal) && r.Name.Contains('.', StringComparison.Ordinal))?.Name;
+            return dump.Resources?.All().LastOrDefault(r => r.Range.Contains(address)
+                && r.Name.StartsWith("dax", StringComparison.Ordinal) && r.Name.Contains('.', StringComparison.Ordinal))?.Name;
         }
 
         return inode.SuperBlock is { Id.Length: > 0 } block ? block.Id : null;

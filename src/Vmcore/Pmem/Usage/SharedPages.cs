@@ -4,8 +4,8 @@ namespace Vmcore.Pmem.Usage;
 
 /// <summary>
 /// Which pages of a namespace files share, by the files' own page trees. Since 6.15 a struct page alone does not say it: a page that lost its only file keeps
-/// its place in that file where the share count is kept (fs/dax.c resets it for large folios alone, up to 6.18 at least), so it looks shared, and later shares are
-/// counted on from there.
+/// its place in that file where the share count is kept (fs/dax.c resets it for large folios alone, up to 6.18 at least), so it looks shared, and later shares
+/// are counted on from there.
 /// </summary>
 internal static class SharedPages
 {

@@ -204,9 +204,12 @@ internal sealed class UsageScan
     private DevicePageMap? ReadPageMap(ulong address)
     {
         var members = new StructMembers(_types!);
-        int type = members.Optional("dev_pagemap", "type"), flags = members.Optional("dev_pagemap", "flags"), shift = members.Optional("dev_pagemap", "vmemmap_shift"), range = members.Optional("dev_pagemap", "range");
-        int altmap = members.Optional("dev_pagemap", "altmap"), reserve = members.Optional("vmem_altmap", "reserve"), free = members.Optional("vmem_altmap", "free"), alloc = members.Optional("vmem_altmap", "alloc");
-        if (type < 0 || flags < 0 || range < 0 || altmap < 0 || !_memory.TryReadUInt32(address + (ulong)type, out uint kind) || !_memory.TryReadUInt32(address + (ulong)flags, out uint bits)
+        int type = members.Optional("dev_pagemap", "type"), flags = members.Optional("dev_pagemap", "flags"),
+            shift = members.Optional("dev_pagemap", "vmemmap_shift"), range = members.Optional("dev_pagemap", "range");
+        int altmap = members.Optional("dev_pagemap", "altmap"), reserve = members.Optional("vmem_altmap", "reserve"),
+            free = members.Optional("vmem_altmap", "free"), alloc = members.Optional("vmem_altmap", "alloc");
+        if (type < 0 || flags < 0 || range < 0 || altmap < 0 || !_memory.TryReadUInt32(address + (ulong)type, out uint kind)
+            || !_memory.TryReadUInt32(address + (ulong)flags, out uint bits)
             || !_memory.TryReadUInt64(address + (ulong)range, out ulong start) || !_memory.TryReadUInt64(address + (ulong)range + 8, out ulong last))
             return null;
         ulong order = 0, reserved = 0, unused = 0, used = 0;
@@ -219,6 +222,8 @@ internal sealed class UsageScan
             _memory.TryReadUInt64(address + (ulong)(altmap + alloc), out used);
         }
 
-        return last == ulong.MaxValue || last < start ? null : new(address, kind, new(start, last + 1), (int)Math.Min(order & 0xffffffff, 63), unchecked(reserved + unused), used);
+        return last == ulong.MaxValue || last < start
+            ? null
+            : new(address, kind, new(start, last + 1), (int)Math.Min(order & 0xffffffff, 63), unchecked(reserved + unused), used);
     }
 }

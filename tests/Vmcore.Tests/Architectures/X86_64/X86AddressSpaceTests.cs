@@ -99,7 +99,8 @@ public sealed class X86AddressSpaceTests
         X86AddressSpace space = tables.Space();
         IReadOnlyList<MappedRun> runs = space.FindMapped(Va + 0x1000, Va + (5ul << 21) + 0x2000, 100, out int missing);
         Assert.Equal(0, missing);
-        Assert.Equal([new(Va + 0x1000, 0x401000, (6 << 20) - 0x1000), new(Va + (3ul << 21), 0x1000000, 2 << 20), new(Va + (5ul << 21), 0xa00000, 0x2000)], runs);
+        Assert.Equal([new(Va + 0x1000, 0x401000, (6 << 20) - 0x1000),
+            new(Va + (3ul << 21), 0x1000000, 2 << 20), new(Va + (5ul << 21), 0xa00000, 0x2000)], runs);
         Assert.Equal(2, space.FindMapped(Va, ulong.MaxValue, 2, out _).Count);
         Assert.Empty(space.FindMapped(Va, Va, 2, out _));
     }

@@ -12,7 +12,8 @@ public sealed class ElfCoreFileTests
     [Fact]
     public void HeadersAndNotesAreRead()
     {
-        ElfCoreFile file = Open(new ElfBytes { Notes = s_note, Data = new byte[0x3000] }.Load(0x1000, 0, 0x1000, flags: 0x17).Load(0x5000, 0x1000, 0x1000, 0x2000, virtualAddress: 0xffff888000005000));
+        ElfCoreFile file = Open(new ElfBytes { Notes = s_note, Data = new byte[0x3000] }
+            .Load(0x1000, 0, 0x1000, flags: 0x17).Load(0x5000, 0x1000, 0x1000, 0x2000, virtualAddress: 0xffff888000005000));
         Assert.Empty(file.Problems);
         Assert.Equal(ElfMachine.X86_64, file.Machine);
         Assert.Equal(2, file.Loads.Count);
@@ -27,7 +28,8 @@ public sealed class ElfCoreFileTests
     [Fact]
     public void QemuHeadersAreRead()
     {
-        ElfCoreFile file = Open(new ElfBytes { TableOffset = 192, HeaderSize = 8, SectionOffset = 64, Notes = s_note, Data = new byte[0x1000] }.Load(0, 0, 0x1000, flags: 0));
+        ElfCoreFile file =
+            Open(new ElfBytes { TableOffset = 192, HeaderSize = 8, SectionOffset = 64, Notes = s_note, Data = new byte[0x1000] }.Load(0, 0, 0x1000, flags: 0));
         Assert.Empty(file.Problems);
         Assert.Single(file.Loads);
         Assert.Single(file.Notes);

@@ -101,7 +101,8 @@ public sealed class FlattenedSourceTests
     [Fact]
     public void AnyReadIsThatPartOfTheWhole()
     {
-        byte[] stream = Stream(true, (0, Filled(1, 10)), (10, Filled(2, 10)), (20, Filled(3, 7)), (40, Filled(4, 10)), (50, Filled(5, 10)), (12, Filled(6, 30)));
+        byte[] stream = Stream(true, (0, Filled(1, 10)), (10, Filled(2, 10)),
+            (20, Filled(3, 7)), (40, Filled(4, 10)), (50, Filled(5, 10)), (12, Filled(6, 30)));
         using FlattenedSource source = FlattenedSource.Open(new KdumpBytes(stream));
         byte[] all = All(source);
         Gen.Select(Gen.Int[0, 60], Gen.Int[0, 60]).Sample(t =>

@@ -66,7 +66,8 @@ public sealed class KdumpWritingTests
         byte[] bytes = new byte[KdumpSubHeader.Size];
         sub.WriteTo(bytes);
         ulong[] words = [.. Enumerable.Range(0, 13).Select(i => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(8 * i)))];
-        Assert.Equal([0xffff_ffff_f000_0000, 63 | (1UL << 32), 5, uint.MaxValue, 0x1100, 0x20, 0x1068, 0x200, 0x9000, 0x30, 5, 0x1_2345_6789, 0x2_0000_0000], words);
+        Assert.Equal([0xffff_ffff_f000_0000, 63 | (1UL << 32), 5, uint.MaxValue, 0x1100,
+            0x20, 0x1068, 0x200, 0x9000, 0x30, 5, 0x1_2345_6789, 0x2_0000_0000], words);
     }
 
     [Fact]

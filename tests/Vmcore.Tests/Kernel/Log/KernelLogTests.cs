@@ -18,10 +18,13 @@ public sealed class KernelLogTests
         ring.Add("tab\tand escape \u001b[0m \u00e9", 100_000_000_000_123, 4711);
         KernelLog log = Open(ring.Info(), ring.Memory());
         Assert.Equal(LogFormat.Ringbuffer, log.Format);
-        Assert.Equal("[    0.000000] first\n[    1.234567] second\n               with a second line\n[100000.000000] tab\tand escape \\x1b[0m \\xe9\n", Text(log, LogTextStyle.Makedumpfile));
-        Assert.Equal("[    0.000000] first\n[    1.234567] second\nwith a second line\n[100000.000000] tab\tand escape \\x1b[0m \\xe9\n", Text(log, LogTextStyle.VmcoreDmesg));
+        Assert.Equal("[    0.000000] first\n[    1.234567] second\n               with a second line\n[100000.000000] tab\tand escape \\x1b[0m \\xe9\n",
+            Text(log, LogTextStyle.Makedumpfile));
+        Assert.Equal("[    0.000000] first\n[    1.234567] second\nwith a second line\n[100000.000000] tab\tand escape \\x1b[0m \\xe9\n",
+            Text(log, LogTextStyle.VmcoreDmesg));
         Assert.Equal(
-            "[    0.000000] [      T0] first\n[    1.234567] [      C3] second\n                          with a second line\n[100000.000000] [   T4711] tab\tand escape \\x1b[0m \\xe9\n",
+            "[    0.000000] [      T0] first\n[    1.234567] [      C3] second\n"
+                + "                          with a second line\n[100000.000000] [   T4711] tab\tand escape \\x1b[0m \\xe9\n",
             Text(log, s_caller));
         LogRecord second = log.Read().Skip(1).First();
         Assert.Equal((1UL, 3, 0), (second.Sequence, second.Level!.Value, second.Facility!.Value));
@@ -85,7 +88,8 @@ public sealed class KernelLogTests
         var ring = new Ringbuffer(3, 10, Last - 1) { Tail = Last - 1 };
         foreach (string text in new[] { "one", "two", "three", "four" })
             ring.Add(text, 0);
-        Assert.Equal("[    0.000000] one\n[    0.000000] two\n[    0.000000] three\n[    0.000000] four\n", Text(Open(ring.Info(), ring.Memory()), LogTextStyle.Makedumpfile));
+        Assert.Equal("[    0.000000] one\n[    0.000000] two\n[    0.000000] three\n[    0.000000] four\n",
+            Text(Open(ring.Info(), ring.Memory()), LogTextStyle.Makedumpfile));
     }
 
     [Fact]
@@ -143,7 +147,8 @@ public sealed class KernelLogTests
         KernelLog log = Open(records.Info(), records.Memory());
         Assert.Equal(LogFormat.Records, log.Format);
         Assert.True(records.Next < records.First);
-        Assert.Equal("[    1.000000] second\n[    2.000000] third message\n               of two lines\n[    3.500000] fourth, which is too long for the rest\n", Text(log, LogTextStyle.Makedumpfile));
+        Assert.Equal("[    1.000000] second\n[    2.000000] third message\n               of two lines\n"
+            + "[    3.500000] fourth, which is too long for the rest\n", Text(log, LogTextStyle.Makedumpfile));
         Assert.Equal(0, log.Lost);
     }
 
@@ -220,7 +225,8 @@ public sealed class KernelLogTests
     public void AMissingMemberIsNamed()
     {
         var ring = new Ringbuffer(3, 10);
-        string text = System.Text.Encoding.ASCII.GetString(ring.Info().Text.Span).Replace("OFFSET(prb_desc_ring.infos)", "OFFSET(other)", StringComparison.Ordinal);
+        string text = System.Text.Encoding.ASCII.GetString(ring.Info().Text.Span).Replace("OFFSET(prb_desc_ring.infos)",
+            "OFFSET(other)", StringComparison.Ordinal);
         Assert.Null(KernelLog.TryOpen(VmcoreInfo.Parse(System.Text.Encoding.ASCII.GetBytes(text)), ring.Memory(), out string? problem));
         Assert.Contains("OFFSET(prb_desc_ring.infos)", problem, StringComparison.Ordinal);
     }

@@ -140,7 +140,8 @@ internal static class LogImages
             Put(_ring, 32, Tail);
             byte[] pointer = new byte[8];
             Put(pointer, 0, Ring);
-            return new FakeVirtualMemory().Add(Prb, pointer).Add(Ring, _ring).Add(Descriptors, Descs).Add(Infos, Facts).Add(Texts, Data).Add(ClearSequence, _clear);
+            return new FakeVirtualMemory().Add(Prb, pointer).Add(Ring, _ring).Add(Descriptors, Descs)
+                .Add(Infos, Facts).Add(Texts, Data).Add(ClearSequence, _clear);
         }
 
         private void Describe(ulong begin, ulong next, ulong nanoseconds, int length, uint caller, int level, ulong state)
@@ -242,7 +243,8 @@ internal static class LogImages
         BinaryPrimitives.WriteInt32LittleEndian(words.AsSpan(8), length);
         BinaryPrimitives.WriteInt32LittleEndian(words.AsSpan(12), written.Length);
         BinaryPrimitives.WriteInt32LittleEndian(words.AsSpan(16), loggedChars);
-        VmcoreInfo info = VmcoreInfo.Parse(Encoding.ASCII.GetBytes($"SYMBOL(log_buf)={Words:x}\nSYMBOL(log_buf_len)={Words + 8:x}\nSYMBOL(log_end)={Words + 12:x}\nSYMBOL(logged_chars)={Words + 16:x}\n"));
+        VmcoreInfo info = VmcoreInfo.Parse(Encoding.ASCII.GetBytes($"SYMBOL(log_buf)={Words:x}\nSYMBOL(log_buf_len)={Words + 8:x}\n"
+            + $"SYMBOL(log_end)={Words + 12:x}\nSYMBOL(logged_chars)={Words + 16:x}\n"));
         return (info, new FakeVirtualMemory().Add(Words, words).Add(Texts, ring));
     }
 

@@ -20,7 +20,8 @@ public class OrcLayoutTests
         Assert.Equal(expected, Layout(s_old, s_old, [16, 0, 0xf0, 0xff, 0x14, 2]).Decode(s_old));
         Assert.Equal(expected, Layout(s_new, s_new, [16, 0, 0xf0, 0xff, 0x84, 2]).Decode(s_new));
         Assert.Equal(OrcRegister.Bp, Layout(s_new).Decode([16, 0, 0xf0, 0xff, 0x84, 2]).SpRegister);
-        Assert.Equal((OrcRegister.BpIndirect, OrcRegister.Bp), Layout(s_new).Decode([0, 0, 0, 0, 0x4a, 2]) is var entry ? (entry.SpRegister, entry.BpRegister) : default);
+        Assert.Equal((OrcRegister.BpIndirect, OrcRegister.Bp),
+            Layout(s_new).Decode([0, 0, 0, 0, 0x4a, 2]) is var entry ? (entry.SpRegister, entry.BpRegister) : default);
         Assert.Equal(OrcRegister.SpIndirect, Layout(s_new).Decode([0, 0, 0, 0, 9, 2]).SpRegister);
         Assert.Equal(OrcRegister.SpIndirect, Layout(s_old).Decode([0, 0, 0, 0, 9, 2]).SpRegister);
     }
@@ -48,7 +49,8 @@ public class OrcLayoutTests
     {
         var builder = new BtfBuilder();
         uint signed = builder.Add(BtfKind.Int, "short", 2, 0, false, 16 | (1u << 24)), number = builder.Int("unsigned int", 4);
-        builder.WithBitFields("orc_entry", 6, ("sp_offset", signed, 0, 0), ("bp_offset", signed, 16, 0), ("sp_reg", number, 32, 4), ("bp_reg", number, 36, 4), ("type", number, 40, 3));
+        builder.WithBitFields("orc_entry", 6, ("sp_offset", signed, 0, 0), ("bp_offset", signed, 16, 0),
+            ("sp_reg", number, 32, 4), ("bp_reg", number, 36, 4), ("type", number, 40, 3));
         OrcLayout layout = OrcLayout.TryFrom(KernelTypes.From(BtfTypes.TryParse(builder.Build(), out _)!))!;
         byte[] table = [.. entries.SelectMany(e => e)];
         if (table.Length > 0)

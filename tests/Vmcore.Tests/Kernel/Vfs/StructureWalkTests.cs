@@ -36,7 +36,8 @@ public sealed class StructureWalkTests
         Assert.Equal([Base + 64, 0x1234UL], StructureWalk.Circular(Words((0, Base + 64), (64, 0x1234)), Base, 10, "things", wild));
         Assert.Contains("breaks off at 0x1234", Assert.Single(wild.Texts), StringComparison.Ordinal);
         var many = new ProblemList();
-        Assert.Equal(3, StructureWalk.Circular(Words([.. Enumerable.Range(0, 60).Select(i => (8 * i, Base + (8 * (ulong)i) + 8))]), Base, 3, "things", many).Count);
+        Assert.Equal(3, StructureWalk.Circular(Words([.. Enumerable.Range(0, 60).Select(i => (8 * i, Base + (8 * (ulong)i) + 8))]),
+            Base, 3, "things", many).Count);
         Assert.Contains("more than 3 entries", Assert.Single(many.Texts), StringComparison.Ordinal);
     }
 
@@ -44,7 +45,8 @@ public sealed class StructureWalkTests
     public void ATreeIsWalkedInOrder()
     {
         // Root 2 with 1 to the left and 3 to the right, whose left is 4.
-        FakeVirtualMemory memory = Words((0, Base + 200), (216, Base + 100), (208, Base + 300), (116, 0), (108, 0), (316, Base + 400), (308, 0), (416, 0), (408, 0));
+        FakeVirtualMemory memory = Words((0, Base + 200), (216, Base + 100), (208, Base + 300),
+            (116, 0), (108, 0), (316, Base + 400), (308, 0), (416, 0), (408, 0));
         var problems = new ProblemList();
         Assert.Equal([Base + 100, Base + 200, Base + 400, Base + 300], StructureWalk.RedBlack(memory, Base, new(16, 8), 10, "things", problems));
         Assert.Empty(problems.Texts);
