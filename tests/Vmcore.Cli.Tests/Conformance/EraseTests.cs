@@ -33,7 +33,7 @@ public sealed class EraseTests
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public void Nothing_that_is_erased_is_left_anywhere(string way)
+    public void NothingThatIsErasedIsLeftAnywhere(string way)
     {
         using TemporaryFolder folder = new();
         (string core, Dictionary<string, PhysicalRange> places) = Plant(folder);
@@ -78,7 +78,7 @@ public sealed class EraseTests
     }
 
     [Fact]
-    public void Refiltering_keeps_what_was_erased_and_the_list_of_it()
+    public void RefilteringKeepsWhatWasErasedAndTheListOfIt()
     {
         using TemporaryFolder folder = new();
         (string core, _) = Plant(folder);
@@ -101,7 +101,7 @@ public sealed class EraseTests
     [InlineData("erase init_task.comm size init_task.comm\n", "no integer")]
     [InlineData("erase init_task.in_execve\n", "bit-field")]
     [InlineData("erase (struct absent *)init_task.x\n", "not known")]
-    public void A_rule_that_cannot_be_applied_leaves_no_dump(string rules, string reason)
+    public void ARuleThatCannotBeAppliedLeavesNoDump(string rules, string reason)
     {
         using TemporaryFolder folder = new();
         string core = RealCrash.Get("sample rfc-v2-6.1").Path, output = folder.File("dump"), config = Write(folder, rules);
@@ -128,7 +128,7 @@ public sealed class EraseTests
     [InlineData("endfor\n")]
     [InlineData("[vmlinux\nerase a\n")]
     [InlineData("delete a\n")]
-    public void A_line_that_is_not_understood_is_an_error_and_names_it(string rules)
+    public void ALineThatIsNotUnderstoodIsAnErrorAndNamesIt(string rules)
     {
         using TemporaryFolder folder = new();
         string core = RealCrash.Get("sample rfc-v2-6.1").Path, output = folder.File("dump");
@@ -141,7 +141,7 @@ public sealed class EraseTests
     [Theory]
     [InlineData(false, "does not come back")]
     [InlineData(true, "ends in NULL")]
-    public void A_damaged_list_leaves_no_dump(bool cut, string reason)
+    public void ADamagedListLeavesNoDump(bool cut, string reason)
     {
         using TemporaryFolder folder = new();
         (string core, _) = Plant(folder);

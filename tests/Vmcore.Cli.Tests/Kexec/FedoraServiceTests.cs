@@ -32,7 +32,7 @@ public sealed class FedoraServiceTests : IDisposable
     [InlineData("-c -p")]
     [InlineData("-a -p")]
     [InlineData("--elf64-core-headers -p")] // i386's, which people keep
-    public void Kdumpctl_loads(string options)
+    public void KdumpctlLoads(string options)
     {
         string[] args =
         [
@@ -45,11 +45,11 @@ public sealed class FedoraServiceTests : IDisposable
     [Theory]
     [InlineData("-s -p -u")]
     [InlineData("-p -u")]
-    public void Kdumpctl_unloads(string options) =>
+    public void KdumpctlUnloads(string options) =>
         Assert.Equal(0, KexecCommand.Run([.. options.Split(' '), "--dry-run"], _output, _error));
 
     [Fact]
-    public void A_load_that_fails_says_so_by_its_status()
+    public void ALoadThatFailsSaysSoByItsStatus()
     {
         string[] args = ["-s", "-p", CommandLine, $"--initrd={_tree.Root}/boot/nothing", $"{_tree.Root}/boot/vmlinuz", "--dry-run", $"--sysroot={_tree.Root}"];
         Assert.NotEqual(0, KexecCommand.Run(args, _output, _error));

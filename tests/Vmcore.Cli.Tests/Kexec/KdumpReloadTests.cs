@@ -10,7 +10,7 @@ public sealed class KdumpReloadTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Fact]
-    public void One_event_reloads_once()
+    public void OneEventReloadsOnce()
     {
         File.WriteAllText($"{_folder}/loaded", "1\n");
         Assert.Equal(0, Run("echo reload >> log").Wait());
@@ -18,7 +18,7 @@ public sealed class KdumpReloadTests : IDisposable
     }
 
     [Fact]
-    public void Many_events_reload_a_few_times_and_none_is_lost()
+    public void ManyEventsReloadAFewTimesAndNoneIsLost()
     {
         File.WriteAllText($"{_folder}/loaded", "1\n");
         // Each reload notes how many events it has seen; the last must have seen all.
@@ -36,7 +36,7 @@ public sealed class KdumpReloadTests : IDisposable
     }
 
     [Fact]
-    public void An_event_while_nothing_is_loaded_because_of_a_reload_is_not_lost()
+    public void AnEventWhileNothingIsLoadedBecauseOfAReloadIsNotLost()
     {
         File.WriteAllText($"{_folder}/loaded", "1\n");
         File.WriteAllText($"{_folder}/events", "x");
@@ -52,7 +52,7 @@ public sealed class KdumpReloadTests : IDisposable
     }
 
     [Fact]
-    public void Without_a_crash_kernel_nothing_is_done()
+    public void WithoutACrashKernelNothingIsDone()
     {
         File.WriteAllText($"{_folder}/loaded", "0\n");
         Assert.Equal(0, Run("echo reload >> log").Wait());

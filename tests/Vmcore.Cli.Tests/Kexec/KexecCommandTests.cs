@@ -29,7 +29,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void Dry_run_prints_what_would_be_loaded()
+    public void DryRunPrintsWhatWouldBeLoaded()
     {
         Assert.Equal(0, Run("-p", "-c", "--dry-run", $"--sysroot={_tree.Root}", "--command-line=nr_cpus=1", $"--initrd={_initrd}", _kernel));
         string text = _output.ToString();
@@ -40,7 +40,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void Dry_run_prints_json()
+    public void DryRunPrintsJson()
     {
         Assert.Equal(0, Run("-p", "--dry-run", "--json", "--sysroot", _tree.Root, "--reuse-cmdline", "--append", "nr_cpus=1", "--initrd", _initrd, _kernel));
         using JsonDocument json = JsonDocument.Parse(_output.ToString());
@@ -58,7 +58,7 @@ public sealed class KexecCommandTests : IDisposable
     [Theory]
     [InlineData("1", 1)]
     [InlineData("0", 0)]
-    public void Status_is_the_exit_status(string loaded, int expected)
+    public void StatusIsTheExitStatus(string loaded, int expected)
     {
         _tree.File("/sys/kernel/kexec_crash_loaded", loaded + "\n");
         Assert.Equal(expected, Run("-S", $"--sysroot={_tree.Root}"));
@@ -68,7 +68,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void Status_of_a_kernel_without_kexec_is_a_failure()
+    public void StatusOfAKernelWithoutKexecIsAFailure()
     {
         _tree.Delete("/sys/kernel/kexec_crash_loaded");
         Assert.Equal(255, Run("-S", $"--sysroot={_tree.Root}"));
@@ -76,7 +76,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void Region_size_is_printed()
+    public void RegionSizeIsPrinted()
     {
         Assert.Equal(0, Run("--print-ckr-size", $"--sysroot={_tree.Root}"));
         _tree.File("/proc/iomem", "00100000-7fffffff : System RAM\n");
@@ -91,7 +91,7 @@ public sealed class KexecCommandTests : IDisposable
     [InlineData("--load-preserve-context")]
     [InlineData("--entry=1")]
     [InlineData("-x")]
-    public void A_normal_reboot_is_refused(string option)
+    public void ANormalRebootIsRefused(string option)
     {
         Assert.Equal(1, Run(option, _kernel));
         Assert.Contains("normal reboot", _error.ToString(), StringComparison.Ordinal);
@@ -103,7 +103,7 @@ public sealed class KexecCommandTests : IDisposable
     [InlineData("-z")]
     [InlineData("--re")]
     [InlineData("--mem-min")]
-    public void A_bad_option_ends_with_1(string option)
+    public void ABadOptionEndsWith1(string option)
     {
         Assert.Equal(1, Run("-p", option));
         Assert.StartsWith("kexec: ", _error.ToString(), StringComparison.Ordinal);
@@ -115,14 +115,14 @@ public sealed class KexecCommandTests : IDisposable
     [InlineData("--serial=ttyUSB0", 1)]
     [InlineData("--type=multiboot", 255)]
     [InlineData("--dtb=x", 1)]
-    public void A_bad_value_is_refused_by_name(string option, int status)
+    public void ABadValueIsRefusedByName(string option, int status)
     {
         Assert.Equal(status, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", option, _kernel));
         Assert.Contains(option.Split('=')[0].TrimStart('-'), _error.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Json_does_not_load()
+    public void JsonDoesNotLoad()
     {
         Assert.Equal(1, Run("-p", "--json", _kernel));
         Assert.Contains("--json is for --dry-run only", _error.ToString(), StringComparison.Ordinal);
@@ -134,7 +134,7 @@ public sealed class KexecCommandTests : IDisposable
     [InlineData("--dump-target=", 1, "Bad option value in --dump-target=")]
     [InlineData("--dump-target=var/crash", 0, "No device is found below --dump-target=var/crash")]
     [InlineData("--dump-target=/var/crash", 0, "No device is found below --dump-target=/var/crash")]
-    public void A_dump_target_is_looked_up_or_it_is_said_that_it_was_not(string option, int status, string expected)
+    public void ADumpTargetIsLookedUpOrItIsSaidThatItWasNot(string option, int status, string expected)
     {
         _tree.File("/sys/class/block/pmem0/size", "1\n");
         Assert.Equal(status, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", option, _kernel));
@@ -142,14 +142,14 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void A_dump_target_on_another_machine_is_no_device()
+    public void ADumpTargetOnAnotherMachineIsNoDevice()
     {
         Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--dump-target=server:/export", _kernel));
         Assert.Equal("", _error.ToString());
     }
 
     [Fact]
-    public void An_empty_initramfs_is_warned_of()
+    public void AnEmptyInitramfsIsWarnedOf()
     {
         _tree.File("/boot/empty", "");
         Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", $"--initrd={_tree.Root}/boot/empty", _kernel));
@@ -157,7 +157,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void Services_options_are_taken()
+    public void ServicesOptionsAreTaken()
     {
         Assert.Equal(0, Run(
             "-p", "--dry-run", $"--sysroot={_tree.Root}", "-d", "-x", "-y", "-i", "--noefi",
@@ -170,7 +170,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void No_reserved_memory_is_told_first()
+    public void NoReservedMemoryIsToldFirst()
     {
         _tree.File("/proc/iomem", "00100000-7fffffff : System RAM\n");
         Assert.Equal(1, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "/nonexistent"));
@@ -178,7 +178,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void A_missing_kernel_or_initramfs_is_refused()
+    public void AMissingKernelOrInitramfsIsRefused()
     {
         Assert.Equal(255, Run("-p", "--dry-run", $"--sysroot={_tree.Root}"));
         Assert.Contains("No kernel specified", _error.ToString(), StringComparison.Ordinal);
@@ -191,7 +191,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void The_running_initramfs_is_reused_if_it_was_kept()
+    public void TheRunningInitramfsIsReusedIfItWasKept()
     {
         Assert.Equal(1, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--reuseinitrd", _kernel));
         Assert.Contains("retain_initrd", _error.ToString(), StringComparison.Ordinal);
@@ -201,7 +201,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void A_dump_target_on_pmem_is_refused()
+    public void ADumpTargetOnPmemIsRefused()
     {
         Assert.Equal(255, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", "--dump-target=/dev/pmem0", _kernel));
         Assert.Contains("namespace0.0", _error.ToString(), StringComparison.Ordinal);
@@ -211,7 +211,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void A_captured_tree_is_never_loaded_to()
+    public void ACapturedTreeIsNeverLoadedTo()
     {
         Assert.Equal(1, Run("-p", $"--sysroot={_tree.Root}", _kernel));
         Assert.Equal(1, Run("-p", "-u", $"--sysroot={_tree.Root}"));
@@ -219,7 +219,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void Unload_unloads_and_says_if_it_cannot()
+    public void UnloadUnloadsAndSaysIfItCannot()
     {
         Assert.Equal(0, Run("-p", "-u"));
         Assert.Equal(255, KexecCommand.Run(["-pu", "-c"], _output, _error, new Calls { Error = 22 }));
@@ -227,14 +227,14 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void A_refusal_before_the_load_says_what_is_loaded_too()
+    public void ARefusalBeforeTheLoadSaysWhatIsLoadedToo()
     {
         Assert.NotEqual(0, Run("-p", "/nonexistent/kernel"));
         Assert.EndsWith("The crash kernel that was loaded before is still loaded.\n", _error.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Help_and_version_are_printed_and_nothing_else_is_done()
+    public void HelpAndVersionArePrintedAndNothingElseIsDone()
     {
         Assert.Equal(0, Run("-h"));
         Assert.Equal(0, Run("--version"));
@@ -243,7 +243,7 @@ public sealed class KexecCommandTests : IDisposable
     }
 
     [Fact]
-    public void Every_option_is_in_the_help()
+    public void EveryOptionIsInTheHelp()
     {
         Run("-h");
         string help = _output.ToString();

@@ -19,7 +19,7 @@ public sealed class VmlinuxOptionTests
     [InlineData("-x vmlinux -i info core out")]
     [InlineData("-e core out")]
     [InlineData("--skip-failed-erase core out")]
-    public void What_does_not_go_together_is_refused(string arguments)
+    public void WhatDoesNotGoTogetherIsRefused(string arguments)
     {
         ToolResult result = Tool.Run(Repository.Makedumpfile, ["--check-params", .. arguments.Split(' ')]);
         Assert.Equal(1, result.ExitCode);
@@ -32,10 +32,10 @@ public sealed class VmlinuxOptionTests
     [InlineData("-x vmlinux --config rules -F core")]
     [InlineData("-e --work-dir /tmp core out")]
     [InlineData("--work-dir /tmp core out")]
-    public void What_goes_together_is_accepted(string arguments) => Tool.Dump(["--check-params", .. arguments.Split(' ')]);
+    public void WhatGoesTogetherIsAccepted(string arguments) => Tool.Dump(["--check-params", .. arguments.Split(' ')]);
 
     [Fact]
-    public void A_file_that_is_no_vmlinux_is_named()
+    public void AFileThatIsNoVmlinuxIsNamed()
     {
         using TemporaryFolder folder = new();
         string core = Conformance.RealCrash.Get("sample rfc-v2-6.1").Path, output = folder.File("out"), text = folder.File("text");
@@ -54,7 +54,7 @@ public sealed class VmlinuxOptionTests
     }
 
     [Fact]
-    public void The_memmap_of_what_is_left_out_is_left_out_and_nothing_else()
+    public void TheMemmapOfWhatIsLeftOutIsLeftOutAndNothingElse()
     {
         using TemporaryFolder folder = new();
         string core = Conformance.RealCrash.Get("sample stock-6.1-nopmem").Path, with = folder.File("with"), without = folder.File("without");

@@ -24,7 +24,7 @@ public sealed class UpstreamDefectsTests : IDisposable
     [InlineData(0xffff)]
     [InlineData(0)]
     [InlineData(64)]
-    public void Defect01_SectionHeaderSizeOfAnExtendedHeaderOverrunsNothing(ushort size)
+    public void Defect01SectionHeaderSizeOfAnExtendedHeaderOverrunsNothing(ushort size)
     {
         byte[] core = File.ReadAllBytes(Sample);
         ushort count = BinaryPrimitives.ReadUInt16LittleEndian(core.AsSpan(56));
@@ -46,7 +46,7 @@ public sealed class UpstreamDefectsTests : IDisposable
     [InlineData(0.9)]
     [InlineData(0.5)]
     [InlineData(0.02)]
-    public void Defect02_TruncatedCoreIsReadAsFarAsItGoes(double part)
+    public void Defect02TruncatedCoreIsReadAsFarAsItGoes(double part)
     {
         byte[] core = File.ReadAllBytes(Sample);
         File.WriteAllBytes(Input, core[..(int)(core.Length * part)]);
@@ -60,7 +60,7 @@ public sealed class UpstreamDefectsTests : IDisposable
 
     /// <summary>Filtering a dump again that has no vmcoreinfo ends in SIGSEGV.</summary>
     [Fact]
-    public void Defect03_DumpWithoutVmcoreInfoCanBeFilteredAgain()
+    public void Defect03DumpWithoutVmcoreInfoCanBeFilteredAgain()
     {
         Tool.Dump("-c", "-d", "1", Sample, Input);
         byte[] dump = File.ReadAllBytes(Input);
@@ -85,7 +85,7 @@ public sealed class UpstreamDefectsTests : IDisposable
     [InlineData("-l", 2)]
     [InlineData("-c", 1)]
     [InlineData("-z", 0x20)]
-    public void Defect04_ABlockThatUnpacksToMoreThanAPageIsADamagedPage(string codec, int flag)
+    public void Defect04ABlockThatUnpacksToMoreThanAPageIsADamagedPage(string codec, int flag)
     {
         Tool.Dump(codec, "-d", "31", Sample, Input);
         byte[] bytes = File.ReadAllBytes(Input);
@@ -107,7 +107,7 @@ public sealed class UpstreamDefectsTests : IDisposable
 
     /// <summary>The size of the output is kept in an int: what is written beyond 2 GiB is lost when the limit is reached.</summary>
     [Fact]
-    public void Defect05_DumpsBeyondTwoGibibytesAreCutRightly()
+    public void Defect05DumpsBeyondTwoGibibytesAreCutRightly()
     {
         // Three descriptors beyond 2 GiB: what counts is where the bytes are, so a file with a hole will do.
         const long Far = 3L << 30;
@@ -145,7 +145,7 @@ public sealed class UpstreamDefectsTests : IDisposable
     [InlineData(0)]
     [InlineData(5000)]
     [InlineData(1_000_000)]
-    public void Defect06_StreamThatEndsTooEarlyIsAnErrorAtOnce(int length)
+    public void Defect06StreamThatEndsTooEarlyIsAnErrorAtOnce(int length)
     {
         byte[] flat = Tool.Dump("-F", "-l", "-d", "31", Sample).OutputBytes;
         File.WriteAllBytes(Input, flat[..length]);
@@ -158,7 +158,7 @@ public sealed class UpstreamDefectsTests : IDisposable
 
     /// <summary>Runs of fewer than 256 pages that are left out are in an ELF dump with their content.</summary>
     [Fact]
-    public void Defect07_ElfDumpHasNoContentOfPagesThatAreLeftOut()
+    public void Defect07ElfDumpHasNoContentOfPagesThatAreLeftOut()
     {
         Tool.Dump("-E", "-d", "31", Sample, Output);
         Tool.Dump("-d", "31", Sample, Input);
@@ -180,7 +180,7 @@ public sealed class UpstreamDefectsTests : IDisposable
 
     /// <summary>Each part has room for the descriptors of all; and the first one gets all the pages.</summary>
     [Fact]
-    public void Defect08_PartsOfASplitDumpShareThePages()
+    public void Defect08PartsOfASplitDumpShareThePages()
     {
         string[] parts = [.. Enumerable.Range(0, 4).Select(i => _folder.File($"part{i}"))];
         Tool.Dump(["--split", "-l", "-d", "31", Sample, .. parts]);
@@ -219,7 +219,7 @@ public sealed class UpstreamDefectsTests : IDisposable
     [InlineData(4096 + 96, int.MaxValue)]
     [InlineData(4096 + 100, int.MaxValue)]
     [InlineData(4096 + 60, int.MaxValue)]
-    public void Defect09_NumbersInTheHeaderAreChecked(int offset, int value)
+    public void Defect09NumbersInTheHeaderAreChecked(int offset, int value)
     {
         Tool.Dump("-l", "-d", "31", Sample, Input);
         using (FileStream file = File.OpenWrite(Input))
@@ -243,7 +243,7 @@ public sealed class UpstreamDefectsTests : IDisposable
     [InlineData(4, 0xffff_fff0)]
     [InlineData(0, 0x7fff_ffff)]
     [InlineData(4, 0x1000_0000)]
-    public void Defect10_NoteThatIsLargerThanItsSegmentEndsTheNotes(int field, uint value)
+    public void Defect10NoteThatIsLargerThanItsSegmentEndsTheNotes(int field, uint value)
     {
         byte[] core = File.ReadAllBytes(Sample);
         long headers = BinaryPrimitives.ReadInt64LittleEndian(core.AsSpan(32));

@@ -19,7 +19,7 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("head -c 20 $F > in", "in", "ELF header")]
     [InlineData("printf 'KDUMP   ' > in", "in", "kdump header")]
     [InlineData("ln -s in in", "in", "in:")]
-    public void Not_a_vmcore(string prepare, string input, string words)
+    public void NotAVmcore(string prepare, string input, string words)
     {
         _shell.Run($"F={core.Path}; {prepare}\n$M -d 31 {input} out").Refused(words).Refused("makedumpfile Failed.");
         Assert.False(File.Exists(_shell.PathOf("out")));
@@ -37,7 +37,7 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("--dump-dmesg text out", "file format")]
     [InlineData("-R out < text", "Nothing is written.")]
     [InlineData("-g out -x text", "ELF header")]
-    public void What_is_refused_leaves_the_output_alone(string arguments, string words)
+    public void WhatIsRefusedLeavesTheOutputAlone(string arguments, string words)
     {
         _shell.Run($"$M -c -d 31 {core.Path} kdump; echo text > text; F={core.Path}; $M {arguments}").Refused(words);
         Assert.False(File.Exists(_shell.PathOf("out")));
@@ -49,7 +49,7 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     }
 
     [Fact]
-    public void A_file_that_may_not_be_read()
+    public void AFileThatMayNotBeRead()
     {
         // Root may read everything: as somebody else.
         string user = Environment.UserName == "root" ? "setpriv --reuid 65534 --clear-groups " : "";
@@ -61,7 +61,7 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData(31)]
     [InlineData(2)]
     [InlineData(16)]
-    public void No_vmcoreinfo_at_a_level_that_needs_it(int level)
+    public void NoVmcoreinfoAtALevelThatNeedsIt(int level)
     {
         Finished done = _shell.Run($"$M -d {level} {core.BarePath} out").Refused("doesn't contain vmcoreinfo.\n");
         Assert.Contains("Specify '-x' option or '-i' option.", done.Text, StringComparison.Ordinal);
@@ -71,7 +71,7 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(32)]
-    public void No_vmcoreinfo_at_a_level_that_does_not_need_it(int level)
+    public void NoVmcoreinfoAtALevelThatDoesNotNeedIt(int level)
     {
         Assert.Equal(0, _shell.Run($"$M -d {level} {core.BarePath} out").Clean().Status);
         Assert.Equal(0, _shell.Run("grep -c SYN-PMEM-CANARY out; true").Output.Trim() is "0" ? 0 : 1);
@@ -92,14 +92,14 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("--no-such-option $F out")]
     [InlineData("$F")]
     [InlineData("")]
-    public void Options_that_make_no_sense(string arguments)
+    public void OptionsThatMakeNoSense(string arguments)
     {
         _shell.Run($"F={core.Path}; $M {arguments}").Refused("");
         Assert.False(File.Exists(_shell.PathOf("out")));
     }
 
     [Fact]
-    public void A_closed_console_costs_neither_the_dump_nor_its_header()
+    public void AClosedConsoleCostsNeitherTheDumpNorItsHeader()
     {
         Assert.Equal(0, _shell.Run($"$M -d 31 {core.Path} ref >/dev/null 2>&1").Status);
         foreach (string closed in new[] { ">&-", "2>&-", "<&-", "<&- >&- 2>&-", ">/dev/full 2>/dev/full" })
@@ -113,7 +113,7 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData(">&-")]
     [InlineData(">/dev/full")]
     [InlineData("| head -c 100000 > /dev/null")]
-    public void A_flattened_dump_that_nobody_takes(string target)
+    public void AFlattenedDumpThatNobodyTakes(string target)
     {
         Finished done = _shell.Run($"{{ $M -F -d 1 {core.Path}; echo $? > status; }} {target}").Clean();
         string status = File.Exists(_shell.PathOf("status"))
@@ -123,7 +123,7 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     }
 
     [Fact]
-    public void What_was_cut_short_is_not_at_a_hundred_percent()
+    public void WhatWasCutShortIsNotAtAHundredPercent()
     {
         Finished done = _shell.Run($"$M -L 20M -d 0 {core.Path} out").Refused("is incomplete");
         Assert.Contains("Excluding unnecessary pages   : [100.0 %]", done.Text, StringComparison.Ordinal);
@@ -134,11 +134,11 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("--mem-usage", ">&-")]
     [InlineData("--mem-usage", ">/dev/full")]
     [InlineData("--dump-dmesg -F", ">&-")]
-    public void An_answer_that_nobody_takes(string mode, string target) =>
+    public void AnAnswerThatNobodyTakes(string mode, string target) =>
         _shell.Run($"$M {mode} {core.Path} {target}").Refused("STDOUT: ");
 
     [Fact]
-    public void Little_address_space_gives_a_dump_or_a_failure_without_a_trace()
+    public void LittleAddressSpaceGivesADumpOrAFailureWithoutATrace()
     {
         foreach (int megabytes in new[] { 20, 60, 150, 300, 600 })
         {
@@ -158,7 +158,7 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("-p")]
     [InlineData("-z")]
     [InlineData("-E -D")]
-    public void An_empty_root_file_system_is_enough(string options)
+    public void AnEmptyRootFileSystemIsEnough(string options)
     {
         string enter = Environment.UserName == "root" ? "chroot" : "unshare -r chroot";
         Finished done = _shell.Run($"mkdir root; cp -L $M root/makedumpfile; cp --sparse=always {core.Path} root/vmcore; "

@@ -27,7 +27,7 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("-c", true)]
     [InlineData("", true)]
     [InlineData("-E", false)]
-    public void The_disk_is_full(string options, bool isKdump)
+    public void TheDiskIsFull(string options, bool isKdump)
     {
         string enter = Environment.UserName == "root" ? "unshare -m" : "unshare -rm";
         Finished done = _shell.Run($"mkdir disk; exec {enter} sh -c 'mount -t tmpfs -o size=8m tmpfs disk && $M -d 0 {options} {core.Path} disk/out; "
@@ -41,14 +41,14 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("", true, 30_000)]
     [InlineData("-E", false, 30_000)]
     [InlineData("-E", false, 195_000)]
-    public void The_file_may_not_grow(string options, bool isKdump, int kilobytes)
+    public void TheFileMayNotGrow(string options, bool isKdump, int kilobytes)
     {
         _shell.Run($"ulimit -f {kilobytes}; $M -d 0 {options} {core.Path} out").Refused("no space is left on the target");
         CheckCut("out", isKdump, atLeast: 1000);
     }
 
     [Fact]
-    public void The_target_takes_nothing() =>
+    public void TheTargetTakesNothing() =>
         _shell.Run($"$M -f -d 31 {core.Path} /dev/full").Refused("No space left on device");
 
     [Theory]
@@ -57,14 +57,14 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData(20_000)]
     [InlineData(100_000)]
     [InlineData(5_000_000)]
-    public void A_size_limit(int bytes)
+    public void ASizeLimit(int bytes)
     {
         _shell.Run($"$M -d 0 -L {bytes} {core.Path} out").Refused("the size limit of -L is reached");
         CheckCut("out", isKdump: true, atLeast: bytes > 1_000_000 ? 100 : 0);
     }
 
     [Fact]
-    public void A_list_of_levels_goes_on_until_one_fits()
+    public void AListOfLevelsGoesOnUntilOneFits()
     {
         long all = Size("all", "-d 0"), few = Size("few", "-d 31");
         Assert.True(few + 1_000_000 < all);
@@ -78,7 +78,7 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("INT", "-c")]
     [InlineData("TERM", "-c")]
     [InlineData("HUP", "-z")]
-    public void A_signal_ends_the_dump_in_order(string signal, string options)
+    public void ASignalEndsTheDumpInOrder(string signal, string options)
     {
         (int status, string text) = Interrupt(signal, $"{options} -d 0 --num-threads 1", "out");
         Assert.Equal(1, status);
@@ -87,7 +87,7 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     }
 
     [Fact]
-    public void Killed_outright_the_header_says_incomplete()
+    public void KilledOutrightTheHeaderSaysIncomplete()
     {
         Interrupt("KILL", "-c -d 0 --num-threads 1", "out");
         using CrashDump dump = CrashDump.Open(_shell.PathOf("out"));
@@ -98,7 +98,7 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     [Theory]
     [InlineData("")]
     [InlineData("-E")]
-    public void The_input_becomes_shorter_meanwhile(string options)
+    public void TheInputBecomesShorterMeanwhile(string options)
     {
         Finished done = _shell.Run($"""
             cp --sparse=always {core.Path} input; mkfifo pipe

@@ -9,7 +9,7 @@ public sealed class ImageBufferTests
     [InlineData(1)]
     [InlineData(1_000_000)]
     [InlineData(5_000_000)]
-    public void It_holds_what_the_stream_has_whatever_was_expected(long expected)
+    public void ItHoldsWhatTheStreamHasWhateverWasExpected(long expected)
     {
         byte[] content = new byte[1_000_000];
         new Random(1).NextBytes(content);
@@ -24,7 +24,7 @@ public sealed class ImageBufferTests
     }
 
     [Fact]
-    public void More_than_the_limit_is_seen()
+    public void MoreThanTheLimitIsSeen()
     {
         using var buffer = new ImageBuffer(0);
         Assert.False(buffer.Append(new MemoryStream(new byte[1001]), 1000));
@@ -34,7 +34,7 @@ public sealed class ImageBufferTests
     }
 
     [Fact]
-    public async Task A_pipe_is_read_to_its_end()
+    public async Task APipeIsReadToItsEnd()
     {
         using var server = new AnonymousPipeServerStream(PipeDirection.Out);
         using var client = new AnonymousPipeClientStream(PipeDirection.In, server.ClientSafePipeHandle);
@@ -51,7 +51,7 @@ public sealed class ImageBufferTests
     }
 
     [Fact]
-    public void A_closed_one_holds_nothing()
+    public void AClosedOneHoldsNothing()
     {
         var buffer = new ImageBuffer(100);
         buffer.Append(new MemoryStream(new byte[100]), 1000);

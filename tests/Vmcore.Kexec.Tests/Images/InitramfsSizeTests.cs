@@ -6,17 +6,17 @@ namespace Vmcore.Kexec.Tests.Images;
 public sealed class InitramfsSizeTests
 {
     [Fact]
-    public void Nothing_takes_nothing() => Assert.Equal(new(0, false), InitramfsSize.Measure(default));
+    public void NothingTakesNothing() => Assert.Equal(new(0, false), InitramfsSize.Measure(default));
 
     [Fact]
-    public void A_plain_archive_takes_its_length()
+    public void APlainArchiveTakesItsLength()
     {
         byte[] cpio = FakeKernel.Cpio(100_000);
         Assert.Equal(new((ulong)cpio.Length, false), InitramfsSize.Measure(cpio));
     }
 
     [Fact]
-    public void Microcode_in_front_and_gzip_behind_add_up()
+    public void MicrocodeInFrontAndGzipBehindAddUp()
     {
         byte[] early = FakeKernel.Cpio(5000), main = FakeKernel.Cpio(3_000_000);
         byte[] both = [.. early, .. new byte[512 - (early.Length % 512)], .. FakeKernel.Gzip(main)];
@@ -24,7 +24,7 @@ public sealed class InitramfsSizeTests
     }
 
     [Fact]
-    public void Gzip_says_its_size_at_its_end_and_is_unpacked_if_that_cannot_be()
+    public void GzipSaysItsSizeAtItsEndAndIsUnpackedIfThatCannotBe()
     {
         byte[] small = FakeKernel.Cpio(100), both = [.. FakeKernel.Gzip(FakeKernel.Cpio(2_000_000)), .. FakeKernel.Gzip(small)];
         Assert.Equal(new((ulong)(FakeKernel.Cpio(2_000_000).Length + small.Length), false), InitramfsSize.Measure(both));
@@ -35,7 +35,7 @@ public sealed class InitramfsSizeTests
     }
 
     [Fact]
-    public void Xz_says_its_size_in_the_index()
+    public void XzSaysItsSizeInTheIndex()
     {
         // Index: indicator, 2 records of {unpadded size, uncompressed size}, padding; then CRC, footer.
         byte[] index = [0, 2, 0x80, 0x01, 0x80, 0x80, 0x40, 0x80, 0x01, 0x80, 0x80, 0x40, 1, 2, 3, 4];
@@ -47,7 +47,7 @@ public sealed class InitramfsSizeTests
     }
 
     [Fact]
-    public void Zstd_says_its_size_in_the_frame_header()
+    public void ZstdSaysItsSizeInTheFrameHeader()
     {
         byte[] zstd = new byte[20000];
         BinaryPrimitives.WriteUInt32LittleEndian(zstd, 0xfd2fb528);
@@ -59,7 +59,7 @@ public sealed class InitramfsSizeTests
     }
 
     [Fact]
-    public void Lz4_counts_blocks_of_8_MiB()
+    public void Lz4CountsBlocksOf8MiB()
     {
         byte[] lz4 = new byte[4 + (2 * (4 + 30000))];
         BinaryPrimitives.WriteUInt32LittleEndian(lz4, 0x184c2102);
@@ -69,7 +69,7 @@ public sealed class InitramfsSizeTests
     }
 
     [Fact]
-    public void Anything_else_is_estimated_and_said_so()
+    public void AnythingElseIsEstimatedAndSaidSo()
     {
         byte[] unknown = new byte[1000];
         unknown.AsSpan().Fill(0x5a);
@@ -77,7 +77,7 @@ public sealed class InitramfsSizeTests
     }
 
     [Fact]
-    public void Damage_is_no_error()
+    public void DamageIsNoError()
     {
         var random = new Random(3);
         byte[][] good = [FakeKernel.Cpio(1000), FakeKernel.Gzip(FakeKernel.Cpio(100_000)), [0xfd, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0, .. new byte[100], (byte)'Y', (byte)'Z'], [0x28, 0xb5, 0x2f, 0xfd, .. new byte[20]]];

@@ -6,7 +6,7 @@ namespace Vmcore.Kexec.Tests.Images;
 public sealed class KernelImageTests
 {
     [Fact]
-    public void A_bzimage_is_read()
+    public void ABzimageIsRead()
     {
         KernelImage kernel = KernelImage.Parse("vmlinuz", FakeKernel.BzImage());
         Assert.True(kernel.IsPlainFile);
@@ -20,7 +20,7 @@ public sealed class KernelImageTests
     }
 
     [Fact]
-    public void A_compressed_one_is_unpacked()
+    public void ACompressedOneIsUnpacked()
     {
         KernelImage kernel = KernelImage.Parse("vmlinuz.gz", FakeKernel.Gzip(FakeKernel.BzImage()));
         Assert.Equal("bzImage.gz", kernel.Form);
@@ -29,7 +29,7 @@ public sealed class KernelImageTests
     }
 
     [Fact]
-    public void A_unified_image_gives_kernel_and_initramfs()
+    public void AUnifiedImageGivesKernelAndInitramfs()
     {
         byte[] initrd = [1, 2, 3, 4, 5];
         KernelImage kernel = KernelImage.Parse("uki.efi", FakeKernel.Pe((".osrel", [9]), (".linux", FakeKernel.BzImage()), (".initrd", initrd)));
@@ -55,7 +55,7 @@ public sealed class KernelImageTests
 
     [Theory]
     [MemberData(nameof(Bad))]
-    public void What_is_no_kernel_is_refused_in_a_sentence(string kind, string expected)
+    public void WhatIsNoKernelIsRefusedInASentence(string kind, string expected)
     {
         byte[] image = FakeKernel.BzImage();
         switch (kind)
@@ -81,7 +81,7 @@ public sealed class KernelImageTests
     }
 
     [Fact]
-    public void A_truncated_kernel_is_refused()
+    public void ATruncatedKernelIsRefused()
     {
         byte[] image = FakeKernel.BzImage();
         // Debian's kernels have exactly this many; a signed one has more.
@@ -96,7 +96,7 @@ public sealed class KernelImageTests
     }
 
     [Fact]
-    public void What_unpacks_to_something_else_is_not_unpacked_further()
+    public void WhatUnpacksToSomethingElseIsNotUnpackedFurther()
     {
         byte[] zip = FakeKernel.Gzip(new byte[64 << 20]);
         KexecException e = Assert.Throws<KexecException>(() => KernelImage.Parse("thing", zip));
@@ -105,7 +105,7 @@ public sealed class KernelImageTests
     }
 
     [Fact]
-    public void Damaged_bytes_never_end_in_another_exception()
+    public void DamagedBytesNeverEndInAnotherException()
     {
         var random = new Random(1);
         byte[][] good = [FakeKernel.BzImage(), FakeKernel.Pe((".linux", FakeKernel.BzImage())), FakeKernel.Gzip(FakeKernel.BzImage())];
@@ -127,7 +127,7 @@ public sealed class KernelImageTests
     }
 
     [Fact]
-    public void A_file_that_is_not_there_is_refused()
+    public void AFileThatIsNotThereIsRefused()
     {
         KexecException e = Assert.Throws<KexecException>(() => KernelImage.Open("/nonexistent/vmlinuz"));
         Assert.Equal("Cannot read the kernel /nonexistent/vmlinuz: there is no such file.", e.Message);

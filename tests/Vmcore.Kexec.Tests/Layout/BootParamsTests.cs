@@ -8,7 +8,7 @@ public sealed class BootParamsTests
     private const ulong Address = 0x1bea00000;
 
     [Fact]
-    public void The_page_says_where_everything_is()
+    public void ThePageSaysWhereEverythingIs()
     {
         byte[] page = Build(3, running: false);
         KernelImage kernel = KernelImage.Parse("k", FakeKernel.BzImage());
@@ -31,7 +31,7 @@ public sealed class BootParamsTests
     }
 
     [Fact]
-    public void The_running_screen_is_taken_over_but_not_its_efi()
+    public void TheRunningScreenIsTakenOverButNotItsEfi()
     {
         byte[] page = Build(1, running: true);
         Assert.Equal(0xaa, page[0]);
@@ -44,7 +44,7 @@ public sealed class BootParamsTests
     }
 
     [Fact]
-    public void More_entries_than_the_page_holds_go_to_a_node_behind_it()
+    public void MoreEntriesThanThePageHoldsGoToANodeBehindIt()
     {
         byte[] page = Build(300, running: false);
         Assert.Equal(128, page[0x1e8]);
@@ -60,7 +60,7 @@ public sealed class BootParamsTests
     }
 
     [Fact]
-    public void Efi_goes_on_with_the_runtime_regions_where_they_are_mapped()
+    public void EfiGoesOnWithTheRuntimeRegionsWhereTheyAreMapped()
     {
         byte[] info = new byte[32];
         info.AsSpan().Fill(0xbb);

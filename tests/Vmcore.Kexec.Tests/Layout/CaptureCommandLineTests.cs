@@ -12,7 +12,7 @@ public sealed class CaptureCommandLineTests
     };
 
     [Fact]
-    public void The_drivers_are_kept_out_where_there_is_pmem()
+    public void TheDriversAreKeptOutWhereThereIsPmem()
     {
         CaptureCommandLine line = Build(Pmem, new() { CommandLine = "root=/dev/vda1  nr_cpus=1" });
         Assert.Equal($"root=/dev/vda1 nr_cpus=1 {All} elfcorehdr=1K", line.Text);
@@ -20,26 +20,26 @@ public sealed class CaptureCommandLineTests
     }
 
     [Fact]
-    public void Where_there_is_none_nothing_is_added() =>
+    public void WhereThereIsNoneNothingIsAdded() =>
         Assert.Equal("quiet elfcorehdr=1K", Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = "quiet" }).Text);
 
     [Fact]
-    public void Nor_if_told_so()
+    public void NorIfToldSo()
     {
         Assert.Equal("quiet elfcorehdr=1K", Build(Pmem, new() { CommandLine = "quiet", KeepPmemDrivers = true }).Text);
         Assert.Equal("quiet elfcorehdr=1K", Build(Pmem, new() { CommandLine = "quiet", Pmem = PmemInDump.None }).Text);
     }
 
     [Fact]
-    public void Ram_of_kmem_would_be_overwritten_by_its_driver() =>
+    public void RamOfKmemWouldBeOverwrittenByItsDriver() =>
         Assert.Contains(",dax_kmem_init elfcorehdr", Build(Pmem with { HasKmem = true, Pmem = PfnRangeSet.Empty }, new()).Text, StringComparison.Ordinal);
 
     [Fact]
-    public void The_running_command_line_loses_image_and_crashkernel() =>
+    public void TheRunningCommandLineLosesImageAndCrashkernel() =>
         Assert.Equal("root=/dev/vda1 quiet irqpoll elfcorehdr=1K", Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = "irqpoll", ReuseCommandLine = true }).Text);
 
     [Fact]
-    public void The_users_own_blacklist_is_completed_not_repeated()
+    public void TheUsersOwnBlacklistIsCompletedNotRepeated()
     {
         string text = Build(Pmem, new() { CommandLine = "initcall_blacklist=foo_init,nfit_init initcall-blacklist=dax_pmem_init" }).Text;
         Assert.Equal(
@@ -48,19 +48,19 @@ public sealed class CaptureCommandLineTests
     }
 
     [Fact]
-    public void Words_for_init_stay_behind_the_dashes() =>
+    public void WordsForInitStayBehindTheDashes() =>
         Assert.Equal($"quiet {All} elfcorehdr=1K -- single", Build(Pmem, new() { CommandLine = "quiet -- single" }).Text);
 
     [Fact]
-    public void Quoted_blanks_stay() =>
+    public void QuotedBlanksStay() =>
         Assert.Equal($"dyndbg=\"file a +p; file b -- +p\" {All} elfcorehdr=1K", Build(Pmem, new() { CommandLine = "dyndbg=\"file a +p; file b -- +p\"" }).Text);
 
     [Fact]
-    public void An_elfcorehdr_of_another_load_is_dropped() =>
+    public void AnElfcorehdrOfAnotherLoadIsDropped() =>
         Assert.DoesNotContain("elfcorehdr=9", Build(Pmem, new() { CommandLine = "elfcorehdr=999K" }).Text, StringComparison.Ordinal);
 
     [Fact]
-    public void Memmap_that_makes_pmem_is_dropped_and_told_of()
+    public void MemmapThatMakesPmemIsDroppedAndToldOf()
     {
         CaptureCommandLine line = Build(Pmem, new() { CommandLine = "memmap=4G!12G memmap=1G$2G,1G!5G" });
         Assert.StartsWith("memmap=1G$2G initcall", line.Text, StringComparison.Ordinal);
@@ -68,11 +68,11 @@ public sealed class CaptureCommandLineTests
     }
 
     [Fact]
-    public void Several_module_blacklists_are_warned_of() =>
+    public void SeveralModuleBlacklistsAreWarnedOf() =>
         Assert.Contains("module_blacklist", Assert.Single(Build(Pmem, new() { CommandLine = "module_blacklist=a module_blacklist=b" }).Notes), StringComparison.Ordinal);
 
     [Fact]
-    public void A_long_line_gets_only_what_is_needed_and_a_longer_one_is_refused()
+    public void ALongLineGetsOnlyWhatIsNeededAndALongerOneIsRefused()
     {
         const string shorter = "initcall_blacklist=nd_pmem_driver_init,dax_pmem_init elfcorehdr=1K";
         string user = new('x', 2047 - shorter.Length - 1);
@@ -82,7 +82,7 @@ public sealed class CaptureCommandLineTests
     }
 
     [Fact]
-    public void Length_is_counted_in_bytes()
+    public void LengthIsCountedInBytes()
     {
         string user = new('é', 1020);
         Assert.Throws<KexecException>(() => Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = user }));

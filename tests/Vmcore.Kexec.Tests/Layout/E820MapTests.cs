@@ -9,7 +9,7 @@ public sealed class E820MapTests
     private static readonly string[] Names = ["Reserved", "ACPI Tables", "System RAM", "Crash kernel", "ACPI Non-volatile Storage", "Persistent Memory"];
 
     [Fact]
-    public void Stock_machine_tells_of_no_pmem_and_cuts_the_header_out()
+    public void StockMachineTellsOfNoPmemAndCutsTheHeaderOut()
     {
         IReadOnlyList<E820Entry> map = E820Map.Build(Iomem.Parse(Stock612.Iomem), new(0xf000000, 0xf004000));
         Assert.Equal(
@@ -30,7 +30,7 @@ public sealed class E820MapTests
     }
 
     [Fact]
-    public void Both_crash_regions_are_ram()
+    public void BothCrashRegionsAreRam()
     {
         using TestTree tree = ElfCoreHeaderTests.TwoRegions();
         IReadOnlyList<E820Entry> map = E820Map.Build(MachineReader.Read(tree.Root).Iomem, new(0x1bea00000, 0x1bea04000));
@@ -40,7 +40,7 @@ public sealed class E820MapTests
     }
 
     [Fact]
-    public void Acpi_wins_over_what_it_lies_in()
+    public void AcpiWinsOverWhatItLiesIn()
     {
         IReadOnlyList<E820Entry> map = E820Map.Build(Iomem.Parse("1000-8fff : Reserved\n  2000-2fff : ACPI Tables\n  3000-3fff : ACPI Non-volatile Storage\n  4000-4fff : Unusable memory\n"), default);
         Assert.Equal(
@@ -49,7 +49,7 @@ public sealed class E820MapTests
     }
 
     [Fact]
-    public void The_map_is_ascending_and_never_overlaps() =>
+    public void TheMapIsAscendingAndNeverOverlaps() =>
         Gen.Select(Gen.UInt[0, 64], Gen.UInt[1, 16], Gen.Int[0, 5].Select(static i => Names[i]))
             .Array[0, 12].Sample(lines =>
             {

@@ -8,7 +8,7 @@ namespace Vmcore.Kexec.Tests.Layout;
 public sealed class ElfCoreHeaderTests
 {
     [Fact]
-    public void Stock_machine_gets_ram_text_and_metadata_only()
+    public void StockMachineGetsRamTextAndMetadataOnly()
     {
         using TestTree tree = TestTree.Stock();
         IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.Metadata);
@@ -27,7 +27,7 @@ public sealed class ElfCoreHeaderTests
     }
 
     [Fact]
-    public void Whole_regions_if_asked_for()
+    public void WholeRegionsIfAskedFor()
     {
         using TestTree tree = TestTree.Stock();
         ProgramHeader last = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.Region)[^1];
@@ -36,7 +36,7 @@ public sealed class ElfCoreHeaderTests
     }
 
     [Fact]
-    public void No_pmem_if_asked_for()
+    public void NoPmemIfAskedFor()
     {
         using TestTree tree = TestTree.Stock();
         Assert.DoesNotContain(ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.None), static h => h.IsPmem);
@@ -45,7 +45,7 @@ public sealed class ElfCoreHeaderTests
     [Theory]
     [InlineData(PmemInDump.Metadata)]
     [InlineData(PmemInDump.Region)]
-    public void Memory_of_dax_kmem_is_ram_and_never_pmem(PmemInDump pmem)
+    public void MemoryOfDaxKmemIsRamAndNeverPmem(PmemInDump pmem)
     {
         using TestTree tree = Machines.PmemReaderTests.Kmem();
         IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), pmem);
@@ -55,7 +55,7 @@ public sealed class ElfCoreHeaderTests
     }
 
     [Fact]
-    public void Both_crash_regions_and_virtio_mem_are_treated_right()
+    public void BothCrashRegionsAndVirtioMemAreTreatedRight()
     {
         using TestTree tree = TwoRegions();
         IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.Metadata);
@@ -65,7 +65,7 @@ public sealed class ElfCoreHeaderTests
     }
 
     [Fact]
-    public void The_bytes_are_those_of_an_elf_core_file()
+    public void TheBytesAreThoseOfAnElfCoreFile()
     {
         using TestTree tree = TestTree.Stock();
         IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.Metadata);
@@ -84,7 +84,7 @@ public sealed class ElfCoreHeaderTests
     }
 
     [Fact]
-    public void More_headers_than_the_kernel_reads_are_refused()
+    public void MoreHeadersThanTheKernelReadsAreRefused()
     {
         var iomem = new StringBuilder("00100000-00200fff : System RAM\n  00150000-00150fff : Crash kernel\n");
         for (ulong i = 0; i < 65535; i++)
@@ -95,7 +95,7 @@ public sealed class ElfCoreHeaderTests
     }
 
     [Fact]
-    public void A_machine_that_says_nothing_of_itself_is_refused()
+    public void AMachineThatSaysNothingOfItselfIsRefused()
     {
         Machine machine = Synthetic("00100000-7fffffff : System RAM\n");
         Assert.Contains("vmcoreinfo", Assert.Throws<KexecException>(() => ElfCoreHeader.Describe(machine with { VmcoreInfo = null }, PmemInDump.None)).Message, StringComparison.Ordinal);
@@ -103,7 +103,7 @@ public sealed class ElfCoreHeaderTests
     }
 
     [Fact]
-    public void Overlapping_namespaces_are_described_once()
+    public void OverlappingNamespacesAreDescribedOnce()
     {
         Machine machine = Synthetic("00100000-7fffffff : System RAM\n") with
         {

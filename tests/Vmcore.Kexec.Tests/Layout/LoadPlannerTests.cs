@@ -11,7 +11,7 @@ public sealed class LoadPlannerTests
     private static readonly byte[] Initrd = FakeKernel.Gzip(FakeKernel.Cpio(100_000));
 
     [Fact]
-    public void Segments_are_where_the_kernel_takes_them()
+    public void SegmentsAreWhereTheKernelTakesThem()
     {
         LoadPlan plan = Plan(TestTree.Stock(), new() { CommandLine = "nr_cpus=1" });
         LoadLayout layout = plan.Layout!;
@@ -27,7 +27,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void The_digest_is_that_of_all_verified_memory()
+    public void TheDigestIsThatOfAllVerifiedMemory()
     {
         LoadLayout layout = Plan(TestTree.Stock(), new()).Layout!;
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -50,7 +50,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void Without_checks_nothing_is_verified()
+    public void WithoutChecksNothingIsVerified()
     {
         LoadLayout layout = Plan(TestTree.Stock(), new() { SkipChecks = true }).Layout!;
         Assert.DoesNotContain(layout.Segments, static s => s.IsVerified);
@@ -59,7 +59,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void The_highest_region_is_used_and_both_are_ram()
+    public void TheHighestRegionIsUsedAndBothAreRam()
     {
         LoadPlan plan = Plan(ElfCoreHeaderTests.TwoRegions(), new());
         Assert.All(plan.Layout!.Segments, static s => Assert.InRange(s.Memory.Start, 0x1af000000ul, 0x1bf000000ul));
@@ -70,7 +70,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void Mem_min_and_max_narrow_the_region()
+    public void MemMinAndMaxNarrowTheRegion()
     {
         LoadLayout layout = Plan(TestTree.Stock(), new() { MemoryMin = 0x8000000, MemoryMax = 0xbffffff }).Layout!;
         Assert.All(layout.Segments, static s => Assert.True(s.Memory.Start >= 0x8000000 && s.Memory.End <= 0xc000000));
@@ -78,7 +78,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void No_region_and_a_region_too_small_are_refused()
+    public void NoRegionAndARegionTooSmallAreRefused()
     {
         KexecException none = Refusal(TestTree.Machine("00100000-7fffffff : System RAM\n", "0x300000 1024", 0, 0xffffffff81000000, 0x1000000, 0x1000), new());
         Assert.Equal(1, none.ExitStatus);
@@ -89,7 +89,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void A_region_that_fits_the_segments_but_not_the_work_is_warned_of()
+    public void ARegionThatFitsTheSegmentsButNotTheWorkIsWarnedOf()
     {
         TestTree tree = TestTree.Stock().File("/proc/iomem", Stock612.Iomem.Replace("04000000-0fffffff : Crash", "04000000-057fffff : Crash", StringComparison.Ordinal));
         LoadPlan plan = Plan(tree, new(), FakeKernel.BzImage(initSize: 0x800000));
@@ -97,7 +97,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void A_kernel_that_cannot_move_must_fit_where_it_is()
+    public void AKernelThatCannotMoveMustFitWhereItIs()
     {
         Assert.Contains("relocatable", Refusal(TestTree.Stock(), new(), FakeKernel.BzImage(relocatable: false)).Message, StringComparison.Ordinal);
     }
@@ -107,18 +107,18 @@ public sealed class LoadPlannerTests
     [InlineData(LoadSyscall.Auto, "FileLoad,Load")]
     [InlineData(LoadSyscall.Load, "Load")]
     [InlineData(LoadSyscall.FileLoad, "FileLoad")]
-    public void With_memmap_on_media_kexec_load_comes_first_unless_told_otherwise(LoadSyscall syscall, string expected) =>
+    public void WithMemmapOnMediaKexecLoadComesFirstUnlessToldOtherwise(LoadSyscall syscall, string expected) =>
         Assert.Equal(expected, string.Join(',', Plan(TestTree.Stock(), new() { Syscall = syscall }).Order));
 
     [Fact]
-    public void Without_pmem_the_order_is_that_of_kexec_tools()
+    public void WithoutPmemTheOrderIsThatOfKexecTools()
     {
         Assert.Equal([LoadSyscall.FileLoad, LoadSyscall.Load], Plan(ElfCoreHeaderTests.TwoRegions(), new()).Order);
         Assert.Equal([LoadSyscall.FileLoad, LoadSyscall.Load], Plan(TestTree.Stock(), new() { Pmem = PmemInDump.None }).Order);
     }
 
     [Fact]
-    public void Lockdown_leaves_only_the_file_call()
+    public void LockdownLeavesOnlyTheFileCall()
     {
         static TestTree Locked() => TestTree.Stock().File("/sys/kernel/security/lockdown", "none [integrity] confidentiality");
         Assert.Equal([LoadSyscall.FileLoad], Plan(Locked(), new()).Order);
@@ -126,7 +126,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void Xen_leaves_only_the_other_one()
+    public void XenLeavesOnlyTheOtherOne()
     {
         static TestTree Xen() => TestTree.Stock().File("/sys/hypervisor/type", "xen");
         Assert.Equal([LoadSyscall.Load], Plan(Xen(), new()).Order);
@@ -134,7 +134,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void The_file_call_on_a_stock_kernel_names_what_is_lost()
+    public void TheFileCallOnAStockKernelNamesWhatIsLost()
     {
         string warning = Assert.Single(Plan(TestTree.Stock(), new()).FileWarnings);
         Assert.Contains("namespace0.0 (fsdax, pmem0) and namespace0.1 (devdax, dax0.1) will not be in the dump", warning, StringComparison.Ordinal);
@@ -143,7 +143,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void The_file_calls_line_has_no_elfcorehdr_and_leaves_room_for_it()
+    public void TheFileCallsLineHasNoElfcorehdrAndLeavesRoomForIt()
     {
         LoadPlan plan = Plan(TestTree.Stock(), new() { CommandLine = "quiet" });
         Assert.DoesNotContain("elfcorehdr", plan.FileCommandLine!.Text, StringComparison.Ordinal);
@@ -153,7 +153,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void A_dump_target_on_pmem_is_refused_or_warned_of()
+    public void ADumpTargetOnPmemIsRefusedOrWarnedOf()
     {
         KexecException e = Refusal(TestTree.Stock(), new() { DumpTargets = ["dm-0", "pmem0p1", "pmem0"] });
         Assert.Contains("pmem0p1 (namespace0.0, fsdax)", e.Message, StringComparison.Ordinal);
@@ -164,7 +164,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void Hotplug_flags_are_not_used_where_they_drop_the_pmem()
+    public void HotplugFlagsAreNotUsedWhereTheyDropThePmem()
     {
         LoadPlan pmem = Plan(TestTree.Stock().File("/sys/kernel/crash_elfcorehdr_size", "921600"), new() { Hotplug = true, Syscall = LoadSyscall.Load });
         Assert.False(pmem.Layout!.AllowsHotplug);
@@ -180,7 +180,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void Efi_machines_get_the_acpi_pointer_on_the_line_too()
+    public void EfiMachinesGetTheAcpiPointerOnTheLineToo()
     {
         LoadPlan plan = Plan(TestTree.Stock().File("/sys/firmware/efi/systab", "ACPI20=0x7fbfa014\n"), new());
         Assert.Contains(" acpi_rsdp=0x7fbfa014 ", plan.Layout!.CommandLine.Text, StringComparison.Ordinal);
@@ -188,7 +188,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void Efi_machines_hand_their_runtime_services_over()
+    public void EfiMachinesHandTheirRuntimeServicesOver()
     {
         LoadLayout layout = Plan(TestTree.Stock().Efi(), new()).Layout!;
         Assert.True(layout.HandsEfiOver);
@@ -206,7 +206,7 @@ public sealed class LoadPlannerTests
 
     [Theory]
     [MemberData(nameof(NoHandOff))]
-    public void Where_efi_cannot_be_handed_over_acpi_is_told_instead(string why)
+    public void WhereEfiCannotBeHandedOverAcpiIsToldInstead(string why)
     {
         TestTree tree = TestTree.Stock().Efi();
         byte[] kernel = FakeKernel.BzImage();
@@ -235,7 +235,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void Bounce_buffers_count_where_memory_may_lie_above_4_GiB()
+    public void BounceBuffersCountWhereMemoryMayLieAbove4GiB()
     {
         TestTree Small() => TestTree.Stock().File("/proc/iomem", Stock612.Iomem.Replace("04000000-0fffffff : Crash", "04000000-07ffffff : Crash", StringComparison.Ordinal));
         byte[] kernel = FakeKernel.BzImage(initSize: 0x800000);
@@ -250,7 +250,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void The_memory_map_goes_to_the_line_if_asked_for()
+    public void TheMemoryMapGoesToTheLineIfAskedFor()
     {
         LoadLayout layout = Plan(TestTree.Stock(), new() { PassMemmap = true }).Layout!;
         Assert.Contains(" memmap=exactmap ", layout.CommandLine.Text, StringComparison.Ordinal);
@@ -258,7 +258,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void More_than_128_map_entries_are_loaded_too()
+    public void MoreThan128MapEntriesAreLoadedToo()
     {
         var iomem = new StringBuilder(Stock612.Iomem + "\n");
         for (int i = 0; i < 200; i++)
@@ -270,7 +270,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void A_unified_images_initramfs_is_used_unless_another_is_given()
+    public void AUnifiedImagesInitramfsIsUsedUnlessAnotherIsGiven()
     {
         KernelImage uki = KernelImage.Parse("uki", FakeKernel.Pe((".linux", FakeKernel.BzImage()), (".initrd", [1, 2, 3])));
         using TestTree tree = TestTree.Stock();
@@ -280,7 +280,7 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void A_layout_that_the_kernel_would_refuse_late_is_refused_early()
+    public void ALayoutThatTheKernelWouldRefuseLateIsRefusedEarly()
     {
         LoadLayout layout = Plan(TestTree.Stock(), new()).Layout!;
         Segment kernel = layout.Segments[0];

@@ -23,6 +23,6 @@ public sealed class MemoryNeedTests
     [InlineData("numa=noacpi", Low, High, 0)]
     [InlineData("acpi=off", Low, High, 0)]
     [InlineData("quiet -- swiotlb=noforce", Low, High, 64)]
-    public void Bounce_buffers_are_what_the_kernel_would_set_aside(string line, ulong regionEnd, ulong possibleEnd, int expected) =>
+    public void BounceBuffersAreWhatTheKernelWouldSetAside(string line, ulong regionEnd, ulong possibleEnd, int expected) =>
         Assert.Equal((ulong)expected << 20, MemoryNeed.BounceBuffersOf(CommandLineWords.Split(line), regionEnd, possibleEnd));
 }

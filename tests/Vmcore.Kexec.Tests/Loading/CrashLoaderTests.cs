@@ -8,7 +8,7 @@ public sealed class CrashLoaderTests
     private const ulong LoadFlags = 1 | (62 << 16);
 
     [Fact]
-    public void Kexec_load_gets_segments_entry_and_flags()
+    public void KexecLoadGetsSegmentsEntryAndFlags()
     {
         var calls = new FakeSyscalls();
         LoadPlan plan = LoadPlannerTests.Plan(TestTree.Stock(), new());
@@ -19,7 +19,7 @@ public sealed class CrashLoaderTests
     }
 
     [Fact]
-    public void If_only_the_file_call_is_allowed_what_is_lost_is_said()
+    public void IfOnlyTheFileCallIsAllowedWhatIsLostIsSaid()
     {
         var calls = new FakeSyscalls { LoadErrors = new([1]) };
         LoadOutcome outcome = new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new()));
@@ -32,7 +32,7 @@ public sealed class CrashLoaderTests
     [InlineData(22)]
     [InlineData(8)]
     [InlineData(95)]
-    public void Auto_goes_on_to_kexec_load_where_kexec_tools_does(int error)
+    public void AutoGoesOnToKexecLoadWhereKexecToolsDoes(int error)
     {
         var calls = new FakeSyscalls { FileErrors = new([error]) };
         Assert.Equal(LoadSyscall.Load, new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })).Syscall);
@@ -47,7 +47,7 @@ public sealed class CrashLoaderTests
     [InlineData(90)]
     [InlineData(1)]
     [InlineData(12)]
-    public void Other_errors_of_the_file_call_are_final(int error)
+    public void OtherErrorsOfTheFileCallAreFinal(int error)
     {
         var calls = new FakeSyscalls { FileErrors = new([error]), Loaded = false };
         KexecException e = Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })));
@@ -57,7 +57,7 @@ public sealed class CrashLoaderTests
     }
 
     [Fact]
-    public void A_kernel_without_either_call_is_not_told_to_try_the_other()
+    public void AKernelWithoutEitherCallIsNotToldToTryTheOther()
     {
         var calls = new FakeSyscalls { FileErrors = new([38]), LoadErrors = new([38]), Loaded = false };
         KexecException e = Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })));
@@ -68,7 +68,7 @@ public sealed class CrashLoaderTests
     }
 
     [Fact]
-    public void What_is_loaded_after_a_failure_is_said()
+    public void WhatIsLoadedAfterAFailureIsSaid()
     {
         var kept = new FakeSyscalls { LoadErrors = new([99]), Loaded = true };
         LoadPlan plan = LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Load });
@@ -78,7 +78,7 @@ public sealed class CrashLoaderTests
     }
 
     [Fact]
-    public void A_load_that_did_not_take_is_an_error()
+    public void ALoadThatDidNotTakeIsAnError()
     {
         var calls = new FakeSyscalls { Loaded = false };
         Assert.Contains("none is loaded", Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new()))).Message, StringComparison.Ordinal);
@@ -88,7 +88,7 @@ public sealed class CrashLoaderTests
     [InlineData("kexec_load_disabled", "kexec_load_disabled is 1")]
     [InlineData("kexec_load_limit_panic", "kexec_load_limit_panic is used up")]
     [InlineData("", "run as root")]
-    public void Permission_denied_says_why(string sysctl, string expected)
+    public void PermissionDeniedSaysWhy(string sysctl, string expected)
     {
         TestTree tree = TestTree.Stock();
         if (sysctl.Length > 0)
@@ -99,7 +99,7 @@ public sealed class CrashLoaderTests
     }
 
     [Fact]
-    public void A_busy_kernel_is_asked_again()
+    public void ABusyKernelIsAskedAgain()
     {
         var calls = new FakeSyscalls { LoadErrors = new([16, 16]) };
         new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Load }));
@@ -107,7 +107,7 @@ public sealed class CrashLoaderTests
     }
 
     [Fact]
-    public void Hotplug_is_asked_for_and_left_out_if_unknown()
+    public void HotplugIsAskedForAndLeftOutIfUnknown()
     {
         static LoadPlan Plan() => LoadPlannerTests.Plan(ElfCoreHeaderTests.TwoRegions().File("/sys/kernel/crash_elfcorehdr_size", "921600"), new() { Hotplug = true, Syscall = LoadSyscall.Load });
         var knows = new FakeSyscalls();
@@ -119,7 +119,7 @@ public sealed class CrashLoaderTests
     }
 
     [Fact]
-    public void Debug_is_asked_for_and_left_out_if_unknown()
+    public void DebugIsAskedForAndLeftOutIfUnknown()
     {
         var calls = new FakeSyscalls { FileErrors = new([22]) };
         new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Debug = true, Syscall = LoadSyscall.FileLoad }));
@@ -138,7 +138,7 @@ public sealed class CrashLoaderTests
     }
 
     [Fact]
-    public void Unloading_with_the_file_call_only_fails_where_there_is_none()
+    public void UnloadingWithTheFileCallOnlyFailsWhereThereIsNone()
     {
         var calls = new FakeSyscalls { FileErrors = new([38]) };
         Assert.Contains("CONFIG_KEXEC_FILE", Assert.Throws<KexecException>(() => new CrashLoader(calls).Unload(LoadSyscall.FileLoad, null)).Message, StringComparison.Ordinal);

@@ -9,14 +9,14 @@ public sealed class AcpiSratTests
     [InlineData(3u, 0x140000000ul)]
     [InlineData(5u, 0x140000000ul)]
     [InlineData(2u, 0ul)]
-    public void What_is_in_use_counts(uint flags, ulong expected)
+    public void WhatIsInUseCounts(uint flags, ulong expected)
     {
         using TestTree tree = TestTree.Stock().Srat(0x100000000, 0x40000000, flags);
         Assert.Equal(expected, MachineReader.Read(tree.Root).PossibleMemoryEnd);
     }
 
     [Fact]
-    public void No_table_says_nothing()
+    public void NoTableSaysNothing()
     {
         using TestTree tree = TestTree.Stock();
         Assert.Equal(0ul, MachineReader.Read(tree.Root).PossibleMemoryEnd);
@@ -25,7 +25,7 @@ public sealed class AcpiSratTests
     }
 
     [Fact]
-    public void Damage_is_no_error()
+    public void DamageIsNoError()
     {
         using TestTree tree = TestTree.Stock().Srat(0x100000000, 0x40000000, 1);
         byte[] good = File.ReadAllBytes(tree.Root + "/sys/firmware/acpi/tables/SRAT");

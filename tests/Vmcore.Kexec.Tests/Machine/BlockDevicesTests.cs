@@ -37,5 +37,5 @@ public sealed class BlockDevicesTests
     [Theory]
     [InlineData("quiet root=/dev/a root=\"UUID=x y\"", "UUID=x y")]
     [InlineData("quiet", null)]
-    public void Last_root_counts(string line, string? expected) => Assert.Equal(expected, BlockDevices.RootOf(line));
+    public void LastRootCounts(string line, string? expected) => Assert.Equal(expected, BlockDevices.RootOf(line));
 }

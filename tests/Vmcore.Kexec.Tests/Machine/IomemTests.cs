@@ -7,7 +7,7 @@ namespace Vmcore.Kexec.Tests.Machines;
 public sealed class IomemTests
 {
     [Fact]
-    public void Depth_names_and_half_open_ranges_are_read()
+    public void DepthNamesAndHalfOpenRangesAreRead()
     {
         Iomem iomem = Iomem.Parse(Stock612.Iomem);
         Assert.Equal(34, iomem.Resources.Count);
@@ -18,14 +18,14 @@ public sealed class IomemTests
     }
 
     [Fact]
-    public void Two_crash_regions_come_in_order()
+    public void TwoCrashRegionsComeInOrder()
     {
         Iomem iomem = Iomem.Parse("6d000000-7cffffff : Crash kernel\n100000000-1bfffffff : System RAM\n  1af000000-1beffffff : Crash kernel\n");
         Assert.Equal([new PhysicalRange(0x6d000000, 0x7d000000), new PhysicalRange(0x1af000000, 0x1bf000000)], iomem.CrashRegions);
     }
 
     [Fact]
-    public void Addresses_beyond_what_a_machine_has_are_left_out()
+    public void AddressesBeyondWhatAMachineHasAreLeftOut()
     {
         Iomem iomem = Iomem.Parse("10a00000-ffffffffffffffff : Kernel code\n0-ffffffffffff : System RAM\nfffffffff0000000-fffffffffffffff0 : Crash kernel\n");
         Assert.Null(iomem.KernelImage);
@@ -34,6 +34,6 @@ public sealed class IomemTests
     }
 
     [Fact]
-    public void Any_text_is_read_without_an_error() =>
+    public void AnyTextIsReadWithoutAnError() =>
         Gen.Char["0123456789abcdef-: \nSystemRAM"].Array[0, 300].Sample(chars => _ = Iomem.Parse(new string(chars)).SystemRam);
 }

@@ -15,7 +15,7 @@ public sealed class LiveMetadataTests
     [InlineData(0, 112, 2, 0, 0)]
     [InlineData(64, 256, 6, 2, 4)]
     [InlineData(0, 16384, 258, 2, 258)]
-    public void Only_whole_sections_are_on_the_media(ulong offset, ulong size, ulong area, ulong memmapStart, ulong memmapEnd)
+    public void OnlyWholeSectionsAreOnTheMedia(ulong offset, ulong size, ulong area, ulong memmapStart, ulong memmapEnd)
     {
         ulong start = Start + (offset * MiB);
         PhysicalRange reserve = new(start, start + 8192);
@@ -24,7 +24,7 @@ public sealed class LiveMetadataTests
     }
 
     [Fact]
-    public void Any_doubt_takes_the_whole_area()
+    public void AnyDoubtTakesTheWholeArea()
     {
         PmemNamespace good = Space(Start, 256 * MiB, 6 * MiB);
         Assert.Equal(2, LiveMetadata.Of(good, 64).Count);

@@ -8,7 +8,7 @@ namespace Vmcore.Kexec.Tests.Machines;
 public sealed class MachineReaderTests
 {
     [Fact]
-    public void Reads_the_stock_machine()
+    public void ReadsTheStockMachine()
     {
         using TestTree tree = TestTree.Stock();
         Machine machine = MachineReader.Read(tree.Root);
@@ -25,21 +25,21 @@ public sealed class MachineReaderTests
     }
 
     [Fact]
-    public void Without_symbols_the_text_comes_from_kcore()
+    public void WithoutSymbolsTheTextComesFromKcore()
     {
         using TestTree tree = TestTree.Stock().File("/proc/kallsyms", "0000000000000000 T _text\n");
         Assert.Equal(new KernelText(new(0x10a00000, 0x10a00000 + 0x2c30000), 0xffffffffaa200000), MachineReader.Read(tree.Root).KernelText);
     }
 
     [Fact]
-    public void Without_end_the_text_stops_with_bss()
+    public void WithoutEndTheTextStopsWithBss()
     {
         using TestTree tree = TestTree.Stock().File("/proc/kallsyms", "ffffffffaa200000 T _text\n").Delete("/proc/kcore");
         Assert.Equal(new KernelText(new(0x10a00000, 0x13600000), 0xffffffffaa200000), MachineReader.Read(tree.Root).KernelText);
     }
 
     [Fact]
-    public void Without_kcore_the_text_comes_from_the_symbols()
+    public void WithoutKcoreTheTextComesFromTheSymbols()
     {
         using TestTree tree = TestTree.Stock().Delete("/proc/kcore");
         KernelText expected = new(new(0x10a00000, 0x10a00000 + 0x2c30000), 0xffffffffaa200000);
@@ -56,7 +56,7 @@ public sealed class MachineReaderTests
     }
 
     [Fact]
-    public void Symbols_are_read_only_for_what_kcore_does_not_tell()
+    public void SymbolsAreReadOnlyForWhatKcoreDoesNotTell()
     {
         using TestTree tree = TestTree.Rfc();
         Assert.True(MachineReader.Read(tree.Root).KernelAddsPmem);
@@ -70,7 +70,7 @@ public sealed class MachineReaderTests
     }
 
     [Fact]
-    public void Hidden_addresses_are_refused()
+    public void HiddenAddressesAreRefused()
     {
         using var tree = new TestTree();
         tree.File("/proc/iomem", "00000000-00000000 : Reserved\n00000000-00000000 : System RAM\n  00000000-00000000 : Crash kernel\n");
@@ -80,14 +80,14 @@ public sealed class MachineReaderTests
     }
 
     [Fact]
-    public void No_iomem_is_refused()
+    public void NoIomemIsRefused()
     {
         using var tree = new TestTree();
         Assert.Throws<KexecException>(() => MachineReader.Read(tree.Root));
     }
 
     [Fact]
-    public void Lockdown_limits_and_the_kernels_list_are_seen()
+    public void LockdownLimitsAndTheKernelsListAreSeen()
     {
         using TestTree tree = TestTree.Rfc()
             .File("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n")
@@ -105,7 +105,7 @@ public sealed class MachineReaderTests
     }
 
     [Fact]
-    public void Rsdp_comes_from_boot_params_or_from_the_efi_table()
+    public void RsdpComesFromBootParamsOrFromTheEfiTable()
     {
         byte[] bootParams = new byte[4096];
         BitConverter.TryWriteBytes(bootParams.AsSpan(0x70), 0xf59e0ul);
@@ -118,7 +118,7 @@ public sealed class MachineReaderTests
     }
 
     [Fact]
-    public void Cpus_that_are_not_there_have_no_notes_but_later_ones_do()
+    public void CpusThatAreNotThereHaveNoNotesButLaterOnesDo()
     {
         using TestTree tree = TestTree.Stock()
             .Delete("/sys/devices/system/cpu/cpu0/crash_notes")

@@ -6,7 +6,7 @@ namespace Vmcore.Kexec.Tests.Machines;
 public sealed class PmemReaderTests
 {
     [Fact]
-    public void Stock_machine_has_an_fsdax_and_a_devdax_namespace_on_media()
+    public void StockMachineHasAnFsdaxAndADevdaxNamespaceOnMedia()
     {
         using TestTree tree = TestTree.Stock();
         IReadOnlyList<PmemNamespace> spaces = MachineReader.Read(tree.Root).Namespaces;
@@ -19,7 +19,7 @@ public sealed class PmemReaderTests
     }
 
     [Fact]
-    public void Map_mem_has_its_memmap_in_ram()
+    public void MapMemHasItsMemmapInRam()
     {
         using TestTree tree = TestTree.Rfc();
         Machine machine = MachineReader.Read(tree.Root);
@@ -29,7 +29,7 @@ public sealed class PmemReaderTests
     }
 
     [Fact]
-    public void A_namespace_whose_claim_is_not_bound_has_no_memmap()
+    public void ANamespaceWhoseClaimIsNotBoundHasNoMemmap()
     {
         using TestTree tree = TestTree.Stock()
             .Delete("/sys/bus/nd/devices/pfn0.0/resource").Delete("/sys/bus/nd/devices/pfn0.0/size").Delete("/sys/bus/nd/devices/pfn0.0/block");
@@ -42,7 +42,7 @@ public sealed class PmemReaderTests
     [InlineData("btt0.0", "safe", "sector")]
     [InlineData("", "raw", "raw")]
     [InlineData("../../../etc", "raw", "raw")]
-    public void Sector_and_raw_have_none(string holder, string mode, string expected)
+    public void SectorAndRawHaveNone(string holder, string mode, string expected)
     {
         using TestTree tree = TestTree.Stock().File("/sys/bus/nd/devices/namespace0.0/holder", holder + "\n").File("/sys/bus/nd/devices/namespace0.0/mode", mode + "\n");
         PmemNamespace space = MachineReader.Read(tree.Root).Namespaces[0];
@@ -50,7 +50,7 @@ public sealed class PmemReaderTests
     }
 
     [Fact]
-    public void Legacy_pmem_without_an_info_block_has_its_memmap_in_ram()
+    public void LegacyPmemWithoutAnInfoBlockHasItsMemmapInRam()
     {
         using TestTree tree = Legacy();
         PmemNamespace space = Assert.Single(MachineReader.Read(tree.Root).Namespaces);
@@ -59,14 +59,14 @@ public sealed class PmemReaderTests
     }
 
     [Fact]
-    public void Legacy_pmem_made_raw_by_force_has_none()
+    public void LegacyPmemMadeRawByForceHasNone()
     {
         using TestTree tree = Legacy().File("/sys/bus/nd/devices/namespace0.0/force_raw", "1\n");
         Assert.Equal(MemmapPlace.None, Assert.Single(MachineReader.Read(tree.Root).Namespaces).Memmap);
     }
 
     [Fact]
-    public void Memory_given_to_the_system_is_ram_and_no_pmem()
+    public void MemoryGivenToTheSystemIsRamAndNoPmem()
     {
         using TestTree tree = Kmem();
         Machine machine = MachineReader.Read(tree.Root);
@@ -78,7 +78,7 @@ public sealed class PmemReaderTests
     }
 
     [Fact]
-    public void Data_outside_the_namespace_is_not_believed()
+    public void DataOutsideTheNamespaceIsNotBelieved()
     {
         using TestTree tree = TestTree.Stock().File("/sys/bus/nd/devices/pfn0.0/resource", "0x90000000\n");
         Assert.Equal(MemmapPlace.None, MachineReader.Read(tree.Root).Namespaces[0].Memmap);

@@ -11,7 +11,7 @@ namespace Vmcore.Kexec.Tests.Stub;
 public sealed unsafe class CrashStubTests
 {
     [Fact]
-    public void Machine_code_hashes_like_the_platform_does()
+    public void MachineCodeHashesLikeThePlatformDoes()
     {
         CrashStub stub = CrashStub.Build(Request(0x1000, [new(0, 64)], new uint[8]));
         using var memory = new ExecutableMemory(CrashStub.MemorySize);
@@ -33,7 +33,7 @@ public sealed unsafe class CrashStubTests
     }
 
     [Fact]
-    public void Machine_code_hashes_the_extremes()
+    public void MachineCodeHashesTheExtremes()
     {
         CrashStub stub = CrashStub.Build(Request(0x1000, [new(0, 64)], new uint[8]));
         using var memory = new ExecutableMemory(CrashStub.MemorySize);
@@ -53,7 +53,7 @@ public sealed unsafe class CrashStubTests
     }
 
     [Fact]
-    public void No_block_leaves_the_state_alone()
+    public void NoBlockLeavesTheStateAlone()
     {
         CrashStub stub = CrashStub.Build(Request(0x1000, [new(0, 64)], new uint[8]));
         using var memory = new ExecutableMemory(CrashStub.MemorySize);
@@ -65,7 +65,7 @@ public sealed unsafe class CrashStubTests
     }
 
     [Fact]
-    public void Verify_accepts_what_was_loaded_and_sees_any_changed_byte()
+    public void VerifyAcceptsWhatWasLoadedAndSeesAnyChangedByte()
     {
         int[] sizes = [4096, 12288, 4096, 65536];
         byte*[] buffers = new byte*[sizes.Length];
@@ -105,7 +105,7 @@ public sealed unsafe class CrashStubTests
     }
 
     [Fact]
-    public void Code_is_position_independent_but_for_the_gdt_address()
+    public void CodeIsPositionIndependentButForTheGdtAddress()
     {
         byte[] low = CrashStub.Build(Request(0x2bf00000, [new(0x2c000000, 0x2c001000)], new uint[8])).Code;
         byte[] high = CrashStub.Build(Request(0x1bf00000000, [new(0x2c000000, 0x2c001000)], new uint[8])).Code;
@@ -115,7 +115,7 @@ public sealed unsafe class CrashStubTests
     }
 
     [Fact]
-    public void Without_checks_nothing_is_verified()
+    public void WithoutChecksNothingIsVerified()
     {
         CrashStub stub = CrashStub.Build(Request(0x2bf00000, [], new uint[8]));
         Assert.Equal(-1, stub.Sha256Offset);
@@ -124,7 +124,7 @@ public sealed unsafe class CrashStubTests
     }
 
     [Fact]
-    public void Gdt_descriptor_points_at_flat_segments_inside_the_stub()
+    public void GdtDescriptorPointsAtFlatSegmentsInsideTheStub()
     {
         const ulong address = 0x1bf00000000;
         byte[] code = CrashStub.Build(Request(address, [], new uint[8])).Code;
@@ -138,7 +138,7 @@ public sealed unsafe class CrashStubTests
     }
 
     [Fact]
-    public void Too_many_ranges_are_refused_instead_of_running_into_the_stack() =>
+    public void TooManyRangesAreRefusedInsteadOfRunningIntoTheStack() =>
         Assert.Throws<KexecException>(() => CrashStub.Build(Request(0x1000, [.. Enumerable.Repeat(new PhysicalRange(0, 64), 400)], new uint[8])));
 
     private static StubRequest Request(ulong address, IReadOnlyList<PhysicalRange> ranges, uint[] digest) =>

@@ -61,7 +61,7 @@ public sealed class StubAssemblerTests
     }
 
     [Fact]
-    public void Labels_work_forwards_and_backwards()
+    public void LabelsWorkForwardsAndBackwards()
     {
         var asm = new StubAssembler();
         Label back = new(), forth = new();
@@ -74,7 +74,7 @@ public sealed class StubAssemblerTests
     }
 
     [Fact]
-    public void A_label_without_a_place_is_an_error()
+    public void ALabelWithoutAPlaceIsAnError()
     {
         var asm = new StubAssembler();
         asm.Jump(new Label());
@@ -83,7 +83,7 @@ public sealed class StubAssemblerTests
 
     /// <summary>Every register in every form, judged by the disassembler where binutils are installed.</summary>
     [Fact]
-    public void The_disassembler_reads_what_was_meant()
+    public void TheDisassemblerReadsWhatWasMeant()
     {
         var asm = new StubAssembler();
         List<string> expected = [];

@@ -11,7 +11,7 @@ public sealed class DecoderFuzzTests
     public static TheoryData<PageCodec> Codecs => [.. PageSamples.Codecs];
 
     [Theory, MemberData(nameof(Codecs))]
-    public void Random_bytes(PageCodec codec)
+    public void RandomBytes(PageCodec codec)
     {
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
         var random = new Random(1);
@@ -26,7 +26,7 @@ public sealed class DecoderFuzzTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void Flipped_bits(PageCodec codec)
+    public void FlippedBits(PageCodec codec)
     {
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
         Gen.Select(PageSamples.AnyPage, Gen.Int).Sample(
@@ -49,7 +49,7 @@ public sealed class DecoderFuzzTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void Replaced_bytes_in_the_first_instructions(PageCodec codec)
+    public void ReplacedBytesInTheFirstInstructions(PageCodec codec)
     {
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
         byte[] block = Compress(codec, PageSamples.Page(4096, 7, 11));
@@ -67,7 +67,7 @@ public sealed class DecoderFuzzTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void Every_truncation_is_refused(PageCodec codec)
+    public void EveryTruncationIsRefused(PageCodec codec)
     {
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
         for (int kind = 1; kind < PageSamples.Kinds; kind++)
@@ -80,7 +80,7 @@ public sealed class DecoderFuzzTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void Anything_after_the_end_is_refused(PageCodec codec)
+    public void AnythingAfterTheEndIsRefused(PageCodec codec)
     {
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
         byte[] block = Compress(codec, PageSamples.Page(4096, 4, 1));
@@ -91,7 +91,7 @@ public sealed class DecoderFuzzTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void Pages_of_other_lengths_stay_inside_their_bounds(PageCodec codec)
+    public void PagesOfOtherLengthsStayInsideTheirBounds(PageCodec codec)
     {
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
         for (int seed = 0; seed < 60; seed++)

@@ -10,7 +10,7 @@ public sealed class Lzo1xTests
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
-    public void Decodes_what_the_reference_compresses(bool best) => Gen.OneOf(PageSamples.AnyPage, PageSamples.AnyData).Sample(
+    public void DecodesWhatTheReferenceCompresses(bool best) => Gen.OneOf(PageSamples.AnyPage, PageSamples.AnyData).Sample(
         data =>
         {
             byte[] block = LzoReference.Compress(data, best);
@@ -21,7 +21,7 @@ public sealed class Lzo1xTests
         iter: best ? 300 : 1500);
 
     [Fact]
-    public void The_reference_decodes_what_is_encoded() => Gen.OneOf(PageSamples.AnyPage, PageSamples.AnyData).Sample(
+    public void TheReferenceDecodesWhatIsEncoded() => Gen.OneOf(PageSamples.AnyPage, PageSamples.AnyData).Sample(
         data =>
         {
             byte[] block = Encode(data);
@@ -35,7 +35,7 @@ public sealed class Lzo1xTests
         iter: 2000);
 
     [Fact]
-    public void Every_length_and_border_of_distance_is_encoded_rightly()
+    public void EveryLengthAndBorderOfDistanceIsEncodedRightly()
     {
         var random = new Random(1);
         foreach (int distance in new[] { 4, 5, 2047, 2048, 2049, 16383, 16384, 16385, 32767, 32768, 32769, 49150, 49151, 49152 })
@@ -53,7 +53,7 @@ public sealed class Lzo1xTests
     }
 
     [Fact]
-    public void Every_length_of_a_literal_run_is_encoded_rightly()
+    public void EveryLengthOfALiteralRunIsEncodedRightly()
     {
         var random = new Random(2);
         for (int run = 0; run < 600; run++)
@@ -68,7 +68,7 @@ public sealed class Lzo1xTests
     }
 
     [Fact]
-    public void Blocks_are_hardly_larger_than_the_references()
+    public void BlocksAreHardlyLargerThanTheReferences()
     {
         long ours = 0;
         long reference = 0;
@@ -84,7 +84,7 @@ public sealed class Lzo1xTests
     }
 
     [Fact]
-    public void Both_decoders_agree_on_damaged_blocks() => Gen.Select(PageSamples.AnyPage, Gen.Int).Sample(
+    public void BothDecodersAgreeOnDamagedBlocks() => Gen.Select(PageSamples.AnyPage, Gen.Int).Sample(
         (page, seed) =>
         {
             byte[] block = LzoReference.Compress(page, best: false);
@@ -108,7 +108,7 @@ public sealed class Lzo1xTests
         iter: 3000);
 
     [Fact]
-    public void A_block_depends_on_its_page_alone()
+    public void ABlockDependsOnItsPageAlone()
     {
         var encoder = new Lzo1xEncoder();
         byte[] small = PageSamples.Page(4096, 7, 3);
@@ -123,7 +123,7 @@ public sealed class Lzo1xTests
     }
 
     [Fact]
-    public void Refuses_a_page_that_is_too_long() =>
+    public void RefusesAPageThatIsTooLong() =>
         Assert.Throws<ArgumentException>(() => Encode(new byte[Lzo1xEncoder.MaxPage + 1], new()));
 
     [Theory]

@@ -8,7 +8,7 @@ public sealed class PageCodecsTests
     public static TheoryData<PageCodec> Codecs => [.. PageSamples.Codecs];
 
     [Theory, MemberData(nameof(Codecs))]
-    public void Every_page_comes_back(PageCodec codec) => PageSamples.AnyPage.Sample(
+    public void EveryPageComesBack(PageCodec codec) => PageSamples.AnyPage.Sample(
         page =>
         {
             using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
@@ -18,7 +18,7 @@ public sealed class PageCodecsTests
         iter: 400);
 
     [Theory, MemberData(nameof(Codecs))]
-    public void One_instance_serves_pages_of_all_sizes_and_depends_on_none_before(PageCodec codec)
+    public void OneInstanceServesPagesOfAllSizesAndDependsOnNoneBefore(PageCodec codec)
     {
         using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
@@ -37,7 +37,7 @@ public sealed class PageCodecsTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void A_page_of_one_mebibyte_comes_back(PageCodec codec)
+    public void APageOfOneMebibyteComesBack(PageCodec codec)
     {
         using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
@@ -54,7 +54,7 @@ public sealed class PageCodecsTests
 
     /// <summary>Noise with one short repetition: the block is about as long as the page, and there is room for a longer one.</summary>
     [Theory, MemberData(nameof(Codecs))]
-    public void A_block_is_always_smaller_than_its_page(PageCodec codec)
+    public void ABlockIsAlwaysSmallerThanItsPage(PageCodec codec)
     {
         using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
         var output = new byte[3 * 4096];
@@ -68,7 +68,7 @@ public sealed class PageCodecsTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void What_does_not_get_smaller_gives_zero(PageCodec codec)
+    public void WhatDoesNotGetSmallerGivesZero(PageCodec codec)
     {
         using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
         foreach (int size in new[] { 0, 1, 2, 3, 4096, 65536 })
@@ -80,7 +80,7 @@ public sealed class PageCodecsTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void Structured_pages_get_smaller(PageCodec codec)
+    public void StructuredPagesGetSmaller(PageCodec codec)
     {
         using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
         var output = new byte[4095];
@@ -90,7 +90,7 @@ public sealed class PageCodecsTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void An_output_of_the_least_length_gives_the_same_block_and_nothing_is_written_past_it(PageCodec codec)
+    public void AnOutputOfTheLeastLengthGivesTheSameBlockAndNothingIsWrittenPastIt(PageCodec codec)
     {
         using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
         for (int seed = 0; seed < 200; seed++)
@@ -107,7 +107,7 @@ public sealed class PageCodecsTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void A_page_of_another_size_is_refused(PageCodec codec)
+    public void APageOfAnotherSizeIsRefused(PageCodec codec)
     {
         using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
@@ -120,7 +120,7 @@ public sealed class PageCodecsTests
     }
 
     [Theory, MemberData(nameof(Codecs))]
-    public void Steady_work_does_not_allocate_for_each_page(PageCodec codec)
+    public void SteadyWorkDoesNotAllocateForEachPage(PageCodec codec)
     {
         using IPageCompressor compressor = PageCodecs.CreateCompressor(codec);
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(codec);
@@ -144,7 +144,7 @@ public sealed class PageCodecsTests
     }
 
     [Fact]
-    public void A_stored_page_is_copied()
+    public void AStoredPageIsCopied()
     {
         using IPageDecompressor decompressor = PageCodecs.CreateDecompressor(PageCodec.None);
         byte[] page = PageSamples.Page(4096, 0, 1);
@@ -155,7 +155,7 @@ public sealed class PageCodecsTests
     }
 
     [Fact]
-    public void Only_codecs_are_made()
+    public void OnlyCodecsAreMade()
     {
         Assert.Throws<ArgumentOutOfRangeException>(() => PageCodecs.CreateCompressor(PageCodec.None));
         Assert.Throws<ArgumentOutOfRangeException>(() => PageCodecs.CreateCompressor((PageCodec)3));
@@ -173,7 +173,7 @@ public sealed class PageCodecsTests
     [InlineData(0x10u, false)]
     [InlineData(0x21u, false)]
     [InlineData(0x80000002u, false)]
-    public void Flags_name_at_most_one_codec(uint flags, bool valid)
+    public void FlagsNameAtMostOneCodec(uint flags, bool valid)
     {
         Assert.Equal(valid, PageCodecs.TryFromFlags(flags, out PageCodec codec));
         Assert.Equal(valid ? (PageCodec)flags : PageCodec.None, codec);

@@ -11,7 +11,7 @@ public sealed class PageDeflaterTests
     private const int Kinds = 10;
 
     [Fact]
-    public void Pages_of_any_length_and_extreme_statistics_come_back()
+    public void PagesOfAnyLengthAndExtremeStatisticsComeBack()
     {
         using var deflaters = new ThreadLocal<PageDeflater>(static () => new());
         Gen.Select(Gen.OneOf(Gen.Const(PageDeflater.MinPage), Gen.Const(4096), Gen.Const(PageDeflater.MaxPage),
@@ -20,7 +20,7 @@ public sealed class PageDeflaterTests
     }
 
     [Fact]
-    public void Matches_of_every_length_come_back()
+    public void MatchesOfEveryLengthComeBack()
     {
         var deflater = new PageDeflater();
         for (int length = 4; length < 1100; length++)

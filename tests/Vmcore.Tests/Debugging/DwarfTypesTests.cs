@@ -28,7 +28,7 @@ public class DwarfTypesTests
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public void Sizes_and_offsets_are_those_of_the_compiler(string compiler, string[] after)
+    public void SizesAndOffsetsAreThoseOfTheCompiler(string compiler, string[] after)
     {
         DwarfTypes types = CompiledC.Load(CompiledC.Compile(compiler, after), out string? problem);
         Assert.Null(problem);
@@ -53,7 +53,7 @@ public class DwarfTypesTests
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public void Variables_have_the_types_of_their_definitions(string compiler, string[] after)
+    public void VariablesHaveTheTypesOfTheirDefinitions(string compiler, string[] after)
     {
         DwarfTypes types = CompiledC.Load(CompiledC.Compile(compiler, after), out _);
         Assert.Equal((DebugTypeKind.Struct, "outer"), Shape(types.FindVariable("an_outer", null)));
@@ -76,7 +76,7 @@ public class DwarfTypesTests
 
     [Theory]
     [MemberData(nameof(Ways))]
-    public void Enumerators_have_their_values(string compiler, string[] after)
+    public void EnumeratorsHaveTheirValues(string compiler, string[] after)
     {
         DwarfTypes types = CompiledC.Load(CompiledC.Compile(compiler, after), out _);
         Assert.Equal(-1, types.FindEnumerator("RED"));
@@ -91,7 +91,7 @@ public class DwarfTypesTests
     }
 
     [Fact]
-    public void A_structure_that_is_only_declared_is_found_where_another_unit_defines_it()
+    public void AStructureThatIsOnlyDeclaredIsFoundWhereAnotherUnitDefinesIt()
     {
         DwarfTypes types = CompiledC.Load(CompiledC.Compile("gcc -g -shared"), out _);
         DebugType far = types.FindMember("outer", "far")!.Type.Target.Resolve();
@@ -102,7 +102,7 @@ public class DwarfTypesTests
     }
 
     [Fact]
-    public void The_symbols_and_the_file_of_a_typedef_are_found()
+    public void TheSymbolsAndTheFileOfATypedefAreFound()
     {
         byte[] file = CompiledC.Compile("gcc -g -shared -Wl,--build-id");
         using ElfObjectFile elf = ElfObjectFile.Open(new HostileSource(file));
@@ -118,7 +118,7 @@ public class DwarfTypesTests
     }
 
     [Fact]
-    public void A_file_without_debug_information_is_told_so()
+    public void AFileWithoutDebugInformationIsToldSo()
     {
         Assert.Null(CompiledC.Load(CompiledC.Compile("gcc"), out string? problem));
         Assert.Contains(".debug_info", problem, StringComparison.Ordinal);
@@ -128,7 +128,7 @@ public class DwarfTypesTests
     }
 
     [Fact]
-    public void Zlib_data_that_ask_for_a_dictionary_are_damaged()
+    public void ZlibDataThatAskForADictionaryAreDamaged()
     {
         byte[] file = CompiledC.Compile("gcc -g -gz=zlib");
         int changed = 0;
@@ -150,7 +150,7 @@ public class DwarfTypesTests
     [InlineData("gcc -gdwarf-5 -shared")]
     [InlineData("clang -gdwarf-5")]
     [InlineData("gcc -g -gz=zlib")]
-    public void Damage_ends_in_an_error_or_in_types(string compiler)
+    public void DamageEndsInAnErrorOrInTypes(string compiler)
     {
         byte[] file = CompiledC.Compile(compiler);
         Gen.Select(Gen.Int[0, file.Length - 1].Array[1, 8], Gen.Byte.Array[8], Gen.Int[0, 9]).Sample(
@@ -167,7 +167,7 @@ public class DwarfTypesTests
     [Theory]
     [InlineData("gcc -gdwarf-4")]
     [InlineData("clang -gdwarf-5")]
-    public void Every_byte_of_the_debug_sections_may_lie(string compiler)
+    public void EveryByteOfTheDebugSectionsMayLie(string compiler)
     {
         byte[] file = CompiledC.Compile(compiler);
         using ElfObjectFile elf = ElfObjectFile.Open(new HostileSource(file));

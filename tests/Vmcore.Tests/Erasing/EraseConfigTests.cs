@@ -7,7 +7,7 @@ namespace Vmcore.Tests.Erasing;
 public class EraseConfigTests
 {
     [Fact]
-    public void Commands_of_every_kind_are_understood()
+    public void CommandsOfEveryKindAreUnderstood()
     {
         EraseConfig config = EraseConfig.Parse("rules", """
             erase a # the kernel's
@@ -46,7 +46,7 @@ public class EraseConfigTests
     }
 
     [Fact]
-    public void Any_text_is_rules_or_an_error_that_names_the_line()
+    public void AnyTextIsRulesOrAnErrorThatNamesTheLine()
     {
         string[] vocabulary = ["erase", "for", "endfor", "in", "via", "within", "size", "nullify", "[a]",
             "[", "(", ")", "*", "a.b", "a..b", "s:t", "1K", "#", "x", "\n", "\n", "\t", "\0", "ä"];
@@ -67,7 +67,7 @@ public class EraseConfigTests
     }
 
     [Fact]
-    public void Ranges_overwrite_exactly_what_they_cover()
+    public void RangesOverwriteExactlyWhatTheyCover()
     {
         Gen.Select(Gen.Int[0, 250], Gen.Int[1, 60], Gen.Bool).Array[0, 12].Select(Gen.Int[0, 200], Gen.Int[0, 100]).Sample((ranges, start, length) =>
         {

@@ -55,7 +55,7 @@ public sealed partial class VmlinuxTests
 
     [Theory]
     [MemberData(nameof(Machines))]
-    public void A_description_with_the_linkers_addresses_is_as_good_as_the_kernels_own(KernelEra era, int levels, ulong offset, ulong start)
+    public void ADescriptionWithTheLinkersAddressesIsAsGoodAsTheKernelsOwn(KernelEra era, int levels, ulong offset, ulong start)
     {
         SyntheticMachine machine = SampleMachines.EveryKind(new() { Era = era, Levels = levels, KaslrOffset = offset, KernelPhysicalStart = start });
         string linked = Link(machine.Vmcoreinfo, offset);
@@ -71,7 +71,7 @@ public sealed partial class VmlinuxTests
     }
 
     [Fact]
-    public void A_kernel_that_is_not_there_is_not_found()
+    public void AKernelThatIsNotThereIsNotFound()
     {
         SyntheticMachine machine = SampleMachines.EveryKind(new() { KaslrOffset = 0x1e000000 });
         var source = new HostileSource(machine.ToElf(new() { Vmcoreinfo = false }));
@@ -90,7 +90,7 @@ public sealed partial class VmlinuxTests
     [InlineData("gcc -gdwarf-5")]
     [InlineData("gcc -gdwarf-4 -gz=zlib")]
     [InlineData("clang -gdwarf-5")]
-    public void A_vmlinux_describes_its_kernel(string compiler)
+    public void AVmlinuxDescribesItsKernel(string compiler)
     {
         SyntheticMachine machine = SampleMachines.EveryKind(new() { KaslrOffset = 0x1e000000 });
         using CrashDump whole = CrashDump.Open(new HostileSource(machine.ToElf()));

@@ -8,7 +8,7 @@ public sealed class ZeroPageTests
     [InlineData(4096)]
     [InlineData(16384)]
     [InlineData(65536)]
-    public void One_byte_anywhere_is_found(int size)
+    public void OneByteAnywhereIsFound(int size)
     {
         var page = new byte[size];
         Assert.True(ZeroPage.IsZero(page));
@@ -21,7 +21,7 @@ public sealed class ZeroPageTests
     }
 
     [Fact]
-    public void Bytes_around_the_span_do_not_count()
+    public void BytesAroundTheSpanDoNotCount()
     {
         for (int length = 0; length < 700; length++)
         {

@@ -13,7 +13,7 @@ public class HeaderTests
     ];
 
     [Fact]
-    public void A_file_cut_off_anywhere_gives_an_error_or_a_dump_that_counts_what_is_missing()
+    public void AFileCutOffAnywhereGivesAnErrorOrADumpThatCountsWhatIsMissing()
     {
         HostileSource source = HostileMachine.Open();
         ElfCoreFile file = ElfCoreFile.Open(source);
@@ -42,7 +42,7 @@ public class HeaderTests
     }
 
     [Fact]
-    public void A_truncated_file_is_incomplete_and_keeps_its_whole_pages()
+    public void ATruncatedFileIsIncompleteAndKeepsItsWholePages()
     {
         HostileSource source = HostileMachine.Open();
         ElfSegment last = ElfCoreFile.Open(source).Loads.Where(l => !l.IsDevice).MaxBy(l => l.Offset);
@@ -58,7 +58,7 @@ public class HeaderTests
     }
 
     [Fact]
-    public void Lying_ELF_header_fields()
+    public void LyingELFHeaderFields()
     {
         HostileSource source = HostileMachine.Open();
         (int Offset, int Width)[] fields = [(4, 1), (5, 1), (6, 1), (16, 2), (18, 2), (20, 4),
@@ -76,7 +76,7 @@ public class HeaderTests
     }
 
     [Fact]
-    public void Lying_program_header_fields()
+    public void LyingProgramHeaderFields()
     {
         HostileSource source = HostileMachine.Open();
         (int headers, int count) = HostileMachine.ProgramHeaders(source.Bytes);
@@ -104,7 +104,7 @@ public class HeaderTests
     [InlineData(4194304u)]
     [InlineData(4194305u)]
     [InlineData(uint.MaxValue)]
-    public void Lying_extended_numbering(uint claimed)
+    public void LyingExtendedNumbering(uint claimed)
     {
         HostileSource source = HostileMachine.Open();
         byte[] section = new byte[64];
@@ -121,7 +121,7 @@ public class HeaderTests
     }
 
     [Fact]
-    public void Lying_notes()
+    public void LyingNotes()
     {
         HostileSource source = HostileMachine.Open();
         ElfSegment notes = ElfCoreFile.Open(source).NoteSegments[0];

@@ -23,7 +23,7 @@ public partial class KernelLieTests
     ];
 
     [Fact]
-    public void Every_key_of_vmcoreinfo_with_absurd_values()
+    public void EveryKeyOfVmcoreinfoWithAbsurdValues()
     {
         HostileSource source = HostileMachine.Open();
         string text = HostileMachine.Machine.Vmcoreinfo;
@@ -50,7 +50,7 @@ public partial class KernelLieTests
     }
 
     [Fact]
-    public void Many_keys_of_vmcoreinfo_lie_at_once()
+    public void ManyKeysOfVmcoreinfoLieAtOnce()
     {
         HostileSource source = HostileMachine.Open();
         var random = new Random(21);
@@ -65,7 +65,7 @@ public partial class KernelLieTests
     }
 
     [Fact]
-    public void A_huge_vmcoreinfo_and_copies_of_it_do_not_multiply()
+    public void AHugeVmcoreinfoAndCopiesOfItDoNotMultiply()
     {
         var source = new HostileSource(HostileMachine.Machine.ToElf(new() { Vmcoreinfo = false }));
         byte[] text = new byte[8 << 20];
@@ -82,7 +82,7 @@ public partial class KernelLieTests
     [InlineData(1)]
     [InlineData(2)]
     [InlineData(3)]
-    public void Page_tables_that_are_their_own_children(int depth)
+    public void PageTablesThatAreTheirOwnChildren(int depth)
     {
         HostileSource source = HostileMachine.Open();
         ElfCoreFile file = ElfCoreFile.Open(source);
@@ -119,7 +119,7 @@ public partial class KernelLieTests
     [InlineData("init_uts_ns", 512)]
     [InlineData("iomem_resource", 256)]
     [InlineData("node_data", 4096)]
-    public void Structures_of_all_ones_all_zero_and_themselves(string symbol, int length)
+    public void StructuresOfAllOnesAllZeroAndThemselves(string symbol, int length)
     {
         HostileSource source = HostileMachine.Open();
         ElfCoreFile file = ElfCoreFile.Open(source);
@@ -142,7 +142,7 @@ public partial class KernelLieTests
     }
 
     [Fact]
-    public void Memory_of_all_ones()
+    public void MemoryOfAllOnes()
     {
         HostileSource source = HostileMachine.Open();
         foreach (ElfSegment load in ElfCoreFile.Open(source).Loads)

@@ -20,14 +20,14 @@ public class MutationTests
     private static int FirstSeed => Setting("VMCORE_FUZZ_SEED", 1);
 
     [Fact]
-    public void Damaged_anywhere()
+    public void DamagedAnywhere()
     {
         HostileSource source = HostileMachine.Open();
         Run(source, noCanary: false, random => random.Next((int)source.Length));
     }
 
     [Fact]
-    public void Damaged_headers_and_notes()
+    public void DamagedHeadersAndNotes()
     {
         HostileSource source = HostileMachine.Open();
         int end = (int)ElfCoreFile.Open(source).Loads.Min(l => l.Offset);
@@ -35,7 +35,7 @@ public class MutationTests
     }
 
     [Fact]
-    public void Damaged_vmcoreinfo()
+    public void DamagedVmcoreinfo()
     {
         HostileSource source = HostileMachine.Open();
         int start = source.Bytes.IndexOf("OSRELEASE="u8), length = HostileMachine.Machine.Vmcoreinfo.Length;
@@ -43,7 +43,7 @@ public class MutationTests
     }
 
     [Fact]
-    public void Damaged_kernel_data()
+    public void DamagedKernelData()
     {
         HostileSource source = HostileMachine.Open();
         ElfCoreFile file = ElfCoreFile.Open(source);
@@ -57,7 +57,7 @@ public class MutationTests
     }
 
     [Fact]
-    public void Damaged_pmem_keeps_its_user_data_to_itself()
+    public void DamagedPmemKeepsItsUserDataToItself()
     {
         HostileSource source = HostileMachine.Open();
         ElfSegment pmem = ElfCoreFile.Open(source).Loads.Single(l => l.IsDevice);
@@ -66,7 +66,7 @@ public class MutationTests
     }
 
     [Fact]
-    public void Damaged_dumps_are_filtered_again()
+    public void DamagedDumpsAreFilteredAgain()
     {
         HostileSource raw = HostileMachine.Open();
         foreach (DumpOutput output in new[] { DumpOutput.Kdump, DumpOutput.Elf })

@@ -11,7 +11,7 @@ public class SegmentHeapTests
     [Theory]
     [InlineData(0)]
     [InlineData(3)]
-    public void A_hundred_thousand_segments_over_the_same_pages(int way)
+    public void AHundredThousandSegmentsOverTheSamePages(int way)
     {
         Outcome outcome = HostileRun.One(Core(100_000, Data, i => (0, 0, Data, Data)), way, noCanary: true);
         // As ELF it would be written 100,000 times, or cut 100,000 times.
@@ -24,7 +24,7 @@ public class SegmentHeapTests
     [Theory]
     [InlineData(0)]
     [InlineData(3)]
-    public void Segments_that_overlap_by_all_but_a_page_share_their_content(int way)
+    public void SegmentsThatOverlapByAllButAPageShareTheirContent(int way)
     {
         // 60 segments of 1 MiB, each a page further on: 1.2 MiB of memory.
         Outcome outcome = HostileRun.One(Core(60, 2 * Data, i => ((ulong)i * 4096, (ulong)i * 4096, Data, Data)), way, noCanary: true);
@@ -35,7 +35,7 @@ public class SegmentHeapTests
     [Theory]
     [InlineData(0)]
     [InlineData(3)]
-    public void Segments_that_name_the_same_bytes_for_a_terabyte(int way)
+    public void SegmentsThatNameTheSameBytesForATerabyte(int way)
     {
         Outcome outcome = HostileRun.One(Core(50_000, Data, i => (0, (ulong)i << 24, Data, Data)), way, noCanary: true);
         Assert.Contains(outcome.Problems, p => p.Contains("same bytes", StringComparison.Ordinal));
@@ -46,7 +46,7 @@ public class SegmentHeapTests
     [Theory]
     [InlineData(0)]
     [InlineData(3)]
-    public void A_hundred_thousand_segments_of_one_page(int way)
+    public void AHundredThousandSegmentsOfOnePage(int way)
     {
         Outcome outcome = HostileRun.One(Core(100_000, 100_000 * 4096, i => ((ulong)i * 4096, (ulong)i * 8192, 4096, 4096)), way, noCanary: true);
         Assert.Equal(100_000UL, outcome.Report!.Remaining);
@@ -56,7 +56,7 @@ public class SegmentHeapTests
     [Theory]
     [InlineData(0)]
     [InlineData(3)]
-    public void File_sizes_far_beyond_the_file(int way)
+    public void FileSizesFarBeyondTheFile(int way)
     {
         Outcome outcome = HostileRun.One(Core(1, Data, _ => (0, 0, 8UL << 30, 8UL << 30)), way, noCanary: true);
         Assert.Equal((8UL << 30) / 4096, outcome.Report!.Original);
@@ -65,7 +65,7 @@ public class SegmentHeapTests
     }
 
     [Fact]
-    public void A_thousand_segments_that_claim_petabytes_are_cut_to_what_can_be()
+    public void AThousandSegmentsThatClaimPetabytesAreCutToWhatCanBe()
     {
         HostileSource source = Core(1000, Data, i => (0, (ulong)i << 42, i == 0 ? Data : 0UL, 1UL << 42));
         using CrashDump dump = CrashDump.Open(source);
@@ -81,7 +81,7 @@ public class SegmentHeapTests
     [InlineData(ulong.MaxValue - 4095, 4095UL, false)]
     [InlineData(4096UL, ulong.MaxValue, false)]
     [InlineData(1UL << 51, 1UL << 51, false)]
-    public void Physical_ranges_at_and_beyond_the_end_of_the_address_space(ulong physical, ulong memory, bool believed)
+    public void PhysicalRangesAtAndBeyondTheEndOfTheAddressSpace(ulong physical, ulong memory, bool believed)
     {
         HostileSource source = Core(2, Data, i => i == 0 ? (0, 0, Data, Data) : (0UL, physical, 0UL, memory));
         using CrashDump dump = CrashDump.Open(source);
@@ -89,7 +89,7 @@ public class SegmentHeapTests
     }
 
     [Fact]
-    public void A_hundred_thousand_note_segments_over_the_same_bytes()
+    public void AHundredThousandNoteSegmentsOverTheSameBytes()
     {
         HostileSource source = Core(100_001, 4 << 20, i => (0, 0, 4 << 20, 4 << 20));
         for (int i = 1; i <= 100_000; i++)
@@ -99,7 +99,7 @@ public class SegmentHeapTests
     }
 
     [Fact]
-    public void Millions_of_tiny_notes()
+    public void MillionsOfTinyNotes()
     {
         HostileSource source = Core(2, 32 << 20, i => (0, 0, 32 << 20, 32 << 20));
         source.WriteNumber(64 + 56, ElfConstants.NoteSegment, 4);
