@@ -4,6 +4,7 @@ using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Benchmarks;
 

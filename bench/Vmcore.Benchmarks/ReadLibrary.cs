@@ -2,7 +2,9 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Vmcore.IO;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Benchmarks;
 

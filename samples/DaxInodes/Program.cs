@@ -1,7 +1,8 @@
-// Lists the inodes that have pages on pmem: pages, number, size in bytes. Usage: DaxInodes DUMP
 using Vmcore;
 using Vmcore.Kernel.Types;
-using Vmcore.Memory;
+using Vmcore.Ranges;
+
+// Lists the inodes that have pages on pmem: pages, number, size in bytes. Usage: DaxInodes DUMP
 
 if (args.Length != 1)
 {

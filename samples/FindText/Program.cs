@@ -1,7 +1,9 @@
-// Finds a text in the memory of a crashed machine: prints the physical address of each hit. Usage: FindText DUMP TEXT
 using System.Text;
 using Vmcore;
 using Vmcore.Memory;
+using Vmcore.Ranges;
+
+// Finds a text in the memory of a crashed machine: prints the physical address of each hit. Usage: FindText DUMP TEXT
 
 if (args.Length != 2 || args[1].Length == 0)
 {

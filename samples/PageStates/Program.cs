@@ -1,7 +1,8 @@
-// Counts the pages of a dump by state, for each region of 128 MiB, as CSV. Usage: PageStates DUMP
 using Vmcore;
 using Vmcore.Memmap;
-using Vmcore.Memory;
+using Vmcore.Ranges;
+
+// Counts the pages of a dump by state, for each region of 128 MiB, as CSV. Usage: PageStates DUMP
 
 if (args.Length != 1)
 {

@@ -1,13 +1,17 @@
 using Vmcore.Architectures.X86_64;
 using Vmcore.Formats.Elf;
 using Vmcore.IO;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Cpus;
+using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Resources;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vmlinux;
-using Vmcore.Memory;
 using Vmcore.Pmem;
+using Vmcore.Ranges;
 
 namespace Vmcore;
 

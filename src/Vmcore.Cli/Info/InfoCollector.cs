@@ -2,10 +2,11 @@ using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
+using Vmcore.Kernel.Summary;
 using Vmcore.Memmap;
-using Vmcore.Memory;
 using Vmcore.Pmem;
+using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Info;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Vmcore.Cli.Reader;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Summary;
 
 namespace Vmcore.Cli.Info;
 

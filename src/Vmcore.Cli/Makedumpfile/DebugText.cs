@@ -1,8 +1,8 @@
 using System.Globalization;
 using System.Text;
 using Vmcore.Formats.Elf;
-using Vmcore.Memory;
 using Vmcore.Pmem;
+using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Makedumpfile;
 

@@ -1,4 +1,5 @@
 using Vmcore.IO;
+using Vmcore.Kernel.Identity;
 
 namespace Vmcore.Cli.Makedumpfile;
 
@@ -48,7 +49,7 @@ internal static class InputDump
     /// <summary>Compares the -i file with what the dump itself says; a wrong description would drop the wrong pages.</summary>
     private static string? CheckRelease(MakedumpfileOptions options, CrashDump dump, byte[] given)
     {
-        string? release = Kernel.VmcoreInfo.Parse(given).OsRelease;
+        string? release = VmcoreInfo.Parse(given).OsRelease;
         string? actual = dump.Kernel?.Utsname?.Release ?? dump.Info?.OsRelease;
         if (actual is not null && actual != release)
             return $"{options.VmcoreInfoFile}: OSRELEASE is '{release}', but {options.Input} is of '{actual}'.";
@@ -63,7 +64,7 @@ internal static class InputDump
         using FileSource source = FileSource.Open(path);
         byte[] text = new byte[(int)Math.Min(source.Length, Most)];
         source.ReadExactly(0, text, "vmcoreinfo text");
-        if (source.Length > Most || Kernel.VmcoreInfo.Parse(text).OsRelease is null)
+        if (source.Length > Most || VmcoreInfo.Parse(text).OsRelease is null)
             throw new DumpFormatException(path, 0, "vmcoreinfo text", "no OSRELEASE line", "lines KEY=VALUE as the kernel writes them");
         return text;
     }

@@ -1,6 +1,6 @@
 using Vmcore.Compression;
 using Vmcore.Memmap;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Makedumpfile;
 

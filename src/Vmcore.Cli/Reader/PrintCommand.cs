@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Vmcore.Cli.Json;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Cli.Reader;

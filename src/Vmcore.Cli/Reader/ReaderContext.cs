@@ -2,8 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using Vmcore.Architectures;
 using Vmcore.Cli.Json;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Cli.Reader;

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Vmcore.Cli.Json;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Symbols;
 
 namespace Vmcore.Cli.Reader;
 

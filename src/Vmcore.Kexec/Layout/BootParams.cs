@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kexec;
 

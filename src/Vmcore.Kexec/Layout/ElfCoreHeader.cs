@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kexec;
 

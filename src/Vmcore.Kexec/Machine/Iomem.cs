@@ -1,5 +1,5 @@
 using System.Globalization;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kexec;
 

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kexec;
 

@@ -1,4 +1,4 @@
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kexec;
 

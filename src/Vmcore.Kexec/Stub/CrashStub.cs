@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using Vmcore.Hashing;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kexec;
 

@@ -1,6 +1,6 @@
 using Vmcore.Memmap;
-using Vmcore.Memory;
 using Vmcore.Pmem;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 

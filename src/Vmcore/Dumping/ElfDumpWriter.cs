@@ -4,6 +4,7 @@ using Vmcore.Formats.Elf;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 

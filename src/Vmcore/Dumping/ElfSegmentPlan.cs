@@ -1,5 +1,5 @@
 using Vmcore.Formats.Elf;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 

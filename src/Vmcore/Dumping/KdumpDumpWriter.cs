@@ -3,8 +3,8 @@ using System.Text;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
-using Vmcore.Kernel;
-using Vmcore.Memory;
+using Vmcore.Kernel.Identity;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 

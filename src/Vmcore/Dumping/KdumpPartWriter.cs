@@ -1,6 +1,6 @@
 using Vmcore.Formats.Kdump;
 using Vmcore.Memmap;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 

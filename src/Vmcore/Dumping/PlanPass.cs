@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using Vmcore.Memmap;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 

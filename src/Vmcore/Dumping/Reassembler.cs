@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 

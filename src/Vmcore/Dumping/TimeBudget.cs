@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Vmcore.Compression;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 

@@ -1,7 +1,8 @@
 using Vmcore.Architectures;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using Vmcore.Formats.Elf;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Erasing;
 

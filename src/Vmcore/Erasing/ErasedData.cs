@@ -1,5 +1,5 @@
 using System.Text;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Erasing;
 

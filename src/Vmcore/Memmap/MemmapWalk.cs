@@ -1,5 +1,6 @@
 using System.Numerics;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Memmap;
 

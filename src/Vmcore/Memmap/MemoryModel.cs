@@ -1,4 +1,4 @@
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 
 namespace Vmcore.Memmap;

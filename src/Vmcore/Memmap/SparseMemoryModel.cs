@@ -1,5 +1,5 @@
 using System.Buffers.Binary;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 
 namespace Vmcore.Memmap;

@@ -1,4 +1,4 @@
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 
 namespace Vmcore.Memmap;
 

@@ -1,3 +1,5 @@
+using Vmcore.Ranges;
+
 namespace Vmcore.Memory;
 
 /// <summary>

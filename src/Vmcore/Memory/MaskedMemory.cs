@@ -1,3 +1,5 @@
+using Vmcore.Ranges;
+
 namespace Vmcore.Memory;
 
 /// <summary>A memory of which some bytes read as zero: those that must not get into a dump although their page does.</summary>

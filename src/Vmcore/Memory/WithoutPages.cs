@@ -1,3 +1,5 @@
+using Vmcore.Ranges;
+
 namespace Vmcore.Memory;
 
 /// <summary>A memory in which some pages are as if a filter had left them out.</summary>

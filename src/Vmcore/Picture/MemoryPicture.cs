@@ -1,5 +1,5 @@
 using Vmcore.Memmap;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Picture;
 

@@ -1,6 +1,6 @@
-using Vmcore.Kernel;
+using Vmcore.Kernel.Resources;
 using Vmcore.Memmap;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Picture;
 

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Picture;
 

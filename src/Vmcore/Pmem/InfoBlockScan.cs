@@ -1,5 +1,6 @@
-using Vmcore.Kernel;
+using Vmcore.Kernel.Resources;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
 

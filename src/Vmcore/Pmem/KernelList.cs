@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
 

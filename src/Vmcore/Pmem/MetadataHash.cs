@@ -1,5 +1,6 @@
 using Vmcore.Hashing;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
 

@@ -1,8 +1,10 @@
 using System.Globalization;
 using Vmcore.Formats.Elf;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
+using Vmcore.Kernel.Resources;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
 

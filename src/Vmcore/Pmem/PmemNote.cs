@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using Vmcore.Formats.Elf;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
 

@@ -1,7 +1,8 @@
 using Vmcore.Formats.Elf;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Resources;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
 

@@ -1,5 +1,6 @@
 using Vmcore.Architectures;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
 

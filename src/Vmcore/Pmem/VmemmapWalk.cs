@@ -1,6 +1,7 @@
 using Vmcore.Architectures;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Vmcore.Dumping;
 using Vmcore.Formats.Kdump;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Verification;
 

@@ -1,7 +1,10 @@
 using System.Text;
 using Vmcore.Formats.Elf;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Identity;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Tests.Conformance;
 

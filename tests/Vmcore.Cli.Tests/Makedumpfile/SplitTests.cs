@@ -1,4 +1,5 @@
 using Vmcore.Cli.Tests.Conformance;
+using Vmcore.Kernel.Identity;
 
 namespace Vmcore.Cli.Tests.Makedumpfile;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
-using Vmcore.Memory;
+using Vmcore.Kernel.Identity;
+using Vmcore.Ranges;
 using Vmcore.Testing.Kexec;
 
 namespace Vmcore.Kexec.Tests.Layout;

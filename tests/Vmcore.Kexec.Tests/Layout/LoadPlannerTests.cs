@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 using Vmcore.Testing.Kexec;
 
 namespace Vmcore.Kexec.Tests.Layout;

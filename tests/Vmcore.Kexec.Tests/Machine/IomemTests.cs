@@ -1,5 +1,5 @@
 using CsCheck;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 using Vmcore.Testing.Kexec;
 
 namespace Vmcore.Kexec.Tests.Machines;

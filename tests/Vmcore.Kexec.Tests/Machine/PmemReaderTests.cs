@@ -1,4 +1,4 @@
-using Vmcore.Memory;
+using Vmcore.Ranges;
 using Vmcore.Testing.Kexec;
 
 namespace Vmcore.Kexec.Tests.Machines;

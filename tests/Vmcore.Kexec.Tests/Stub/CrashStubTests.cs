@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using CsCheck;
 using Vmcore.Hashing;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kexec.Tests.Stub;
 

@@ -1,6 +1,6 @@
 using Vmcore.Formats.Elf;
 using Vmcore.IO;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Types;
 using Vmcore.Tests.Kernel;
 using Vmcore.Tests.Robustness;

@@ -1,6 +1,6 @@
 using Vmcore.Dumping;
 using Vmcore.Memmap;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 using Vmcore.Testing;
 
 namespace Vmcore.Tests.Dumping;

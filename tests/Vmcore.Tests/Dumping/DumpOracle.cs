@@ -2,6 +2,7 @@ using Vmcore.Dumping;
 using Vmcore.Formats.Kdump;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 using Vmcore.Testing;
 
 namespace Vmcore.Tests.Dumping;

@@ -4,6 +4,7 @@ using Vmcore.Dumping;
 using Vmcore.Formats.Flattened;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
 using Vmcore.Testing;
 

@@ -1,6 +1,6 @@
 using CsCheck;
 using Vmcore.Erasing;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Tests.Erasing;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using CsCheck;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;

@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text;
-using Vmcore.Kernel;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Processes;
+using Vmcore.Kernel.Resources;
 using Vmcore.Kernel.Stacks;
+using Vmcore.Kernel.Summary;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vfs;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;

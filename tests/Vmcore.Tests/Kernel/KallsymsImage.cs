@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
+using Vmcore.Kernel.Symbols;
 
 namespace Vmcore.Tests.Kernel;
 

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using CsCheck;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Symbols;
 
 namespace Vmcore.Tests.Kernel;
 

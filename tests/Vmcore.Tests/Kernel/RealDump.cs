@@ -1,6 +1,6 @@
 using Vmcore.Formats.Elf;
 using Vmcore.IO;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 
 namespace Vmcore.Tests.Kernel;

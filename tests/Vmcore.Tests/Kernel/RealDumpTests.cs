@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Resources;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;

@@ -1,7 +1,9 @@
 using System.Buffers.Binary;
 using System.Text;
 using CsCheck;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Resources;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;

@@ -1,5 +1,5 @@
 using CsCheck;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 
 namespace Vmcore.Tests.Kernel;
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Vmcore.Dumping;
+using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
 using Vmcore.Testing;

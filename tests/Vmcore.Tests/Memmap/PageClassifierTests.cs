@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using CsCheck;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
 using Vmcore.Testing;
 

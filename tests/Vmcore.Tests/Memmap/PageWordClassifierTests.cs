@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
 using CsCheck;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
 using Vmcore.Testing;
 

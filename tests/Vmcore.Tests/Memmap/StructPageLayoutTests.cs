@@ -1,5 +1,5 @@
 using System.Text;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
 using Vmcore.Testing;
 

@@ -1,6 +1,7 @@
 using CsCheck;
 using Vmcore.Formats.Elf;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 using Vmcore.Testing;
 using Vmcore.Tests.Formats.Elf;
 

@@ -1,6 +1,6 @@
 using System.Collections;
 using CsCheck;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Tests.Memory;
 

@@ -1,5 +1,5 @@
 using CsCheck;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Tests.Memory;
 

@@ -1,6 +1,6 @@
 using Vmcore.Memmap;
-using Vmcore.Memory;
 using Vmcore.Picture;
+using Vmcore.Ranges;
 using Vmcore.Testing;
 using Vmcore.Tests.Dumping;
 

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Types;
 using Vmcore.Memmap;
 using Vmcore.Pmem.Usage;

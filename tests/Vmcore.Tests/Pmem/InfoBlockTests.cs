@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using CsCheck;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 using Vmcore.Testing;
 using Vmcore.Tests.Dumping;
 using InfoBlock = Vmcore.Pmem.InfoBlock;

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
-using Vmcore.Kernel;
-using Vmcore.Memory;
+using Vmcore.Kernel.Resources;
+using Vmcore.Ranges;
 using Vmcore.Testing;
 using Vmcore.Tests.Dumping;
 using Vmcore.Tests.Kernel;

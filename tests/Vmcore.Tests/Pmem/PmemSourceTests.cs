@@ -1,6 +1,7 @@
 using Vmcore.Dumping;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 using Vmcore.Testing;
 using Vmcore.Tests.Dumping;
 using Vmcore.Tests.Synthetic;

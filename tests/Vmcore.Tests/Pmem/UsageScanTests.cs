@@ -1,5 +1,5 @@
-using Vmcore.Memory;
 using Vmcore.Pmem.Usage;
+using Vmcore.Ranges;
 using Vmcore.Testing;
 using Vmcore.Tests.Dumping;
 

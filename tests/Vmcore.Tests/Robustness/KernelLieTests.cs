@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 
 namespace Vmcore.Tests.Robustness;
@@ -73,7 +74,7 @@ public partial class KernelLieTests
         for (int i = 2; i < text.Length; i += 4)
             (text[i - 1], text[i]) = ((byte)'=', (byte)'\n');
         using CrashDump dump = CrashDump.Open(source, new() { VmcoreInfo = text });
-        Assert.InRange(dump.Info!.Text.Length, 1, Vmcore.Kernel.VmcoreInfo.MaxLength);
+        Assert.InRange(dump.Info!.Text.Length, 1, Vmcore.VmcoreInfo.MaxLength);
         Assert.Contains(dump.Problems, p => p.Contains("vmcoreinfo", StringComparison.Ordinal));
     }
 

@@ -3,6 +3,7 @@ using Vmcore.Kernel.Vfs;
 using Vmcore.Memory;
 using Vmcore.Pmem;
 using Vmcore.Pmem.Usage;
+using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Reader.Pmem;
 

@@ -1,9 +1,9 @@
 using Vmcore.Cli.Info;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Resources;
 using Vmcore.Kernel.Vfs;
-using Vmcore.Memory;
 using Vmcore.Pmem;
 using Vmcore.Pmem.Usage;
+using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Reader.Pmem;
 

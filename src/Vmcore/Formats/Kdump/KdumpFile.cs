@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Vmcore.Compression;
 using Vmcore.IO;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Formats.Kdump;
 

@@ -1,5 +1,5 @@
 using Vmcore.IO;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Formats.Kdump;
 

@@ -1,3 +1,4 @@
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Log;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Log;

@@ -1,4 +1,7 @@
 using System.Text;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Lists;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 

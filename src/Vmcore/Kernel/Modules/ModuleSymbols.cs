@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 

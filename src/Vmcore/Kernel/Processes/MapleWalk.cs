@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using Vmcore.Kernel.Lists;
+using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Processes;

@@ -1,3 +1,4 @@
+using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;

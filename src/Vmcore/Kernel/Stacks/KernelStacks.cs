@@ -1,5 +1,6 @@
 using Vmcore.Formats.Elf;
 using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;

@@ -1,5 +1,8 @@
 using System.Numerics;
 using System.Text;
+using Vmcore.Kernel.Cpus;
+using Vmcore.Kernel.Lists;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Vmcore.Kernel.Btf;
 
 namespace Vmcore.Kernel.Types;
 

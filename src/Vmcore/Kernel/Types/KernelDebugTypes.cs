@@ -1,4 +1,5 @@
 using Vmcore.Debugging;
+using Vmcore.Kernel.Btf;
 
 namespace Vmcore.Kernel.Types;
 

@@ -1,3 +1,4 @@
+using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Vmlinux;
 
 namespace Vmcore.Kernel.Types;

@@ -1,4 +1,6 @@
 using System.Text;
+using Vmcore.Kernel.Lists;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Vfs;

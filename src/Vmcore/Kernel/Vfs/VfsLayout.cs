@@ -1,3 +1,4 @@
+using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Kernel.Vfs;

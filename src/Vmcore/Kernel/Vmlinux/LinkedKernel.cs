@@ -2,7 +2,9 @@ using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Architectures.X86_64;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Vmlinux;
 

@@ -1,6 +1,8 @@
 using System.Text;
 using Vmcore.Debugging;
 using Vmcore.Formats.Elf;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Identity;
 
 namespace Vmcore.Kernel.Vmlinux;
 

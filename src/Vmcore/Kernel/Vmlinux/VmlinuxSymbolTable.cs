@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vmcore.Formats.Elf;
+using Vmcore.Kernel.Symbols;
 
 namespace Vmcore.Kernel.Vmlinux;
 

@@ -2,7 +2,7 @@ using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vfs;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem.Usage;
 

@@ -1,8 +1,8 @@
 using Vmcore.Architectures;
-using Vmcore.Kernel;
 using Vmcore.Kernel.Types;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Pmem.Usage;
 

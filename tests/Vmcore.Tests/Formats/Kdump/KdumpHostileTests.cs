@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Vmcore.Compression;
 using Vmcore.Formats.Kdump;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 using Vmcore.Testing;
 

@@ -1,4 +1,4 @@
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Log;
 using static Vmcore.Tests.Kernel.Log.LogImages;
 

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Log;
 
 namespace Vmcore.Tests.Kernel.Log;

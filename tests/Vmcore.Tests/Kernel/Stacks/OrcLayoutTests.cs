@@ -1,4 +1,4 @@
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Types;
 

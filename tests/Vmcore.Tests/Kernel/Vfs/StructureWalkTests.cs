@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using CsCheck;
-using Vmcore.Kernel;
+using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Types;
 

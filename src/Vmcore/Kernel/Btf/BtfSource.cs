@@ -1,0 +1,118 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using Vmcore.Kernel.Symbols;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel.Btf;
+
+/// <summary>Finds the bytes of the kernel's BTF in its memory.</summary>
+internal static class BtfSource
+{
+    private const int Window = 64 << 10;
+
+    // Each costs a read; a kernel has a handful.
+    private const int MaxCandidates = 1 << 16;
+
+    /// <summary>A range of more bytes than this is not the image of a kernel.</summary>
+    public const ulong MaxScan = 2UL << 30;
+
+    /// <summary>Reads the bytes between the symbols that enclose BTF.</summary>
+    public static byte[]? TryReadBySymbols(KernelSymbols symbols, IVirtualMemory memory, out string? problem)
+    {
+        if (symbols.TryFindInImage("__start_BTF") is not { } start || symbols.TryFindInImage("__stop_BTF") is not { } stop)
+        {
+            problem = "the kernel has no symbol __start_BTF (built without CONFIG_DEBUG_INFO_BTF)";
+            return null;
+        }
+
+        if (stop <= start || stop - start > BtfBlob.MaxLength)
+        {
+            problem = $"__start_BTF 0x{start:x} and __stop_BTF 0x{stop:x} enclose no BTF";
+            return null;
+        }
+
+        return TryReadBytes(memory, start, (int)(stop - start), out problem);
+    }
+
+    /// <summary>Looks for the largest BTF in a range of addresses: smaller ones are those of BPF programs built into the kernel.</summary>
+    public static byte[]? TryReadByScan(IVirtualMemory memory, ulong start, ulong end, out string? problem)
+    {
+        if (end <= start || end - start > MaxScan)
+        {
+            problem = $"[0x{start:x} - 0x{end:x}) is no range of a kernel's image";
+            return null;
+        }
+
+        ulong bestAt = 0;
+        int bestLength = 0, candidates = 0;
+        byte[] window = ArrayPool<byte>.Shared.Rent(Window);
+        try
+        {
+            for (ulong at = start; at < end && candidates < MaxCandidates;)
+            {
+                int have = memory.ReadPrefix(at, window.AsSpan(0, (int)Math.Min(Window, end - at)));
+                ReadOnlySpan<byte> bytes = window.AsSpan(0, have);
+                for (int i = 0; bytes.Length - i >= BtfBlob.HeaderLength; i++)
+                {
+                    int next = bytes[i..].IndexOf(BtfBlob.Magic);
+                    if (next < 0 || bytes.Length - i - next < BtfBlob.HeaderLength)
+                        break;
+                    if (++candidates > MaxCandidates)
+                        break;
+                    i += next;
+                    int length = LengthAt(memory, at + (ulong)i, end, bytes[i..]);
+                    if (length > bestLength)
+                        (bestAt, bestLength) = (at + (ulong)i, length);
+                }
+
+                // Behind a gap go on with the next page; otherwise once more over what a header may straddle.
+                ulong step = have == Window ? Window - BtfBlob.HeaderLength + 1 : ((at + (ulong)have) | 0xfff) + 1 - at;
+                if (at + step < at)
+                    break;
+                at += step;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(window);
+        }
+
+        if (bestLength == 0)
+        {
+            problem = $"no BTF in [0x{start:x} - 0x{end:x})";
+            return null;
+        }
+
+        return TryReadBytes(memory, bestAt, bestLength, out problem);
+    }
+
+    // The whole length if a header of vmlinux's kind is there: types first, strings right behind, the first string empty.
+    private static int LengthAt(IVirtualMemory memory, ulong address, ulong end, ReadOnlySpan<byte> header)
+    {
+        uint typeLength = BinaryPrimitives.ReadUInt32LittleEndian(header[12..]);
+        uint stringLength = BinaryPrimitives.ReadUInt32LittleEndian(header[20..]);
+        ulong length = BtfBlob.HeaderLength + (ulong)typeLength + stringLength;
+        if (BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) != BtfBlob.HeaderLength
+            || BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) != 0
+            || BinaryPrimitives.ReadUInt32LittleEndian(header[16..]) != typeLength
+            || typeLength % 4 != 0
+            || stringLength == 0
+            || length > BtfBlob.MaxLength
+            || length > end - address)
+        {
+            return 0;
+        }
+
+        Span<byte> first = stackalloc byte[1];
+        ulong strings = address + BtfBlob.HeaderLength + typeLength;
+        return memory.Read(strings, first) == MemoryStatus.Ok && first[0] == 0 ? (int)length : 0;
+    }
+
+    private static byte[]? TryReadBytes(IVirtualMemory memory, ulong address, int length, out string? problem)
+    {
+        byte[] bytes = new byte[length];
+        MemoryStatus status = memory.Read(address, bytes);
+        problem = status == MemoryStatus.Ok ? null : $"BTF at 0x{address:x}, {length} bytes, cannot be read: {MemoryStatusText.Of(status)}";
+        return status == MemoryStatus.Ok ? bytes : null;
+    }
+}

@@ -1,0 +1,270 @@
+using Vmcore.Kernel.Identity;
+using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Vmlinux;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel.Symbols;
+
+/// <summary>
+/// The symbols of the crashed kernel's image, read out of the dump itself (kallsyms, kernels from 6.0 on), or out of its vmlinux.
+/// Those of modules are found by name and by address too if the symbols come from a <see cref="CrashDump"/>.
+/// </summary>
+/// <remarks>Holds about 18 bytes a symbol. Immutable: safe for several threads at once.</remarks>
+public sealed class KernelSymbols
+{
+    private const int MinCount = 1_000;
+    private const int MaxCount = 2_000_000;
+
+    private readonly ISymbolTable _table;
+    private readonly bool _ascending;
+    private readonly Lazy<ModuleList?> _modules = new(() => null);
+
+    private KernelSymbols(ISymbolTable table)
+    {
+        _table = table;
+        _ascending = true;
+        for (int i = 1; i < table.Count && _ascending; i++)
+            _ascending = table.AddressOf(i - 1) <= table.AddressOf(i);
+    }
+
+    private KernelSymbols(KernelSymbols image, Func<ModuleList?> modules)
+    {
+        _table = image._table;
+        _ascending = image._ascending;
+        _modules = new(modules);
+    }
+
+    /// <summary>Number of symbols of the image.</summary>
+    public int Count => _table.Count;
+
+    /// <summary>How this kernel stores the addresses; symbols of a vmlinux are absolute.</summary>
+    public KallsymsEncoding Encoding => _table.Encoding;
+
+    /// <summary>Takes the symbols of a vmlinux.</summary>
+    /// <param name="vmlinux">The kernel's image, or the file of its debug information.</param>
+    /// <param name="info">Says where the kernel ran (<c>_stext</c>).</param>
+    /// <param name="problem">One clause for the operator on why there are no symbols; null if there are.</param>
+    /// <returns>The symbols at their run-time addresses; null if it is not known by how much the kernel was moved.</returns>
+    internal static KernelSymbols? TryLoad(VmlinuxFile vmlinux, VmcoreInfo info, out string? problem)
+    {
+        ArgumentNullException.ThrowIfNull(vmlinux);
+        ArgumentNullException.ThrowIfNull(info);
+        if (info.Symbol("_stext") is not { } running || vmlinux.Find("_stext") is not { } linked)
+        {
+            problem = "vmcoreinfo lacks SYMBOL(_stext), so that it is not known where the kernel of the vmlinux ran";
+            return null;
+        }
+
+        problem = null;
+        return new(VmlinuxSymbolTable.Create(vmlinux, unchecked(running - linked)));
+    }
+
+    /// <summary>Decodes the symbols. They are accepted only if <c>_stext</c> comes out at the address that vmcoreinfo gives.</summary>
+    /// <param name="info">Says where the tables are.</param>
+    /// <param name="memory">The kernel's memory; its text and read-only data are enough.</param>
+    /// <param name="problem">One clause for the operator on why there are no symbols; null if there are.</param>
+    /// <returns>The symbols; null if the kernel is older than 6.0, or its tables are absent or damaged.</returns>
+    internal static KernelSymbols? TryLoad(VmcoreInfo info, IVirtualMemory memory, out string? problem)
+    {
+        if (Locate(info, memory, out problem) is not { } place)
+            return null;
+        if (KallsymsNames.TryRead(memory, place.Names, place.Limit, place.Count, place.Tokens, out problem) is not { } decoded)
+            return null;
+
+        Span<int> known = [-1];
+        decoded.Find(["_stext"], known);
+        if (known[0] < 0)
+        {
+            problem = $"_stext is not among the {place.Count} symbols of kallsyms";
+            return null;
+        }
+
+        return KallsymsAddresses.TryRead(info, memory, place.Count, known[0], place.Stext, out problem) is { } addresses
+            ? new(new KallsymsTable(decoded, addresses))
+            : null;
+    }
+
+    /// <summary>Finds the first symbol of a name without reading the others: a tenth of what loading them costs, and no memory.</summary>
+    /// <param name="info">Says where the tables are.</param>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="name">Name as in /proc/kallsyms.</param>
+    /// <returns>Its address; null if there is none, or the tables are absent or damaged before it.</returns>
+    internal static ulong? TryFindOne(VmcoreInfo info, IVirtualMemory memory, string name)
+    {
+        if (Locate(info, memory, out _) is not { } place)
+            return null;
+        var query = new KallsymsQuery(place.Tokens, ["_stext", name]);
+        KallsymsNames.Search(memory, place.Names, place.Limit, place.Count, query);
+        return query.Indexes is [>= 0 and var stext, >= 0 and var found] ? KallsymsAddresses.TryReadOne(info, memory, found, stext, place.Stext) : null;
+    }
+
+    private static KallsymsPlace? Locate(VmcoreInfo info, IVirtualMemory memory, out string? problem)
+    {
+        if (info.Symbol("_stext") is not { } stext)
+        {
+            problem = "vmcoreinfo lacks SYMBOL(_stext)";
+            return null;
+        }
+
+        if (info.Symbol("kallsyms_names") is not { } names
+            || info.Symbol("kallsyms_num_syms") is not { } numSyms
+            || info.Symbol("kallsyms_token_table") is not { } tokenTable
+            || info.Symbol("kallsyms_token_index") is not { } tokenIndex)
+        {
+            problem = "vmcoreinfo does not say where kallsyms is (kernel before 6.0, or built without it)";
+            return null;
+        }
+
+        if (!memory.TryReadUInt32(numSyms, out uint count))
+        {
+            problem = $"kallsyms_num_syms at 0x{numSyms:x} cannot be read";
+            return null;
+        }
+
+        if (count is < MinCount or > MaxCount)
+        {
+            problem = $"kallsyms_num_syms is {count}, expected {MinCount} to {MaxCount}";
+            return null;
+        }
+
+        if (KallsymsTokens.TryRead(memory, tokenTable, tokenIndex, out problem) is not { } tokens)
+            return null;
+
+        // The linker puts the tokens behind the names in every kernel known; should that change, the walk has its own bound.
+        return new(stext, names, tokenTable > names ? tokenTable - names : ulong.MaxValue, (int)count, tokens);
+    }
+
+    /// <summary>Finds a symbol by name; the first one if there are several. Costs a pass over all names: use <see cref="Find"/> for more than one.</summary>
+    /// <param name="name">Name as in /proc/kallsyms.</param>
+    /// <param name="address">Its address; 0 if there is none.</param>
+    /// <returns>True if there is such a symbol.</returns>
+    public bool TryFind(string name, out ulong address)
+    {
+        ulong? found = TryFindInImage(name) ?? ModuleSymbolsNamed(name).Select(s => (ulong?)s.Address).FirstOrDefault();
+        address = found ?? 0;
+        return found is not null;
+    }
+
+    /// <summary>All symbols of a name: those of the image, then those of modules.</summary>
+    /// <param name="name">Name as in /proc/kallsyms.</param>
+    public IEnumerable<KernelSymbol> FindAll(string name) => All().Where(s => s.Name == name).Concat(ModuleSymbolsNamed(name));
+
+    /// <summary>The same symbols, with those of modules behind them.</summary>
+    internal KernelSymbols With(Func<ModuleList?> modules) => new(this, modules);
+
+    /// <summary>Finds a symbol of the image by name.</summary>
+    internal ulong? TryFindInImage(string name)
+    {
+        Span<int> index = [-1];
+        _table.Find([name], index);
+        return index[0] >= 0 ? _table.AddressOf(index[0]) : null;
+    }
+
+    /// <summary>Finds several symbols in one pass over all names.</summary>
+    /// <param name="names">Names as in /proc/kallsyms.</param>
+    /// <returns>For each name the address of the first symbol of that name; null if there is none.</returns>
+    public ulong?[] Find(params ReadOnlySpan<string> names)
+    {
+        int[] indexes = new int[names.Length];
+        _table.Find(names, indexes);
+        ulong?[] found = Array.ConvertAll(indexes, i => i >= 0 ? _table.AddressOf(i) : (ulong?)null);
+        for (int i = 0; i < found.Length; i++)
+            found[i] ??= ModuleSymbolsNamed(names[i]).Select(s => (ulong?)s.Address).FirstOrDefault();
+        return found;
+    }
+
+    /// <summary>All symbols in the order of the table, which is that of /proc/kallsyms. Decoded one at a time.</summary>
+    public IEnumerable<KernelSymbol> All() => _table.All();
+
+    /// <summary>Finds the symbol that an address belongs to: the nearest one at or below it. Per-cpu offsets and absolute values are no such symbols.</summary>
+    /// <param name="address">Virtual address in the kernel's image.</param>
+    /// <param name="symbol">The symbol; of several at the same address the first.</param>
+    /// <param name="offset">Distance of <paramref name="address"/> from it in bytes.</param>
+    /// <returns>False if the address lies before the first or behind the last symbol.</returns>
+    public bool TryResolve(ulong address, out KernelSymbol symbol, out ulong offset) => TryResolve(address, out symbol, out offset, out _);
+
+    /// <summary>Finds the symbol that an address belongs to, and how far it goes.</summary>
+    /// <param name="address">Virtual address in the kernel's image or in a module.</param>
+    /// <param name="symbol">The symbol; of several at the same address the first.</param>
+    /// <param name="offset">Distance of <paramref name="address"/> from it in bytes.</param>
+    /// <param name="size">Distance to the next symbol in bytes: kallsyms has no sizes; null behind the last one.</param>
+    /// <returns>False if no symbol has the address.</returns>
+    public bool TryResolve(ulong address, out KernelSymbol symbol, out ulong offset, out ulong? size)
+    {
+        symbol = default;
+        offset = 0;
+        size = null;
+        int index = _ascending ? NearestAscending(address) : Nearest(address);
+        if (index < 0)
+            return TryResolveInModules(address, ref symbol, ref offset, ref size);
+
+        KernelSymbol found = _table.At(index);
+        if (found.Type is 'A' or 'a')
+            return false;
+        symbol = found;
+        offset = address - found.Address;
+        if (_ascending && LowerBound(address, orEqual: false) is var above && above < Count)
+            size = _table.AddressOf(above) - found.Address;
+        return true;
+    }
+
+    private IEnumerable<KernelSymbol> ModuleSymbolsNamed(string name) =>
+        (_modules.Value?.Modules ?? []).SelectMany(m => m.Symbols.All).Where(s => s.Name == name);
+
+    private bool TryResolveInModules(ulong address, ref KernelSymbol symbol, ref ulong offset, ref ulong? size)
+    {
+        if (_modules.Value?.Find(address) is not { } module || module.Symbols.Nearest(address, out ulong? next) is not { } found)
+            return false;
+        VirtualRange range = module.Ranges.First(r => r.Contains(address));
+        if (!range.Contains(found.Address))
+            return false;
+        symbol = found;
+        offset = address - found.Address;
+        size = (next is { } end && range.Contains(end) ? end : range.End) - found.Address;
+        return true;
+    }
+
+    private int NearestAscending(ulong address)
+    {
+        // Behind the last symbol there is no image: nothing there belongs to a symbol.
+        if (address > _table.AddressOf(Count - 1))
+            return -1;
+        int above = LowerBound(address, orEqual: false);
+        return above == 0 ? -1 : LowerBound(_table.AddressOf(above - 1), orEqual: true);
+    }
+
+    // Index of the first symbol above an address or, with orEqual, at or above it.
+    private int LowerBound(ulong address, bool orEqual)
+    {
+        int low = 0, high = Count;
+        while (low < high)
+        {
+            int middle = (low + high) >>> 1;
+            ulong value = _table.AddressOf(middle);
+            if (value < address || (value == address && !orEqual))
+                low = middle + 1;
+            else
+                high = middle;
+        }
+
+        return low;
+    }
+
+    private int Nearest(ulong address)
+    {
+        int best = -1;
+        bool isInside = false;
+        for (int i = 0; i < Count; i++)
+        {
+            ulong value = _table.AddressOf(i);
+            isInside |= value >= address;
+            if (value <= address && (best < 0 || value > _table.AddressOf(best)))
+                best = i;
+        }
+
+        return isInside ? best : -1;
+    }
+
+    // Where the names are, and what decodes them.
+    private sealed record KallsymsPlace(ulong Stext, ulong Names, ulong Limit, int Count, KallsymsTokens Tokens);
+}
