@@ -1,6 +1,6 @@
 using System.Globalization;
 using Vmcore.Kexec;
-using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Kexec;
 
