@@ -2,7 +2,6 @@ using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
-using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Summary;
 using Vmcore.Memmap;
 using Vmcore.Pmem;

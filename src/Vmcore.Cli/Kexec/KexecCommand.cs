@@ -99,7 +99,7 @@ internal static class KexecCommand
 
     private static int PrintRegionSize(string? sysroot, TextWriter output)
     {
-        IReadOnlyList<PhysicalRange> regions = MachineReader.ReadIomem(sysroot).CrashRegions;
+        IReadOnlyList<PhysicalRange> regions = RunningSystemReader.ReadIomem(sysroot).CrashRegions;
         output.WriteLine((regions.Count == 0 ? 0 : regions[^1].Length).ToString(CultureInfo.InvariantCulture));
         return 0;
     }
@@ -108,7 +108,7 @@ internal static class KexecCommand
     private static int Status(string? sysroot, KexecOptions options, TextWriter error)
     {
         bool panic = options.LastOf("l", "p", "f") is null or "p";
-        if (MachineReader.IsLoaded(sysroot, panic) is { } loaded)
+        if (RunningSystemReader.IsLoaded(sysroot, panic) is { } loaded)
             return loaded ? 1 : 0;
         error.WriteLine($"kexec: The running kernel does not say whether a {(panic ? "crash " : "")}kernel is loaded: "
             + "use one with CONFIG_KEXEC and mount /sys.");
@@ -129,11 +129,11 @@ internal static class KexecCommand
         return 0;
     }
 
-    private static Machine? TryRead()
+    private static RunningSystem? TryRead()
     {
         try
         {
-            return MachineReader.Read();
+            return RunningSystemReader.Read();
         }
         catch (KexecException)
         {
@@ -186,8 +186,7 @@ internal static class KexecCommand
     {
         LoadOptions load = KexecRequest.Read(options, sysroot, isDryRun, error);
         // As kexec-tools: without reserved memory nothing else matters.
-        Machine machine = MachineReader.Read(sysroot);
-        if (machine.Iomem.CrashRegions.Count == 0)
+        if (RunningSystemReader.ReadShownIomem(sysroot).CrashRegions.Count == 0)
             throw LoadPlanner.NoRegion();
         if (options.Operands.Count == 0)
             throw new KexecException("No kernel specified: name the capture kernel, usually /boot/vmlinuz-RELEASE.");
@@ -196,8 +195,8 @@ internal static class KexecCommand
         ReadOnlyMemory<byte> initrd;
         try
         {
-            kernel = KernelImage.Open(options.Operands[0]);
-            initrd = load.InitrdFile is null ? default : KernelImage.ReadInitramfs(load.InitrdFile);
+            kernel = KernelFile.Open(options.Operands[0], RunningSystemReader.Recognise(sysroot));
+            initrd = load.InitrdFile is null ? default : KernelFile.ReadInitramfs(load.InitrdFile);
         }
         catch (KexecException e) when (load.Syscall is LoadSyscall.FileLoad or LoadSyscall.Auto)
         {
@@ -205,7 +204,7 @@ internal static class KexecCommand
             throw new KexecException(e.Message, Failed, e);
         }
 
-        return LoadPlanner.Plan(machine, kernel, initrd, load);
+        return LoadPlanner.Plan(RunningSystemReader.Read(sysroot, kernel), kernel, initrd, load);
     }
 
     /// <summary>The system call that the options ask for: the last of them counts.</summary>

@@ -6,15 +6,13 @@ namespace Vmcore.Cli.Kexec;
 /// <summary>Turns options into what the library takes.</summary>
 internal static class KexecRequest
 {
-    private static readonly string[] Types = ["bzImage", "bzImage64", "uki", "UKI", "linux"];
-
     /// <summary>Reads the options of a load.</summary>
     /// <exception cref="KexecException">A value makes no sense.</exception>
     public static LoadOptions Read(KexecOptions options, string? sysroot, bool isDryRun, TextWriter error)
     {
         if (options.Operands.Count > 1)
             throw new KexecException($"More than one kernel: {string.Join(' ', options.Operands)}; give one, and quote the value of --command-line.", 1);
-        if (options.Value("t") is { } type && !Types.Contains(type))
+        if (options.Value("t") is { } type && !Platform.All.Any(p => p.KernelTypes.Contains(type, StringComparer.Ordinal)))
             throw new KexecException($"Unsupported type {type}: this kexec loads bzImage (bzImage64, UKI).");
         if (options.Has("dtb") || options.Has("module"))
             throw new KexecException("--dtb, --force-dtb and --module have no meaning for an x86-64 kernel: leave them out.", 1);
@@ -35,7 +33,7 @@ internal static class KexecRequest
 
         string commandLine = options.Value("append") ?? "";
         bool reuse = options.Has("reuse-cmdline");
-        string? root = BlockDevices.RootOf(reuse ? $"{MachineReader.Read(sysroot).CommandLine} {commandLine}" : commandLine);
+        string? root = BlockDevices.RootOf(reuse ? $"{RunningSystemReader.ReadCommandLine(sysroot)} {commandLine}" : commandLine);
         return new()
         {
             CommandLine = commandLine,
@@ -52,7 +50,7 @@ internal static class KexecRequest
             Debug = options.Has("d"),
             MemoryMin = Number(options, "mem-min") ?? 0,
             MemoryMax = Number(options, "mem-max") ?? ulong.MaxValue,
-            SerialPort = Port(options.Value("serial")),
+            Serial = options.Value("serial"),
             InitrdFile = initrd,
             // A dry run shows the same each time.
             RandomSeed = isDryRun ? new byte[32] : KexecSyscalls.Random(32),
@@ -103,21 +101,5 @@ internal static class KexecRequest
         return ulong.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out value)
             ? value
             : throw new KexecException($"Bad option value in --{key}={text}: give a number of bytes.", 1);
-    }
-
-    private static ushort Port(string? value)
-    {
-        switch (value)
-        {
-            case null or "ttyS0": return 0x3f8;
-            case "ttyS1": return 0x2f8;
-            case "ttyS2": return 0x3e8;
-            case "ttyS3": return 0x2e8;
-            default:
-                return value.StartsWith("0x", StringComparison.Ordinal)
-                    && ushort.TryParse(value.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort port)
-                    ? port
-                    : throw new KexecException($"Bad option value in --serial={value}: give ttyS0 to ttyS3, or an I/O port such as 0x3f8.", 1);
-        }
     }
 }

@@ -22,7 +22,7 @@ internal static class PlanJson
         Syscalls = [.. plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load")],
         Namespaces =
         [
-            .. plan.Machine.Namespaces.Select(static n => new PlanNamespace(
+            .. plan.System.Namespaces.Select(static n => new PlanNamespace(
                 n.Name, n.Mode, n.Device, Hex(n.Range.Start), Hex(n.Range.Length), n.Memmap.ToString().ToLowerInvariant(),
                 n.Metadata.IsEmpty ? null : Hex(n.Metadata.Start), n.Metadata.IsEmpty ? null : Hex(n.Metadata.Length))),
         ],

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Vmcore.Kexec;
-using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Kexec;
 
@@ -10,15 +9,14 @@ internal static class PlanText
     /// <summary>Prints it.</summary>
     public static void Write(LoadPlan plan, TextWriter output)
     {
-        KernelImage kernel = plan.Kernel;
-        Line(output, $"Kernel: {kernel.File} ({kernel.Form} {kernel.Release}, boot protocol 0x{kernel.ProtocolVersion:x}, init_size 0x{kernel.InitSize:x})");
-        string needed = plan.Memory.IsEstimate ? "roughly " : "about ";
-        string buffers = plan.Memory.BounceBuffers == 0 ? "" : $" ({plan.Memory.BounceBuffers >> 20} MiB bounce buffers)";
-        Line(output,
-            $"Crash kernel memory: {plan.Memory.Reserved >> 20} MiB reserved, {needed}{(plan.Memory.Needed + 0xfffff) >> 20} MiB needed{buffers}");
-        IEnumerable<string> calls = plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load");
-        Line(output, $"System calls, in this order: {string.Join(", ", calls)}");
-        WritePmem(plan.Machine, output);
+        Line(output, $"Kernel: {plan.Kernel.File} ({plan.Kernel.Form} {plan.Kernel.Release}, "
+            + $"{(plan.Kernel.Details.Length == 0 ? "" : $"{plan.Kernel.Details}, ")}init_size 0x{plan.Kernel.InitSize:x})");
+        Line(output, $"Crash kernel memory: {plan.Memory.Reserved >> 20} MiB reserved, "
+            + $"{(plan.Memory.IsEstimate ? "roughly " : "about ")}{(plan.Memory.Needed + 0xfffff) >> 20} MiB "
+            + $"needed{(plan.Memory.BounceBuffers == 0 ? "" : $" ({plan.Memory.BounceBuffers >> 20} MiB bounce buffers)")}");
+        Line(output, "System calls, in this order: "
+            + $"{string.Join(", ", plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load"))}");
+        WritePmem(plan.System, output);
         if (plan.Layout is { } layout)
             WriteLayout(layout, output);
         if (plan.FileCommandLine is { } line)
@@ -29,12 +27,12 @@ internal static class PlanText
             Line(output, $"Warning, if kexec_file_load is used: {warning}");
     }
 
-    private static void WritePmem(Machine machine, TextWriter output)
+    private static void WritePmem(RunningSystem system, TextWriter output)
     {
-        if (machine.Namespaces.Count == 0)
+        if (system.Namespaces.Count == 0)
             return;
         Line(output, $"Persistent memory:");
-        foreach (PmemNamespace space in machine.Namespaces)
+        foreach (NdNamespace space in system.Namespaces)
         {
             string memmap = space.Memmap switch
             {
@@ -54,11 +52,10 @@ internal static class PlanText
         Line(output, $"Segments:");
         foreach (Segment segment in layout.Segments)
         {
-            string verified = segment.IsVerified ? " verified" : "";
-            PhysicalRange memory = segment.Memory;
             Line(
                 output,
-                $"  {memory.Start:x}-{memory.End - 1:x} {segment.Name,-11} bufsz 0x{segment.Data.Length:x} memsz 0x{memory.Length:x}{verified}");
+                $"  {segment.Memory.Start:x}-{segment.Memory.End - 1:x} {segment.Name,-11} bufsz 0x{segment.Data.Length:x} "
+                    + $"memsz 0x{segment.Memory.Length:x}{(segment.IsVerified ? " verified" : "")}");
         }
 
         Line(output, $"Entry: 0x{layout.Entry:x}");
@@ -66,17 +63,18 @@ internal static class PlanText
         Line(output, $"ELF core header: {layout.Headers.Count} program headers");
         foreach (ProgramHeader header in layout.Headers)
         {
-            string type = header.Type == 4 ? "NOTE" : "LOAD", title = header.Title.Length == 0 ? "" : $" {header.Title}";
-            PhysicalRange memory = header.Memory;
-            Line(output, $"  {type} {memory.Start:x}-{memory.End - 1:x} vaddr {header.Virtual:x} flags {header.Flags:x} {header.Kind}{title}");
+            Line(
+                output,
+                $"  {(header.Type == 4 ? "NOTE" : "LOAD")} {header.Memory.Start:x}-{header.Memory.End - 1:x} vaddr {header.Virtual:x} "
+                    + $"flags {header.Flags:x} {header.Kind}{(header.Title.Length == 0 ? "" : $" {header.Title}")}");
         }
 
         Line(output, $"EFI runtime services: {(layout.HandsEfiOver ? "handed over" : "none")}");
         Line(output, $"Memory map of the capture kernel:");
-        foreach (E820Entry entry in layout.Memory)
+        foreach (MemoryMapEntry entry in layout.Memory)
             Line(output, $"  {entry.Range.Start:x}-{entry.Range.End - 1:x} {entry.Type}");
         Line(output, $"Command line for kexec_load:\n  {layout.CommandLine.Text}");
     }
 
-    private static void Line(TextWriter output, FormattableString text) => output.WriteLine(text.ToString(CultureInfo.InvariantCulture));
+    private static void Line(TextWriter output, string text) => output.WriteLine(text);
 }

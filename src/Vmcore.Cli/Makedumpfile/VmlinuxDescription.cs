@@ -1,6 +1,5 @@
 using System.Text;
 using Vmcore.IO;
-using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Vmlinux;
 
 namespace Vmcore.Cli.Makedumpfile;

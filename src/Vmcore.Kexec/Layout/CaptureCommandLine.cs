@@ -7,8 +7,7 @@ namespace Vmcore.Kexec;
 public sealed record CaptureCommandLine
 {
     // Everything that brings up pmem: who finds the devices, and who binds the namespaces. Unknown names do no harm.
-    private const string Finders = "nfit_init,e820_pmem_driver_init,virtio_pmem_driver_init,cxl_pmem_init";
-    private const string Binders = "nd_pmem_driver_init,dax_pmem_init";
+    private static readonly string[] Binders = ["nd_pmem_driver_init", "dax_pmem_init"];
     private const string Kmem = "dax_kmem_init";
 
     private CaptureCommandLine(string text, IReadOnlyList<string> added, IReadOnlyList<string> notes)
@@ -31,50 +30,53 @@ public sealed record CaptureCommandLine
     public byte[] ToBytes() => [.. Encoding.UTF8.GetBytes(Text), 0];
 
     /// <summary>Builds the line.</summary>
-    /// <param name="machine">The machine.</param>
+    /// <param name="system">The system.</param>
     /// <param name="options">What the operator wants.</param>
     /// <param name="extra">Words that the loader must add, for example <c>elfcorehdr=720896K</c>.</param>
     /// <param name="limit">Longest line in bytes, without the NUL.</param>
     /// <exception cref="KexecException">It does not fit.</exception>
-    public static CaptureCommandLine Build(Machine machine, LoadOptions options, IReadOnlyList<string> extra, int limit)
+    public static CaptureCommandLine Build(RunningSystem system, LoadOptions options, IReadOnlyList<string> extra, int limit)
     {
         List<string> notes = [];
-        List<string> words = options.ReuseCommandLine ? CommandLineWords.Split(machine.CommandLine) : [];
+        List<string> words = options.ReuseCommandLine ? CommandLineWords.Split(system.CommandLine) : [];
         words.RemoveAll(static w => CommandLineWords.Is(w, "BOOT_IMAGE") || CommandLineWords.Is(w, "crashkernel"));
         words.AddRange(CommandLineWords.Split(options.CommandLine));
         words.RemoveAll(static w => CommandLineWords.Is(w, "elfcorehdr"));
-        bool protects = KeepsDriversOut(machine, options);
+        bool protects = KeepsDriversOut(system, options);
         if (protects)
             DropPmemFromMemmap(words, notes);
         WarnOfBlacklists(words, notes);
 
+        string[] kmem = system.HasKmem ? [Kmem] : [];
         List<string> added = [];
         if (protects)
-            added.AddRange(Blacklist(words, [.. Binders.Split(','), .. Finders.Split(','), .. machine.HasKmem ? [Kmem] : Array.Empty<string>()]));
+            added.AddRange(Blacklist(words, [.. Binders, .. Platform.Of(system).PmemFinders, .. kmem]));
+        extra = [.. Platform.Of(system).CaptureWords(words), .. extra];
         added.AddRange(extra);
         string text = Join(words, added);
         int length = Encoding.UTF8.GetByteCount(text);
         if (length > limit && protects)
         {
             // The two that bind are enough; the others only save the capture kernel some work.
-            added = [.. Blacklist(words, [.. Binders.Split(','), .. machine.HasKmem ? [Kmem] : Array.Empty<string>()]), .. extra];
+            added = [.. Blacklist(words, [.. Binders, .. kmem]), .. extra];
             text = Join(words, added);
             length = Encoding.UTF8.GetByteCount(text);
         }
 
         if (length > limit)
         {
+            string ours = added.Count == 0 ? "" : $", of which the loader adds {string.Join(' ', added)}";
             throw new KexecException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"The capture kernel's command line is {length} bytes long and may have {limit}{(added.Count == 0 ? "" : $", of which the loader adds {string.Join(' ', added)}")}: shorten it by {length - limit} bytes."));
+                $"The capture kernel's command line is {length} bytes long and may have {limit}{ours}: shorten it by {length - limit} bytes."));
         }
 
         return new(text, added, notes);
     }
 
     /// <summary>True if the capture kernel shall not drive pmem: binding a namespace writes its memmap anew, over the evidence.</summary>
-    internal static bool KeepsDriversOut(Machine machine, LoadOptions options) =>
-        !options.KeepPmemDrivers && options.Pmem != PmemInDump.None && (!machine.Pmem.IsEmpty || machine.HasKmem);
+    internal static bool KeepsDriversOut(RunningSystem system, LoadOptions options) =>
+        !options.KeepPmemDrivers && options.Pmem != PmemInDump.None && (!system.Pmem.IsEmpty || system.HasKmem);
 
     // What stands behind "--" goes to init, so the loader's words go in front of it.
     private static string Join(List<string> words, List<string> added)

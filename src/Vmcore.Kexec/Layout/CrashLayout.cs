@@ -11,124 +11,81 @@ namespace Vmcore.Kexec;
 /// </summary>
 internal static class CrashLayout
 {
-    private const ulong Gap = 2UL << 20;
-    private const ulong Page = 4096;
     private const ulong SmallestHeader = 16384;
 
     /// <summary>Builds all segments.</summary>
     /// <exception cref="KexecException">They do not fit, or the machine says too little of itself.</exception>
-    public static LoadLayout Build(Machine machine, KernelImage kernel, ReadOnlyMemory<byte> initrd, LoadOptions options, List<string> warnings)
+    public static LoadLayout Build(RunningSystem system, KernelImage kernel, ReadOnlyMemory<byte> initrd, LoadOptions options, List<string> warnings)
     {
-        PhysicalRange region = Window(machine, options);
-        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(machine, options.Pmem);
-        WarnOfGaps(machine, warnings);
-        bool hotplug = AllowHotplug(machine, options, headers, warnings);
+        Platform platform = Platform.Of(system);
+        PhysicalRange region = Window(platform, system, options);
+        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(system, options.Pmem);
+        WarnOfGaps(system, warnings);
+        bool hotplug = AllowHotplug(system, options, headers, warnings);
 
-        EfiHandOff? efi = options.NoEfi || !kernel.TakesEfi ? null : machine.Efi;
-
-        PhysicalRange kernelMemory = PlaceKernel(region, kernel);
-        ulong top = Numbers.AlignDown(region.End, Page);
-        PhysicalRange initrdMemory = initrd.IsEmpty ? default : Take(ref top, (ulong)initrd.Length, region, kernel, initrd);
-        byte[] header = ElfCoreHeader.Build(headers);
+        var space = new Space(region, platform.SegmentAlignment, kernel, initrd);
+        PhysicalRange kernelMemory = platform.PlaceKernel(region, kernel);
+        PhysicalRange initrdMemory = initrd.IsEmpty ? default : space.Take((ulong)initrd.Length);
+        byte[] header = ElfCoreHeader.Build(headers, platform.ElfMachine);
         ulong headerSize = Math.Max(SmallestHeader, (ulong)header.Length);
         if (hotplug)
-            headerSize = Math.Max(headerSize, machine.CrashElfcorehdrSize ?? 0);
-        PhysicalRange headerMemory = Take(ref top, headerSize, region, kernel, initrd);
+            headerSize = Math.Max(headerSize, system.CrashElfcorehdrSize ?? 0);
+        PhysicalRange headerMemory = space.Take(headerSize);
 
-        IReadOnlyList<E820Entry> memory = E820Map.Build(machine.Iomem, headerMemory);
-        CaptureCommandLine line = CaptureCommandLine.Build(machine, options, Extra(machine, options, memory, headerMemory, efi is not null), kernel.CommandLineLimit);
+        PhysicalRange unpadded = initrd.IsEmpty ? default : new(initrdMemory.Start, initrdMemory.Start + (ulong)initrd.Length);
+        BootData boot = platform.PrepareBoot(new(system, kernel, options, kernelMemory, unpadded, headerMemory));
+        warnings.AddRange(boot.Notes);
+        CaptureCommandLine line = CaptureCommandLine.Build(system, options, boot.Words, kernel.CommandLineLimit);
         byte[] lineBytes = line.ToBytes();
-        PhysicalRange paramsMemory = Take(
-            ref top, (ulong)BootParams.SizeOf(lineBytes.Length, memory.Count, options.RandomSeed.Length, efi), region, kernel, initrd);
-        PhysicalRange stubMemory = Take(ref top, CrashStub.MemorySize, region, kernel, initrd);
-        if (stubMemory.Start < kernelMemory.End)
-            throw TooSmall(region, kernel, initrd);
+        PhysicalRange bootMemory = space.Take((ulong)boot.SizeOf(lineBytes.Length));
 
-        byte[] bootParams = BootParams.Build(new()
-        {
-            Address = paramsMemory.Start,
-            SetupHeader = kernel.SetupHeader,
-            CommandLine = lineBytes,
-            Initrd = initrd.IsEmpty ? default : new(initrdMemory.Start, initrdMemory.Start + (ulong)initrd.Length),
-            Memory = memory,
-            Running = machine.BootParams,
-            AcpiRsdp = machine.AcpiRsdp,
-            Efi = efi,
-            RandomSeed = options.RandomSeed,
-        });
-
-        List<Segment> segments = [new("kernel", kernel.ProtectedMode, kernelMemory, !options.SkipChecks)];
-        if (!initrd.IsEmpty)
-            segments.Add(new("initrd", initrd, initrdMemory, !options.SkipChecks));
         // A header that the kernel may change cannot be verified.
-        segments.Add(new("elfcorehdr", header, headerMemory, !options.SkipChecks && !hotplug));
-        segments.Add(new("boot_params", bootParams, paramsMemory, !options.SkipChecks));
+        List<Segment> segments = [new("kernel", kernel.Loaded, kernelMemory, VerifiedLength(kernel.Loaded, system, options))];
+        if (!initrd.IsEmpty)
+            segments.Add(new("initrd", initrd, initrdMemory, VerifiedLength(initrd, system, options)));
+        segments.Add(new("elfcorehdr", header, headerMemory, hotplug ? 0 : VerifiedLength(header, system, options)));
+        byte[] bootBytes = boot.Build(bootMemory.Start, lineBytes);
+        segments.Add(new(boot.Name, bootBytes, bootMemory, VerifiedLength(bootBytes, system, options)));
 
         uint[] digest = Hash(segments);
-        CrashStub stub = CrashStub.Build(new(
-            stubMemory.Start,
-            kernelMemory.Start + 0x200,
-            paramsMemory.Start,
-            [.. segments.Where(static s => s.IsVerified).Select(static s => s.Verified)],
-            digest,
-            options.SerialPort));
-        segments.Add(new("stub", stub.Code, stubMemory, false));
+        PhysicalRange[] hashed = [.. segments.Where(static s => s.IsVerified).Select(static s => s.Verified)];
+        StubRequest At(ulong address) =>
+            new(system, address, kernelMemory.Start, bootMemory.Start, hashed, digest, platform.SerialPort(options.Serial));
+        PhysicalRange stubMemory = space.Take((ulong)platform.BuildStub(At(region.Start)).MemorySize);
+        if (stubMemory.Start < kernelMemory.End)
+            throw space.TooSmall();
+        segments.Add(new("stub", platform.BuildStub(At(stubMemory.Start)).Code, stubMemory, 0));
         var layout = new LoadLayout
         {
             Region = region,
+            PageSize = system.PageSize,
             Segments = segments,
             Entry = stubMemory.Start,
             Headers = headers,
-            Memory = memory,
+            Memory = boot.Memory,
             CommandLine = line,
             Digest = options.SkipChecks ? "" : string.Concat(digest.Select(static w => w.ToString("x8", CultureInfo.InvariantCulture))),
-            HandsEfiOver = efi is not null,
+            HandsEfiOver = boot.HandsEfiOver,
             AllowsHotplug = hotplug,
         };
         layout.Validate();
         return layout;
     }
 
-    // The kernel loads into the highest region only; the low one, if there is another, is for devices that reach no further.
-    private static PhysicalRange Window(Machine machine, LoadOptions options)
+    private static PhysicalRange Window(Platform platform, RunningSystem system, LoadOptions options)
     {
-        PhysicalRange region = machine.Iomem.CrashRegions[^1];
+        PhysicalRange region = platform.ChooseRegion(system.Iomem.CrashRegions);
         ulong end = options.MemoryMax == ulong.MaxValue ? ulong.MaxValue : options.MemoryMax + 1;
         PhysicalRange window = region.Intersect(new(options.MemoryMin, end));
+        ulong alignment = platform.SegmentAlignment;
         return window.IsEmpty
             ? throw new KexecException($"The crash kernel's region {region} lies outside --mem-min and --mem-max: give others, or leave them out.", 1)
-            : new(Numbers.AlignUp(window.Start, Page), Numbers.AlignDown(window.End, Page));
+            : new(Numbers.AlignUp(window.Start, alignment), Numbers.AlignDown(window.End, alignment));
     }
 
-    private static PhysicalRange PlaceKernel(PhysicalRange region, KernelImage kernel)
-    {
-        ulong size = Numbers.AlignUp(Math.Max(kernel.InitSize, (ulong)kernel.ProtectedMode.Length), Page);
-        ulong start = Numbers.AlignUp(Math.Max(region.Start + Gap, kernel.PreferredAddress), kernel.Alignment);
-        if (!kernel.IsRelocatable)
-        {
-            start = kernel.PreferredAddress;
-            if (start < region.Start || start + size > region.End)
-            {
-                throw new KexecException(
-                    $"{kernel.File} runs only at {LoadPlanner.Hex(start)}, which is outside the crash kernel's region {region}: use a relocatable kernel (CONFIG_RELOCATABLE).");
-            }
-        }
-
-        return new(start, start + size);
-    }
-
-    private static PhysicalRange Take(ref ulong top, ulong size, PhysicalRange region, KernelImage kernel, ReadOnlyMemory<byte> initrd)
-    {
-        ulong length = Numbers.AlignUp(size, Page);
-        if (length > top || top - length < region.Start)
-            throw TooSmall(region, kernel, initrd);
-        top -= length;
-        return new(top, top + length);
-    }
-
-    private static KexecException TooSmall(PhysicalRange region, KernelImage kernel, ReadOnlyMemory<byte> initrd) => new(
-        $"The crash kernel's region {region} has {Numbers.MiB(region.Length)}, too little for the kernel ({Numbers.MiB(kernel.InitSize)}) and its initramfs ({Numbers.MiB((ulong)initrd.Length)}): "
-        + "boot with a larger crashkernel=, or make the initramfs smaller.", 1);
+    // Whole pages: with the zeros that fill the last one.
+    private static ulong VerifiedLength(ReadOnlyMemory<byte> data, RunningSystem system, LoadOptions options) =>
+        options.SkipChecks ? 0 : Numbers.AlignUp((ulong)data.Length, system.PageSize);
 
     private static uint[] Hash(List<Segment> segments)
     {
@@ -144,34 +101,19 @@ internal static class CrashLayout
         return [.. Enumerable.Range(0, digest.Length / 4).Select(i => BinaryPrimitives.ReadUInt32BigEndian(digest.AsSpan(i * 4)))];
     }
 
-    private static List<string> Extra(Machine machine, LoadOptions options, IReadOnlyList<E820Entry> memory, PhysicalRange header, bool handsEfiOver)
-    {
-        List<string> words = [];
-        if (options.PassMemmap)
-        {
-            words.Add("memmap=exactmap");
-            words.AddRange(memory.Select(static e => (Range: e.Range, Sign: e.Type switch { E820Type.Ram => '@', E820Type.Acpi or E820Type.Nvs => '#', _ => '$' }))
-                .Select(static e => string.Create(CultureInfo.InvariantCulture, $"memmap={(e.Range.Length + 1023) >> 10}K{e.Sign}{e.Range.Start >> 10}K")));
-        }
-
-        // Without EFI there is no other way to the ACPI tables for kernels that do not look into boot_params.
-        if (!handsEfiOver && machine is { IsEfi: true, AcpiRsdp: > 0 })
-            words.Add($"acpi_rsdp={LoadPlanner.Hex(machine.AcpiRsdp)}");
-        words.Add(string.Create(CultureInfo.InvariantCulture, $"elfcorehdr={header.Start >> 10}K"));
-        return words;
-    }
-
-    private static bool AllowHotplug(Machine machine, LoadOptions options, IReadOnlyList<ProgramHeader> headers, List<string> warnings)
+    private static bool AllowHotplug(RunningSystem system, LoadOptions options, IReadOnlyList<ProgramHeader> headers, List<string> warnings)
     {
         if (!options.Hotplug)
             return false;
         if (headers.Any(static h => h.IsPmem))
         {
-            warnings.Add("--hotplug is left out: on the next hotplug the kernel would write the ELF core header anew, without the pmem in it; reload on hotplug with the udev rules instead.");
+            warnings.Add(
+                "--hotplug is left out: on the next hotplug the kernel would write the ELF core header anew, without the pmem in it; "
+                + "reload on hotplug with the udev rules instead.");
             return false;
         }
 
-        if (machine.CrashElfcorehdrSize is not (> 0 and <= 64 << 20))
+        if (system.CrashElfcorehdrSize is not (> 0 and <= 64 << 20))
         {
             warnings.Add("--hotplug is left out: the running kernel does not update the ELF core header by itself (CONFIG_CRASH_HOTPLUG, Linux 6.6).");
             return false;
@@ -180,11 +122,39 @@ internal static class CrashLayout
         return true;
     }
 
-    private static void WarnOfGaps(Machine machine, List<string> warnings)
+    private static void WarnOfGaps(RunningSystem system, List<string> warnings)
     {
-        if (machine.PageOffset is null)
-            warnings.Add("/proc/kcore does not tell where the direct map is: the dump's virtual addresses will be right only without KASLR (the dumper does not need them).");
-        if (machine.KernelText is null)
-            warnings.Add("/proc/kallsyms and /proc/kcore do not tell where the kernel's text is: the dump will not map it (run as root with kernel.kptr_restrict below 2).");
+        if (system.PageOffset is null)
+        {
+            warnings.Add(
+                "/proc/kcore does not tell where the direct map is: the dump's virtual addresses will be right only without KASLR "
+                + "(the dumper does not need them).");
+        }
+
+        if (system.KernelText is null)
+        {
+            warnings.Add(
+                "/proc/kallsyms and /proc/kcore do not tell where the kernel's text is: the dump will not map it "
+                + "(run as root with kernel.kptr_restrict below 2).");
+        }
+    }
+
+    /// <summary>What is left of the region, taken from its end.</summary>
+    private sealed class Space(PhysicalRange region, ulong alignment, KernelImage kernel, ReadOnlyMemory<byte> initrd)
+    {
+        private ulong _top = region.End;
+
+        public PhysicalRange Take(ulong size)
+        {
+            ulong length = Numbers.AlignUp(size, alignment);
+            if (length > _top || _top - length < region.Start)
+                throw TooSmall();
+            _top -= length;
+            return new(_top, _top + length);
+        }
+
+        public KexecException TooSmall() => new(
+            $"The crash kernel's region {region} has {Numbers.MiB(region.Length)}, too little for the kernel ({Numbers.MiB(kernel.InitSize)}) "
+            + $"and its initramfs ({Numbers.MiB((ulong)initrd.Length)}): boot with a larger crashkernel=, or make the initramfs smaller.", 1);
     }
 }

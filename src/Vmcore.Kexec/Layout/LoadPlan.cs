@@ -3,15 +3,21 @@ using Vmcore.Ranges;
 namespace Vmcore.Kexec;
 
 /// <summary>A piece of the crash kernel in physical memory.</summary>
-/// <param name="Name"><c>kernel</c>, <c>initrd</c>, <c>elfcorehdr</c>, <c>boot_params</c> or <c>stub</c>.</param>
+/// <param name="Name"><c>kernel</c>, <c>initrd</c>, <c>elfcorehdr</c>, <c>stub</c>, or what the platform hands over: <c>boot_params</c>, <c>dtb</c>.</param>
 /// <param name="Data">Its content; the memory behind it is zero.</param>
 /// <param name="Memory">Where it goes, in bytes; whole pages.</param>
-/// <param name="IsVerified">True if the stub verifies it after the crash.</param>
-public sealed record Segment(string Name, ReadOnlyMemory<byte> Data, PhysicalRange Memory, bool IsVerified)
+/// <param name="VerifiedLength">Bytes from its start that the stub verifies after the crash; 0 for none.</param>
+/// <remarks>
+/// Verified are the pages with content, and the zeros that fill the last one. The memory behind them is the kernel's to work in: it clears
+/// there what it needs clear, so that its content tells nothing.
+/// </remarks>
+public sealed record Segment(string Name, ReadOnlyMemory<byte> Data, PhysicalRange Memory, ulong VerifiedLength)
 {
-    /// <summary>What the stub verifies: the pages with content, and the zeros that fill the last one; empty if it verifies nothing of it.</summary>
-    /// <remarks>The memory behind it is the kernel's to work in. It clears there what it needs clear, so that its content tells nothing.</remarks>
-    public PhysicalRange Verified => IsVerified ? new(Memory.Start, Memory.Start + Numbers.AlignUp((ulong)Data.Length, 4096)) : default;
+    /// <summary>True if the stub verifies it.</summary>
+    public bool IsVerified => VerifiedLength > 0;
+
+    /// <summary>What the stub verifies, in bytes; empty if it verifies nothing of it.</summary>
+    public PhysicalRange Verified => new(Memory.Start, Memory.Start + VerifiedLength);
 }
 
 /// <summary>What kexec_load is given.</summary>
@@ -19,6 +25,9 @@ public sealed record LoadLayout
 {
     /// <summary>The reserved region that it goes to.</summary>
     public required PhysicalRange Region { get; init; }
+
+    /// <summary>The running kernel's page size in bytes.</summary>
+    public required ulong PageSize { get; init; }
 
     /// <summary>The segments.</summary>
     public required IReadOnlyList<Segment> Segments { get; init; }
@@ -30,7 +39,7 @@ public sealed record LoadLayout
     public required IReadOnlyList<ProgramHeader> Headers { get; init; }
 
     /// <summary>Memory map of the capture kernel.</summary>
-    public required IReadOnlyList<E820Entry> Memory { get; init; }
+    public required IReadOnlyList<MemoryMapEntry> Memory { get; init; }
 
     /// <summary>The command line.</summary>
     public required CaptureCommandLine CommandLine { get; init; }
@@ -52,7 +61,7 @@ public sealed record LoadLayout
         foreach (Segment segment in Segments.OrderBy(static s => s.Memory.Start))
         {
             string? fault = segment.Memory.IsEmpty ? "is empty"
-                : ((segment.Memory.Start | segment.Memory.End) & 0xfff) != 0 ? "is not page aligned"
+                : ((segment.Memory.Start | segment.Memory.End) & (PageSize - 1)) != 0 ? "is not page aligned"
                 : (ulong)segment.Data.Length > segment.Memory.Length ? "is longer than its memory"
                 : segment.Memory.Start < end ? "overlaps another"
                 : segment.Memory.Start < Region.Start || segment.Memory.End > Region.End ? "lies outside the crash kernel's region"
@@ -70,8 +79,8 @@ public sealed record LoadLayout
 /// <summary>All that is decided before the one system call.</summary>
 public sealed record LoadPlan
 {
-    /// <summary>The machine.</summary>
-    public required Machine Machine { get; init; }
+    /// <summary>The system.</summary>
+    public required RunningSystem System { get; init; }
 
     /// <summary>The capture kernel.</summary>
     public required KernelImage Kernel { get; init; }

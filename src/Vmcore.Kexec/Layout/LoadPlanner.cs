@@ -1,5 +1,4 @@
 using System.Globalization;
-using Vmcore.Ranges;
 
 namespace Vmcore.Kexec;
 
@@ -10,34 +9,40 @@ public static class LoadPlanner
     private const int FileLoadReserve = 30;
 
     /// <summary>Plans a load.</summary>
-    /// <param name="machine">The machine.</param>
+    /// <param name="system">The system.</param>
     /// <param name="kernel">The capture kernel.</param>
     /// <param name="initrd">Its initramfs; empty for none.</param>
     /// <param name="options">What the operator wants.</param>
     /// <exception cref="KexecException">It cannot be done; the message says why and what to do.</exception>
-    public static LoadPlan Plan(Machine machine, KernelImage kernel, ReadOnlyMemory<byte> initrd, LoadOptions options)
+    public static LoadPlan Plan(RunningSystem system, KernelImage kernel, ReadOnlyMemory<byte> initrd, LoadOptions options)
     {
-        IReadOnlyList<PhysicalRange> regions = machine.Iomem.CrashRegions;
-        if (regions.Count == 0)
+        if (system.Iomem.CrashRegions.Count == 0)
             throw NoRegion();
+        if (kernel.Machine != system.Machine)
+        {
+            throw new KexecException(
+                $"Cannot load {kernel.File}: it is a kernel for {kernel.Machine}, and this machine is {system.Machine}; "
+                + $"give {Platform.Of(system).KernelFormats}, usually /boot/vmlinuz-RELEASE.");
+        }
+
         List<string> warnings = [];
         if (initrd.IsEmpty && options.InitrdFile is { } empty)
             warnings.Add($"The initramfs {empty} is empty: make it again, and see whether the disk was full.");
         if (initrd.IsEmpty)
             initrd = kernel.EmbeddedInitrd;
-        PmemPolicy.Check(machine, options, warnings);
-        IReadOnlyList<LoadSyscall> order = Order(machine, options);
-        LoadLayout? layout = order.Contains(LoadSyscall.Load) ? CrashLayout.Build(machine, kernel, initrd, options, warnings) : null;
+        PmemPolicy.Check(system, options, warnings);
+        IReadOnlyList<LoadSyscall> order = Order(system, options);
+        LoadLayout? layout = order.Contains(LoadSyscall.Load) ? CrashLayout.Build(system, kernel, initrd, options, warnings) : null;
         CaptureCommandLine? fileLine = order.Contains(LoadSyscall.FileLoad)
-            ? CaptureCommandLine.Build(machine, options, [], Math.Max(0, kernel.CommandLineLimit - FileLoadReserve))
+            ? CaptureCommandLine.Build(system, options, [], Math.Max(0, kernel.CommandLineLimit - FileLoadReserve))
             : null;
-        var memory = MemoryNeed.Of(machine, kernel, initrd, (layout?.CommandLine ?? fileLine)?.Text ?? "");
+        var memory = MemoryNeed.Of(system, kernel, initrd, (layout?.CommandLine ?? fileLine)?.Text ?? "");
         if (memory.Warning is { } tooLittle)
             warnings.Add(tooLittle);
         warnings.AddRange(layout?.CommandLine.Notes ?? fileLine?.Notes ?? []);
         return new()
         {
-            Machine = machine,
+            System = system,
             Kernel = kernel,
             Initrd = initrd,
             Options = options,
@@ -45,27 +50,29 @@ public static class LoadPlanner
             Layout = layout,
             FileCommandLine = fileLine,
             Warnings = warnings,
-            FileWarnings = PmemPolicy.FileLoadWarnings(machine, options),
+            FileWarnings = PmemPolicy.FileLoadWarnings(system, options),
             Memory = memory,
         };
     }
 
     /// <summary>The error for a machine that reserves no memory.</summary>
     public static KexecException NoRegion() => new(
-        "Memory for crashkernel is not reserved: boot the kernel with crashkernel=256M (or what your machine needs) on its command line, then load again.", 1);
+        "Memory for crashkernel is not reserved: boot the kernel with crashkernel=256M (or what your machine needs) on its command line, then load again.",
+        1);
 
-    private static IReadOnlyList<LoadSyscall> Order(Machine machine, LoadOptions options)
+    private static IReadOnlyList<LoadSyscall> Order(RunningSystem system, LoadOptions options)
     {
-        if (machine.IsXen && options.Syscall == LoadSyscall.FileLoad)
+        if (system.IsXen && options.Syscall == LoadSyscall.FileLoad)
             throw new KexecException("kexec_file_load does not work under Xen: leave out -s.");
-        if (machine.IsXen)
+        if (system.IsXen)
             return [LoadSyscall.Load];
         // Under lockdown kexec_load is refused, whatever it is given.
-        bool isLocked = machine.Lockdown is "integrity" or "confidentiality";
+        bool isLocked = system.Lockdown is "integrity" or "confidentiality";
         if (isLocked && options.Syscall == LoadSyscall.Load)
         {
             throw new KexecException(
-                $"The running kernel is locked down ({machine.Lockdown}), which forbids kexec_load: use -s with a signed kernel, or boot with lockdown (Secure Boot) off.");
+                $"The running kernel is locked down ({system.Lockdown}), which forbids kexec_load: "
+                + "use -s with a signed kernel, or boot with lockdown (Secure Boot) off.");
         }
 
         return options.Syscall switch
@@ -73,7 +80,7 @@ public static class LoadPlanner
             LoadSyscall.Load => [LoadSyscall.Load],
             LoadSyscall.FileLoad => [LoadSyscall.FileLoad],
             LoadSyscall.Best when isLocked => [LoadSyscall.FileLoad],
-            LoadSyscall.Best when PmemPolicy.WantsPmem(machine, options) => [LoadSyscall.Load, LoadSyscall.FileLoad],
+            LoadSyscall.Best when PmemPolicy.WantsPmem(system, options) => [LoadSyscall.Load, LoadSyscall.FileLoad],
             _ => [LoadSyscall.FileLoad, LoadSyscall.Load],
         };
     }

@@ -4,33 +4,33 @@ namespace Vmcore.Kexec;
 internal static class PmemPolicy
 {
     /// <summary>True if the ELF core header shall describe pmem.</summary>
-    public static bool WantsPmem(Machine machine, LoadOptions options) => options.Pmem switch
+    public static bool WantsPmem(RunningSystem system, LoadOptions options) => options.Pmem switch
     {
-        PmemInDump.Metadata => machine.NamespacesOnMedia.Any(),
-        PmemInDump.Region => !machine.Pmem.IsEmpty,
+        PmemInDump.Metadata => system.NamespacesOnMedia.Any(),
+        PmemInDump.Region => !system.Pmem.IsEmpty,
         _ => false,
     };
 
     /// <summary>Refuses a dump target that the capture kernel could not reach, and warns of what would destroy the memmap.</summary>
     /// <exception cref="KexecException">The dump target is on pmem whose drivers are kept out.</exception>
-    public static void Check(Machine machine, LoadOptions options, List<string> warnings)
+    public static void Check(RunningSystem system, LoadOptions options, List<string> warnings)
     {
-        string[] onMedia = [.. machine.NamespacesOnMedia.Select(static n => n.Title)];
+        string[] onMedia = [.. system.NamespacesOnMedia.Select(static n => n.Title)];
         if (options.DumpTargets.FirstOrDefault(IsPmemDevice) is { } target)
         {
-            string space = SpaceOf(machine, target);
-            if (CaptureCommandLine.KeepsDriversOut(machine, options))
+            string space = SpaceOf(system, target);
+            if (CaptureCommandLine.KeepsDriversOut(system, options))
             {
                 throw new KexecException(
-                    $"The dump target {target}{space} is persistent memory, whose drivers are kept out of the capture kernel so that it cannot overwrite the memmaps there: "
-                    + "dump to another device, or accept the loss of the memmaps with --keep-pmem-drivers.");
+                    $"The dump target {target}{space} is persistent memory, whose drivers are kept out of the capture kernel "
+                    + "so that it cannot overwrite the memmaps there: dump to another device, or accept the loss of the memmaps with --keep-pmem-drivers.");
             }
         }
 
-        if (options.RootDevices.FirstOrDefault(IsPmemDevice) is { } root && CaptureCommandLine.KeepsDriversOut(machine, options))
+        if (options.RootDevices.FirstOrDefault(IsPmemDevice) is { } root && CaptureCommandLine.KeepsDriversOut(system, options))
         {
             warnings.Add(
-                $"root= of the capture kernel's command line is on persistent memory ({root}{SpaceOf(machine, root)}), which the capture kernel will not drive: "
+                $"root= of the capture kernel's command line is on persistent memory ({root}{SpaceOf(system, root)}), which the capture kernel will not drive: "
                 + "dump from the initramfs to another device, or accept the loss of the memmaps with --keep-pmem-drivers.");
         }
 
@@ -41,7 +41,7 @@ internal static class PmemPolicy
                 + "leave out --keep-pmem-drivers, or see to it that its initramfs brings up no namespace but raw ones.");
         }
 
-        foreach (PmemNamespace space in machine.Namespaces)
+        foreach (NdNamespace space in system.Namespaces)
         {
             if (space.Note is not null && space.Mode is "fsdax" or "devdax")
                 warnings.Add($"{space.Title}: {space.Note}.");
@@ -49,22 +49,26 @@ internal static class PmemPolicy
     }
 
     /// <summary>What is lost if the kernel builds the ELF core header by itself.</summary>
-    public static IReadOnlyList<string> FileLoadWarnings(Machine machine, LoadOptions options)
+    public static IReadOnlyList<string> FileLoadWarnings(RunningSystem system, LoadOptions options)
     {
-        string[] onMedia = [.. machine.NamespacesOnMedia.Select(static n => n.Title)];
+        string[] onMedia = [.. system.NamespacesOnMedia.Select(static n => n.Title)];
         if (options.Pmem == PmemInDump.None || onMedia.Length == 0)
             return [];
-        if (machine.KernelAddsPmem)
+        if (system.KernelAddsPmem)
         {
             return options.Pmem == PmemInDump.Region
                 ? []
-                : ["The running kernel describes whole pmem regions in the ELF core header of kexec_file_load: dump with a makedumpfile that leaves pmem user data out, or load with -c."];
+                :
+                [
+                    "The running kernel describes whole pmem regions in the ELF core header of kexec_file_load: "
+                    + "dump with a makedumpfile that leaves pmem user data out, or load with -c.",
+                ];
         }
 
         return
         [
             $"The memmap of {List(onMedia)} will not be in the dump: with kexec_file_load the running kernel leaves pmem out. "
-            + (machine.Lockdown is "integrity" or "confidentiality"
+            + (system.Lockdown is "integrity" or "confidentiality"
                 ? "Boot with lockdown (Secure Boot) off and load with -c, or use a kernel with Vmcore's patches, or make the namespaces with --map=mem."
                 : "Load with -c, or use a kernel with Vmcore's patches, or make the namespaces with --map=mem."),
         ];
@@ -77,10 +81,10 @@ internal static class PmemPolicy
     private static bool IsPmemDevice(string device) =>
         device.StartsWith("pmem", StringComparison.Ordinal) || device.StartsWith("dax", StringComparison.Ordinal);
 
-    private static string SpaceOf(Machine machine, string device)
+    private static string SpaceOf(RunningSystem system, string device)
     {
         // The longest name that the device's begins with: a partition of pmem10 is not on pmem1.
-        PmemNamespace? space = machine.Namespaces
+        NdNamespace? space = system.Namespaces
             .Where(n => n.Device is { } d && (device == d || device.StartsWith($"{d}p", StringComparison.Ordinal)))
             .MaxBy(static n => n.Device!.Length);
         return space is null ? "" : $" ({space.Name}, {space.Mode})";

@@ -41,7 +41,10 @@ public sealed class CrashLoader
             hasNeither = error == KexecAbi.Enosys && (i == 0 || hasNeither);
             bool hasNext = i + 1 < plan.Order.Count;
             if (!hasNext || !(isFile ? IsForOtherCall(error) : error is KexecAbi.Eperm or KexecAbi.Enosys))
-                throw new KexecException($"{(isFile ? "kexec_file_load" : "kexec_load")} failed: {(hasNeither && i > 0 ? Neither : Explain(error, call, plan.Machine, plan.Kernel.File))} {State()}");
+            {
+                string why = hasNeither && i > 0 ? Neither : Explain(error, call, plan.System, plan.Kernel.File);
+                throw new KexecException($"{(isFile ? "kexec_file_load" : "kexec_load")} failed: {why} {State()}");
+            }
         }
 
         throw new KexecException("There is no system call to load with: leave out -s and -c.");
@@ -49,9 +52,9 @@ public sealed class CrashLoader
 
     /// <summary>Removes the loaded crash kernel.</summary>
     /// <param name="syscall">The system call to use.</param>
-    /// <param name="machine">For the message; null if it could not be read.</param>
+    /// <param name="system">For the message; null if it could not be read.</param>
     /// <exception cref="KexecException">The kernel refused.</exception>
-    public void Unload(LoadSyscall syscall, Machine? machine)
+    public void Unload(LoadSyscall syscall, RunningSystem? system)
     {
         int error = KexecAbi.Enosys;
         if (syscall != LoadSyscall.Load)
@@ -62,7 +65,7 @@ public sealed class CrashLoader
         {
             string why = error == KexecAbi.Enosys && syscall is not (LoadSyscall.Load or LoadSyscall.FileLoad)
                 ? Neither
-                : Explain(error, syscall == LoadSyscall.FileLoad ? syscall : LoadSyscall.Load, machine, "");
+                : Explain(error, syscall == LoadSyscall.FileLoad ? syscall : LoadSyscall.Load, system, "");
             throw new KexecException($"Unloading failed: {why} {State()}");
         }
     }
@@ -82,7 +85,7 @@ public sealed class CrashLoader
     {
         LoadLayout layout = plan.Layout!;
         layout.Validate();
-        const ulong flags = KexecAbi.OnCrash | KexecAbi.ArchitectureX86_64;
+        ulong flags = KexecAbi.OnCrash | Platform.Of(plan.System).LoadFlags;
         if (layout.AllowsHotplug)
         {
             int error = Patient(() => _calls.Load(layout.Entry, layout.Segments, flags | KexecAbi.UpdateElfCoreHeader));
@@ -116,23 +119,25 @@ public sealed class CrashLoader
         }
     }
 
-    private static string Explain(int error, LoadSyscall call, Machine? machine, string kernel)
+    private static string Explain(int error, LoadSyscall call, RunningSystem? system, string kernel)
     {
         bool isFile = call == LoadSyscall.FileLoad;
         return error switch
         {
-            KexecAbi.Eperm when machine?.IsLoadDisabled == true => "sysctl kernel.kexec_load_disabled is 1, and only a reboot resets it.",
-            KexecAbi.Eperm when machine?.LoadLimit == 0 => "sysctl kernel.kexec_load_limit_panic is used up, and only a reboot raises it.",
-            KexecAbi.Eperm when machine?.Lockdown is "integrity" or "confidentiality" && isFile =>
-                $"the running kernel is locked down ({machine.Lockdown}) and takes only a signed kernel that it trusts: sign {kernel}, or enrol its key.",
-            KexecAbi.Eperm when machine?.Lockdown is "integrity" or "confidentiality" =>
-                $"the running kernel is locked down ({machine.Lockdown}), which forbids kexec_load: use -s with a signed kernel.",
+            KexecAbi.Eperm when system?.IsLoadDisabled == true => "sysctl kernel.kexec_load_disabled is 1, and only a reboot resets it.",
+            KexecAbi.Eperm when system?.LoadLimit == 0 => "sysctl kernel.kexec_load_limit_panic is used up, and only a reboot raises it.",
+            KexecAbi.Eperm when system?.Lockdown is "integrity" or "confidentiality" && isFile =>
+                $"the running kernel is locked down ({system.Lockdown}) and takes only a signed kernel that it trusts: sign {kernel}, or enrol its key.",
+            KexecAbi.Eperm when system?.Lockdown is "integrity" or "confidentiality" =>
+                $"the running kernel is locked down ({system.Lockdown}), which forbids kexec_load: use -s with a signed kernel.",
             KexecAbi.Eperm => "permission denied: run as root (CAP_SYS_BOOT), outside of containers.",
-            KexecAbi.Enosys => $"the running kernel has no such system call: it lacks {(isFile ? "CONFIG_KEXEC_FILE, load with -c." : "CONFIG_KEXEC, load with -s.")}",
+            KexecAbi.Enosys when isFile => "the running kernel has no such system call: it lacks CONFIG_KEXEC_FILE, load with -c.",
+            KexecAbi.Enosys => "the running kernel has no such system call: it lacks CONFIG_KEXEC, load with -s.",
             KexecAbi.Enomem => "the crash kernel's region has no room left: boot with a larger crashkernel=.",
             KexecAbi.Ebusy => "another load, or a resize of the region, is under way: try again.",
             KexecAbi.Eaddrnotavail => "the crash kernel's region is not where /proc/iomem says, it may just have been shrunk: load again.",
-            KexecAbi.Enoexec => $"the running kernel does not take {kernel} for a kernel that it can load: give a bzImage, or load with -c.",
+            KexecAbi.Enoexec => $"the running kernel does not take {kernel} for a kernel that it can load: "
+                + $"give {(system is null ? "another" : Platform.Of(system).KernelFormats)}, or load with -c.",
             KexecAbi.Elibbad or KexecAbi.Ekeyrejected or KexecAbi.Enopkg or KexecAbi.Enokey or KexecAbi.Ebadmsg or KexecAbi.Emsgsize =>
                 $"the signature of {kernel} is missing, damaged or not trusted ({Text(error)}): sign it, or enrol its key.",
             _ => $"{Text(error)}; the kernel's log (dmesg) may say more.",

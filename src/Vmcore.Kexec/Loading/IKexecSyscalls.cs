@@ -25,12 +25,11 @@ public interface IKexecSyscalls
     bool? IsCrashKernelLoaded();
 }
 
-/// <summary>Flags and error numbers of Linux on x86-64.</summary>
+/// <summary>Flags and error numbers of Linux, the same on all its platforms (include/uapi/linux/kexec.h, asm-generic/errno.h).</summary>
 internal static class KexecAbi
 {
     public const ulong OnCrash = 1;
     public const ulong UpdateElfCoreHeader = 4;
-    public const ulong ArchitectureX86_64 = 62UL << 16;
 
     public const ulong FileUnload = 1;
     public const ulong FileOnCrash = 2;

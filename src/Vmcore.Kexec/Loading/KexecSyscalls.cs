@@ -7,10 +7,8 @@ namespace Vmcore.Kexec;
 /// <summary>The system calls of the running kernel.</summary>
 public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
 {
-    private const nint SysKexecLoad = 246;
-    private const nint SysGetRandom = 318;
-    private const nint SysMemfdCreate = 319;
-    private const nint SysKexecFileLoad = 320;
+    // GRND_NONBLOCK: early in the boot there may be no randomness, and the load must not wait for it.
+    private const uint RandomNonblock = 1;
 
     /// <inheritdoc/>
     public int Load(ulong entry, IReadOnlyList<Segment> segments, ulong flags)
@@ -34,7 +32,7 @@ public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
             }
 
             fixed (KexecSegment* pointer = array)
-                return Call(SysKexecLoad, (nint)entry, segments.Count, segments.Count == 0 ? 0 : (nint)pointer, (nint)flags, 0);
+                return Call(static n => n.Load, (nint)entry, segments.Count, segments.Count == 0 ? 0 : (nint)pointer, (nint)flags, 0);
         }
         finally
         {
@@ -52,7 +50,7 @@ public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
             : InMemory("initrd", initrd);
         using MemoryHandle line = commandLine.Pin();
         return Call(
-            SysKexecFileLoad,
+            static n => n.FileLoad,
             kernelHandle.DangerousGetHandle(),
             initrdHandle?.DangerousGetHandle() ?? -1,
             commandLine.Length,
@@ -61,10 +59,10 @@ public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
     }
 
     /// <inheritdoc/>
-    public int FileUnload(ulong flags) => Call(SysKexecFileLoad, -1, -1, 0, 0, (nint)(flags | KexecAbi.FileUnload));
+    public int FileUnload(ulong flags) => Call(static n => n.FileLoad, -1, -1, 0, 0, (nint)(flags | KexecAbi.FileUnload));
 
     /// <inheritdoc/>
-    public bool? IsCrashKernelLoaded() => MachineReader.IsLoaded(null, panic: true);
+    public bool? IsCrashKernelLoaded() => RunningSystemReader.IsLoaded(null, panic: true);
 
     /// <summary>Random bytes of the kernel; fewer or none if it has none yet.</summary>
     public static byte[] Random(int count)
@@ -72,9 +70,7 @@ public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
         byte[] bytes = new byte[count];
         fixed (byte* pointer = bytes)
         {
-            // GRND_NONBLOCK: early in the boot there may be no randomness, and the load must not wait for it.
-            nint got = Syscall(SysGetRandom, (nint)pointer, count, 1, 0, 0);
-            return got == count ? bytes : [];
+            return GetRandom(pointer, (nuint)count, RandomNonblock) == count ? bytes : [];
         }
     }
 
@@ -92,9 +88,7 @@ public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
 
     private static SafeFileHandle InMemory(string name, ReadOnlyMemory<byte> content)
     {
-        nint fd;
-        fixed (byte* pointer = System.Text.Encoding.ASCII.GetBytes(name + "\0"))
-            fd = Syscall(SysMemfdCreate, (nint)pointer, 0, 0, 0, 0);
+        int fd = CreateMemoryFile(name, 0);
         if (fd < 0)
             throw new KexecException($"Cannot make a file in memory for the unpacked {name}: {Marshal.GetLastPInvokeErrorMessage()}; load with -c.");
         var handle = new SafeFileHandle(fd, ownsHandle: true);
@@ -102,15 +96,21 @@ public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
         return handle;
     }
 
-    private static int Call(nint number, nint a, nint b, nint c, nint d, nint e)
+    private static int Call(Func<SystemCallNumbers, int> number, nint a, nint b, nint c, nint d, nint e)
     {
-        if (RuntimeInformation.ProcessArchitecture != Architecture.X64)
-            throw new KexecException("Only x86-64 kernels can be loaded.");
-        return Syscall(number, a, b, c, d, e) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        Platform platform = Platform.All.FirstOrDefault(static p => p.ProcessArchitecture == RuntimeInformation.ProcessArchitecture)
+            ?? throw Platform.Unsupported(RuntimeInformation.ProcessArchitecture.ToString());
+        return Syscall(number(platform.SystemCalls), a, b, c, d, e) == 0 ? 0 : Marshal.GetLastPInvokeError();
     }
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial nint Syscall(nint number, nint a, nint b, nint c, nint d, nint e);
+
+    [LibraryImport("libc", EntryPoint = "getrandom")]
+    private static partial nint GetRandom(byte* buffer, nuint length, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int CreateMemoryFile(string name, uint flags);
 
     [StructLayout(LayoutKind.Sequential)]
     private struct KexecSegment

@@ -1,7 +1,6 @@
 using System.Text;
 using Vmcore.Formats.Elf;
 using Vmcore.Kernel.Btf;
-using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Memory;
 using Vmcore.Ranges;

@@ -40,7 +40,7 @@ public sealed class KdumpReloadTests : IDisposable
     {
         File.WriteAllText($"{_folder}/loaded", "1\n");
         File.WriteAllText($"{_folder}/events", "x");
-        // As services do it: unload, look at the machine, load.
+        // As services do it: unload, look at the system, load.
         const string reload = "echo 0 >loaded; wc -c <events >>log; : >looked; until [ -e go ]; do sleep 0.05; done; echo 1 >loaded";
         Running first = Run(reload);
         Assert.True(SpinWait.SpinUntil(() => File.Exists($"{_folder}/looked"), TimeSpan.FromMinutes(1)));

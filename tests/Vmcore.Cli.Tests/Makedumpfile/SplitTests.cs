@@ -1,5 +1,4 @@
 using Vmcore.Cli.Tests.Conformance;
-using Vmcore.Kernel.Identity;
 
 namespace Vmcore.Cli.Tests.Makedumpfile;
 

@@ -80,7 +80,8 @@ public sealed class InitramfsSizeTests
     public void DamageIsNoError()
     {
         var random = new Random(3);
-        byte[][] good = [FakeKernel.Cpio(1000), FakeKernel.Gzip(FakeKernel.Cpio(100_000)), [0xfd, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0, .. new byte[100], (byte)'Y', (byte)'Z'], [0x28, 0xb5, 0x2f, 0xfd, .. new byte[20]]];
+        byte[][] good = [FakeKernel.Cpio(1000), FakeKernel.Gzip(FakeKernel.Cpio(100_000)),
+            [0xfd, (byte)'7', (byte)'z', (byte)'X', (byte)'Z', 0, .. new byte[100], (byte)'Y', (byte)'Z'], [0x28, 0xb5, 0x2f, 0xfd, .. new byte[20]]];
         for (int i = 0; i < 4000; i++)
         {
             byte[] bytes = (byte[])good[i % 4].Clone();

@@ -5,7 +5,7 @@ namespace Vmcore.Kexec.Tests.Layout;
 public sealed class CaptureCommandLineTests
 {
     private const string All = "initcall_blacklist=nd_pmem_driver_init,dax_pmem_init,nfit_init,e820_pmem_driver_init,virtio_pmem_driver_init,cxl_pmem_init";
-    private static readonly Machine Pmem = ElfCoreHeaderTests.Synthetic("00100000-7fffffff : System RAM\n") with
+    private static readonly RunningSystem Pmem = ElfCoreHeaderTests.Synthetic("00100000-7fffffff : System RAM\n") with
     {
         CommandLine = "BOOT_IMAGE=/vmlinuz root=/dev/vda1 crashkernel=192M,high crashkernel=64M,low quiet",
         Pmem = PfnRangeSet.From([new(0x100000, 0x110000)]),
@@ -36,14 +36,16 @@ public sealed class CaptureCommandLineTests
 
     [Fact]
     public void TheRunningCommandLineLosesImageAndCrashkernel() =>
-        Assert.Equal("root=/dev/vda1 quiet irqpoll elfcorehdr=1K", Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = "irqpoll", ReuseCommandLine = true }).Text);
+        Assert.Equal("root=/dev/vda1 quiet irqpoll elfcorehdr=1K",
+            Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = "irqpoll", ReuseCommandLine = true }).Text);
 
     [Fact]
     public void TheUsersOwnBlacklistIsCompletedNotRepeated()
     {
         string text = Build(Pmem, new() { CommandLine = "initcall_blacklist=foo_init,nfit_init initcall-blacklist=dax_pmem_init" }).Text;
         Assert.Equal(
-            "initcall_blacklist=foo_init,nfit_init initcall-blacklist=dax_pmem_init initcall_blacklist=nd_pmem_driver_init,e820_pmem_driver_init,virtio_pmem_driver_init,cxl_pmem_init elfcorehdr=1K",
+            "initcall_blacklist=foo_init,nfit_init initcall-blacklist=dax_pmem_init "
+                + "initcall_blacklist=nd_pmem_driver_init,e820_pmem_driver_init,virtio_pmem_driver_init,cxl_pmem_init elfcorehdr=1K",
             text);
     }
 
@@ -69,7 +71,8 @@ public sealed class CaptureCommandLineTests
 
     [Fact]
     public void SeveralModuleBlacklistsAreWarnedOf() =>
-        Assert.Contains("module_blacklist", Assert.Single(Build(Pmem, new() { CommandLine = "module_blacklist=a module_blacklist=b" }).Notes), StringComparison.Ordinal);
+        Assert.Contains("module_blacklist", Assert.Single(Build(Pmem, new() { CommandLine = "module_blacklist=a module_blacklist=b" }).Notes),
+            StringComparison.Ordinal);
 
     [Fact]
     public void ALongLineGetsOnlyWhatIsNeededAndALongerOneIsRefused()
@@ -86,8 +89,9 @@ public sealed class CaptureCommandLineTests
     {
         string user = new('é', 1020);
         Assert.Throws<KexecException>(() => Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = user }));
-        Assert.Equal((2 * 1010) + " elfcorehdr=1K".Length + 1, Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = user[..1010] }).ToBytes().Length);
+        Assert.Equal((2 * 1010) + " elfcorehdr=1K".Length + 1,
+            Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = user[..1010] }).ToBytes().Length);
     }
 
-    private static CaptureCommandLine Build(Machine machine, LoadOptions options) => CaptureCommandLine.Build(machine, options, ["elfcorehdr=1K"], 2047);
+    private static CaptureCommandLine Build(RunningSystem system, LoadOptions options) => CaptureCommandLine.Build(system, options, ["elfcorehdr=1K"], 2047);
 }

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using Vmcore.Kernel.Identity;
 using Vmcore.Ranges;
 using Vmcore.Testing.Kexec;
 
@@ -12,7 +11,7 @@ public sealed class ElfCoreHeaderTests
     public void StockMachineGetsRamTextAndMetadataOnly()
     {
         using TestTree tree = TestTree.Stock();
-        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.Metadata);
+        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(RunningSystemReader.Read(tree.Root), PmemInDump.Metadata);
         Assert.Equal(
             """
             CpuNotes [0x2a14c00 - 0x2a14d70) 0 0
@@ -31,7 +30,7 @@ public sealed class ElfCoreHeaderTests
     public void WholeRegionsIfAskedFor()
     {
         using TestTree tree = TestTree.Stock();
-        ProgramHeader last = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.Region)[^1];
+        ProgramHeader last = ElfCoreHeader.Describe(RunningSystemReader.Read(tree.Root), PmemInDump.Region)[^1];
         Assert.Equal((HeaderKind.PmemRegion, new PhysicalRange(0x100000000, 0x11be00000)), (last.Kind, last.Memory));
         Assert.Equal(0x17u, last.Flags);
     }
@@ -40,7 +39,7 @@ public sealed class ElfCoreHeaderTests
     public void NoPmemIfAskedFor()
     {
         using TestTree tree = TestTree.Stock();
-        Assert.DoesNotContain(ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.None), static h => h.IsPmem);
+        Assert.DoesNotContain(ElfCoreHeader.Describe(RunningSystemReader.Read(tree.Root), PmemInDump.None), static h => h.IsPmem);
     }
 
     [Theory]
@@ -48,20 +47,22 @@ public sealed class ElfCoreHeaderTests
     [InlineData(PmemInDump.Region)]
     public void MemoryOfDaxKmemIsRamAndNeverPmem(PmemInDump pmem)
     {
-        using TestTree tree = Machines.PmemReaderTests.Kmem();
-        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), pmem);
+        using TestTree tree = Machines.NdReaderTests.Kmem();
+        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(RunningSystemReader.Read(tree.Root), pmem);
         ProgramHeader ram = Assert.Single(headers, static h => h.Memory.Start == 0x118000000);
         Assert.Equal((HeaderKind.Ram, 7u, 0x120000000ul), (ram.Kind, ram.Flags, ram.Memory.End));
-        Assert.Equal(pmem == PmemInDump.Metadata ? 1 : 2, headers.Count(static h => h.IsPmem && h.Memory.Start < 0x110400000 | h.Memory.Start >= 0x120000000) + (pmem == PmemInDump.Region ? 1 : 0));
+        Assert.Equal(pmem == PmemInDump.Metadata ? 1 : 2,
+            headers.Count(static h => h.IsPmem && h.Memory.Start < 0x110400000 | h.Memory.Start >= 0x120000000) + (pmem == PmemInDump.Region ? 1 : 0));
     }
 
     [Fact]
     public void BothCrashRegionsAndVirtioMemAreTreatedRight()
     {
         using TestTree tree = TwoRegions();
-        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.Metadata);
+        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(RunningSystemReader.Read(tree.Root), PmemInDump.Metadata);
         Assert.Equal(
-            [new PhysicalRange(0x100000, 0x6d000000), new(0x7d000000, 0x80000000), new(0x100000000, 0x1af000000), new(0x1bf000000, 0x1c0000000), new(0x240000000, 0x248000000)],
+            [new PhysicalRange(0x100000, 0x6d000000), new(0x7d000000, 0x80000000), new(0x100000000, 0x1af000000), new(0x1bf000000, 0x1c0000000),
+                new(0x240000000, 0x248000000)],
             headers.Where(static h => h.Kind == HeaderKind.Ram).Select(static h => h.Memory));
     }
 
@@ -69,10 +70,11 @@ public sealed class ElfCoreHeaderTests
     public void TheBytesAreThoseOfAnElfCoreFile()
     {
         using TestTree tree = TestTree.Stock();
-        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(MachineReader.Read(tree.Root), PmemInDump.Metadata);
-        byte[] elf = ElfCoreHeader.Build(headers);
+        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(RunningSystemReader.Read(tree.Root), PmemInDump.Metadata);
+        byte[] elf = ElfCoreHeader.Build(headers, 62);
         Assert.Equal(64 + (headers.Count * 56), elf.Length);
-        Assert.Equal("7f454c4602010100" + "0000000000000000" + "04003e0001000000" + "0000000000000000" + "4000000000000000" + "0000000000000000" + "00000000" + "40003800" + "0800" + "0000" + "0000" + "0000", Convert.ToHexStringLower(elf.AsSpan(0, 64)));
+        Assert.Equal("7f454c4602010100" + "0000000000000000" + "04003e0001000000" + "0000000000000000" + "4000000000000000" + "0000000000000000" + "00000000"
+            + "40003800" + "0800" + "0000" + "0000" + "0000", Convert.ToHexStringLower(elf.AsSpan(0, 64)));
         ReadOnlySpan<byte> last = elf.AsSpan(64 + (7 * 56), 56);
         Assert.Equal(1u, BinaryPrimitives.ReadUInt32LittleEndian(last));
         Assert.Equal(0x17u, BinaryPrimitives.ReadUInt32LittleEndian(last[4..]));
@@ -90,34 +92,39 @@ public sealed class ElfCoreHeaderTests
         var iomem = new StringBuilder("00100000-00200fff : System RAM\n  00150000-00150fff : Crash kernel\n");
         for (ulong i = 0; i < 65535; i++)
             iomem.Append(System.Globalization.CultureInfo.InvariantCulture, $"{0x100000000 + (i * 0x2000):x}-{0x100000fff + (i * 0x2000):x} : System RAM\n");
-        Machine machine = Synthetic(iomem.ToString());
-        KexecException e = Assert.Throws<KexecException>(() => ElfCoreHeader.Describe(machine, PmemInDump.None));
+        RunningSystem system = Synthetic(iomem.ToString());
+        KexecException e = Assert.Throws<KexecException>(() => ElfCoreHeader.Describe(system, PmemInDump.None));
         Assert.Contains("65534", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void AMachineThatSaysNothingOfItselfIsRefused()
     {
-        Machine machine = Synthetic("00100000-7fffffff : System RAM\n");
-        Assert.Contains("vmcoreinfo", Assert.Throws<KexecException>(() => ElfCoreHeader.Describe(machine with { VmcoreInfo = null }, PmemInDump.None)).Message, StringComparison.Ordinal);
-        Assert.Contains("crash_notes", Assert.Throws<KexecException>(() => ElfCoreHeader.Describe(machine with { CpuNotes = [] }, PmemInDump.None)).Message, StringComparison.Ordinal);
+        RunningSystem system = Synthetic("00100000-7fffffff : System RAM\n");
+        Assert.Contains("vmcoreinfo", Assert.Throws<KexecException>(() => ElfCoreHeader.Describe(system with { VmcoreInfo = null }, PmemInDump.None)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("crash_notes", Assert.Throws<KexecException>(() => ElfCoreHeader.Describe(system with { CpuNotes = [] }, PmemInDump.None)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
     public void OverlappingNamespacesAreDescribedOnce()
     {
-        Machine machine = Synthetic("00100000-7fffffff : System RAM\n") with
+        RunningSystem system = Synthetic("00100000-7fffffff : System RAM\n") with
         {
             Namespaces = [Space("a", 0x100000000, 0x100600000), Space("b", 0x100400000, 0x100800000)],
         };
         Assert.Equal(
             [new PhysicalRange(0x100000000, 0x100600000), new(0x100600000, 0x100800000)],
-            ElfCoreHeader.Describe(machine, PmemInDump.Metadata).Where(static h => h.IsPmem).Select(static h => h.Memory));
+            ElfCoreHeader.Describe(system, PmemInDump.Metadata).Where(static h => h.IsPmem).Select(static h => h.Memory));
     }
 
-    internal static Machine Synthetic(string iomem) => new()
+    internal static RunningSystem Synthetic(string iomem) => new()
     {
         IsLive = false,
+        Machine = "x86_64",
+        PageShift = 12,
+        Firmware = new X86Firmware(),
         Iomem = Iomem.Parse(iomem),
         CpuNotes = [new(0x200000, 0x200170)],
         VmcoreInfo = new(0x300000, 0x301024),
@@ -141,7 +148,7 @@ public sealed class ElfCoreHeaderTests
         """,
         "0x13728000 1024", 0xffff888000000000, 0xffffffff81000000, 0x1000000, 0x2000000);
 
-    private static PmemNamespace Space(string name, ulong start, ulong end) => new()
+    private static NdNamespace Space(string name, ulong start, ulong end) => new()
     {
         Name = name,
         Range = new(start, end + 0x10000000),

@@ -22,7 +22,7 @@ public sealed class LoadPlannerTests
         Assert.Equal(layout.Segments[4].Memory.Start, layout.Entry);
         Assert.Equal(8192ul, layout.Segments[4].Memory.Length);
         Assert.Contains($"elfcorehdr={layout.Segments[2].Memory.Start >> 10}K", layout.CommandLine.Text, StringComparison.Ordinal);
-        Assert.DoesNotContain(layout.Memory, e => e.Type == E820Type.Ram && !e.Range.Intersect(layout.Segments[2].Memory).IsEmpty);
+        Assert.DoesNotContain(layout.Memory, e => e.Type == MemoryMapType.Ram && !e.Range.Intersect(layout.Segments[2].Memory).IsEmpty);
         layout.Validate();
     }
 
@@ -91,9 +91,11 @@ public sealed class LoadPlannerTests
     [Fact]
     public void ARegionThatFitsTheSegmentsButNotTheWorkIsWarnedOf()
     {
-        TestTree tree = TestTree.Stock().File("/proc/iomem", Stock612.Iomem.Replace("04000000-0fffffff : Crash", "04000000-057fffff : Crash", StringComparison.Ordinal));
+        TestTree tree = TestTree.Stock()
+            .File("/proc/iomem", Stock612.Iomem.Replace("04000000-0fffffff : Crash", "04000000-057fffff : Crash", StringComparison.Ordinal));
         LoadPlan plan = Plan(tree, new(), FakeKernel.BzImage(initSize: 0x800000));
-        Assert.Contains("has 24 MiB and needs about 29 MiB with this initramfs: boot with crashkernel=32M or more", Assert.Single(plan.Warnings), StringComparison.Ordinal);
+        Assert.Contains("has 24 MiB and needs about 29 MiB with this initramfs: boot with crashkernel=32M or more", Assert.Single(plan.Warnings),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -148,8 +150,10 @@ public sealed class LoadPlannerTests
         LoadPlan plan = Plan(TestTree.Stock(), new() { CommandLine = "quiet" });
         Assert.DoesNotContain("elfcorehdr", plan.FileCommandLine!.Text, StringComparison.Ordinal);
         Assert.Contains("initcall_blacklist=", plan.FileCommandLine.Text, StringComparison.Ordinal);
-        Assert.Contains("may have 2017", Refusal(TestTree.Stock(), new() { Syscall = LoadSyscall.FileLoad, CommandLine = new('x', 2018) }).Message, StringComparison.Ordinal);
-        Assert.Contains("may have 2017: shorten it by 1 bytes", Refusal(TestTree.Stock(), new() { Syscall = LoadSyscall.FileLoad, Pmem = PmemInDump.None, CommandLine = new('x', 2018) }).Message, StringComparison.Ordinal);
+        Assert.Contains("may have 2017", Refusal(TestTree.Stock(), new() { Syscall = LoadSyscall.FileLoad, CommandLine = new('x', 2018) }).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("may have 2017: shorten it by 1 bytes", Refusal(TestTree.Stock(),
+            new() { Syscall = LoadSyscall.FileLoad, Pmem = PmemInDump.None, CommandLine = new('x', 2018) }).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -158,7 +162,8 @@ public sealed class LoadPlannerTests
         KexecException e = Refusal(TestTree.Stock(), new() { DumpTargets = ["dm-0", "pmem0p1", "pmem0"] });
         Assert.Contains("pmem0p1 (namespace0.0, fsdax)", e.Message, StringComparison.Ordinal);
         Assert.Contains("--keep-pmem-drivers", e.Message, StringComparison.Ordinal);
-        Assert.Contains("overwrite the memmap", Assert.Single(Plan(TestTree.Stock(), new() { DumpTargets = ["pmem0"], KeepPmemDrivers = true }).Warnings), StringComparison.Ordinal);
+        Assert.Contains("overwrite the memmap", Assert.Single(Plan(TestTree.Stock(), new() { DumpTargets = ["pmem0"], KeepPmemDrivers = true }).Warnings),
+            StringComparison.Ordinal);
         Assert.Contains("root=", Assert.Single(Plan(TestTree.Stock(), new() { RootDevices = ["pmem0"] }).Warnings), StringComparison.Ordinal);
         Assert.Empty(Plan(TestTree.Stock(), new() { DumpTargets = ["vda1"], RootDevices = ["vda1"] }).Warnings);
     }
@@ -237,7 +242,8 @@ public sealed class LoadPlannerTests
     [Fact]
     public void BounceBuffersCountWhereMemoryMayLieAbove4GiB()
     {
-        TestTree Small() => TestTree.Stock().File("/proc/iomem", Stock612.Iomem.Replace("04000000-0fffffff : Crash", "04000000-07ffffff : Crash", StringComparison.Ordinal));
+        TestTree Small() => TestTree.Stock()
+            .File("/proc/iomem", Stock612.Iomem.Replace("04000000-0fffffff : Crash", "04000000-07ffffff : Crash", StringComparison.Ordinal));
         byte[] kernel = FakeKernel.BzImage(initSize: 0x800000);
         Assert.Empty(Plan(Small(), new(), kernel).Warnings);
         LoadPlan plan = Plan(Small().Srat(0x100000000, 0x40000000, 3), new(), kernel);
@@ -272,11 +278,11 @@ public sealed class LoadPlannerTests
     [Fact]
     public void AUnifiedImagesInitramfsIsUsedUnlessAnotherIsGiven()
     {
-        KernelImage uki = KernelImage.Parse("uki", FakeKernel.Pe((".linux", FakeKernel.BzImage()), (".initrd", [1, 2, 3])));
+        KernelImage uki = KernelFile.Parse("uki", FakeKernel.Pe((".linux", FakeKernel.BzImage()), (".initrd", [1, 2, 3])));
         using TestTree tree = TestTree.Stock();
-        Machine machine = MachineReader.Read(tree.Root);
-        Assert.Equal(3, LoadPlanner.Plan(machine, uki, default, new()).Initrd.Length);
-        Assert.Equal(Initrd.Length, LoadPlanner.Plan(machine, uki, Initrd, new()).Initrd.Length);
+        RunningSystem system = RunningSystemReader.Read(tree.Root);
+        Assert.Equal(3, LoadPlanner.Plan(system, uki, default, new()).Initrd.Length);
+        Assert.Equal(Initrd.Length, LoadPlanner.Plan(system, uki, Initrd, new()).Initrd.Length);
     }
 
     [Fact]
@@ -300,7 +306,7 @@ public sealed class LoadPlannerTests
     internal static LoadPlan Plan(TestTree tree, LoadOptions options, byte[]? kernel = null)
     {
         using (tree)
-            return LoadPlanner.Plan(MachineReader.Read(tree.Root), KernelImage.Parse("vmlinuz", kernel ?? FakeKernel.BzImage()), Initrd, options);
+            return LoadPlanner.Plan(RunningSystemReader.Read(tree.Root), KernelFile.Parse("vmlinuz", kernel ?? FakeKernel.BzImage()), Initrd, options);
     }
 
     private static KexecException Refusal(TestTree tree, LoadOptions options, byte[]? kernel = null) =>

@@ -50,7 +50,8 @@ public sealed class CrashLoaderTests
     public void OtherErrorsOfTheFileCallAreFinal(int error)
     {
         var calls = new FakeSyscalls { FileErrors = new([error]), Loaded = false };
-        KexecException e = Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })));
+        KexecException e = Assert.Throws<KexecException>(
+            () => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })));
         Assert.EndsWith("No crash kernel is loaded now.", e.Message, StringComparison.Ordinal);
         Assert.Equal(255, e.ExitStatus);
         Assert.Single(calls.Log);
@@ -60,7 +61,8 @@ public sealed class CrashLoaderTests
     public void AKernelWithoutEitherCallIsNotToldToTryTheOther()
     {
         var calls = new FakeSyscalls { FileErrors = new([38]), LoadErrors = new([38]), Loaded = false };
-        KexecException e = Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })));
+        KexecException e = Assert.Throws<KexecException>(
+            () => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })));
         Assert.Contains("neither kexec_load nor kexec_file_load", e.Message, StringComparison.Ordinal);
         calls = new FakeSyscalls { FileErrors = new([22]), LoadErrors = new([38]), Loaded = false };
         e = Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new() { Syscall = LoadSyscall.Auto })));
@@ -81,7 +83,8 @@ public sealed class CrashLoaderTests
     public void ALoadThatDidNotTakeIsAnError()
     {
         var calls = new FakeSyscalls { Loaded = false };
-        Assert.Contains("none is loaded", Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new()))).Message, StringComparison.Ordinal);
+        Assert.Contains("none is loaded",
+            Assert.Throws<KexecException>(() => new CrashLoader(calls).Load(LoadPlannerTests.Plan(TestTree.Stock(), new()))).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -109,7 +112,8 @@ public sealed class CrashLoaderTests
     [Fact]
     public void HotplugIsAskedForAndLeftOutIfUnknown()
     {
-        static LoadPlan Plan() => LoadPlannerTests.Plan(ElfCoreHeaderTests.TwoRegions().File("/sys/kernel/crash_elfcorehdr_size", "921600"), new() { Hotplug = true, Syscall = LoadSyscall.Load });
+        static LoadPlan Plan() => LoadPlannerTests.Plan(
+            ElfCoreHeaderTests.TwoRegions().File("/sys/kernel/crash_elfcorehdr_size", "921600"), new() { Hotplug = true, Syscall = LoadSyscall.Load });
         var knows = new FakeSyscalls();
         new CrashLoader(knows).Load(Plan());
         Assert.EndsWith($"{LoadFlags | 4:x}", Assert.Single(knows.Log), StringComparison.Ordinal);
@@ -141,7 +145,8 @@ public sealed class CrashLoaderTests
     public void UnloadingWithTheFileCallOnlyFailsWhereThereIsNone()
     {
         var calls = new FakeSyscalls { FileErrors = new([38]) };
-        Assert.Contains("CONFIG_KEXEC_FILE", Assert.Throws<KexecException>(() => new CrashLoader(calls).Unload(LoadSyscall.FileLoad, null)).Message, StringComparison.Ordinal);
+        Assert.Contains("CONFIG_KEXEC_FILE", Assert.Throws<KexecException>(() => new CrashLoader(calls).Unload(LoadSyscall.FileLoad, null)).Message,
+            StringComparison.Ordinal);
     }
 
     private sealed class FakeSyscalls : IKexecSyscalls

@@ -31,6 +31,7 @@ public sealed class TestTree : IDisposable
         var tree = new TestTree();
         return tree.File("/proc/iomem", iomem + "\n")
             .File("/proc/cmdline", "BOOT_IMAGE=/vmlinuz root=/dev/vda1 crashkernel=192M quiet\n")
+            .File("/proc/sys/kernel/arch", "x86_64\n")
             .File("/proc/sys/kernel/osrelease", "6.12.0-test\n")
             .File("/proc/kallsyms", string.Create(
                 CultureInfo.InvariantCulture,
@@ -150,6 +151,7 @@ public sealed class TestTree : IDisposable
         bytes[0] = 0x7f;
         "ELF"u8.CopyTo(bytes.AsSpan(1));
         bytes[4] = 2;
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(18), 62);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(32), 64);
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(54), 56);
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(56), (ushort)segments.Length);
