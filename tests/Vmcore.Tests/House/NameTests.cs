@@ -1,0 +1,51 @@
+using System.Text.RegularExpressions;
+
+namespace Vmcore.Tests.House;
+
+/// <summary>How things are named, and what may be named where.</summary>
+public sealed partial class NameTests
+{
+    /// <summary>Who may name the memory that shows pmem user data: those who look for pmem, read the memmap and copy pages.</summary>
+    private static readonly string[] s_mayNameUnfiltered =
+    [
+    ];
+
+    [Fact]
+    public void TestsAreNamedInPascalCase()
+    {
+        string[] wrong = [.. SourceFile.All.SelectMany(static f => TestMethods.Of(f)
+            .Where(static m => !PascalCase().IsMatch(m.Name)).Select(m => $"{f.Path}: {m.Name}"))];
+        Assert.True(wrong.Length == 0, $"Name tests by what holds, in PascalCase (EveryLevelIsExact):\n  {string.Join("\n  ", wrong)}");
+    }
+
+    [Fact]
+    public void TestsAssertSomething()
+    {
+        string[] wrong = [.. TestMethods.WithoutAssertion().Select(static m => $"{m.File}: {m.Name}")];
+        Assert.True(wrong.Length == 0, $"A test that cannot fail proves nothing. Assert what is to hold:\n  {string.Join("\n  ", wrong)}");
+    }
+
+    [Fact]
+    public void UserDataIsOneWordAwayInFewPlaces() =>
+        KnownViolations.Check(
+            "unfiltered",
+            SourceFile.Shipped.Where(static f => Unfiltered().IsMatch(f.Code) && !s_mayNameUnfiltered.Contains(f.Path))
+                .Select(static f => (f.Path, $"{f.Path}: {Unfiltered().Match(f.Code).Value}")),
+            "Unfiltered memory has the user data on pmem in it, and nothing that prints or returns bytes may read it. Take the plain Memory:");
+
+    [Fact]
+    public void WhoMayNameUnfilteredStillDoes()
+    {
+        foreach (string path in s_mayNameUnfiltered)
+        {
+            Assert.True(SourceFile.All.Any(f => f.Path == path && Unfiltered().IsMatch(f.Code)),
+                $"{path} names no unfiltered memory any more: take it out of the list of {nameof(NameTests)}");
+        }
+    }
+
+    [GeneratedRegex("^[A-Z][A-Za-z0-9]*$")]
+    private static partial Regex PascalCase();
+
+    [GeneratedRegex(@"\bUnfiltered\w*")]
+    private static partial Regex Unfiltered();
+}
