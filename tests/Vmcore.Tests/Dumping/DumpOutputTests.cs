@@ -4,7 +4,6 @@ using Vmcore.Dumping;
 using Vmcore.Formats.Flattened;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
-using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
 using Vmcore.Testing;
 

@@ -21,7 +21,11 @@ internal static class Repository
                 .Where(static f => !f.Split('/').Any(static part => part is "obj" or "bin" or "artifacts" or ".cache"));
         }
 
-        using Process git = Process.Start(new ProcessStartInfo("git", ["-C", SourceTree.Root, "ls-files", "-z"]) { RedirectStandardOutput = true })!;
+        using Process git = Process.Start(new ProcessStartInfo("git", ["-C", SourceTree.Root, "ls-files", "-z"])
+        {
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        })!;
         string[] files = git.StandardOutput.ReadToEnd().Split('\0', StringSplitOptions.RemoveEmptyEntries);
         git.WaitForExit();
         return files;

@@ -43,13 +43,13 @@ internal sealed partial class Rooms
         {
             if (!line.StartsWith('|'))
                 break;
-            names.AddRange(Quoted().Matches(line.Split('|')[1]).Select(static m => m.Groups[1].Value));
+            names.AddRange(Quoted().Matches(line.Split('|')[1]).Select(static m => m.Groups["name"].Value));
         }
 
         Assert.True(names.Count > 10, "docs/design.md has no table whose head starts with \"| room\".");
         return new(names);
     }
 
-    [GeneratedRegex("`([^`]+)`")]
+    [GeneratedRegex("`(?<name>[^`]+)`")]
     private static partial Regex Quoted();
 }

@@ -13,9 +13,9 @@ internal sealed partial class SourceFile
         CodeText code = CodeText.Of(Text);
         Code = code.Code;
         WithStrings = code.WithStrings;
-        Namespace = NamespaceLine().Match(Code) is { Success: true } match ? match.Groups[1].Value : null;
-        Usings = [.. UsingLine().Matches(Code).Select(static m => m.Groups[1].Value)];
-        Types = [.. TypeName().Matches(Outermost(Code)).Select(static m => m.Groups[1].Success ? m.Groups[1].Value : m.Groups[2].Value)];
+        Namespace = NamespaceLine().Match(Code) is { Success: true } match ? match.Groups["name"].Value : null;
+        Usings = [.. UsingLine().Matches(Code).Select(static m => m.Groups["name"].Value)];
+        Types = [.. TypeName().Matches(Outermost(Code)).Select(static m => m.Groups["name"].Value)];
     }
 
     /// <summary>Every C# file of the repository, by path.</summary>
@@ -76,13 +76,13 @@ internal sealed partial class SourceFile
         return new(kept);
     }
 
-    [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^namespace (?<name>[\w.]+);", RegexOptions.Multiline)]
     private static partial Regex NamespaceLine();
 
-    [GeneratedRegex(@"^using (?:static )?(?:\w+ = )?([\w.]+);", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^using (?:static )?(?:\w+ = )?(?<name>[\w.]+);", RegexOptions.Multiline)]
     private static partial Regex UsingLine();
 
-    [GeneratedRegex(@"\b(?:class|interface|enum|struct|record(?! struct| class)) (\w+)|\bdelegate [\w<>?\[\]]+ (\w+)")]
+    [GeneratedRegex(@"\b(?:class|interface|enum|struct|record(?! struct| class)|delegate [\w<>?\[\]]+) (?<name>\w+)")]
     private static partial Regex TypeName();
 
     [GeneratedRegex(@"(?<![\w.])[A-Z]\w*(?:\.[A-Z]\w*)*")]

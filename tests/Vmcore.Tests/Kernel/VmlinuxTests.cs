@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Vmcore.Dumping;
-using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
 using Vmcore.Testing;

@@ -1,5 +1,4 @@
 using Vmcore.Dumping;
-using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
 using Vmcore.Ranges;
 using Vmcore.Testing;

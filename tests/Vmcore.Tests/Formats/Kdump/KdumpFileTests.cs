@@ -1,7 +1,6 @@
 using System.Text;
 using Vmcore.Compression;
 using Vmcore.Formats.Kdump;
-using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 using Vmcore.Ranges;
 using Vmcore.Testing;

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using Vmcore.Compression;
 using Vmcore.Formats.Kdump;
-using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 using Vmcore.Testing;
 

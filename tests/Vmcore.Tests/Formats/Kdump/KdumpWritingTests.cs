@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using CsCheck;
 using Vmcore.Compression;
 using Vmcore.Formats.Kdump;
-using Vmcore.Kernel.Identity;
 using Vmcore.Testing;
 
 namespace Vmcore.Tests.Formats.Kdump;
