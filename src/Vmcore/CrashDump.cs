@@ -1,4 +1,4 @@
-using Vmcore.Architectures.X86_64;
+using Vmcore.Architectures;
 using Vmcore.Compression;
 using Vmcore.Erasing;
 using Vmcore.Formats.Elf;
@@ -16,6 +16,7 @@ using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Opening;
 using Vmcore.Pmem;
 
 namespace Vmcore;
@@ -39,6 +40,7 @@ public sealed class CrashDump : IDisposable
         _source = source;
         _options = options;
         Memory = null!;
+        Architecture = null!;
         _views = new(this, options);
         _readableMemory = new(() => Pmem.UserData.IsEmpty ? SafeMemory : new WithoutPages(SafeMemory, Pmem.UserData));
     }
@@ -76,8 +78,11 @@ public sealed class CrashDump : IDisposable
     /// <summary>The machine's physical memory.</summary>
     public CrashMemory Memory { get; private set; }
 
-    /// <summary>The machine that the dump is of.</summary>
-    public ElfMachine Machine { get; private set; }
+    /// <summary>The architecture of the machine that the dump is of.</summary>
+    public Architecture Architecture { get; private set; }
+
+    /// <summary>e_machine of <see cref="Architecture"/>.</summary>
+    public ElfMachine Machine => Architecture.Machine;
 
     /// <summary>The PT_LOADs of an ELF file, in file order; empty for other formats.</summary>
     public IReadOnlyList<ElfSegment> Loads { get; private set; } = [];
@@ -149,7 +154,7 @@ public sealed class CrashDump : IDisposable
     public CrashMemory ReadableMemory => _readableMemory.Value;
 
     /// <summary>The kernel's address space over <see cref="ReadableMemory"/>; null if there is no <see cref="Kernel"/>.</summary>
-    public X86AddressSpace? VirtualMemory => _views.Memory;
+    public KernelAddressSpace? VirtualMemory => _views.Memory;
 
     /// <summary>The kernel's types by their C names: of BTF, with those of its modules, or of the debug
     /// information of <see cref="CrashDumpOptions.Vmlinux"/>. Null if there is neither.</summary>
@@ -307,11 +312,11 @@ public sealed class CrashDump : IDisposable
         ElfCoreFile file = Elf = ElfCoreFile.Open(_source);
         _problems.AddRange(file.Problems);
         IsIncomplete |= (file.Flags & ElfConstants.FlagIncomplete) != 0 || file.IsTruncated;
-        Machine = file.Machine;
         Loads = file.Loads;
         NoteArea = file.NoteArea;
         Notes = file.Notes;
         SetInfo(VmcoreInfoNote());
+        Architecture = MachineChoice.OfElf(Name, file.Machine, Info);
         var memory = new ElfMemory(file, PageShift());
         Memory = memory;
         if (memory.SharedBytes > 0)
@@ -324,15 +329,15 @@ public sealed class CrashDump : IDisposable
 
     private int PageShift()
     {
-        const int X86PageSize = 4096;
-        int size = Info?.PageSize ?? X86PageSize;
-        if (Machine == ElfMachine.X86_64 && size != X86PageSize)
-        {
-            _problems.Add($"{Name}: vmcoreinfo: PAGESIZE is {size}, but x86_64 has pages of {X86PageSize} bytes; ignored");
-            size = X86PageSize;
-        }
-
-        return System.Numerics.BitOperations.Log2((uint)size);
+        int smallest = Architecture.PageShifts[0];
+        if (Info?.PageSize is not { } size)
+            return smallest;
+        int shift = System.Numerics.BitOperations.Log2((uint)size);
+        if (Architecture.PageShifts.Contains(shift))
+            return shift;
+        _problems.Add($"{Name}: vmcoreinfo: PAGESIZE is {size}, but {Architecture.Name} has pages of "
+            + $"{string.Join(" or ", Architecture.PageShifts.Select(s => 1 << s))} bytes; ignored");
+        return smallest;
     }
 
     private void OpenKdump(IReadOnlyList<IByteSource> sources)
@@ -346,12 +351,12 @@ public sealed class CrashDump : IDisposable
             IsIncomplete = true;
         }
 
-        Machine = file.Header.Utsname.Machine switch { "x86_64" => ElfMachine.X86_64, "aarch64" => ElfMachine.AArch64, _ => ElfMachine.None };
         NoteArea = file.Notes;
         Notes = ElfNotes.Parse(file.Notes.Span, out string? problem);
         if (problem is not null)
             _problems.Add($"{Name}: {problem}");
         SetInfo(file.VmcoreInfo.Length > 0 ? file.VmcoreInfo : VmcoreInfoNote());
+        Architecture = MachineChoice.OfKdump(Name, file.Header.Utsname.Machine, Info);
         Memory = new KdumpCrashMemory(file);
     }
 
@@ -403,15 +408,15 @@ public sealed class CrashDump : IDisposable
         }
 
         // A description made from a vmlinux does not know where the kernel ran: that is in the dump's memory.
-        if ((_options.VmcoreInfo is not null || _views.Vmlinux is not null) && LinkedKernel.IsLinked(Info))
+        if ((_options.VmcoreInfo is not null || _views.Vmlinux is not null) && Architecture.IsLinked(Info))
         {
-            if (LinkedKernel.TryRelocate(Info, Memory, out string? fault) is { } found)
+            if (LinkedKernel.TryRelocate(Info, Architecture, Memory, out string? fault) is { } found)
                 Info = VmcoreInfo.Parse(found);
             else
                 _problems.Add($"{Name}: {fault}");
         }
 
-        Kernel = CrashedKernel.TryOpen(Memory, Info, Machine, Loads, out string? problem);
+        Kernel = CrashedKernel.TryOpen(Memory, Info, Architecture, Loads, out string? problem);
         if (problem is not null)
             _problems.Add($"{Name}: {problem}");
         if (Kernel is null)
@@ -423,7 +428,7 @@ public sealed class CrashDump : IDisposable
         try
         {
             PageLayout = StructPageLayout.From(Info);
-            Memmap = new(MemoryModel.Detect(Kernel, Memory.PageShift), Kernel.Memory);
+            Memmap = new(MemoryModel.Detect(Kernel, Memory.PageShift), Kernel.Memory, Memory.PageShift);
         }
         catch (MissingInformationException e)
         {

@@ -1,4 +1,4 @@
-using Vmcore.Architectures.X86_64;
+using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
 using Vmcore.IO;
 using Vmcore.Kernel.Btf;
@@ -18,9 +18,6 @@ namespace Vmcore;
 /// <summary>What the kernel of a dump says of itself: symbols, types, modules, tasks, resources, pmem. Each is read when it is first asked for.</summary>
 internal sealed class KernelViews
 {
-    // Where x86_64 maps the image of the kernel.
-    private const ulong KernelImage = 0xffff_ffff_8000_0000;
-
     private readonly CrashDump _dump;
     private readonly string? _btfFile;
     private readonly IReadOnlyList<PhysicalRange> _pmemRanges;
@@ -28,7 +25,7 @@ internal sealed class KernelViews
     private readonly Lazy<(BtfTypes? Value, string? Problem)> _ownTypes;
     private readonly Lazy<KernelTypes?> _types;
     private readonly Lazy<ModuleList?> _modules;
-    private readonly Lazy<X86AddressSpace?> _memory;
+    private readonly Lazy<KernelAddressSpace?> _memory;
     private readonly Lazy<PerCpuAreas?> _perCpu;
     private readonly Lazy<TaskList> _tasks;
     private readonly Lazy<ResourceTree?> _resources;
@@ -76,7 +73,7 @@ internal sealed class KernelViews
     internal ModuleList? Modules => _modules.Value;
 
     /// <summary>The kernel's address space over what a reader may show; null if there is no kernel.</summary>
-    internal X86AddressSpace? Memory => _memory.Value;
+    internal KernelAddressSpace? Memory => _memory.Value;
 
     /// <summary>Where the variables of each CPU are; null without symbols.</summary>
     internal PerCpuAreas? PerCpu => _perCpu.Value;
@@ -124,7 +121,7 @@ internal sealed class KernelViews
         // Without the symbols that enclose it, BTF is found by its first bytes in the kernel's image.
         foreach (ElfSegment load in _dump.Loads)
         {
-            if (load.VirtualAddress >= KernelImage && load.MemorySize <= BtfTypes.MaxScan && load.MemorySize <= ulong.MaxValue - load.VirtualAddress)
+            if (kernel.Image.Contains(load.VirtualAddress) && load.MemorySize <= BtfTypes.MaxScan && load.MemorySize <= ulong.MaxValue - load.VirtualAddress)
                 types ??= BtfTypes.TryScan(kernel.Memory, load.VirtualAddress, load.VirtualAddress + load.MemorySize, out _);
         }
 

@@ -13,6 +13,12 @@ namespace Vmcore.Cli.Reader;
 internal sealed class PhysicalObjectMemory(IPhysicalMemory physical, IVirtualMemory kernel, ulong start, ulong length) : IVirtualMemory
 {
     /// <inheritdoc/>
+    public ByteOrder ByteOrder => kernel.ByteOrder;
+
+    /// <inheritdoc/>
+    public bool IsKernelAddress(ulong address) => kernel.IsKernelAddress(address);
+
+    /// <inheritdoc/>
     public MemoryStatus Read(ulong address, Span<byte> buffer) =>
         address >= start && (ulong)buffer.Length <= length && address - start <= length - (ulong)buffer.Length
             ? physical.Read(address, buffer)

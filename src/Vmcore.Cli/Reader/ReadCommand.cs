@@ -69,7 +69,7 @@ internal static class ReadCommand
         byte[] bytes = new byte[length];
         bool[] known = new bool[length];
         string? why = null;
-        int good = Fill(read, start, bytes, known, ref why);
+        int good = Fill(read, start, bytes, known, context.Dump.Memory.PageSize, ref why);
         if (good == 0 && length > 0)
             throw new VmcoreException($"{context.Dump.Name}: {length} bytes at 0x{start:x} cannot be read: {why}");
         if (context.IsJson)
@@ -93,12 +93,12 @@ internal static class ReadCommand
     }
 
     // Page by page, then byte by byte of nothing: a page is there or not.
-    private static int Fill(Reader read, ulong start, byte[] bytes, bool[] known, ref string? why)
+    private static int Fill(Reader read, ulong start, byte[] bytes, bool[] known, int pageSize, ref string? why)
     {
         int good = 0;
         for (int at = 0; at < bytes.Length;)
         {
-            int step = Math.Min(4096 - (int)((start + (ulong)at) & 4095), bytes.Length - at);
+            int step = Math.Min(pageSize - (int)((start + (ulong)at) & (ulong)(pageSize - 1)), bytes.Length - at);
             MemoryStatus status = read.Read(start + (ulong)at, bytes.AsSpan(at, step));
             if (status == MemoryStatus.Ok)
             {

@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
-using Vmcore.Architectures.X86_64;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Memory;
@@ -23,7 +22,7 @@ internal static class VtopCommand
     private static int Run(ReaderContext context, string word, int? pid)
     {
         ulong address = context.AddressOf(word);
-        X86AddressSpace space = pid is { } number ? SpaceOf(context, number)
+        KernelAddressSpace space = pid is { } number ? SpaceOf(context, number)
             : context.Dump.VirtualMemory is { } kernel && context.Memory is not null ? kernel
             : throw new MissingInformationException($"{context.Dump.Name}: no page tables");
         IReadOnlyList<PageTableStep> steps = space.Walk(address);
@@ -39,7 +38,7 @@ internal static class VtopCommand
                     Physical = mapped ? translation.PhysicalAddress : null,
                     PageBytes = mapped ? translation.Size : null,
                     Status = MemoryStatusText.Of(translation.Status),
-                    Walk = [.. steps.Select(s => new WalkStep(s.Level, s.EntryAddress, s.Entry, Flags(s.Entry, s.Shift)))],
+                    Walk = [.. steps.Select(s => new WalkStep(s.Level, s.EntryAddress, s.Entry, Flags(space, s)))],
                     Page = page,
                 });
             return mapped ? 0 : 1;
@@ -52,14 +51,14 @@ internal static class VtopCommand
             : $"physical  none: {MemoryStatusText.Of(translation.Status)}\n");
         foreach (PageTableStep step in steps)
             text.Append(CultureInfo.InvariantCulture, $"  {step.Level}  at {step.EntryAddress:x12}  {step.Entry:x16}  "
-                + $"{(step.Status == MemoryStatus.Ok ? Flags(step.Entry, step.Shift) : MemoryStatusText.Of(step.Status))}\n");
+                + $"{(step.Status == MemoryStatus.Ok ? Flags(space, step) : MemoryStatusText.Of(step.Status))}\n");
         if (page is not null)
             text.Append(CultureInfo.InvariantCulture, $"page      pfn 0x{page.Pfn:x}: {page.What}; {page.Content}\n");
         ReaderContext.Write(text.ToString());
         return mapped ? 0 : 1;
     }
 
-    private static X86AddressSpace SpaceOf(ReaderContext context, int pid)
+    private static KernelAddressSpace SpaceOf(ReaderContext context, int pid)
     {
         KernelTask task = context.Dump.Tasks.Tasks.FirstOrDefault(t => t.Pid == pid)
             ?? throw new VmcoreException($"{context.Dump.Name}: there is no task {pid}");
@@ -71,20 +70,7 @@ internal static class VtopCommand
             : throw new VmcoreException($"{context.Dump.Name}: the page tables of task {pid} at 0x{root:x} cannot be found: {MemoryStatusText.Of(at.Status)}");
     }
 
-    private static string Flags(ulong entry, int shift)
-    {
-        List<string> flags = [];
-        foreach ((int bit, string name) in ((int, string)[])[(0, "present"), (1, "writable"), (2, "user"),
-            (3, "write-through"), (4, "uncached"), (5, "accessed"), (6, "dirty"), (8, "global"), (63, "no-execute")])
-        {
-            if ((entry >> bit & 1) != 0)
-                flags.Add(name);
-        }
-
-        if (shift is 21 or 30 && (entry >> 7 & 1) != 0)
-            flags.Add("large");
-        return string.Join(' ', flags);
-    }
+    private static string Flags(KernelAddressSpace space, PageTableStep step) => string.Join(' ', space.FlagsOf(step));
 
     private static PageExplanation Explain(CrashDump dump, ulong physical)
     {

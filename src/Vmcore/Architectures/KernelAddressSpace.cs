@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using Vmcore.Memory;
 
 namespace Vmcore.Architectures;
@@ -22,19 +24,173 @@ public readonly record struct PageTableStep(string Level, ulong EntryAddress, ul
 /// <param name="Length">Length in bytes.</param>
 internal readonly record struct MappedRun(ulong VirtualAddress, ulong PhysicalAddress, ulong Length);
 
-/// <summary>The crashed kernel's address space: virtual to physical, and reads by virtual address.</summary>
+/// <summary>
+/// The crashed kernel's address space: virtual to physical, and reads by virtual address. One walker for every architecture;
+/// what differs between them is data (<see cref="Architecture"/>).
+/// </summary>
 /// <remarks>May be used from several threads at once.</remarks>
-public abstract class KernelAddressSpace : IVirtualMemory
+public sealed class KernelAddressSpace : IVirtualMemory
 {
+    private const int TableCacheSize = 256;
+
+    private readonly PageTableFormat _format;
+    private readonly PageTableLevel[] _levels;
+    private readonly ulong _root;
+    private readonly ulong? _userRoot;
+    private readonly Table?[] _tables = new Table?[TableCacheSize];
+
     /// <summary>Creates the address space.</summary>
     /// <param name="memory">The physical memory that page tables and data are read from.</param>
-    private protected KernelAddressSpace(IPhysicalMemory memory) => PhysicalMemory = memory;
+    /// <param name="format">The format of the page tables.</param>
+    /// <param name="root">Physical address of the top-level table.</param>
+    internal KernelAddressSpace(IPhysicalMemory memory, PageTableFormat format, ulong root)
+        : this(memory, format, root, null)
+    {
+    }
+
+    private KernelAddressSpace(IPhysicalMemory memory, PageTableFormat format, ulong root, ulong? userRoot)
+    {
+        PhysicalMemory = memory;
+        _format = format;
+        _levels = format.Levels;
+        _root = root;
+        _userRoot = userRoot;
+    }
 
     /// <summary>The physical memory below.</summary>
     public IPhysicalMemory PhysicalMemory { get; }
 
+    /// <summary>Number of levels of the page tables.</summary>
+    public int Levels => _levels.Length;
+
+    /// <summary>First virtual address of the kernel's half.</summary>
+    public ulong KernelStart => _format.KernelStart;
+
+    /// <summary>The format of the page tables.</summary>
+    internal PageTableFormat Format => _format;
+
+    /// <inheritdoc/>
+    public ByteOrder ByteOrder => _format.ByteOrder;
+
+    /// <inheritdoc/>
+    public bool IsKernelAddress(ulong address) => _format.Untag(address) >= _format.KernelStart;
+
+    /// <summary>The same page tables over another view of the same memory.</summary>
+    /// <param name="memory">The view.</param>
+    public KernelAddressSpace Over(IPhysicalMemory memory) => new(memory, _format, _root, _userRoot);
+
+    /// <summary>The address space of a process, the kernel's half included.</summary>
+    /// <param name="root">Physical address of its top-level table.</param>
+    public KernelAddressSpace ForProcess(ulong root) => new(PhysicalMemory, _format, _format.IsShared ? root : _root, root);
+
     /// <summary>Translates one address.</summary>
-    public abstract Translation Translate(ulong address);
+    /// <param name="address">Virtual address; a tag in it is ignored as the CPU does.</param>
+    public Translation Translate(ulong address)
+    {
+        PageTableFormat format = _format;
+        PageTableLevel[] levels = _levels;
+        address = format.Untag(address);
+        if (!TryRoot(address, out ulong table))
+            return new(MemoryStatus.NotMapped, 0, 1UL << levels[0].Shift);
+        for (int i = 0; ; i++)
+        {
+            ref readonly PageTableLevel level = ref levels[i];
+            int shift = level.Shift;
+            MemoryStatus status = ReadEntry(table, address >> shift, level.Bits, out ulong entry);
+            if (status != MemoryStatus.Ok)
+                return new(MemoryStatus.PageTableMissing, 0, 1UL << (shift + level.Bits)); // What the whole missing table covers.
+            if ((entry & format.Valid) == 0)
+                return new(MemoryStatus.NotMapped, 0, 1UL << shift);
+            table = format.AddressOf(entry);
+            if (level.IsLeaf(entry))
+            {
+                ulong low = (1UL << shift) - 1;
+                return level.HasLeaves ? new(MemoryStatus.Ok, (table & ~low) | (address & low), 1UL << shift) : new(MemoryStatus.NotMapped, 0, 1UL << shift);
+            }
+
+            if (i + 1 == levels.Length)
+                return new(MemoryStatus.NotMapped, 0, 1UL << shift);
+        }
+    }
+
+    /// <summary>The entries that a walk meets, from the top-level table down to the leaf or to where it ends.</summary>
+    /// <param name="address">Virtual address.</param>
+    /// <returns>One step for each table that was asked; the last one with the status of the walk.</returns>
+    public IReadOnlyList<PageTableStep> Walk(ulong address)
+    {
+        List<PageTableStep> steps = [];
+        address = _format.Untag(address);
+        if (!TryRoot(address, out ulong table))
+            return steps;
+        for (int i = 0; ; i++)
+        {
+            PageTableLevel level = _levels[i];
+            MemoryStatus status = ReadEntry(table, address >> level.Shift, level.Bits, out ulong entry);
+            bool isLeaf = level.IsLeaf(entry);
+            bool isValid = (entry & _format.Valid) != 0 && (isLeaf ? level.HasLeaves : i + 1 < _levels.Length);
+            status = status != MemoryStatus.Ok ? MemoryStatus.PageTableMissing : isValid ? MemoryStatus.Ok : MemoryStatus.NotMapped;
+            ulong index = address >> level.Shift & ((1UL << level.Bits) - 1);
+            steps.Add(new(level.Name, table + (sizeof(ulong) * index), entry, level.Shift, status));
+            if (status != MemoryStatus.Ok || isLeaf)
+                return steps;
+            table = _format.AddressOf(entry);
+        }
+    }
+
+    /// <summary>What the bits of an entry say, a word each, in the words of the architecture.</summary>
+    /// <param name="step">A step of <see cref="Walk"/>.</param>
+    public IReadOnlyList<string> FlagsOf(PageTableStep step)
+    {
+        List<string> flags = [];
+        PageTableLevel level = Array.Find(_levels, l => l.Shift == step.Shift);
+        bool isLeaf = level.HasLeaves && level.IsLeaf(step.Entry);
+        foreach (PageTableFlag flag in _format.Flags)
+        {
+            if ((step.Entry >> flag.Bit & 1) != 0 && (isLeaf || !flag.LeavesOnly))
+                flags.Add(flag.Name);
+        }
+
+        if (isLeaf && step.Shift != _levels[^1].Shift)
+            flags.Add(_format.LargeName);
+        return flags;
+    }
+
+    // A process has the kernel's half too; without one the other half is not there.
+    private bool TryRoot(ulong address, out ulong root)
+    {
+        root = _root;
+        if (address >= _format.KernelStart)
+            return true;
+        root = _userRoot.GetValueOrDefault();
+        return _userRoot.HasValue && address < _format.UserEnd;
+    }
+
+    /// <summary>Reads an entry through a small cache of whole tables; entries of it never change, so a race costs at most a second read.</summary>
+    private MemoryStatus ReadEntry(ulong table, ulong index, int bits, out ulong entry)
+    {
+        int slot = (int)((table >> 12) * 0x9E3779B97F4A7C15 >> 56) & (TableCacheSize - 1);
+        Table? cached = Volatile.Read(ref _tables[slot]);
+        if (cached is null || cached.Address != table || cached.Entries.Length != 1 << bits)
+        {
+            ulong[] entries = new ulong[1 << bits];
+            MemoryStatus status = PhysicalMemory.Read(table, MemoryMarshal.AsBytes(entries.AsSpan()));
+            if (status != MemoryStatus.Ok)
+            {
+                entry = 0;
+                return status;
+            }
+
+            if (_format.ByteOrder == ByteOrder.LittleEndian != BitConverter.IsLittleEndian)
+                BinaryPrimitives.ReverseEndianness(entries, entries);
+            cached = new(table, entries);
+            Volatile.Write(ref _tables[slot], cached);
+        }
+
+        entry = cached.Entries[(int)index & (cached.Entries.Length - 1)];
+        return MemoryStatus.Ok;
+    }
+
+    private sealed record Table(ulong Address, ulong[] Entries);
 
     /// <inheritdoc/>
     public MemoryStatus Read(ulong address, Span<byte> buffer)
@@ -73,7 +229,7 @@ public abstract class KernelAddressSpace : IVirtualMemory
     /// <param name="end">One past the last.</param>
     /// <param name="limit">Most runs to list.</param>
     /// <param name="steps">Most entries to look at; what is left of it afterwards. At 0 the
-    /// walk ends: tables that name themselves map any range in pages of 4 KiB.</param>
+    /// walk ends: tables that name themselves map any range in base pages.</param>
     /// <param name="tablesMissing">Receives how many table entries could not be followed.</param>
     /// <returns>The runs that were found.</returns>
     internal IReadOnlyList<MappedRun> FindMapped(ulong start, ulong end, int limit, ref long steps, out int tablesMissing)

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using System.Text;
-using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Kernel.Identity;
@@ -239,7 +238,8 @@ internal sealed class KdumpDumpWriter
         byte[] blocks = new byte[layout.Bitmap1Offset];
         new KdumpHeader
         {
-            Utsname = names is null ? UnknownNames() : new(names.SysName, names.NodeName, names.Release, names.Version, names.Machine, names.DomainName),
+            Utsname = (names is null ? UnknownNames() : new(names.SysName, names.NodeName, names.Release, names.Version, names.Machine, names.DomainName))
+                .Complete(dump.Architecture.Name),
             TimestampSeconds = dump.Info?.CrashTime ?? 0,
             Status = (KdumpStatus)(int)_plan.Options.Codec | (incomplete ? KdumpStatus.Incomplete : 0)
                 | (_plan.Options.ExcludeUnusedMemmap ? KdumpStatus.ExcludedVmemmap : 0),
@@ -272,8 +272,7 @@ internal sealed class KdumpDumpWriter
     }
 
     private KdumpUtsname UnknownNames() =>
-        _plan.Dump.Kdump?.Header.Utsname
-        ?? new("Linux", "", _plan.Dump.Info?.OsRelease ?? "", "", _plan.Dump.Machine == ElfMachine.X86_64 ? "x86_64" : "", "");
+        _plan.Dump.Kdump?.Header.Utsname ?? new("Linux", "", _plan.Dump.Info?.OsRelease ?? "", "", "", "");
 
     /// <summary>One file that is written.</summary>
     private sealed class Target(LimitedSink sink)

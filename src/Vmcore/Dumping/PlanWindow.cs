@@ -5,7 +5,7 @@ namespace Vmcore.Dumping;
 /// <summary>The verdicts on one window of neighbouring pages.</summary>
 internal sealed class PlanWindow
 {
-    /// <summary>Pages in a window: one 4 KiB block of a bitmap, and one 128 MiB section of x86_64.</summary>
+    /// <summary>Pages in a window: one 4 KiB block of a bitmap, and one section of 128 MiB with pages of 4 KiB.</summary>
     public const int Pages = 1 << Shift;
 
     /// <summary>log2 of <see cref="Pages"/>.</summary>

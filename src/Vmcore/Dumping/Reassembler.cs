@@ -154,7 +154,8 @@ public static class Reassembler
         private void CopyPart(KdumpPart part)
         {
             _copied.Clear();
-            byte[] descriptors = new byte[PageDescriptor.Size * 4096];
+            const int Descriptors = 4096;
+            byte[] descriptors = new byte[PageDescriptor.Size * Descriptors];
             int held = 0, next = 0;
             long at = part.DescriptorsOffset, knownZero = -1;
             ulong[] bits = new ulong[BitmapBytes / sizeof(ulong)];

@@ -9,8 +9,6 @@ namespace Vmcore.Erasing;
 /// <summary>Where the names of one section's rules are looked up: symbols out of the dump, types out of debug information or out of the dump.</summary>
 internal sealed class EraseScope : IDisposable
 {
-    // No symbol of the kernel's half is below; per-cpu variables are offsets.
-    private const ulong KernelHalf = 0xff00_0000_0000_0000;
     private const int MaxFolders = 100_000;
 
     private readonly CrashDump _dump;
@@ -96,7 +94,7 @@ internal sealed class EraseScope : IDisposable
             : _dump.Symbols?.TryFindInImage(symbol) ?? (_vmlinux?.Find(symbol) is { } linked ? RunTime(linked) : null);
         if (address is not { } found)
             return [];
-        if (found >= KernelHalf)
+        if (IsAddress(found))
             return [found];
         return _dump.PerCpu is { } areas ? [.. areas.Possible.Select(areas.OffsetOf).Where(o => o is not null).Select(o => unchecked(o!.Value + found))] : [];
     }
@@ -135,7 +133,10 @@ internal sealed class EraseScope : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _file?.Dispose();
 
-    private ulong RunTime(ulong linked) => linked >= KernelHalf ? unchecked(linked + (_dump.Info?.Hex("KERNELOFFSET") ?? 0)) : linked;
+    // No symbol is below the kernel's half but offsets of per-cpu variables.
+    private bool IsAddress(ulong value) => _dump.Kernel?.Memory.IsKernelAddress(value) ?? false;
+
+    private ulong RunTime(ulong linked) => IsAddress(linked) ? unchecked(linked + (_dump.Info?.Hex("KERNELOFFSET") ?? 0)) : linked;
 
     private static bool HasDebugInformationIn(string path)
     {

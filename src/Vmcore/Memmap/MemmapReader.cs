@@ -9,12 +9,17 @@ namespace Vmcore.Memmap;
 public sealed class MemmapReader
 {
     private readonly KernelAddressSpace _space;
+    private readonly int _pageSize;
 
     /// <summary>Creates a reader.</summary>
-    internal MemmapReader(MemoryModel model, KernelAddressSpace space)
+    /// <param name="model">Where the structures are.</param>
+    /// <param name="space">The kernel's address space.</param>
+    /// <param name="pageShift">log2 of the page size.</param>
+    internal MemmapReader(MemoryModel model, KernelAddressSpace space, int pageShift)
     {
         Model = model;
         _space = space;
+        _pageSize = 1 << pageShift;
     }
 
     /// <summary>The memory model.</summary>
@@ -82,7 +87,7 @@ public sealed class MemmapReader
     {
         for (int done = 0; done < part.Length;)
         {
-            int step = Math.Min(part.Length - done, 4096 - (int)((physical + (ulong)done) & 4095));
+            int step = Math.Min(part.Length - done, _pageSize - (int)((physical + (ulong)done) & (ulong)(_pageSize - 1)));
             if (_space.PhysicalMemory.Read(physical + (ulong)done, part.Slice(done, step)) != MemoryStatus.Ok)
                 Drop(address, at + (ulong)done, (ulong)step, first, count, valid, faults, true);
             done += step;

@@ -14,7 +14,7 @@ public readonly record struct PageVerdict(PageClass Class, ulong Pages);
 /// </summary>
 public sealed class PageClassifier
 {
-    /// <summary>Highest order that is believed: 1 GiB pages of x86_64 have 18. A damaged order must not take terabytes along.</summary>
+    /// <summary>Highest order that is believed: 1 GiB of pages of 4 KiB have 18. A damaged order must not take terabytes along.</summary>
     internal const int MaxOrder = 22;
 
     private readonly StructPageLayout _layout;

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 
@@ -99,8 +98,8 @@ internal sealed class SparseMemoryModel : MemoryModel
     internal static SparseMemoryModel Create(CrashedKernel kernel, int pageShift, int structPageSize, ulong symbol, int entrySize, int mapOffset)
     {
         VmcoreInfo info = kernel.Info;
-        long sectionBits = info.Number("SECTION_SIZE_BITS") ?? 27;
-        long physicalBits = info.Number("MAX_PHYSMEM_BITS") ?? (kernel.Memory.Levels == 5 ? 52 : 46);
+        long sectionBits = info.Number("SECTION_SIZE_BITS") ?? kernel.Architecture.DefaultSectionBits(pageShift);
+        long physicalBits = info.Number("MAX_PHYSMEM_BITS") ?? kernel.Architecture.DefaultPhysicalBits(kernel.Memory);
         int pageSize = 1 << pageShift;
         if (sectionBits < Math.Max(24, pageShift + 1) || sectionBits > 40 || physicalBits < sectionBits || physicalBits > 56)
             throw new MissingInformationException($"vmcoreinfo: SECTION_SIZE_BITS={sectionBits} and MAX_PHYSMEM_BITS={physicalBits} are impossible: "
@@ -121,7 +120,7 @@ internal sealed class SparseMemoryModel : MemoryModel
             return model;
 
         // vmcoreinfo gives the value of the pointer since 4.15, before that, and in a vmlinux, its address.
-        if (extreme && kernel.Memory.TryReadUInt64(symbol, out ulong pointed) && pointed >> 47 != 0)
+        if (extreme && kernel.Memory.TryReadUInt64(symbol, out ulong pointed) && kernel.Memory.IsKernelAddress(pointed))
         {
             SparseMemoryModel indirect = Model(pointed, true);
             if (indirect.HasAnySection())
@@ -133,12 +132,15 @@ internal sealed class SparseMemoryModel : MemoryModel
             : throw new MissingInformationException($"mem_section at 0x{symbol:x} names no section with a memmap: the struct pages cannot be found");
     }
 
-    // Boot memory always fills a section below 4 GiB.
+    // Boot memory may begin anywhere: absent roots are skipped, so that most of what is asked are roots that are there.
     private bool HasAnySection()
     {
-        for (ulong i = 0; i < Math.Min(_sectionCount, 4096); i++)
+        const int MostAsked = 1 << 16;
+        int asked = 0;
+        for (ulong i = 0; i < _sectionCount && asked < MostAsked; i = NextPresent(i), asked++)
         {
-            if (GetSection(i) is { HasMemMap: true } section && section.MemMap >> 47 != 0)
+            if (GetSection(i) is { HasMemMap: true } section
+                && _memory.IsKernelAddress(unchecked(section.MemMap + ((i << _pfnShift) * (ulong)StructPageSize))))
                 return true;
         }
 
@@ -160,7 +162,7 @@ internal sealed class SparseMemoryModel : MemoryModel
             Span<byte> entry = bytes.AsSpan(i * _entrySize, _entrySize);
             if (!whole && _memory.Read(address + (ulong)(i * _entrySize), entry) != MemoryStatus.Ok)
                 continue;
-            ulong word = BinaryPrimitives.ReadUInt64LittleEndian(entry[_mapOffset..]);
+            ulong word = _memory.Word64(entry[_mapOffset..]);
             sections[i] = new(word & ~FlagMask, (uint)(word & FlagMask));
         }
 

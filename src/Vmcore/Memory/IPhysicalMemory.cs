@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+
 namespace Vmcore.Memory;
 
 /// <summary>What a read of the crashed machine's memory met.</summary>
@@ -37,6 +39,13 @@ public interface IPhysicalMemory
 /// <remarks>Implementations may be read from several threads at once.</remarks>
 public interface IVirtualMemory
 {
+    /// <summary>Order of the bytes of a word.</summary>
+    ByteOrder ByteOrder { get; }
+
+    /// <summary>Tells whether an address lies in the kernel's half, where all that the kernel points to is.</summary>
+    /// <param name="address">A virtual address, or a word that may be one.</param>
+    bool IsKernelAddress(ulong address);
+
     /// <summary>Reads bytes; a read may cross pages that are not neighbours in physical memory.</summary>
     /// <param name="address">Virtual address of the first byte.</param>
     /// <param name="buffer">Receives the bytes; its content is undefined unless the answer is <see cref="MemoryStatus.Ok"/>.</param>
@@ -44,16 +53,28 @@ public interface IVirtualMemory
     MemoryStatus Read(ulong address, Span<byte> buffer);
 }
 
-/// <summary>Typed reads. Everything is little-endian, as the machines that Vmcore reads are.</summary>
+/// <summary>Typed reads, in the byte order of the memory.</summary>
 public static class MemoryReadExtensions
 {
+    /// <summary>A 64-bit word out of bytes that were read.</summary>
+    /// <param name="memory">Where they were read.</param>
+    /// <param name="bytes">At least eight bytes.</param>
+    internal static ulong Word64(this IVirtualMemory memory, ReadOnlySpan<byte> bytes) =>
+        memory.ByteOrder == ByteOrder.LittleEndian ? BinaryPrimitives.ReadUInt64LittleEndian(bytes) : BinaryPrimitives.ReadUInt64BigEndian(bytes);
+
+    /// <summary>A 32-bit word out of bytes that were read.</summary>
+    /// <param name="memory">Where they were read.</param>
+    /// <param name="bytes">At least four bytes.</param>
+    internal static uint Word32(this IVirtualMemory memory, ReadOnlySpan<byte> bytes) =>
+        memory.ByteOrder == ByteOrder.LittleEndian ? BinaryPrimitives.ReadUInt32LittleEndian(bytes) : BinaryPrimitives.ReadUInt32BigEndian(bytes);
+
     /// <summary>Reads a 64-bit word.</summary>
     /// <returns>True if it could be read.</returns>
     public static bool TryReadUInt64(this IVirtualMemory memory, ulong address, out ulong value)
     {
         Span<byte> bytes = stackalloc byte[8];
         bool ok = memory.Read(address, bytes) == MemoryStatus.Ok;
-        value = ok ? System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(bytes) : 0;
+        value = ok ? memory.Word64(bytes) : 0;
         return ok;
     }
 
@@ -63,7 +84,7 @@ public static class MemoryReadExtensions
     {
         Span<byte> bytes = stackalloc byte[4];
         bool ok = memory.Read(address, bytes) == MemoryStatus.Ok;
-        value = ok ? System.Buffers.Binary.BinaryPrimitives.ReadUInt32LittleEndian(bytes) : 0;
+        value = ok ? memory.Word32(bytes) : 0;
         return ok;
     }
 

@@ -26,7 +26,7 @@ internal static class BlockProof
         // With the memmap in RAM every page names its mapping in the same word, and the page before the first one names another.
         ulong first = (at + block.StartPad) >> evidence.Memory.PageShift;
         return first > 0 && TryReadLru(first, evidence, out _, out ulong own, out _) && TryReadLru(first - 1, evidence, out _, out ulong before, out _)
-            && own == before && own >> 47 != 0;
+            && own == before && evidence.Kernel!.Memory.IsKernelAddress(own);
     }
 
     internal static bool TryReadLru(ulong pfn, PmemEvidence evidence, out ulong expected, out ulong next, out ulong previous)

@@ -6,8 +6,6 @@ namespace Vmcore.Verification;
 /// <summary>Checks the segments of an ELF core file, and reads all of them.</summary>
 internal sealed class ElfVerifier(CrashDump dump, VerifyReport report)
 {
-    // Where x86_64 maps the image of the kernel: it is in the file twice.
-    private const ulong KernelImage = 0xffff_ffff_8000_0000;
     private const int MostSegments = 1 << 20;
 
     internal void Run(Action<ulong, ulong>? progress)
@@ -44,6 +42,9 @@ internal sealed class ElfVerifier(CrashDump dump, VerifyReport report)
 
     private static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);
 
+    // The image of the kernel is in the file twice.
+    private bool IsImage(ElfSegment load) => dump.Kernel is { } kernel && kernel.Image.Contains(load.VirtualAddress);
+
     private void CheckOverlaps()
     {
         ElfSegment[] withData = [.. dump.Loads.Where(l => l.FileSize > 0).OrderBy(l => l.Offset).Take(MostSegments)];
@@ -56,7 +57,7 @@ internal sealed class ElfVerifier(CrashDump dump, VerifyReport report)
                     $"bytes that the PT_LOAD of {Hex(last.PhysicalAddress)} has too", "bytes of its own");
         }
 
-        ElfSegment[] byAddress = [.. dump.Loads.Where(l => l.VirtualAddress < KernelImage || l.VirtualAddress == ulong.MaxValue)
+        ElfSegment[] byAddress = [.. dump.Loads.Where(l => !IsImage(l))
             .OrderBy(l => l.PhysicalAddress).Take(MostSegments)];
         for (int i = 1; i < byAddress.Length; i++)
         {

@@ -34,7 +34,7 @@ public sealed partial class LiteralTests
     [Fact]
     public void WhatAPointerOfTheKernelIsIsAsked() =>
         Check("pointer", PointerTest(), static f => f.Code,
-            "Ask Architecture.IsKernelPointer; on other machines the kernel's pointers do not start with ones:");
+            "Ask IVirtualMemory.IsKernelAddress; on other machines the kernel's pointers do not start with ones:");
 
     /// <summary>
     /// 4096 as a count, a limit or a buffer's size is a number like any other; as a mask, a factor, a shift or a default of a size it is a page.

@@ -7,6 +7,10 @@ internal sealed class FakeVirtualMemory : IVirtualMemory
 {
     private readonly List<(ulong Start, byte[] Bytes)> _pieces = [];
 
+    public ByteOrder ByteOrder => ByteOrder.LittleEndian;
+
+    public bool IsKernelAddress(ulong address) => address >= 0xff00_0000_0000_0000;
+
     public FakeVirtualMemory Add(ulong address, byte[] bytes)
     {
         _pieces.Add((address, bytes));

@@ -1,3 +1,4 @@
+using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
 using Vmcore.IO;
 using Vmcore.Kernel.Identity;
@@ -16,7 +17,7 @@ internal sealed class RealDump : IDisposable
         ElfCoreFile file = ElfCoreFile.Open(_source);
         ElfNote note = file.Notes.Single(n => n.Name == "VMCOREINFO");
         Info = VmcoreInfo.Parse(note.Descriptor(file.NoteArea.Span));
-        CrashedKernel? kernel = CrashedKernel.TryOpen(new ElfMemory(file, 12), Info, file.Machine, file.Loads, out string? problem);
+        CrashedKernel? kernel = CrashedKernel.TryOpen(new ElfMemory(file, 12), Info, Architecture.Of(file.Machine, "")!, file.Loads, out string? problem);
         Assert.Null(problem);
         Memory = kernel!.Memory;
         Text = file.Loads.Where(l => l.VirtualAddress >= 0xffffffff80000000).Select(l => (l.VirtualAddress, l.VirtualAddress + l.MemorySize)).First();

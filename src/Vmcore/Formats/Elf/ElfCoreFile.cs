@@ -195,7 +195,7 @@ internal sealed class ElfCoreFile
             loads.Add(segment);
     }
 
-    /// <summary>A truncated file lacks these pages: they exist, but are not in it. Its last page goes too unless it is whole.</summary>
+    /// <summary>A truncated file lacks these pages: they exist, but are not in it. Its last page, of the smallest size, goes too unless it is whole.</summary>
     private ElfSegment CutToFile(ElfSegment segment, int index, List<string> problems)
     {
         ulong length = (ulong)Source.Length;
@@ -205,7 +205,8 @@ internal sealed class ElfCoreFile
         Note(problems, $"{Source.Name}: program header {index}: "
             + $"file range {Hex(segment.Offset)} + {Hex(segment.FileSize)} goes beyond the end of the file ({Hex(length)}); the file is truncated");
         ulong left = segment.Offset < length ? length - segment.Offset : 0;
-        ulong end = (segment.PhysicalAddress + left) & ~4095UL;
+        const ulong Smallest = 4096;
+        ulong end = (segment.PhysicalAddress + left) & ~(Smallest - 1);
         return segment with { FileSize = end > segment.PhysicalAddress ? end - segment.PhysicalAddress : 0 };
     }
 

@@ -20,6 +20,11 @@ public sealed record KdumpUtsname(string Sysname, string Nodename, string Releas
     /// <summary>Six empty strings.</summary>
     public static KdumpUtsname Empty { get; } = new("", "", "", "", "", "");
 
+    /// <summary>The names without the gaps that other readers refuse: libkdumpfile 0.5 and drgn take no header whose machine or version is empty.</summary>
+    /// <param name="machine">The architecture's name.</param>
+    internal KdumpUtsname Complete(string machine) =>
+        this with { Version = Version.Length == 0 ? "(unknown)" : Version, Machine = machine };
+
     /// <summary>Decodes the six strings; a missing NUL ends a string at its field's end, bytes that are no printable ASCII become <c>?</c>.</summary>
     /// <param name="bytes">At least <see cref="Size"/> bytes.</param>
     internal static KdumpUtsname Parse(ReadOnlySpan<byte> bytes) =>

@@ -8,7 +8,7 @@ namespace Vmcore.Kernel.Cpus;
 /// <summary>Where the variables are that each CPU has for itself: address = symbol + offset of the CPU.</summary>
 public sealed class PerCpuAreas
 {
-    // CONFIG_NR_CPUS of x86_64 goes no further.
+    // CONFIG_NR_CPUS of no architecture goes further.
     private const int MaxCpus = 8192;
 
     private readonly IVirtualMemory _memory;

@@ -1,31 +1,39 @@
 using System.Globalization;
-using Vmcore.Architectures.X86_64;
+using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Identity;
 
 /// <summary>The crashed kernel: what it says of itself, and its address space.</summary>
 public sealed class CrashedKernel
 {
-    private const ulong StartKernelMap = 0xffff_ffff_8000_0000;
-
-    private CrashedKernel(VmcoreInfo info, X86AddressSpace memory, ulong physicalBase)
+    private CrashedKernel(VmcoreInfo info, Architecture architecture, KernelPlace place)
     {
         Info = info;
-        Memory = memory;
-        PhysicalBase = physicalBase;
-        Utsname = Utsname.TryRead(info, memory);
+        Architecture = architecture;
+        Memory = place.Memory;
+        PhysicalBase = place.PhysicalBase;
+        Image = place.Image;
+        Utsname = Utsname.TryRead(info, Memory);
     }
 
     /// <summary>vmcoreinfo.</summary>
     public VmcoreInfo Info { get; }
 
-    /// <summary>The kernel's address space.</summary>
-    public X86AddressSpace Memory { get; }
+    /// <summary>The machine's architecture.</summary>
+    public Architecture Architecture { get; }
 
-    /// <summary>phys_base: physical address = kernel text address − 0xffffffff80000000 + this, modulo 2^64.</summary>
+    /// <summary>The kernel's address space.</summary>
+    public KernelAddressSpace Memory { get; }
+
+    /// <summary>What the header of a kdump-compressed file calls phys_base: of x86_64, physical address of the kernel's image minus the one that the
+    /// linker gave it, modulo 2^64; of arm64, PHYS_OFFSET.</summary>
     public ulong PhysicalBase { get; }
+
+    /// <summary>Virtual addresses at which the kernel's image can be; they map memory that the kernel maps elsewhere too.</summary>
+    public VirtualRange Image { get; }
 
     /// <summary>The kernel's names; null if they cannot be read.</summary>
     public Utsname? Utsname { get; }
@@ -36,43 +44,25 @@ public sealed class CrashedKernel
     /// <summary>Finds the page tables.</summary>
     /// <param name="memory">The physical memory.</param>
     /// <param name="info">vmcoreinfo.</param>
-    /// <param name="machine">e_machine of the file.</param>
-    /// <param name="loads">PT_LOADs, for kernels that do not export phys_base; may be empty.</param>
+    /// <param name="architecture">The machine's architecture.</param>
+    /// <param name="loads">PT_LOADs, for kernels that do not say where they are; may be empty.</param>
     /// <param name="problem">Receives null, or why there is no address space, or what looks wrong with it.</param>
     /// <returns>Null if virtual addresses cannot be translated.</returns>
-    internal static CrashedKernel? TryOpen(IPhysicalMemory memory, VmcoreInfo info, ElfMachine machine, IReadOnlyList<ElfSegment> loads, out string? problem)
+    internal static CrashedKernel? TryOpen(
+        IPhysicalMemory memory, VmcoreInfo info, Architecture architecture, IReadOnlyList<ElfSegment> loads, out string? problem)
     {
-        if (machine is not (ElfMachine.X86_64 or ElfMachine.None))
+        CrashedKernel? kernel = null;
+        foreach (KernelPlace place in architecture.FindKernel(info, loads, memory, out problem))
         {
-            problem = $"address translation for {machine} is not there yet, only for x86_64";
+            CrashedKernel found = new(info, architecture, place);
+            if (kernel is null || found.IsVerified)
+                kernel = found;
+            if (found.IsVerified)
+                break;
+        }
+
+        if (kernel is null)
             return null;
-        }
-
-        ulong? root = info.Symbol("init_top_pgt") ?? info.Symbol("swapper_pg_dir") ?? info.Symbol("init_level4_pgt");
-        if (root is null)
-        {
-            problem = "vmcoreinfo has neither SYMBOL(swapper_pg_dir) nor SYMBOL(init_top_pgt): the page tables cannot be found";
-            return null;
-        }
-
-        if (FindPhysicalBase(info, loads) is not { } physicalBase)
-        {
-            problem = "vmcoreinfo has no NUMBER(phys_base) and no PT_LOAD holds the kernel text: the page tables cannot be found";
-            return null;
-        }
-
-        // Encryption bits lie above the physical address proper; one inside the low 40 bits would be damage.
-        ulong encryption = unchecked((ulong)(info.Number("sme_mask") ?? 0)) & 0x000f_ff00_0000_0000;
-        ulong rootAddress = unchecked(root.Value - StartKernelMap + physicalBase);
-        int levels = info.Number("pgtable_l5_enabled") == 1 ? 5 : 4;
-        CrashedKernel kernel = new(info, new(memory, rootAddress, levels, encryption), physicalBase);
-        if (!kernel.IsVerified && info.Number("pgtable_l5_enabled") is null)
-        {
-            CrashedKernel other = new(info, new(memory, rootAddress, 9 - levels, encryption), physicalBase);
-            if (other.IsVerified)
-                kernel = other;
-        }
-
         problem = kernel.IsVerified || info.Symbol("init_uts_ns") is null ? null
             : kernel.Utsname is null ? "the kernel's names (init_uts_ns) cannot be read through its page tables: address translation may be wrong"
             : $"the kernel's release reads as '{kernel.Utsname.Release}' through its page tables, but vmcoreinfo says '{info.OsRelease}': "
@@ -80,20 +70,7 @@ public sealed class CrashedKernel
         return kernel;
     }
 
-    private static ulong? FindPhysicalBase(VmcoreInfo info, IReadOnlyList<ElfSegment> loads)
-    {
-        if (info.Number("phys_base") is { } value)
-            return unchecked((ulong)value);
-        foreach (ElfSegment load in loads)
-        {
-            if (load.VirtualAddress >= StartKernelMap && load.VirtualAddress != ulong.MaxValue)
-                return unchecked(load.PhysicalAddress - (load.VirtualAddress - StartKernelMap));
-        }
-
-        return null;
-    }
-
     /// <summary>A short description for logs.</summary>
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Info.OsRelease} x86_64, {Memory.Levels}-level page tables");
+        string.Create(CultureInfo.InvariantCulture, $"{Info.OsRelease} {Architecture.Name}, {Memory.Levels}-level page tables");
 }

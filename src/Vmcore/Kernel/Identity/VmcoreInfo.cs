@@ -1,4 +1,5 @@
 using System.Globalization;
+using Vmcore.Architectures;
 
 namespace Vmcore.Kernel.Identity;
 
@@ -6,7 +7,7 @@ namespace Vmcore.Kernel.Identity;
 /// What the kernel says of itself: the lines <c>KEY=VALUE</c> of the vmcoreinfo note.
 /// Each question that changed over the years is answered by the presence of a key, not by the kernel's version.
 /// </summary>
-public sealed class VmcoreInfo
+public sealed class VmcoreInfo : IKernelKeys
 {
     /// <summary>Most bytes that are parsed: 1 MiB. Kernels write a page or two.</summary>
     internal const int MaxLength = 1 << 20;

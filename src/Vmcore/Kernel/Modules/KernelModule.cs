@@ -1,19 +1,7 @@
 using Vmcore.Kernel.Types;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Modules;
-
-/// <summary>A range of virtual addresses, half-open.</summary>
-/// <param name="Start">First address.</param>
-/// <param name="End">One past the last.</param>
-public readonly record struct VirtualRange(ulong Start, ulong End)
-{
-    /// <summary>Length in bytes.</summary>
-    public ulong Length => End - Start;
-
-    /// <summary>True if the address is inside.</summary>
-    /// <param name="address">A virtual address.</param>
-    public bool Contains(ulong address) => address >= Start && address < End;
-}
 
 /// <summary>A module that was loaded when the kernel crashed.</summary>
 public sealed class KernelModule

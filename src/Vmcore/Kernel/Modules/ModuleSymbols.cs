@@ -3,6 +3,7 @@ using System.Text;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Modules;
 

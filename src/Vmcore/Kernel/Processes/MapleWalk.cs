@@ -48,7 +48,7 @@ internal static class MapleWalk
     {
         if (!memory.TryReadUInt64(root, out ulong entry) || entry == 0)
             yield break;
-        if (!IsNode(entry))
+        if (!IsNode(memory, entry))
         {
             if ((entry & 3) == 0)
                 yield return entry;
@@ -78,7 +78,7 @@ internal static class MapleWalk
                 for (int i = 0; i < used; i++)
                 {
                     ulong area = Word(node, slotsAt, i);
-                    if (area >> 47 != 0 && (area & 3) == 0)
+                    if (memory.IsKernelAddress(area) && (area & 3) == 0)
                         yield return area;
                 }
 
@@ -90,7 +90,7 @@ internal static class MapleWalk
                 ulong child = Word(node, slotsAt, i);
 
                 // Only the root is tagged as a node; below it the type of the parent says what a slot holds.
-                if (child >> 47 != 0)
+                if (memory.IsKernelAddress(child))
                     pending.Push((child, i < slots - 1 && Word(node, pivotsAt, i) is var pivot and not 0 ? Math.Min(pivot, at.Max) : at.Max, at.Depth + 1));
             }
         }
@@ -111,5 +111,5 @@ internal static class MapleWalk
 
     private static ulong Word(byte[] node, int at, int index) => BinaryPrimitives.ReadUInt64LittleEndian(node.AsSpan(at + (8 * index)));
 
-    private static bool IsNode(ulong entry) => (entry & 3) == 2 && entry >> 47 != 0;
+    private static bool IsNode(IVirtualMemory memory, ulong entry) => (entry & 3) == 2 && memory.IsKernelAddress(entry);
 }

@@ -62,7 +62,7 @@ internal sealed class ProcessMappings
     /// <param name="process">The process.</param>
     public IEnumerable<FileMapping> FilesOf(KernelTask process)
     {
-        if (!_memory.TryReadUInt64(process.Address + (ulong)_mm, out ulong map) || map >> 47 == 0)
+        if (!_memory.TryReadUInt64(process.Address + (ulong)_mm, out ulong map) || !_memory.IsKernelAddress(map))
             yield break;
         int count = 0;
         foreach (ulong area in _maple is not null ? MapleWalk.Entries(_memory, map + (ulong)_tree, _maple, _problems) : Chain(map))
@@ -81,7 +81,7 @@ internal sealed class ProcessMappings
     private bool TryReadMapping(ulong area, out FileMapping mapping)
     {
         mapping = default;
-        if (!_memory.TryReadUInt64(area + (ulong)_file, out ulong file) || file >> 47 == 0
+        if (!_memory.TryReadUInt64(area + (ulong)_file, out ulong file) || !_memory.IsKernelAddress(file)
             || !_memory.TryReadUInt64(area + (ulong)_start, out ulong start) || !_memory.TryReadUInt64(area + (ulong)_end, out ulong end)
             || !_memory.TryReadUInt64(area + (ulong)_flags, out ulong flags) || !_memory.TryReadUInt64(area + (ulong)_offset, out ulong offset) || end <= start)
             return false;

@@ -4,6 +4,7 @@ using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Stacks;
 

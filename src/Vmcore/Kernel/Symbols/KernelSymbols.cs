@@ -2,6 +2,7 @@ using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Symbols;
 

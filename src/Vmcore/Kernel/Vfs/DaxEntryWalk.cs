@@ -29,7 +29,7 @@ internal static class DaxEntryWalk
         VfsLayout layout = vfs.Layout;
         if (!vfs.Memory.TryReadUInt64(array + (ulong)layout.ArrayHead, out ulong head) || head == 0)
             yield break;
-        if (!IsNode(head))
+        if (!IsNode(vfs, head))
         {
             if (Decode(0, head, pageShift) is { } only)
                 yield return only;
@@ -60,7 +60,7 @@ internal static class DaxEntryWalk
             for (int i = layout.NodeSlotCount - 1; i >= 0; i--)
             {
                 ulong entry = BitConverter.ToUInt64(slots, 8 * i), index = at.Index + ((ulong)i << shift);
-                if (IsNode(entry))
+                if (IsNode(vfs, entry))
                 {
                     if (shift >= slotShift)
                         pending.Push((entry & ~3UL, index, shift - slotShift));
@@ -74,7 +74,7 @@ internal static class DaxEntryWalk
     }
 
     // Tagged 2, and no small number: those are siblings of an entry that spans several slots.
-    private static bool IsNode(ulong entry) => (entry & 3) == 2 && entry >> 47 != 0;
+    private static bool IsNode(KernelVfs vfs, ulong entry) => (entry & 3) == 2 && vfs.Memory.IsKernelAddress(entry);
 
     private static bool TryReadShift(KernelVfs vfs, ulong node, out int shift)
     {

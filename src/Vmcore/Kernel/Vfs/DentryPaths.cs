@@ -49,7 +49,7 @@ internal sealed class DentryPaths(VfsLayout layout, IVirtualMemory memory)
         var seen = new HashSet<ulong>();
         while (dentries.Count < MaxDepth)
         {
-            if (dentry >> 47 == 0 || !seen.Add(dentry) || !memory.TryReadUInt64(dentry + (ulong)layout.DentryParent, out ulong parent))
+            if (!memory.IsKernelAddress(dentry) || !seen.Add(dentry) || !memory.TryReadUInt64(dentry + (ulong)layout.DentryParent, out ulong parent))
                 return false;
             if (parent == dentry)
             {

@@ -110,7 +110,7 @@ public sealed class KernelVfs
             return null;
         Span<byte> bytes = stackalloc byte[Most];
         bytes = bytes[..Layout.InodeLength];
-        if (address >> 47 == 0 || Memory.Read(address, bytes) != MemoryStatus.Ok)
+        if (!Memory.IsKernelAddress(address) || Memory.Read(address, bytes) != MemoryStatus.Ok)
             return null;
         return new(
             address,
@@ -128,7 +128,7 @@ public sealed class KernelVfs
     /// <returns>Null if it has none, if it cannot be read, or if the inode says that its pages are elsewhere.</returns>
     public KernelInode? InodeOfMapping(ulong mapping)
     {
-        if (mapping >> 47 == 0 || (mapping & 7) != 0 || !Memory.TryReadUInt64(mapping + (ulong)Layout.MappingHost, out ulong host))
+        if (!Memory.IsKernelAddress(mapping) || (mapping & 7) != 0 || !Memory.TryReadUInt64(mapping + (ulong)Layout.MappingHost, out ulong host))
             return null;
         return Inode(host) is { } inode && inode.Mapping == mapping ? inode : null;
     }

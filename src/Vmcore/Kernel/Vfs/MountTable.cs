@@ -38,7 +38,7 @@ internal sealed class MountTable
             vfs.ProblemList.Add("the mounts cannot be found: the kernel's symbols are not there");
         else if (!symbols.TryFind("init_nsproxy", out ulong proxy))
             vfs.ProblemList.Add("the mounts cannot be found: the kernel has no symbol init_nsproxy (built without CONFIG_KALLSYMS_ALL)");
-        else if (!vfs.Memory.TryReadUInt64(proxy + (ulong)vfs.Layout.ProxyMounts, out ulong space) || space >> 47 == 0)
+        else if (!vfs.Memory.TryReadUInt64(proxy + (ulong)vfs.Layout.ProxyMounts, out ulong space) || !vfs.Memory.IsKernelAddress(space))
             vfs.ProblemList.Add($"the first mount namespace cannot be read: init_nsproxy is at 0x{proxy:x}");
         else
             table.ReadNamespace(space, symbols);
@@ -217,7 +217,7 @@ internal sealed class MountTable
     private string? Target(ulong mount, int depth)
     {
         VfsLayout layout = _vfs.Layout;
-        if (mount >> 47 == 0 || !_vfs.Memory.TryReadUInt64(mount + (ulong)layout.MountParent, out ulong parent)
+        if (!_vfs.Memory.IsKernelAddress(mount) || !_vfs.Memory.TryReadUInt64(mount + (ulong)layout.MountParent, out ulong parent)
             || !_vfs.Memory.TryReadUInt64(mount + (ulong)layout.MountPoint, out ulong point))
             return null;
         if (parent == mount)

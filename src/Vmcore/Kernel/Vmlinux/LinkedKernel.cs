@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
-using Vmcore.Architectures.X86_64;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -10,27 +9,23 @@ namespace Vmcore.Kernel.Vmlinux;
 
 /// <summary>
 /// Finds in a dump the kernel that a vmlinux, or a vmcoreinfo made of one, describes: where it lies in physical memory, and by how much KASLR moved it.
-/// x86_64 loads kernels at multiples of 2 MiB, so the kernel's names can only be at one place in each 2 MiB; its own page tables give the rest.
+/// Kernels lie at multiples of some size (<see cref="Architecture.ImageStep"/>), so the kernel's names can only be at one place in each of these steps;
+/// its own page tables give the rest.
 /// </summary>
 internal static class LinkedKernel
 {
-    private const ulong StartKernelMap = 0xffff_ffff_8000_0000;
-    private const ulong ImageSpace = 1UL << 30;
-    private const ulong Step = 2 << 20;
     private const int MaxCandidates = 64;
-
-    /// <summary>True if the text has link-time addresses: it does not say where the kernel ran.</summary>
-    internal static bool IsLinked(VmcoreInfo info) =>
-        info.Number("phys_base") is null && info.Hex("KERNELOFFSET") is null && info.Symbol("_stext") >= StartKernelMap;
+    private const int MaxRuns = 1 << 16;
 
     /// <summary>Makes run-time vmcoreinfo out of one with link-time addresses.</summary>
     /// <param name="linked">The text.</param>
+    /// <param name="architecture">The architecture of the dump.</param>
     /// <param name="memory">The dump.</param>
     /// <param name="problem">Why that cannot be done, as a clause for the operator.</param>
     /// <returns>The text with run-time addresses, phys_base and KERNELOFFSET; null if the kernel is not found.</returns>
-    internal static byte[]? TryRelocate(VmcoreInfo linked, CrashMemory memory, out string? problem)
+    internal static byte[]? TryRelocate(VmcoreInfo linked, Architecture architecture, CrashMemory memory, out string? problem)
     {
-        if ((linked.Symbol("init_top_pgt") ?? linked.Symbol("swapper_pg_dir") ?? linked.Symbol("init_level4_pgt")) is not { } root
+        if ((linked.Symbol("init_top_pgt") ?? linked.Symbol("swapper_pg_dir") ?? linked.Symbol("init_level4_pgt")) is null
             || linked.Symbol("init_uts_ns") is not { } names
             || linked.Offset("uts_namespace.name") is not { } nameOffset || linked.Symbol("_stext") is not { } text
             || linked.OsRelease is not { } release)
@@ -41,22 +36,21 @@ internal static class LinkedKernel
         }
 
         int candidates = 0;
-        foreach (ulong at in Candidates(memory, unchecked(names + (ulong)nameOffset), release))
+        foreach (ulong at in Candidates(memory, unchecked(names + (ulong)nameOffset), release, architecture.ImageStep))
         {
             if (++candidates > MaxCandidates)
                 break;
             // What the linker's addresses become as physical ones.
             ulong delta = unchecked(at - (names + (ulong)nameOffset));
-            foreach (int levels in (ReadOnlySpan<int>)[4, 5])
+            foreach (KernelPlace place in architecture.LinkedSpaces(linked, memory, delta))
             {
-                var space = new X86AddressSpace(memory, unchecked(root + delta), levels, 0);
-                if (FindOffset(space, text, unchecked(text + delta)) is not { } offset)
+                if (FindOffset(place, text, unchecked(text + delta), architecture.ImageStep) is not { } offset)
                     continue;
-                Translation check = space.Translate(unchecked(names + (ulong)nameOffset + offset));
+                Translation check = place.Memory.Translate(unchecked(names + (ulong)nameOffset + offset));
                 if (check.Status != MemoryStatus.Ok || check.PhysicalAddress != at)
                     continue;
                 problem = null;
-                return Relocate(linked, offset, unchecked(delta - offset + StartKernelMap), space);
+                return Relocate(linked, architecture, place, delta, offset);
             }
         }
 
@@ -66,16 +60,16 @@ internal static class LinkedKernel
         return null;
     }
 
-    private static IEnumerable<ulong> Candidates(CrashMemory memory, ulong address, string release)
+    private static IEnumerable<ulong> Candidates(CrashMemory memory, ulong address, string release, ulong step)
     {
         byte[] names = new byte[Utsname.FieldSize * 3];
         foreach (PfnRange range in memory.Extents)
         {
             PhysicalRange bytes = range.ToPhysical(memory.PageShift);
-            ulong first = (bytes.Start & ~(Step - 1)) + (address & (Step - 1));
+            ulong first = (bytes.Start & ~(step - 1)) + (address & (step - 1));
             if (first < bytes.Start)
-                first += Step;
-            for (ulong at = first; at < bytes.End && at >= first; at += Step)
+                first += step;
+            for (ulong at = first; at < bytes.End && at >= first; at += step)
             {
                 if (memory.Read(at, names) != MemoryStatus.Ok || !names.AsSpan().StartsWith("Linux\0"u8))
                     continue;
@@ -87,32 +81,36 @@ internal static class LinkedKernel
         }
     }
 
-    private static ulong? FindOffset(X86AddressSpace space, ulong text, ulong physical)
+    private static ulong? FindOffset(KernelPlace place, ulong text, ulong physical, ulong step)
     {
-        for (ulong at = StartKernelMap + (text & (Step - 1)); at < StartKernelMap + ImageSpace && at >= StartKernelMap; at += Step)
+        foreach (MappedRun run in place.Memory.FindMapped(place.Image.Start, place.Image.End, MaxRuns, out _))
         {
-            Translation translation = space.Translate(at);
-            if (translation.Status == MemoryStatus.Ok && translation.PhysicalAddress == physical)
-                return unchecked(at - text);
+            if (physical < run.PhysicalAddress || physical - run.PhysicalAddress >= run.Length)
+                continue;
+            ulong offset = unchecked(run.VirtualAddress + (physical - run.PhysicalAddress) - text);
+            if ((offset & (step - 1)) == 0)
+                return offset;
         }
 
         return null;
     }
 
-    private static byte[] Relocate(VmcoreInfo linked, ulong offset, ulong physicalBase, X86AddressSpace space)
+    private static byte[] Relocate(VmcoreInfo linked, Architecture architecture, KernelPlace place, ulong delta, ulong offset)
     {
+        KernelAddressSpace space = place.Memory;
         // Where mem_section is a pointer, running kernels export what it points to; an array has a length.
         bool isPointer = linked.Length("mem_section") is null;
+        List<string> added = [.. architecture.RelocatedKeys(place, delta, offset)];
         var text = new StringBuilder();
         foreach (string line in Encoding.Latin1.GetString(linked.Text.Span).Split('\n'))
         {
             int equals = line.IndexOf('=', StringComparison.Ordinal);
-            if (equals < 0 || line.StartsWith("NUMBER(pgtable_l5_enabled)=", StringComparison.Ordinal))
+            if (equals < 0 || added.Exists(a => line.AsSpan(0, equals + 1).SequenceEqual(a.AsSpan(0, a.IndexOf('=', StringComparison.Ordinal) + 1))))
                 continue;
             // Offsets of per-cpu variables are no addresses, and stay.
             if (line.StartsWith("SYMBOL(", StringComparison.Ordinal)
                 && ulong.TryParse(line.AsSpan(equals + 1).TrimEnd('\r'), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong address)
-                && address >= StartKernelMap)
+                && place.Image.Contains(address))
             {
                 ulong running = unchecked(address + offset);
                 if (isPointer && line.StartsWith("SYMBOL(mem_section)=", StringComparison.Ordinal) && space.TryReadUInt64(running, out ulong pointed))
@@ -132,11 +130,12 @@ internal static class LinkedKernel
         if (linked.Number("PAGE_OFFLINE_MAPCOUNT_VALUE") is null && version >= new Version(5, 1) && version < new Version(6, 10))
             text.Append(CultureInfo.InvariantCulture, $"NUMBER(PAGE_OFFLINE_MAPCOUNT_VALUE)={~0x100}\n");
 
-        // Readers look for the page tables by the old name, which on x86_64 no symbol has.
+        // Readers look for the page tables by the old name, which is no symbol everywhere.
         if (linked.Symbol("swapper_pg_dir") is null && (linked.Symbol("init_top_pgt") ?? linked.Symbol("init_level4_pgt")) is { } root)
             text.Append(CultureInfo.InvariantCulture, $"SYMBOL(swapper_pg_dir)={unchecked(root + offset):x}\n");
-        text.Append(CultureInfo.InvariantCulture,
-            $"NUMBER(phys_base)={unchecked((long)physicalBase)}\nNUMBER(pgtable_l5_enabled)={space.Levels - 4}\nKERNELOFFSET={offset:x}\n");
+        foreach (string line in added)
+            text.Append(line).Append('\n');
+        text.Append(CultureInfo.InvariantCulture, $"KERNELOFFSET={offset:x}\n");
         return Encoding.Latin1.GetBytes(text.ToString());
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Architectures;
 using Vmcore.Debugging;
 
 namespace Vmcore.Kernel.Vmlinux;
@@ -61,7 +62,7 @@ internal static class VmcoreInfoWriter
         text.Append("OSRELEASE=").Append(release).Append('\n');
         if (vmlinux.BuildId is { } id)
             text.Append("BUILD-ID=").Append(id).Append('\n');
-        text.Append(CultureInfo.InvariantCulture, $"PAGESIZE={PageSize(types)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"PAGESIZE={PageSize(vmlinux, types)}\n");
         foreach (string name in s_symbols)
         {
             if (vmlinux.Find(name) is { } address)
@@ -80,7 +81,12 @@ internal static class VmcoreInfoWriter
     }
 
     // empty_zero_page is an array of exactly one page on every architecture.
-    private static long PageSize(DwarfTypes types) => types.FindVariable("empty_zero_page", null)?.ByteSize is { } size and >= 4096 and <= 65536 ? size : 4096;
+    private static long PageSize(VmlinuxFile vmlinux, DwarfTypes types)
+    {
+        IReadOnlyList<int> shifts = Architecture.Of(vmlinux.Machine, "")?.PageShifts
+            ?? throw new MissingInformationException($"{vmlinux.Path}: a kernel for a machine whose dumps are not read ({vmlinux.Machine})");
+        return types.FindVariable("empty_zero_page", null)?.ByteSize is { } size && shifts.Any(s => 1L << s == size) ? size : 1L << shifts[0];
+    }
 
     private static long? Offset(DwarfTypes types, string path)
     {

@@ -7,8 +7,6 @@ namespace Vmcore.Kernel.Vmlinux;
 /// <summary>The symbols of a vmlinux (.symtab) where the kernel ran, in the order of their addresses.</summary>
 internal sealed class VmlinuxSymbolTable : ISymbolTable
 {
-    // Below are offsets of per-cpu variables and absolute values, which do not move with the kernel.
-    private const ulong KernelHalf = 0xffff_8000_0000_0000;
     private const int MaxCount = 4_000_000;
 
     private readonly KernelSymbol[] _symbols;
@@ -37,12 +35,14 @@ internal sealed class VmlinuxSymbolTable : ISymbolTable
     /// <param name="offset">What is added to link-time addresses, modulo 2^64.</param>
     internal static VmlinuxSymbolTable Create(VmlinuxFile vmlinux, ulong offset)
     {
+        // Below are offsets of per-cpu variables and absolute values, which do not move with the kernel.
+        ulong lowest = Architectures.Architecture.Of(vmlinux.Machine, "")?.LowestKernelAddress ?? ulong.MaxValue;
         List<KernelSymbol> symbols = [];
         foreach (ElfSymbol symbol in vmlinux.Symbols.All())
         {
             if (symbols.Count == MaxCount)
                 break;
-            bool moves = symbol.Value >= KernelHalf;
+            bool moves = symbol.Value >= lowest;
             char type = moves ? Letter(vmlinux.Sections, symbol) : 'A';
             symbols.Add(new(moves ? unchecked(symbol.Value + offset) : symbol.Value, type, Clean(symbol.Name)));
         }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Types;
 using Vmcore.Memmap;
+using Vmcore.Memory;
 
 namespace Vmcore.Pmem.Usage;
 
@@ -26,6 +27,8 @@ internal sealed class DaxPageLayout
 
     internal int Index { get; private init; }
 
+    internal required IVirtualMemory Memory { get; init; }
+
     internal int ReferenceCount { get; private init; }
 
     internal int PageMap { get; private init; }
@@ -34,7 +37,8 @@ internal sealed class DaxPageLayout
     /// <param name="info">vmcoreinfo.</param>
     /// <param name="page">The layout of struct page.</param>
     /// <param name="types">The kernel's types; null to go by vmcoreinfo and by the layout that all kernels from 4.18 on share.</param>
-    public static DaxPageLayout From(VmcoreInfo info, StructPageLayout page, KernelTypes? types)
+    /// <param name="memory">The kernel's memory, which knows its pointers.</param>
+    public static DaxPageLayout From(VmcoreInfo info, StructPageLayout page, KernelTypes? types, IVirtualMemory memory)
     {
         StructMembers? members = types is null ? null : new(types);
         int Member(string name, int otherwise) => members?.Optional("page", name) is { } offset and >= 0 && offset + 8 <= page.Size ? offset : otherwise;
@@ -43,6 +47,7 @@ internal sealed class DaxPageLayout
         return new()
         {
             Page = page,
+            Memory = memory,
             HasFolios = folio >= 0,
             Index = Fit(Member("index", Member("__folio_index", page.Mapping + 8)), 8),
             ReferenceCount = Fit(info.Offset("page._refcount") ?? page.MapCount + 4, 4),
@@ -76,16 +81,14 @@ internal sealed class DaxPageLayout
 
         // Of a large folio the number of maps is elsewhere, so pins cannot be told from them.
         bool pinned = HasFolios ? order == 0 && references > Math.Max(maps, 0) : references > 1;
-        DaxPageState state = flags == ulong.MaxValue || !IsPointer(map) ? DaxPageState.Foreign
+        DaxPageState state = flags == ulong.MaxValue || !Memory.IsKernelAddress(map) ? DaxPageState.Foreign
             : mapping == 0 ? (HasFolios && index != 0 ? DaxPageState.Shared : IsIdle(references) ? DaxPageState.Idle : DaxPageState.InUse)
             : !HasFolios && mapping == SharedMark ? DaxPageState.Shared
-            : (mapping & 7) == 0 && IsPointer(mapping) ? DaxPageState.Mapped : DaxPageState.Foreign;
+            : (mapping & 7) == 0 && Memory.IsKernelAddress(mapping) ? DaxPageState.Mapped : DaxPageState.Foreign;
         return new(state, mapping, index, map, flags, references, pinned && state != DaxPageState.Foreign, (flags & Page.HwPoison) != 0);
     }
 
     internal static ulong Word(ReadOnlySpan<byte> page, int offset) => BinaryPrimitives.ReadUInt64LittleEndian(page[offset..]);
-
-    private static bool IsPointer(ulong value) => value >> 56 == 0xff; // With five levels of page tables the direct map begins at 0xff11000000000000.
 
     private bool IsIdle(int references) => references <= (HasFolios ? 0 : 1);
 }

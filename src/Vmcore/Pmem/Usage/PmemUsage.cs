@@ -109,7 +109,8 @@ public sealed class PmemUsage
             return result;
         }
 
-        result.Scan = new(memmap, DaxPageLayout.From(kernel.Info, layout, dump.NamedTypes), kernel.Memory, dump.NamedTypes, dump.Memory.PageShift);
+        DaxPageLayout pages = DaxPageLayout.From(kernel.Info, layout, dump.NamedTypes, kernel.Memory);
+        result.Scan = new(memmap, pages, kernel.Memory, dump.NamedTypes, dump.Memory.PageShift);
         if (scanPages)
             result.ScanPages(dump, progress);
         if (dump.NamedTypes is { } types)

@@ -18,7 +18,7 @@ public sealed class X86AddressSpaceTests
         tables.Map(va, 12, 0x12345000 | Present | NoExecute);
         tables.Map(va + (1ul << 30), 21, 0x40000000 | Present | Large);
         tables.Map(va + (2ul << 30), 30, 0x8000000000 | Present | Large);
-        X86AddressSpace space = tables.Space();
+        KernelAddressSpace space = tables.Space();
         Assert.Equal(levels, space.Levels);
         Assert.Equal(new Translation(MemoryStatus.Ok, 0x12345678, 4096), space.Translate(va + 0x678));
         Assert.Equal(new Translation(MemoryStatus.Ok, 0x401fffff, 1ul << 21), space.Translate(va + (1ul << 30) + 0x1fffff));
@@ -32,7 +32,7 @@ public sealed class X86AddressSpaceTests
         var tables = new Tables(4);
         tables.Map(0xffff888000000000, 21, 0x40000000 | Present | Large | PatLarge);
         tables.Map(0xffff888040000000, 30, 0x80000000 | Present | Large | PatLarge);
-        X86AddressSpace space = tables.Space();
+        KernelAddressSpace space = tables.Space();
         Assert.Equal(0x40000123ul, space.Translate(0xffff888000000123).PhysicalAddress);
         Assert.Equal(0x80000123ul, space.Translate(0xffff888040000123).PhysicalAddress);
     }
@@ -54,7 +54,7 @@ public sealed class X86AddressSpaceTests
         var tables = new Tables(4) { Extra = sme };
         tables.Map(0xffffea0000000000, 12, 0x5000 | Present | sme);
         tables.Map(0xffffea0000200000, 21, 0x600000 | Present | Large | sme);
-        X86AddressSpace space = tables.Space(sme);
+        KernelAddressSpace space = tables.Space(sme);
         Assert.Equal(0x5008ul, space.Translate(0xffffea0000000008).PhysicalAddress);
         Assert.Equal(0x600008ul, space.Translate(0xffffea0000200008).PhysicalAddress);
         Assert.Equal(MemoryStatus.PageTableMissing, tables.Space().Translate(0xffffea0000000008).Status);
@@ -65,7 +65,7 @@ public sealed class X86AddressSpaceTests
     {
         var tables = new Tables(4);
         tables.Map(0xffff888000000000, 12, 0x3000 | Present);
-        X86AddressSpace space = tables.Space();
+        KernelAddressSpace space = tables.Space();
         Assert.Equal(new Translation(MemoryStatus.NotMapped, 0, 4096), space.Translate(0xffff888000001000));
         Assert.Equal(new Translation(MemoryStatus.NotMapped, 0, 1ul << 21), space.Translate(0xffff888000200000));
         Assert.Equal(new Translation(MemoryStatus.NotMapped, 0, 1ul << 30), space.Translate(0xffff888040000000));
@@ -80,7 +80,7 @@ public sealed class X86AddressSpaceTests
         var tables = new Tables(5);
         tables.Map(0xff11000000000000, 12, 0x3000 | Present);
         tables.Drop(0xff11000000000000, 1);
-        X86AddressSpace space = tables.Space();
+        KernelAddressSpace space = tables.Space();
         Assert.Equal(new Translation(MemoryStatus.PageTableMissing, 0, 1ul << 21), space.Translate(0xff11000000000000));
         Assert.Empty(space.FindMapped(0xff11000000000000, 0xff11000000200000, 10, out int missing));
         Assert.Equal(1, missing);
@@ -96,7 +96,7 @@ public sealed class X86AddressSpaceTests
             tables.Map(Va + (i << 21), 21, (0x400000 + (i << 21)) | Present | Large);
         tables.Map(Va + (3ul << 21), 21, 0x1000000 | Present | Large);
         tables.Map(Va + (5ul << 21), 21, 0xa00000 | Present | Large);
-        X86AddressSpace space = tables.Space();
+        KernelAddressSpace space = tables.Space();
         IReadOnlyList<MappedRun> runs = space.FindMapped(Va + 0x1000, Va + (5ul << 21) + 0x2000, 100, out int missing);
         Assert.Equal(0, missing);
         Assert.Equal([new(Va + 0x1000, 0x401000, (6 << 20) - 0x1000),
@@ -139,7 +139,7 @@ public sealed class X86AddressSpaceTests
         /// <summary>Bits in the entries that name tables.</summary>
         public ulong Extra { get; init; }
 
-        public X86AddressSpace Space(ulong sme = 0) => new(this, Root, levels, sme);
+        public KernelAddressSpace Space(ulong sme = 0) => new(this, X86PageTables.Create(levels, sme), Root);
 
         public void Map(ulong va, int leafShift, ulong entry)
         {

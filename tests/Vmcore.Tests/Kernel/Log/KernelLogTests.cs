@@ -253,6 +253,10 @@ public sealed class KernelLogTests
 
     private sealed class Without(FakeVirtualMemory memory, ulong start, ulong end) : Vmcore.Memory.IVirtualMemory
     {
+        public Vmcore.Memory.ByteOrder ByteOrder => memory.ByteOrder;
+
+        public bool IsKernelAddress(ulong address) => memory.IsKernelAddress(address);
+
         public Vmcore.Memory.MemoryStatus Read(ulong address, Span<byte> buffer) =>
             address < end && address + (ulong)buffer.Length > start ? Vmcore.Memory.MemoryStatus.Excluded : memory.Read(address, buffer);
     }
