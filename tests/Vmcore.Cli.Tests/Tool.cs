@@ -42,7 +42,7 @@ internal static class Tool
     }
 
     /// <summary>Runs our dumper and expects success.</summary>
-    internal static ToolResult Dump(params IEnumerable<string> arguments) => Succeed(Repository.Makedumpfile, arguments);
+    internal static ToolResult Dump(params IEnumerable<string> arguments) => Succeed(Executable.Makedumpfile, arguments);
 
     internal static ToolResult Succeed(string program, params IEnumerable<string> arguments)
     {

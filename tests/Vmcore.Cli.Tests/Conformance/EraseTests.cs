@@ -107,7 +107,7 @@ public sealed class EraseTests
     {
         using TemporaryFolder folder = new();
         string core = RealCrash.Get("sample rfc-v2-6.1").Path, output = folder.File("dump"), config = Write(folder, rules);
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-d", "31", "--config", config, core, output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "-d", "31", "--config", config, core, output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains(reason, result.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(output));
@@ -134,7 +134,7 @@ public sealed class EraseTests
     {
         using TemporaryFolder folder = new();
         string core = RealCrash.Get("sample rfc-v2-6.1").Path, output = folder.File("dump");
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "--config", Write(folder, rules), core, output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "--config", Write(folder, rules), core, output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("line ", result.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(output));
@@ -155,7 +155,7 @@ public sealed class EraseTests
         }
 
         string output = folder.File("dump");
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-d", "31", "--config",
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "-d", "31", "--config",
             Write(folder, "for s in super_blocks within super_block:s_list\nerase s.s_id\nendfor\n"), core, output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains(reason, result.Error, StringComparison.Ordinal);

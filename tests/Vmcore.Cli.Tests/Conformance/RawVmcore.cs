@@ -8,8 +8,7 @@ internal readonly record struct RawLoad(ulong Address, ulong Size, ulong Offset,
 {
     internal ulong End => Address + Size;
 
-    /// <summary>PF_DEV, of the RFCs and of PF_MASKOS.</summary>
-    internal bool IsPmem => (Flags & 0x0080_0010) != 0;
+    internal bool IsPmem => (Flags & 0x10) != 0;
 }
 
 /// <summary>The pages of a raw vmcore, read with nothing of what is tested.</summary>

@@ -68,12 +68,12 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("--vtop", "here")]
     public void WhatCannotBeCarriedOutIsRefused(params string[] options)
     {
-        ToolResult result = Tool.Run(Repository.Makedumpfile, [.. options, Sample, Output]);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, [.. options, Sample, Output]);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("Commandline parameter is invalid.", result.Output + result.Error, StringComparison.Ordinal);
         Assert.Contains("makedumpfile Failed.", result.Output + result.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(Output));
-        ToolResult check = Tool.Run(Repository.Makedumpfile, ["--check-params", .. options, Sample, Output]);
+        ToolResult check = Tool.Run(Executable.Makedumpfile, ["--check-params", .. options, Sample, Output]);
         Assert.Equal(1, check.ExitCode);
         Assert.DoesNotContain("Failed", check.Output + check.Error, StringComparison.Ordinal);
     }
@@ -83,14 +83,14 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("-c", "-d", "31,16", "-f", "--num-threads", "4")]
     public void CheckParamsTouchesNothing(params string[] options)
     {
-        ToolResult result = Tool.Run(Repository.Makedumpfile, ["--check-params", .. options, "/nonexistent/vmcore", Output]);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, ["--check-params", .. options, "/nonexistent/vmcore", Output]);
         Assert.Equal(0, result.ExitCode);
         Assert.Empty(result.Output);
         Assert.Empty(result.Error);
     }
 
     [Fact]
-    public void NothingToDoIsAnError() => Assert.Equal(1, Tool.Run(Repository.Makedumpfile).ExitCode);
+    public void NothingToDoIsAnError() => Assert.Equal(1, Tool.Run(Executable.Makedumpfile).ExitCode);
 
     [Theory]
     [InlineData("-h", "-d DL")]
@@ -130,7 +130,7 @@ public sealed class CommandLineTests : IDisposable
     public void AnExistingFileIsKeptUnlessItMayBeOverwritten()
     {
         File.WriteAllText(Output, "precious");
-        ToolResult refused = Tool.Run(Repository.Makedumpfile, "-l", "-d", "31", Sample, Output);
+        ToolResult refused = Tool.Run(Executable.Makedumpfile, "-l", "-d", "31", Sample, Output);
         Assert.Equal(1, refused.ExitCode);
         Assert.Contains("File exists", refused.Error, StringComparison.OrdinalIgnoreCase);
         Assert.Equal("precious", File.ReadAllText(Output));
@@ -146,7 +146,7 @@ public sealed class CommandLineTests : IDisposable
         long length = new FileInfo(Sample).Length;
         foreach (string target in (string[])[Sample, link])
         {
-            ToolResult result = Tool.Run(Repository.Makedumpfile, "-f", "-d", "31", Sample, target);
+            ToolResult result = Tool.Run(Executable.Makedumpfile, "-f", "-d", "31", Sample, target);
             Assert.Equal(1, result.ExitCode);
             Assert.Contains("is the input itself", result.Error, StringComparison.Ordinal);
             Assert.Equal(length, new FileInfo(Sample).Length);
@@ -204,7 +204,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public void AFileThatDoesNotExistIsNamed()
     {
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-d", "31", "/nonexistent/vmcore", Output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "-d", "31", "/nonexistent/vmcore", Output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("/nonexistent/vmcore", result.Error, StringComparison.Ordinal);
         Assert.Contains("makedumpfile Failed.", result.Output, StringComparison.Ordinal);
@@ -214,7 +214,7 @@ public sealed class CommandLineTests : IDisposable
     [Fact]
     public void ASizeLimitLeavesAMarkedDump()
     {
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-l", "-d", "31", "-L", "5M", Sample, Output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "-l", "-d", "31", "-L", "5M", Sample, Output);
         Assert.Equal(1, result.ExitCode);
         Assert.InRange(new FileInfo(Output).Length, 1, 5 << 20);
         using CrashDump dump = CrashDump.Open(Output);

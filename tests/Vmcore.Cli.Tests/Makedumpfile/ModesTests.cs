@@ -10,7 +10,6 @@ public sealed partial class ModesTests : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    private static string VmcoreDmesg { get; } = Path.Combine(Path.GetDirectoryName(Repository.Makedumpfile)!, "vmcore-dmesg");
 
     private static string Sample => RealCrash.Get("sample stock-6.1-nopmem").Path;
 
@@ -62,7 +61,7 @@ public sealed partial class ModesTests : IDisposable
         Assert.Contains($"\nThe dmesg log is saved to {Output}.\n\nmakedumpfile Completed.\n", result.Output, StringComparison.Ordinal);
         Assert.Equal(expected, Tool.Dump("--dump-dmesg", "-F", vmcore).Output);
         // vmcore-dmesg does not indent the further lines of a message.
-        string dmesg = Tool.Succeed(VmcoreDmesg, vmcore).Output;
+        string dmesg = Tool.Succeed(Executable.VmcoreDmesg, vmcore).Output;
         Assert.Equal(Lines(expected), Lines(dmesg));
         if (File.Exists("/usr/sbin/vmcore-dmesg"))
             Assert.Equal(Tool.Succeed("/usr/sbin/vmcore-dmesg", vmcore).Output, dmesg);
@@ -79,7 +78,7 @@ public sealed partial class ModesTests : IDisposable
             File.WriteAllBytes(dump, Tool.Dump([.. options, Sample]).OutputBytes);
         else
             Tool.Dump([.. options, Sample, dump]);
-        Assert.Equal(Lines(expected), Lines(Tool.Succeed(VmcoreDmesg, dump).Output));
+        Assert.Equal(Lines(expected), Lines(Tool.Succeed(Executable.VmcoreDmesg, dump).Output));
         Tool.Dump("--dump-dmesg", dump, Output);
         Assert.Equal(expected, File.ReadAllText(Output));
     }
@@ -101,7 +100,7 @@ public sealed partial class ModesTests : IDisposable
     [InlineData(4, "/bin/sh")]
     public void VmcoreDmesgHasTheExitStatusesOfKexecTools(int status, params string[] arguments)
     {
-        ToolResult result = Tool.Run(VmcoreDmesg, arguments);
+        ToolResult result = Tool.Run(Executable.VmcoreDmesg, arguments);
         Assert.Equal(status, result.ExitCode);
         Assert.Empty(result.Output);
         Assert.NotEmpty(result.Error);
@@ -111,7 +110,7 @@ public sealed partial class ModesTests : IDisposable
     public void AnExistingLogIsNotOverwritten()
     {
         File.WriteAllText(Output, "mine");
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "--dump-dmesg", Sample, Output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "--dump-dmesg", Sample, Output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("File exists", result.Error, StringComparison.Ordinal);
         Assert.Equal("mine", File.ReadAllText(Output));
@@ -127,7 +126,7 @@ public sealed partial class ModesTests : IDisposable
         string flat = _folder.File("flat"), straight = _folder.File("straight");
         File.WriteAllBytes(flat, Tool.Dump("-F", option, "-d", "31", Sample).OutputBytes);
         Tool.Dump(option, "-d", "31", Sample, straight);
-        ToolResult result = Tool.RunWithInput(Repository.Makedumpfile, flat, "-R", Output);
+        ToolResult result = Tool.RunWithInput(Executable.Makedumpfile, flat, "-R", Output);
         Assert.Equal(0, result.ExitCode);
         Assert.Contains($"\nThe dumpfile is saved to {Output}.\n\nmakedumpfile Completed.\n", result.Output, StringComparison.Ordinal);
         Assert.True(File.ReadAllBytes(straight).AsSpan().SequenceEqual(File.ReadAllBytes(Output)));
@@ -136,7 +135,8 @@ public sealed partial class ModesTests : IDisposable
     [Fact]
     public void ClosedStandardInputIsAnErrorAtOnce()
     {
-        ToolResult result = Tool.Run("/bin/sh", "-c", $"exec timeout 60 {Repository.Makedumpfile} -R {Output} <&-");
+        Executable.NeedsNative("a descriptor that the runtime would use for itself");
+        ToolResult result = Tool.Run("/bin/sh", "-c", $"exec timeout 60 {Executable.Makedumpfile} -R {Output} <&-");
         Assert.Equal(1, result.ExitCode);
     }
 
@@ -185,7 +185,7 @@ public sealed partial class ModesTests : IDisposable
     [InlineData("--extension=f", "--config")]
     public void WhatIsNotSupportedIsRefusedWithTheAlternative(string option, string reason)
     {
-        ToolResult result = Tool.Run(Repository.Makedumpfile, option, Sample, Output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, option, Sample, Output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains(reason, result.Output, StringComparison.Ordinal);
         Assert.False(File.Exists(Output));
@@ -196,7 +196,7 @@ public sealed partial class ModesTests : IDisposable
     {
         string sadump = _folder.File("sadump");
         File.WriteAllBytes(sadump, [.. "sadump\0\0"u8, .. new byte[8192]]);
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-d", "31", sadump, Output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "-d", "31", sadump, Output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("a sadump image", result.Error, StringComparison.Ordinal);
     }

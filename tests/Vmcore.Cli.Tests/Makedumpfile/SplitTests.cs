@@ -91,7 +91,7 @@ public sealed class SplitTests : IDisposable
         Tool.Dump(["--split", "-l", "-d", "31", Sample, .. parts]);
         byte[] last = File.ReadAllBytes(parts[1]);
         File.WriteAllBytes(parts[1], last[..^100_000]);
-        ToolResult result = Tool.Run(Repository.Makedumpfile, ["--reassemble", .. parts, Joined]);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, ["--reassemble", .. parts, Joined]);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("pages are not in them", result.Error, StringComparison.Ordinal);
         using CrashDump joined = CrashDump.Open(Joined);
@@ -103,7 +103,7 @@ public sealed class SplitTests : IDisposable
     public void PartsThatAreFullAreReadableAndSaySo()
     {
         string[] parts = Parts(2);
-        ToolResult result = Tool.Run(Repository.Makedumpfile, ["--split", "-L", "1M", "-l", "-d", "31", Sample, .. parts]);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, ["--split", "-L", "1M", "-l", "-d", "31", Sample, .. parts]);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("incomplete", result.Error, StringComparison.Ordinal);
         foreach (string part in parts)
@@ -113,7 +113,7 @@ public sealed class SplitTests : IDisposable
             Assert.True(dump.IsIncomplete);
         }
 
-        Assert.Equal(1, Tool.Run(Repository.Makedumpfile, ["--reassemble", .. parts, Joined]).ExitCode);
+        Assert.Equal(1, Tool.Run(Executable.Makedumpfile, ["--reassemble", .. parts, Joined]).ExitCode);
         using CrashDump joined = CrashDump.Open(Joined);
         Assert.True(joined.IsIncomplete);
     }
@@ -123,10 +123,10 @@ public sealed class SplitTests : IDisposable
     {
         string[] parts = Parts(3);
         File.WriteAllText(parts[2], "mine");
-        Assert.Equal(1, Tool.Run(Repository.Makedumpfile, ["--split", "-d", "31", Sample, .. parts]).ExitCode);
+        Assert.Equal(1, Tool.Run(Executable.Makedumpfile, ["--split", "-d", "31", Sample, .. parts]).ExitCode);
         Assert.False(File.Exists(parts[0]));
         Assert.Equal("mine", File.ReadAllText(parts[2]));
-        Assert.Equal(1, Tool.Run(Repository.Makedumpfile, "--split", "-d", "31", Sample, parts[0], parts[0]).ExitCode);
+        Assert.Equal(1, Tool.Run(Executable.Makedumpfile, "--split", "-d", "31", Sample, parts[0], parts[0]).ExitCode);
         Assert.False(File.Exists(parts[0]));
     }
 
@@ -134,7 +134,7 @@ public sealed class SplitTests : IDisposable
 
     private static void Expect(string message, IEnumerable<string> parts, string output)
     {
-        ToolResult result = Tool.Run(Repository.Makedumpfile, ["--reassemble", .. parts, output]);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, ["--reassemble", .. parts, output]);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
     }

@@ -21,7 +21,7 @@ public sealed class VmlinuxOptionTests
     [InlineData("--skip-failed-erase core out")]
     public void WhatDoesNotGoTogetherIsRefused(string arguments)
     {
-        ToolResult result = Tool.Run(Repository.Makedumpfile, ["--check-params", .. arguments.Split(' ')]);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, ["--check-params", .. arguments.Split(' ')]);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("Commandline parameter is invalid.", result.Output + result.Error, StringComparison.Ordinal);
     }
@@ -41,11 +41,11 @@ public sealed class VmlinuxOptionTests
         string core = Conformance.RealCrash.Get("sample rfc-v2-6.1").Path, output = folder.File("out"), text = folder.File("text");
         File.WriteAllText(text, "no ELF file");
         File.WriteAllBytes(folder.File("empty"), []);
-        foreach (string path in (string[])[folder.File("absent"), folder.File("empty"), text, folder.Path, Repository.Makedumpfile, core])
+        foreach (string path in (string[])[folder.File("absent"), folder.File("empty"), text, folder.Path, Executable.Makedumpfile, core])
         {
             foreach (string[] arguments in (string[][])[["-g", output, "-x", path], ["-x", path, "-d", "31", core, output]])
             {
-                ToolResult result = Tool.Run(Repository.Makedumpfile, arguments);
+                ToolResult result = Tool.Run(Executable.Makedumpfile, arguments);
                 Assert.Equal(1, result.ExitCode);
                 Assert.Contains(path, result.Error, StringComparison.Ordinal);
                 Assert.False(File.Exists(output));

@@ -15,7 +15,7 @@ public sealed partial class DrgnComparisonTests
     [InlineData("stock-6.12", 50, 8, 150)]
     public void TheReaderSaysWhatDrgnSays(string name, int tasks, int mounts, int values)
     {
-        string said = Tool.Succeed(Script, RealCrash.Get(name).Path, Executable).Output;
+        string said = Tool.Succeed(Script, RealCrash.Get(name).Path, Executable.Vmcore).Output;
         Assert.Contains(" are equal\n", said, StringComparison.Ordinal);
         Dictionary<string, int> counts = Count().Matches(said)
             .ToDictionary(static m => m.Groups[2].Value, static m => int.Parse(m.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
@@ -31,7 +31,7 @@ public sealed partial class DrgnComparisonTests
 
         // A name that is really elsewhere.
         File.WriteAllLines(kallsyms, [.. lines, "ffffffff83000010 T panic"]);
-        ToolResult result = Tool.Run(Script, RealCrash.Get("sample rfc-v2-6.1").Path, Executable, "--kallsyms", kallsyms);
+        ToolResult result = Tool.Run(Script, RealCrash.Get("sample rfc-v2-6.1").Path, Executable.Vmcore, "--kallsyms", kallsyms);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("symbols: ('panic'", result.Output, StringComparison.Ordinal);
         Assert.Contains("; 1 differences", result.Output, StringComparison.Ordinal);
@@ -39,7 +39,6 @@ public sealed partial class DrgnComparisonTests
 
     private static string Script => Path.Combine(Repository.Root, "tests", "readers", "compare-drgn");
 
-    private static string Executable => Path.Combine(Repository.Root, "artifacts", "bin", "vmcore");
 
     [GeneratedRegex(@"(\d+) (tasks|mounts|symbols|types|values)")]
     private static partial Regex Count();

@@ -26,7 +26,7 @@ public sealed partial class JsonSchemaTests
     [InlineData("vtop", "linux_banner")]
     public void EveryMemberIsDocumented(string command, params string[] words)
     {
-        string output = Tool.Run(Path.Combine(Repository.Root, "artifacts", "bin", "vmcore"),
+        string output = Tool.Run(Executable.Vmcore,
             [command, "--json", RealCrash.Get("sample rfc-v2-6.1").Path, .. words]).Output;
         using var answer = JsonDocument.Parse(output);
         Assert.Equal(1, answer.RootElement.GetProperty("schema").GetInt32());

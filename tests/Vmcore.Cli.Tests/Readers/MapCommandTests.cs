@@ -8,7 +8,7 @@ namespace Vmcore.Cli.Tests.Readers;
 /// <summary><c>vmcore map</c>: the numbers are those of the dumper, and the page is looked at in a real browser where there is one.</summary>
 public sealed class MapCommandTests
 {
-    private static readonly string s_vmcore = Path.Combine(Repository.Root, "artifacts", "bin", "vmcore");
+    private static readonly string s_vmcore = Executable.Vmcore;
 
     [Fact]
     public void EveryPageIsInOneClass()

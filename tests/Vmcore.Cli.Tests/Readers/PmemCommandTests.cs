@@ -6,7 +6,7 @@ namespace Vmcore.Cli.Tests.Readers;
 /// <summary><c>vmcore pmem</c> and <c>vmcore mounts</c> on real crashes, against what these machines said before they crashed.</summary>
 public sealed class PmemCommandTests
 {
-    private static readonly string s_vmcore = Path.Combine(Repository.Root, "artifacts", "bin", "vmcore");
+    private static readonly string s_vmcore = Executable.Vmcore;
 
     [Fact]
     public void EveryMappedFileIsFoundWithItsPages()

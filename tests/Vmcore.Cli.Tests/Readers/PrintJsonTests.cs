@@ -12,7 +12,7 @@ namespace Vmcore.Cli.Tests.Readers;
 /// <summary><c>vmcore print --json</c>: values as a tree.</summary>
 public sealed class PrintJsonTests
 {
-    private static readonly string s_vmcore = Path.Combine(Repository.Root, "artifacts", "bin", "vmcore");
+    private static readonly string s_vmcore = Executable.Vmcore;
 
     private static string Sample => RealCrash.Get("sample rfc-v2-6.1").Path;
 

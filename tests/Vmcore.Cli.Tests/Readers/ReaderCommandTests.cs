@@ -6,7 +6,7 @@ namespace Vmcore.Cli.Tests.Readers;
 /// <summary>The commands that read a dump, run as a user runs them, on the sample of a real crash.</summary>
 public sealed class ReaderCommandTests
 {
-    private static readonly string s_vmcore = Path.Combine(Path.GetDirectoryName(Repository.Makedumpfile)!, "vmcore");
+    private static readonly string s_vmcore = Executable.Vmcore;
 
     private static string Dump => RealCrash.Get("sample rfc-v2-6.1").Path;
 

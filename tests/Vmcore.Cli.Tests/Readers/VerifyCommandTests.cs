@@ -8,7 +8,7 @@ namespace Vmcore.Cli.Tests.Readers;
 /// <summary><c>vmcore verify</c>: what is whole is sound, and each kind of damage is found where it is.</summary>
 public sealed class VerifyCommandTests
 {
-    private static readonly string s_vmcore = Path.Combine(Repository.Root, "artifacts", "bin", "vmcore");
+    private static readonly string s_vmcore = Executable.Vmcore;
 
     [Theory]
     [InlineData("-l", "-d", "31")]
@@ -218,7 +218,7 @@ public sealed class VerifyCommandTests
     {
         using TemporaryFolder folder = new();
         string[] output = option == "-F" ? [] : [folder.File("dump")];
-        ToolResult result = Tool.Run(Repository.Makedumpfile,
+        ToolResult result = Tool.Run(Executable.Makedumpfile,
             [option, "--manifest", folder.File("manifest"), RealCrash.Get("sample rfc-v2-6.1").Path, .. output]);
         Assert.Equal(1, result.ExitCode);
         Assert.False(File.Exists(folder.File("manifest")));

@@ -9,7 +9,7 @@ namespace Vmcore.Cli.Tests.Readers;
 public sealed class VerifySplitTests : IDisposable
 {
     private const int Block = 4096;
-    private static readonly string s_vmcore = Path.Combine(Repository.Root, "artifacts", "bin", "vmcore");
+    private static readonly string s_vmcore = Executable.Vmcore;
 
     private readonly TemporaryFolder _folder = new();
 
@@ -162,7 +162,7 @@ public sealed class VerifySplitTests : IDisposable
     [Fact]
     public void PartsThatAreFullAreNamed()
     {
-        Assert.Equal(1, Tool.Run(Repository.Makedumpfile,
+        Assert.Equal(1, Tool.Run(Executable.Makedumpfile,
             ["--split", "-L", "600K", "-l", "-d", "31", RealCrash.Get("sample rfc-v2-6.1").Path, .. Parts]).ExitCode);
         (string Kind, string File, long? Offset, string What)[] problems = Problems(Verify(1, Parts));
         Assert.Contains(("file", Parts[0], 424L, "completeness"), problems);
@@ -174,7 +174,7 @@ public sealed class VerifySplitTests : IDisposable
     public void AFlattenedStreamIsSoundAndATruncatedOneIsNot(params string[] options)
     {
         string flat = _folder.File("flat");
-        byte[] stream = Tool.Succeed(Repository.Makedumpfile, [.. options, RealCrash.Get("sample rfc-v2-6.1").Path]).OutputBytes;
+        byte[] stream = Tool.Succeed(Executable.Makedumpfile, [.. options, RealCrash.Get("sample rfc-v2-6.1").Path]).OutputBytes;
         File.WriteAllBytes(flat, stream);
         Verify(0, [flat]);
         File.WriteAllBytes(flat, stream[..(stream.Length * 3 / 4)]);

@@ -50,7 +50,7 @@ public sealed class UpstreamDefectsTests : IDisposable
     {
         byte[] core = File.ReadAllBytes(Sample);
         File.WriteAllBytes(Input, core[..(int)(core.Length * part)]);
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-l", "-d", "0", Input, Output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "-l", "-d", "0", Input, Output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("truncated or incomplete", result.Error, StringComparison.Ordinal);
         using CrashDump dump = CrashDump.Open(Output);
@@ -69,7 +69,7 @@ public sealed class UpstreamDefectsTests : IDisposable
         while ((at = dump.AsSpan(0, 65536).IndexOf("VMCOREINFO\0"u8)) >= 0)
             "NOTHING_OF"u8.CopyTo(dump.AsSpan(at));
         File.WriteAllBytes(Input, dump);
-        ToolResult refused = Tool.Run(Repository.Makedumpfile, "-c", "-d", "31", Input, Output);
+        ToolResult refused = Tool.Run(Executable.Makedumpfile, "-c", "-d", "31", Input, Output);
         Assert.Equal(1, refused.ExitCode);
         Assert.Contains("doesn't contain vmcoreinfo", refused.Error, StringComparison.Ordinal);
         Tool.Dump("-l", "-d", "1", Input, Output);
@@ -100,7 +100,7 @@ public sealed class UpstreamDefectsTests : IDisposable
         // For snappy this is the length of what comes out: 2^28 − 1; for the others it is no valid beginning.
         ((ReadOnlySpan<byte>)[0xff, 0xff, 0xff, 0x7f]).CopyTo(bytes.AsSpan((int)offset));
         File.WriteAllBytes(Input, bytes);
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-l", "-d", "31", Input, Output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "-l", "-d", "31", Input, Output);
         Assert.Equal(0, result.ExitCode);
         Assert.Contains("1 pages could not be read", result.Error, StringComparison.Ordinal);
     }
@@ -136,7 +136,7 @@ public sealed class UpstreamDefectsTests : IDisposable
 
         Tool.Dump("-d", "31", far, Output);
         Assert.Equal(File.ReadAllBytes(Input).Length, new FileInfo(Output).Length);
-        ToolResult cut = Tool.Run(Repository.Makedumpfile, "-f", "-L", "3G", "-d", "31", far, Output);
+        ToolResult cut = Tool.Run(Executable.Makedumpfile, "-f", "-L", "3G", "-d", "31", far, Output);
         Assert.Equal(0, cut.ExitCode);
     }
 
@@ -149,7 +149,7 @@ public sealed class UpstreamDefectsTests : IDisposable
     {
         byte[] flat = Tool.Dump("-F", "-l", "-d", "31", Sample).OutputBytes;
         File.WriteAllBytes(Input, flat[..length]);
-        ToolResult result = Tool.RunWithInput(Repository.Makedumpfile, Input, "-R", Output);
+        ToolResult result = Tool.RunWithInput(Executable.Makedumpfile, Input, "-R", Output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("the end of the stream", result.Error, StringComparison.Ordinal);
         if (length > 100_000)
@@ -228,7 +228,7 @@ public sealed class UpstreamDefectsTests : IDisposable
             file.Write(BitConverter.GetBytes(value));
         }
 
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-l", "-d", "31", Input, Output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "-l", "-d", "31", Input, Output);
         // More blocks of bitmaps than there are, all within 32 bits, are a valid header of a file that is cut off.
         if (offset != 436 || value > 0)
             Assert.Equal(1, result.ExitCode);
@@ -251,10 +251,10 @@ public sealed class UpstreamDefectsTests : IDisposable
         BinaryPrimitives.WriteUInt32LittleEndian(core.AsSpan((int)notes + field), value);
         File.WriteAllBytes(Input, core);
         var clock = Stopwatch.StartNew();
-        ToolResult result = Tool.Run(Repository.Makedumpfile, "-l", "-d", "31", Input, Output);
+        ToolResult result = Tool.Run(Executable.Makedumpfile, "-l", "-d", "31", Input, Output);
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("doesn't contain vmcoreinfo", result.Error, StringComparison.Ordinal);
-        Assert.Equal(0, Tool.Run(Repository.Makedumpfile, "-f", "-l", "-d", "1", Input, Output).ExitCode);
+        Assert.Equal(0, Tool.Run(Executable.Makedumpfile, "-f", "-l", "-d", "1", Input, Output).ExitCode);
         Assert.True(Encoding.Latin1.GetString(File.ReadAllBytes(Output), 0, 5) == "KDUMP", clock.Elapsed.ToString());
     }
 }

@@ -140,6 +140,7 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [Fact]
     public void LittleAddressSpaceGivesADumpOrAFailureWithoutATrace()
     {
+        Executable.NeedsNative("its memory");
         foreach (int megabytes in new[] { 20, 60, 150, 300, 600 })
         {
             Finished done = _shell.Run($"ulimit -v {megabytes * 1024}; $M -f -d 31 {core.Path} out");

@@ -43,6 +43,7 @@ public sealed class CutShortTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("-E", false, 195_000)]
     public void TheFileMayNotGrow(string options, bool isKdump, int kilobytes)
     {
+        Executable.NeedsNative("a limit that the runtime's own files are above");
         _shell.Run($"ulimit -f {kilobytes}; $M -d 0 {options} {core.Path} out").Refused("no space is left on the target");
         CheckCut("out", isKdump, atLeast: 1000);
     }

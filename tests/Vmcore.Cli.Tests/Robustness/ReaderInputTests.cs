@@ -19,7 +19,7 @@ public sealed class ReaderInputTests : IDisposable
 
     private static string Sample => RealCrash.Get("sample rfc-v2-6.1").Path;
 
-    private string Vmcore => Path.Combine(Path.GetDirectoryName(_shell.Executable)!, "vmcore");
+    private string Vmcore => Executable.Vmcore;
 
     public void Dispose() => _shell.Dispose();
 

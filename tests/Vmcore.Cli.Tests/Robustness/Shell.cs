@@ -27,7 +27,7 @@ internal sealed record Finished(int Status, string Output, string Errors)
     }
 }
 
-/// <summary>Runs commands in a directory of their own; <c>$M</c> is the native makedumpfile, <c>$D</c> the directory.</summary>
+/// <summary>Runs commands in a directory of their own; <c>$M</c> is our makedumpfile, <c>$D</c> the directory.</summary>
 public sealed class Shell : IDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
@@ -35,13 +35,9 @@ public sealed class Shell : IDisposable
     public Shell()
     {
         Directory = System.IO.Directory.CreateTempSubdirectory("vmcore-robust-").FullName;
-        Executable = Repository.Makedumpfile;
-        Assert.True(File.Exists(Executable), $"{Executable} is not there: run ./build first");
     }
 
     public string Directory { get; }
-
-    public string Executable { get; }
 
     public string PathOf(string name) => Path.Combine(Directory, name);
 
@@ -66,7 +62,7 @@ public sealed class Shell : IDisposable
         };
         start.ArgumentList.Add("-c");
         start.ArgumentList.Add(script);
-        start.Environment["M"] = Executable;
+        start.Environment["M"] = Executable.Makedumpfile;
         start.Environment["D"] = Directory;
         return Process.Start(start)!;
     }
