@@ -94,7 +94,7 @@ internal sealed class KernelViews
             return (null, NoMemory());
         string? problem;
         KernelSymbols? symbols = Vmlinux is not null
-            ? KernelSymbols.TryLoad(Vmlinux, kernel.Info, out problem)
+            ? VmlinuxSymbolTable.TryLoad(Vmlinux, kernel.Info, out problem)
             : KernelSymbols.TryLoad(kernel.Info, kernel.Memory, out problem);
         return (symbols?.With(() => Modules), problem);
     }

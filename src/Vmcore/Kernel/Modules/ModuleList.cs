@@ -9,7 +9,7 @@ using Vmcore.Ranges;
 namespace Vmcore.Kernel.Modules;
 
 /// <summary>The modules that were loaded: the kernel's list of them, in the order of /proc/modules.</summary>
-public sealed class ModuleList
+public sealed class ModuleList : IModuleSymbols
 {
     private const int MaxModules = 10_000;
     private const int MaxBtf = 16 << 20;
@@ -31,6 +31,24 @@ public sealed class ModuleList
     /// <summary>Finds the module that an address belongs to.</summary>
     /// <param name="address">A virtual address.</param>
     public KernelModule? Find(ulong address) => _modules.FirstOrDefault(m => m.Ranges.Any(r => r.Contains(address)));
+
+    /// <inheritdoc/>
+    IEnumerable<KernelSymbol> IModuleSymbols.Named(string name) => _modules.SelectMany(m => m.Symbols.All).Where(s => s.Name == name);
+
+    /// <inheritdoc/>
+    bool IModuleSymbols.TryResolve(ulong address, out KernelSymbol symbol, out ulong? size)
+    {
+        symbol = default;
+        size = null;
+        if (Find(address) is not { } module || module.Symbols.Nearest(address, out ulong? next) is not { } found)
+            return false;
+        VirtualRange range = module.Ranges.First(r => r.Contains(address));
+        if (!range.Contains(found.Address))
+            return false;
+        symbol = found;
+        size = (next is { } end && range.Contains(end) ? end : range.End) - found.Address;
+        return true;
+    }
 
     /// <summary>Reads the list.</summary>
     /// <param name="memory">The kernel's memory.</param>

@@ -1,6 +1,4 @@
 using Vmcore.Kernel.Identity;
-using Vmcore.Kernel.Modules;
-using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memory;
 using Vmcore.Ranges;
 
@@ -18,7 +16,7 @@ public sealed class KernelSymbols
 
     private readonly ISymbolTable _table;
     private readonly bool _ascending;
-    private readonly Lazy<ModuleList?> _modules = new(() => null);
+    private readonly Lazy<IModuleSymbols?> _modules = new(() => null);
 
     private KernelSymbols(ISymbolTable table)
     {
@@ -28,7 +26,7 @@ public sealed class KernelSymbols
             _ascending = table.AddressOf(i - 1) <= table.AddressOf(i);
     }
 
-    private KernelSymbols(KernelSymbols image, Func<ModuleList?> modules)
+    private KernelSymbols(KernelSymbols image, Func<IModuleSymbols?> modules)
     {
         _table = image._table;
         _ascending = image._ascending;
@@ -41,24 +39,8 @@ public sealed class KernelSymbols
     /// <summary>How this kernel stores the addresses; symbols of a vmlinux are absolute.</summary>
     public KallsymsEncoding Encoding => _table.Encoding;
 
-    /// <summary>Takes the symbols of a vmlinux.</summary>
-    /// <param name="vmlinux">The kernel's image, or the file of its debug information.</param>
-    /// <param name="info">Says where the kernel ran (<c>_stext</c>).</param>
-    /// <param name="problem">One clause for the operator on why there are no symbols; null if there are.</param>
-    /// <returns>The symbols at their run-time addresses; null if it is not known by how much the kernel was moved.</returns>
-    internal static KernelSymbols? TryLoad(VmlinuxFile vmlinux, VmcoreInfo info, out string? problem)
-    {
-        ArgumentNullException.ThrowIfNull(vmlinux);
-        ArgumentNullException.ThrowIfNull(info);
-        if (info.Symbol("_stext") is not { } running || vmlinux.Find("_stext") is not { } linked)
-        {
-            problem = "vmcoreinfo lacks SYMBOL(_stext), so that it is not known where the kernel of the vmlinux ran";
-            return null;
-        }
-
-        problem = null;
-        return new(VmlinuxSymbolTable.Create(vmlinux, unchecked(running - linked)));
-    }
+    /// <summary>The symbols of a table that was made elsewhere, at their run-time addresses.</summary>
+    internal static KernelSymbols Of(ISymbolTable table) => new(table);
 
     /// <summary>Decodes the symbols. They are accepted only if <c>_stext</c> comes out at the address that vmcoreinfo gives.</summary>
     /// <param name="info">Says where the tables are.</param>
@@ -151,7 +133,7 @@ public sealed class KernelSymbols
     public IEnumerable<KernelSymbol> FindAll(string name) => All().Where(s => s.Name == name).Concat(ModuleSymbolsNamed(name));
 
     /// <summary>The same symbols, with those of modules behind them.</summary>
-    internal KernelSymbols With(Func<ModuleList?> modules) => new(this, modules);
+    internal KernelSymbols With(Func<IModuleSymbols?> modules) => new(this, modules);
 
     /// <summary>Finds a symbol of the image by name.</summary>
     internal ulong? TryFindInImage(string name)
@@ -197,7 +179,7 @@ public sealed class KernelSymbols
         size = null;
         int index = _ascending ? NearestAscending(address) : Nearest(address);
         if (index < 0)
-            return TryResolveInModules(address, ref symbol, ref offset, ref size);
+            return TryResolveInModules(address, out symbol, ref offset, out size);
 
         KernelSymbol found = _table.At(index);
         if (found.Type is 'A' or 'a')
@@ -209,19 +191,15 @@ public sealed class KernelSymbols
         return true;
     }
 
-    private IEnumerable<KernelSymbol> ModuleSymbolsNamed(string name) =>
-        (_modules.Value?.Modules ?? []).SelectMany(m => m.Symbols.All).Where(s => s.Name == name);
+    private IEnumerable<KernelSymbol> ModuleSymbolsNamed(string name) => _modules.Value?.Named(name) ?? [];
 
-    private bool TryResolveInModules(ulong address, ref KernelSymbol symbol, ref ulong offset, ref ulong? size)
+    private bool TryResolveInModules(ulong address, out KernelSymbol symbol, ref ulong offset, out ulong? size)
     {
-        if (_modules.Value?.Find(address) is not { } module || module.Symbols.Nearest(address, out ulong? next) is not { } found)
+        symbol = default;
+        size = null;
+        if (_modules.Value is not { } modules || !modules.TryResolve(address, out symbol, out size))
             return false;
-        VirtualRange range = module.Ranges.First(r => r.Contains(address));
-        if (!range.Contains(found.Address))
-            return false;
-        symbol = found;
-        offset = address - found.Address;
-        size = (next is { } end && range.Contains(end) ? end : range.End) - found.Address;
+        offset = address - symbol.Address;
         return true;
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vmcore.Formats.Elf;
+using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Symbols;
 
 namespace Vmcore.Kernel.Vmlinux;
@@ -29,6 +30,25 @@ internal sealed class VmlinuxSymbolTable : ISymbolTable
     public int Count => _symbols.Length;
 
     public KallsymsEncoding Encoding => KallsymsEncoding.Absolute;
+
+    /// <summary>Takes the symbols of a vmlinux.</summary>
+    /// <param name="vmlinux">The kernel's image, or the file of its debug information.</param>
+    /// <param name="info">Says where the kernel ran (<c>_stext</c>).</param>
+    /// <param name="problem">One clause for the operator on why there are no symbols; null if there are.</param>
+    /// <returns>The symbols at their run-time addresses; null if it is not known by how much the kernel was moved.</returns>
+    internal static KernelSymbols? TryLoad(VmlinuxFile vmlinux, VmcoreInfo info, out string? problem)
+    {
+        ArgumentNullException.ThrowIfNull(vmlinux);
+        ArgumentNullException.ThrowIfNull(info);
+        if (info.Symbol("_stext") is not { } running || vmlinux.Find("_stext") is not { } linked)
+        {
+            problem = "vmcoreinfo lacks SYMBOL(_stext), so that it is not known where the kernel of the vmlinux ran";
+            return null;
+        }
+
+        problem = null;
+        return KernelSymbols.Of(Create(vmlinux, unchecked(running - linked)));
+    }
 
     /// <summary>Reads the symbols.</summary>
     /// <param name="vmlinux">The file.</param>
