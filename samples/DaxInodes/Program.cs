@@ -11,7 +11,7 @@ if (args.Length != 1)
 }
 
 using CrashDump dump = CrashDump.Open(args[0]);
-if (dump.NamedTypes is not { } types || dump.VirtualMemory is not { } memory || dump.Memmap is not { } memmap)
+if (dump.Types is not { } types || dump.Kernel?.Memory is not { } memory || dump.Memmap is not { } memmap)
 {
     Console.Error.WriteLine($"{dump.Name}: {dump.TypesProblem ?? dump.ClassificationProblem}");
     return 1;

@@ -15,7 +15,7 @@ byte[] wanted = Encoding.UTF8.GetBytes(args[1]);
 using CrashDump dump = CrashDump.Open(args[0]);
 
 // What a reader may show: without the user data on pmem, which a raw vmcore has.
-CrashMemory memory = dump.ReadableMemory;
+CrashMemory memory = dump.Memory;
 byte[] page = new byte[memory.PageSize];
 ulong[] exists = new ulong[512], present = new ulong[512];
 int hits = 0;

@@ -27,12 +27,12 @@ ulong region = ulong.MaxValue;
 PageVerdict block = default;
 ulong blockEnd = 0;
 ulong[] exists = new ulong[512], present = new ulong[512];
-foreach (PfnRange range in dump.Memory.Extents)
+foreach (PfnRange range in dump.Coverage.Extents)
 {
     for (ulong first = range.Start & ~63UL; first < range.End; first += 64 * 512)
     {
         // Extents of a filtered dump have the machine's holes in them.
-        dump.Memory.GetPages(first, exists, present);
+        dump.Coverage.GetPages(first, exists, present);
         for (ulong pfn = Math.Max(first, range.Start); pfn < Math.Min(first + (64 * 512), range.End); pfn++)
         {
             if ((exists[(pfn - first) / 64] >> (int)(pfn % 64) & 1) == 0)

@@ -84,7 +84,7 @@ internal static class VmcoreDmesgCommand
             Console.Error.WriteLine(problem);
         if (dump.Kernel is null)
             return Fail(dump.ClassificationProblem ?? $"{dump.Name}: no kernel", NoLog);
-        if (KernelLog.TryOpen(dump.Kernel.Info, dump.Kernel.Memory, out string? missing) is not { } log)
+        if (KernelLog.TryOpen(dump.Kernel.VmcoreInfo, dump.Kernel.Memory, out string? missing) is not { } log)
             return Fail($"{dump.Name}: {missing}", NoLog);
         try
         {

@@ -4,6 +4,7 @@ using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.Kernel.Summary;
 using Vmcore.Memmap;
+using Vmcore.Opening;
 using Vmcore.Pmem;
 using Vmcore.Ranges;
 
@@ -30,14 +31,14 @@ internal static class InfoCollector
             Incomplete = dump.IsIncomplete,
             DumpLevel = noted is not null ? (int)level : kdump?.SubHeader.DumpLevel,
             Compression = kdump is null ? null : CompressionOf(kdump.Header.Status),
-            Release = dump.Info?.OsRelease ?? kdump?.Header.Utsname.Release,
+            Release = dump.VmcoreInfo?.OsRelease ?? kdump?.Header.Utsname.Release,
             Version = dump.Kernel?.Utsname?.Version ?? kdump?.Header.Utsname.Version,
-            Machine = dump.Kernel?.Utsname?.Machine ?? kdump?.Header.Utsname.Machine ?? dump.Machine.ToString().ToLowerInvariant(),
+            Machine = dump.Kernel?.Utsname?.Machine ?? kdump?.Header.Utsname.Machine ?? dump.Architecture.Machine.ToString().ToLowerInvariant(),
             NodeName = dump.Kernel?.Utsname?.NodeName ?? kdump?.Header.Utsname.Nodename,
-            BuildId = dump.Info?.BuildId,
-            CrashTime = dump.Info?.CrashTime,
+            BuildId = dump.VmcoreInfo?.BuildId,
+            CrashTime = dump.VmcoreInfo?.CrashTime,
             Cpus = dump.Notes.Count(n => n.IsCpuStatus),
-            Crash = dump.Kernel is null ? null : CrashOf(CrashSummary.Read(dump)),
+            Crash = dump.Kernel is null ? null : CrashOf(CrashSummary.Read(dump.KernelView)),
             PageSize = dump.Memory.PageSize,
             PageTableLevels = dump.Kernel?.Memory.Levels,
             MemoryModel = dump.Memmap?.Model.Name,
@@ -85,7 +86,7 @@ internal static class InfoCollector
             pmem.Metadata.PageCount,
             pmem.UserData.PageCount,
             [.. pmem.Namespaces.Select(n => NamespaceOf(dump, n, withHashes))],
-            [.. pmem.Metadata.Select(r => new RangeInfo(r.Start, r.End, withHashes ? MetadataHash.Compute(dump.SafeMemory, r) : null))])
+            [.. pmem.Metadata.Select(r => new RangeInfo(r.Start, r.End, withHashes ? MetadataHash.Compute(dump.Memory, r) : null))])
         { IsHashed = withHashes };
     }
 
@@ -109,7 +110,7 @@ internal static class InfoCollector
             Memmap = item.State.ToString().ToLowerInvariant(),
             MetadataSha256 = !withHashes || reserved.IsEmpty || item.MetadataPresent < item.Metadata.PageCount
                 ? null
-                : MetadataHash.Compute(dump.SafeMemory, reserved, item.Metadata),
+                : MetadataHash.Compute(dump.Memory, reserved, item.Metadata),
         };
     }
 

@@ -23,7 +23,7 @@ internal static class DebugText
         }
 
         text.Append('\n');
-        if (dump.Info is { } info)
+        if (dump.VmcoreInfo is { } info)
         {
             text.Append("VMCOREINFO   :\n");
             foreach (string line in Encoding.Latin1.GetString(info.Text.Span).TrimEnd('\n').Split('\n'))
@@ -53,7 +53,7 @@ internal static class DebugText
 
         foreach (PfnRange range in pmem.Metadata)
             text.Append(CultureInfo.InvariantCulture,
-                $"pfn: [0x{range.Start:x} - 0x{range.End:x}) sha256: {MetadataHash.Compute(dump.SafeMemory, range) ?? "not in the dump"}\n");
+                $"pfn: [0x{range.Start:x} - 0x{range.End:x}) sha256: {MetadataHash.Compute(dump.Memory, range) ?? "not in the dump"}\n");
         foreach (string finding in pmem.Findings)
             text.Append(finding).Append('\n');
         return text.ToString();

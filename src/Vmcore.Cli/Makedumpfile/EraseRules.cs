@@ -18,7 +18,7 @@ internal static class EraseRules
         string path = options.ConfigFile!;
         EraseConfig config = EraseConfig.Parse(path, Read(path));
         using VmlinuxFile? vmlinux = options.Vmlinux is { } file ? VmlinuxFile.Open(file) : null;
-        EraseResult result = Eraser.Apply(dump, config, path, vmlinux);
+        EraseResult result = Eraser.Apply(dump.KernelView, config, path, vmlinux);
         if (vmlinux?.TypesProblem is { } problem)
             messages.Line(MessageKind.Error, problem);
         foreach (string remark in result.Remarks.Take(MostMessages))

@@ -50,7 +50,7 @@ internal static class InputDump
     private static string? CheckRelease(MakedumpfileOptions options, CrashDump dump, byte[] given)
     {
         string? release = VmcoreInfo.Parse(given).OsRelease;
-        string? actual = dump.Kernel?.Utsname?.Release ?? dump.Info?.OsRelease;
+        string? actual = dump.Kernel?.Utsname?.Release ?? dump.VmcoreInfo?.OsRelease;
         if (actual is not null && actual != release)
             return $"{options.VmcoreInfoFile}: OSRELEASE is '{release}', but {options.Input} is of '{actual}'.";
         return dump.Kernel is null || dump.Kernel.IsVerified ? null

@@ -19,7 +19,7 @@ internal static class VmlinuxDescription
         {
             using VmlinuxFile vmlinux = VmlinuxFile.Open(path);
             wrong = null;
-            if (dump.Info is { } info)
+            if (dump.VmcoreInfo is { } info)
             {
                 wrong = vmlinux.Mismatch(info, options.Input);
                 return;

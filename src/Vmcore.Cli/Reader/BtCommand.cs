@@ -30,7 +30,7 @@ internal static class BtCommand
     {
         _ = context.Symbols;
         _ = context.NamedTypes;
-        var stacks = KernelStacks.Load(context.Dump);
+        var stacks = KernelStacks.Load(context.Dump.KernelView);
         List<(KernelTask? Task, CpuState? Cpu)> chosen = Choose(context, stacks, wanted, all, cpus, cpu);
         var text = new StringBuilder();
         List<StackInfo> answer = [];
@@ -58,7 +58,7 @@ internal static class BtCommand
 
     private static List<(KernelTask? Task, CpuState? Cpu)> Choose(ReaderContext context, KernelStacks stacks, string[] wanted, bool all, bool cpus, int? cpu)
     {
-        IReadOnlyList<KernelTask> tasks = context.Dump.Tasks.Tasks;
+        IReadOnlyList<KernelTask> tasks = context.Dump.KernelView.RequireTasks().Tasks;
         if (all)
             return [.. tasks.Select(t => (t, (CpuState?)null))];
         if (cpus)

@@ -42,7 +42,7 @@ internal static class DmesgCommand
     private static int Run(ReaderContext context, string? levels, string time, bool decode, int? tail)
     {
         HashSet<int>? wanted = levels is null ? null : Levels(levels);
-        KernelLog log = KernelLog.TryOpen(context.Kernel.Info, context.Memory, out string? problem)
+        KernelLog log = KernelLog.TryOpen(context.Kernel.VmcoreInfo, context.Memory, out string? problem)
             ?? throw new MissingInformationException($"{context.Dump.Name}: {problem}");
         List<LogLine> lines = [];
         ulong? newest = null;
@@ -63,7 +63,7 @@ internal static class DmesgCommand
         }
 
         // The log counts from boot; the clock of the crash belongs to its last message, whether that one is shown or not.
-        DateTimeOffset? boot = context.Dump.Info?.CrashTime is { } crash and > 0 and < 1L << 36 && newest is { } last
+        DateTimeOffset? boot = context.Dump.VmcoreInfo?.CrashTime is { } crash and > 0 and < 1L << 36 && newest is { } last
             ? DateTimeOffset.FromUnixTimeSeconds(crash).AddTicks(-(long)(last / 100)) : null;
         var text = new StringBuilder();
         foreach (LogLine line in lines)

@@ -59,7 +59,7 @@ internal static class PrintCommand
             return KernelObject.At(context.Memory, type, context.AddressOf(address));
         ulong start = ReaderContext.TryNumber(address, out ulong number) ? number
             : throw new KernelObjectException($"'{address}' is no physical address: expected a number, decimal or 0x...");
-        return KernelObject.At(new PhysicalObjectMemory(context.Dump.ReadableMemory, context.Memory, start, (ulong)(type.Size ?? 0)), type, start);
+        return KernelObject.At(new PhysicalObjectMemory(context.Dump.Memory, context.Memory, start, (ulong)(type.Size ?? 0)), type, start);
     }
 }
 

@@ -20,7 +20,7 @@ internal static class PsCommand
 
     private static int Run(ReaderContext context, string[] wanted, bool threads, bool running)
     {
-        TaskList list = context.Dump.Tasks;
+        TaskList list = context.Dump.KernelView.RequireTasks();
         List<KernelTask> tasks = [.. list.Tasks.Where(t =>
             (threads || t.Pid == t.Tgid || (running && t.IsOnCpu))
             && (!running || t.IsOnCpu)

@@ -36,7 +36,7 @@ internal static class ReadCommand
             ulong count = context.Parsed.GetValue(length) is { } text ? Number(text, "length") : DefaultLength;
             if (count > MaxLength || start > ulong.MaxValue - count)
                 throw new VmcoreException($"length {count}: at most {MaxLength} bytes are read, and none beyond the end of the address space");
-            MemoryStatus ReadAt(ulong at, Span<byte> buffer) => isPhysical ? dump.ReadableMemory.Read(at, buffer) : context.Memory.Read(at, buffer);
+            MemoryStatus ReadAt(ulong at, Span<byte> buffer) => isPhysical ? dump.Memory.Read(at, buffer) : context.Memory.Read(at, buffer);
 
             // User data that a raw vmcore has was not left out of it: it is only not shown.
             string Why(ulong at, MemoryStatus status)

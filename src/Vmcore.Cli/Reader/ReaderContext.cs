@@ -6,6 +6,7 @@ using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
+using Vmcore.Opening;
 
 namespace Vmcore.Cli.Reader;
 
@@ -50,23 +51,20 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The kernel.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>
-    internal CrashedKernel Kernel =>
-        Dump.Kernel ?? throw new MissingInformationException(Dump.ClassificationProblem ?? $"{Dump.Name}: the kernel's memory cannot be found");
+    internal CrashedKernel Kernel => Dump.KernelView.RequireKernel();
 
     /// <summary>The kernel's symbols.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>
-    internal KernelSymbols Symbols => Dump.Symbols ?? throw new MissingInformationException($"{Dump.Name}: no symbols: {Dump.SymbolsProblem}");
+    internal KernelSymbols Symbols => Dump.KernelView.RequireSymbols();
 
     /// <summary>The kernel's types by name.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>
-    internal KernelTypes NamedTypes => Dump.NamedTypes
+    internal KernelTypes NamedTypes => Dump.Types
         ?? throw new MissingInformationException($"{Dump.Name}: no types: {Dump.TypesProblem}; a BTF file (--btf) or a vmlinux (--vmlinux) can bring them");
 
-    /// <summary>The kernel's memory, as it may be shown.</summary>
+    /// <summary>The kernel's memory.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>
-    internal KernelAddressSpace Memory => Kernel is not null && Dump.VirtualMemory is { } memory
-        ? memory
-        : throw new MissingInformationException($"{Dump.Name}: the kernel's memory cannot be found");
+    internal KernelAddressSpace Memory => Dump.KernelView.RequireMemory();
 
     /// <summary>The modules; none if they cannot be found.</summary>
     internal IReadOnlyList<KernelModule> Modules => Dump.Modules?.Modules ?? [];

@@ -22,9 +22,7 @@ internal static class VtopCommand
     private static int Run(ReaderContext context, string word, int? pid)
     {
         ulong address = context.AddressOf(word);
-        KernelAddressSpace space = pid is { } number ? SpaceOf(context, number)
-            : context.Dump.VirtualMemory is { } kernel && context.Memory is not null ? kernel
-            : throw new MissingInformationException($"{context.Dump.Name}: no page tables");
+        KernelAddressSpace space = pid is { } number ? SpaceOf(context, number) : context.Kernel.Memory;
         IReadOnlyList<PageTableStep> steps = space.Walk(address);
         Translation translation = space.Translate(address);
         bool mapped = translation.Status == MemoryStatus.Ok;
@@ -60,13 +58,13 @@ internal static class VtopCommand
 
     private static KernelAddressSpace SpaceOf(ReaderContext context, int pid)
     {
-        KernelTask task = context.Dump.Tasks.Tasks.FirstOrDefault(t => t.Pid == pid)
+        KernelTask task = context.Dump.KernelView.RequireTasks().Tasks.FirstOrDefault(t => t.Pid == pid)
             ?? throw new VmcoreException($"{context.Dump.Name}: there is no task {pid}");
         if (task.IsKernelThread || task.VirtualSize is null)
             throw new VmcoreException($"{context.Dump.Name}: task {pid} ({task.Name}) has no memory of its own");
         ulong root = task.Object.Member("mm").Member("pgd").AsUInt64();
         Translation at = context.Memory.Translate(root);
-        return at.Status == MemoryStatus.Ok ? context.Dump.VirtualMemory!.ForProcess(at.PhysicalAddress)
+        return at.Status == MemoryStatus.Ok ? context.Kernel.Memory.ForProcess(at.PhysicalAddress)
             : throw new VmcoreException($"{context.Dump.Name}: the page tables of task {pid} at 0x{root:x} cannot be found: {MemoryStatusText.Of(at.Status)}");
     }
 
@@ -76,7 +74,7 @@ internal static class VtopCommand
     {
         ulong pfn = physical >> dump.Memory.PageShift;
         byte[] page = new byte[dump.Memory.PageSize];
-        MemoryStatus status = dump.ReadableMemory.ReadPage(pfn, page);
+        MemoryStatus status = dump.Memory.ReadPage(pfn, page);
         string content = status == MemoryStatus.Ok ? "in the dump" : MemoryStatusText.Of(status);
         string what = dump.Pmem.Metadata.Contains(pfn) ? "pmem metadata" : dump.Pmem.UserData.Contains(pfn) ? "pmem user data" : PageWords.Short(dump, pfn);
         return new(pfn, what, content);

@@ -3,6 +3,7 @@ using System.Text;
 using Vmcore.Erasing;
 using Vmcore.Formats.Elf;
 using Vmcore.Memmap;
+using Vmcore.Opening;
 using Vmcore.Pmem;
 
 namespace Vmcore.Dumping;
@@ -21,7 +22,7 @@ internal static class DumpNotes
 
     internal static byte[] Build(DumpPlan plan)
     {
-        CrashDump dump = plan.Dump;
+        OpenedDump dump = plan.Dump;
         using var area = new MemoryStream();
         bool hasInfo = false;
         foreach (ElfNote note in dump.Notes)
@@ -31,14 +32,14 @@ internal static class DumpNotes
             ReadOnlySpan<byte> descriptor = note.Descriptor(dump.NoteArea.Span);
             // Readers go by the first one. Only that is replaced: a hundred thousand copies of the text would fill the memory.
             bool isInfo = !hasInfo && note is { Name: "VMCOREINFO", Type: 0 };
-            if (isInfo && dump.Info is not null)
-                descriptor = dump.Info.Text.Span;
+            if (isInfo && dump.VmcoreInfo is not null)
+                descriptor = dump.VmcoreInfo.Text.Span;
             hasInfo |= isInfo;
             area.Write(ElfNotes.Build(note.Name, note.Type, descriptor));
         }
 
-        if (!hasInfo && dump.Info is not null)
-            area.Write(ElfNotes.Build("VMCOREINFO", 0, dump.Info.Text.Span));
+        if (!hasInfo && dump.VmcoreInfo is not null)
+            area.Write(ElfNotes.Build("VMCOREINFO", 0, dump.VmcoreInfo.Text.Span));
         if (!plan.Pmem.Pages.IsEmpty)
             area.Write(PmemNote.Build(plan.Pmem));
         if (plan.Options.Output == DumpOutput.Elf && dump.EraseInfo is { Length: > 0 } erased)
@@ -46,7 +47,7 @@ internal static class DumpNotes
         area.Write(ElfNotes.Build(PmemNote.Name, CountsType, new byte[CountsLength]));
         byte[] bytes = area.ToArray();
         if (dump.Erased is { } data)
-            ErasedCopies.Remove(bytes, dump.Memory, data);
+            ErasedCopies.Remove(bytes, dump.Unfiltered, data);
         return bytes;
     }
 

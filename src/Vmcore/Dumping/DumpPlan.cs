@@ -1,4 +1,5 @@
 using Vmcore.Memmap;
+using Vmcore.Opening;
 using Vmcore.Pmem;
 using Vmcore.Ranges;
 
@@ -10,7 +11,7 @@ namespace Vmcore.Dumping;
 /// </summary>
 public sealed class DumpPlan
 {
-    private readonly CrashDump _dump;
+    private readonly OpenedDump _dump;
     private readonly DumpOptions _options;
     private readonly PmemLayout _pmem;
     private readonly Lazy<PfnRangeSet> _unusedMemmap;
@@ -19,7 +20,7 @@ public sealed class DumpPlan
     /// <param name="dump">The input.</param>
     /// <param name="options">What to leave out.</param>
     /// <exception cref="MissingInformationException">The level needs what the dump does not say, or an ELF dump cannot be made of it.</exception>
-    public DumpPlan(CrashDump dump, DumpOptions options)
+    public DumpPlan(OpenedDump dump, DumpOptions options)
     {
         _dump = dump;
         _options = options;
@@ -29,7 +30,7 @@ public sealed class DumpPlan
         const DumpLevel NeedsMemmap = DumpLevel.Cache | DumpLevel.CachePrivate | DumpLevel.User | DumpLevel.Free;
         if ((options.Level & NeedsMemmap) != 0 && dump.ClassificationProblem is { } problem)
             throw new MissingInformationException(problem);
-        MaxPfn = dump.Memory.MaxPfn;
+        MaxPfn = dump.Coverage.MaxPfn;
         _unusedMemmap = new(() => options.ExcludeUnusedMemmap ? UnusedMemmap.Find(this) : PfnRangeSet.Empty);
     }
 
@@ -40,7 +41,10 @@ public sealed class DumpPlan
     public PmemLayout Pmem => _pmem;
 
     /// <summary>The input.</summary>
-    public CrashDump Dump => _dump;
+    public OpenedDump Dump => _dump;
+
+    /// <summary>What the pages that stay are copied from.</summary>
+    internal Memory.CrashMemory CopySource => _dump.CopySource(_options.IncludePmemUserData);
 
     /// <summary>The options.</summary>
     public DumpOptions Options => _options;
@@ -49,7 +53,7 @@ public sealed class DumpPlan
     internal IEnumerable<ulong> Windows()
     {
         ulong next = 0;
-        foreach (PfnRange range in _dump.Memory.Extents)
+        foreach (PfnRange range in _dump.Coverage.Extents)
         {
             ulong end = (range.End + PlanWindow.Pages - 1) >> PlanWindow.Shift;
             for (ulong number = Math.Max(next, range.Start >> PlanWindow.Shift); number < end; number++)
@@ -62,7 +66,7 @@ public sealed class DumpPlan
     internal IEnumerable<WindowRun> Runs()
     {
         ulong next = 0;
-        foreach (PfnRange range in _dump.Memory.Extents)
+        foreach (PfnRange range in _dump.Coverage.Extents)
         {
             ulong end = (range.End + PlanWindow.Pages - 1) >> PlanWindow.Shift;
             for (ulong number = Math.Max(next, range.Start >> PlanWindow.Shift); number < end;)
@@ -86,7 +90,7 @@ public sealed class DumpPlan
         if (_options.IncludePmemUserData || at >= userData.Count || userData[at].Start > first || extent.Start > first)
             return 0;
         ulong windows = Math.Min((Math.Min(userData[at].End, extent.End) - first) >> PlanWindow.Shift, Most);
-        return windows > 0 && _dump.Memory.HasAll(new(first, first + (windows << PlanWindow.Shift))) ? windows : 0;
+        return windows > 0 && _dump.Coverage.HasAll(new(first, first + (windows << PlanWindow.Shift))) ? windows : 0;
     }
 
     /// <summary>Creates what one thread needs to classify windows.</summary>

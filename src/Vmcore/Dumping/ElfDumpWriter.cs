@@ -4,6 +4,7 @@ using Vmcore.Formats.Elf;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Opening;
 using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
@@ -31,7 +32,7 @@ internal sealed class ElfDumpWriter
         _report = report;
         _cache = cache;
         _workers = workers;
-        _memory = plan.Dump.SafeMemory;
+        _memory = plan.CopySource;
         _notes = DumpNotes.Build(plan);
         _fillGaps = !sink.GapsReadAsZero;
         _classifier = plan.CreateClassifier();
@@ -43,7 +44,7 @@ internal sealed class ElfDumpWriter
     /// <summary>Finds out whether an ELF dump can be made, before anything is written.</summary>
     /// <param name="dump">The input.</param>
     /// <exception cref="MissingInformationException">It cannot.</exception>
-    internal static void Check(CrashDump dump)
+    internal static void Check(OpenedDump dump)
     {
         const ulong MostOverlap = 64;
         if (dump.Loads.Count == 0 || dump.Elf is not { } elf)
@@ -151,7 +152,7 @@ internal sealed class ElfDumpWriter
         byte[] head = new byte[notes + _notes.Length];
         "\u007fELF\u0002\u0001\u0001"u8.CopyTo(head);
         BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(16), ElfConstants.TypeCore);
-        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(18), (ushort)_plan.Dump.Machine);
+        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(18), (ushort)_plan.Dump.Architecture.Machine);
         BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(20), 1);
         BinaryPrimitives.WriteUInt64LittleEndian(head.AsSpan(32), ElfConstants.HeaderSize);
         BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(48), incomplete ? ElfConstants.FlagIncomplete : 0);

@@ -3,6 +3,7 @@ using System.Text;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Kernel.Identity;
+using Vmcore.Opening;
 using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
@@ -177,7 +178,7 @@ internal sealed class KdumpDumpWriter
         observer.Started(DumpStep.CopyingData);
         long started = System.Diagnostics.Stopwatch.GetTimestamp();
         (PfnRange Pfns, long Kept)[] shares = split.Share(_plan, _cache, _targets.Length, _plan.Options.SplitBlockPages);
-        DuplicatePages? written = _plan.Options.ShareEqualPages ? new(_plan.Dump.SafeMemory) : null;
+        DuplicatePages? written = _plan.Options.ShareEqualPages ? new(_plan.CopySource) : null;
         for (int i = 0; i < _targets.Length; i++)
         {
             int index = i;
@@ -232,15 +233,15 @@ internal sealed class KdumpDumpWriter
 
     private void WriteHeaders(Target target, KdumpLayout layout, bool incomplete)
     {
-        CrashDump dump = _plan.Dump;
-        Utsname? names = dump.ShownNames;
+        OpenedDump dump = _plan.Dump;
+        Utsname? names = dump.Kernel?.Utsname;
         (int infoOffset, int infoLength) = DumpNotes.FindVmcoreInfo(_notes);
         byte[] blocks = new byte[layout.Bitmap1Offset];
         new KdumpHeader
         {
             Utsname = (names is null ? UnknownNames() : new(names.SysName, names.NodeName, names.Release, names.Version, names.Machine, names.DomainName))
                 .Complete(dump.Architecture.Name),
-            TimestampSeconds = dump.Info?.CrashTime ?? 0,
+            TimestampSeconds = dump.VmcoreInfo?.CrashTime ?? 0,
             Status = (KdumpStatus)(int)_plan.Options.Codec | (incomplete ? KdumpStatus.Incomplete : 0)
                 | (_plan.Options.ExcludeUnusedMemmap ? KdumpStatus.ExcludedVmemmap : 0),
             BlockSize = _pageSize,
@@ -272,7 +273,7 @@ internal sealed class KdumpDumpWriter
     }
 
     private KdumpUtsname UnknownNames() =>
-        _plan.Dump.Kdump?.Header.Utsname ?? new("Linux", "", _plan.Dump.Info?.OsRelease ?? "", "", "", "");
+        _plan.Dump.Kdump?.Header.Utsname ?? new("Linux", "", _plan.Dump.VmcoreInfo?.OsRelease ?? "", "", "", "");
 
     /// <summary>One file that is written.</summary>
     private sealed class Target(LimitedSink sink)

@@ -13,7 +13,7 @@ internal static class MemoryUsage
     public static DumpReport Measure(DumpPlan plan, IDumpObserver observer, CancellationToken cancel = default)
     {
         var report = new DumpReport();
-        var zero = new ZeroPageFilter(plan.Dump.SafeMemory);
+        var zero = new ZeroPageFilter(plan.CopySource);
         bool countsZero = (plan.Options.Level & DumpLevel.Zero) != 0;
         using var workers = new Workers(plan);
         PlanPass.Run(plan, new PlanCache(0), workers, report, observer, cancel, (run, window) =>

@@ -23,7 +23,7 @@ internal sealed class PagePipeline
     internal void Run(Func<PageBatch, bool> consume, CancellationToken cancel)
     {
         var pages = new KeptPages(_plan, _cache, _workers);
-        Memory.CrashMemory memory = _plan.Dump.SafeMemory;
+        Memory.CrashMemory memory = _plan.CopySource;
         bool dropZero = (_plan.Options.Level & Memmap.DumpLevel.Zero) != 0;
         _workers.RunInOrder<PageBatch>(
             () => new(memory, _plan.Options.IsCompressing ? PageBatch.CompressedBytes : PageBatch.MovedBytes, dropZero, _plan.Options.ShareEqualPages),

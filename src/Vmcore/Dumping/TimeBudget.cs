@@ -107,7 +107,7 @@ internal sealed class TimeBudget
         DumpLevel all = _plan.Options.Level | (_plan.Dump.ClassificationProblem is null ? s_steps[^1] : DumpLevel.None);
         var plan = new DumpPlan(_plan.Dump, _plan.Options with { Level = all });
         var report = new DumpReport();
-        ulong stride = Math.Max(1, plan.Dump.Memory.Extents.PageCount / SamplePages);
+        ulong stride = Math.Max(1, plan.Dump.Coverage.Extents.PageCount / SamplePages);
         ulong next = 0, nextExcludable = 0;
         ulong[] excludable = new ulong[PlanWindow.Words];
         using var workers = new Workers(plan);
@@ -131,7 +131,7 @@ internal sealed class TimeBudget
         if (report.End == DumpEnd.Complete)
             return 1;
         // User data of pmem takes no time.
-        ulong total = plan.Dump.Memory.Extents.PageCount, free = plan.Options.IncludePmemUserData ? 0 : Math.Min(total - 1, plan.Pmem.UserData.PageCount);
+        ulong total = plan.Dump.Coverage.Extents.PageCount, free = plan.Options.IncludePmemUserData ? 0 : Math.Min(total - 1, plan.Pmem.UserData.PageCount);
         return Math.Min(1, (report.Original - report.Excluded[PageClass.PmemUserData]) / (double)(total - free));
     }
 
@@ -161,7 +161,7 @@ internal sealed class TimeBudget
     private double SecondsPerPage(PageCodec codec, List<ulong> sample)
     {
         using IPageCompressor? compressor = codec == PageCodec.None ? null : PageCodecs.CreateCompressor(codec);
-        CrashMemory memory = _plan.Dump.SafeMemory;
+        CrashMemory memory = _plan.CopySource;
         byte[] page = new byte[memory.PageSize], packed = new byte[2 * memory.PageSize];
         long bytes = 0, started = Stopwatch.GetTimestamp();
         foreach (ulong pfn in sample)

@@ -10,7 +10,7 @@ internal sealed class WindowClassifier : IMemmapVisitor
 {
     private readonly DumpPlan _plan;
     private readonly PfnRangeSet _unusedMemmap;
-    private readonly CrashMemory _memory;
+    private readonly PageCoverage _coverage;
     private readonly MemmapWalk? _walk;
     private readonly ulong[] _scratch = new ulong[PlanWindow.Words];
     private PlanWindow _window = null!;
@@ -22,9 +22,9 @@ internal sealed class WindowClassifier : IMemmapVisitor
     {
         _plan = plan;
         _unusedMemmap = unusedMemmap;
-        _memory = plan.Dump.Memory;
+        _coverage = plan.Dump.Coverage;
         if (plan.Dump.Memmap is { } memmap && plan.Dump.PageLayout is { } layout && new PageClassifier(layout, plan.Options.Level).IsNeeded)
-            _walk = new(_memory, memmap, layout, plan.Options.Level, plan.Pmem.Pages);
+            _walk = new(_coverage, memmap, layout, plan.Options.Level, plan.Pmem.Pages);
     }
 
     /// <summary>Classifies one window.</summary>
@@ -34,7 +34,7 @@ internal sealed class WindowClassifier : IMemmapVisitor
     {
         ulong first = number << PlanWindow.Shift;
         window.Reset(first);
-        _memory.GetPages(first, window.Exists, window.Kept);
+        _coverage.GetPages(first, window.Exists, window.Kept);
         window.MissingInInput = (ulong)(PageBits.Count(window.Exists) - PageBits.Count(window.Kept));
         bool hasPmem = DecidePmem(first, window);
         if (_walk is null)

@@ -1,5 +1,6 @@
 using Vmcore.Debugging;
 using Vmcore.Formats.Elf;
+using Vmcore.Kernel;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vmlinux;
@@ -11,15 +12,15 @@ internal sealed class EraseScope : IDisposable
 {
     private const int MaxFolders = 100_000;
 
-    private readonly CrashDump _dump;
+    private readonly KernelView _kernel;
     private readonly VmlinuxFile? _vmlinux;
     private readonly KernelModule? _module;
     private readonly ElfObjectFile? _file;
     private readonly List<IDebugTypes> _types = [];
 
-    private EraseScope(CrashDump dump, VmlinuxFile? vmlinux, KernelModule? module, string? file)
+    private EraseScope(KernelView view, VmlinuxFile? vmlinux, KernelModule? module, string? file)
     {
-        _dump = dump;
+        _kernel = view;
         _vmlinux = vmlinux;
         _module = module;
         if (file is not null)
@@ -33,10 +34,10 @@ internal sealed class EraseScope : IDisposable
 
         if (vmlinux?.Types is { } kernel)
             _types.Add(kernel);
-        if (dump is { NamedTypes: { } named, Types: { } raw })
+        if (view is { Types: { } named, OwnTypes: { } raw })
             _types.Add(new KernelDebugTypes(named, raw));
         if (_types.Count == 0)
-            TypesProblem ??= $"there are no types: {vmlinux?.TypesProblem ?? dump.TypesProblem}";
+            TypesProblem ??= $"there are no types: {vmlinux?.TypesProblem ?? view.TypesProblem}";
     }
 
     /// <summary>Why types are missing; null if none are.</summary>
@@ -46,14 +47,14 @@ internal sealed class EraseScope : IDisposable
     internal bool HasDebugInformation => _file is not null || (_module is null && _vmlinux?.Types is not null);
 
     /// <summary>The scope of the kernel itself.</summary>
-    internal static EraseScope OfKernel(CrashDump dump, VmlinuxFile? vmlinux) => new(dump, vmlinux, null, null);
+    internal static EraseScope OfKernel(KernelView kernel, VmlinuxFile? vmlinux) => new(kernel, vmlinux, null, null);
 
     /// <summary>The scope of a module.</summary>
-    /// <param name="dump">The dump.</param>
+    /// <param name="kernel">The crashed kernel.</param>
     /// <param name="vmlinux">The kernel's debug information; null for none.</param>
     /// <param name="module">The module.</param>
     /// <param name="file">Its debug information; null if it was not found.</param>
-    internal static EraseScope OfModule(CrashDump dump, VmlinuxFile? vmlinux, KernelModule module, string? file) => new(dump, vmlinux, module, file);
+    internal static EraseScope OfModule(KernelView kernel, VmlinuxFile? vmlinux, KernelModule module, string? file) => new(kernel, vmlinux, module, file);
 
     /// <summary>Looks for the debug information of a module where debug packages put it, and where modules are.</summary>
     /// <param name="module">The module's name.</param>
@@ -91,18 +92,18 @@ internal sealed class EraseScope : IDisposable
     {
         ulong? address = _module is not null
             ? _module.Symbols.All.Where(s => s.Name == symbol).Select(s => (ulong?)s.Address).FirstOrDefault()
-            : _dump.Symbols?.TryFindInImage(symbol) ?? (_vmlinux?.Find(symbol) is { } linked ? RunTime(linked) : null);
+            : _kernel.Symbols?.TryFindInImage(symbol) ?? (_vmlinux?.Find(symbol) is { } linked ? RunTime(linked) : null);
         if (address is not { } found)
             return [];
         if (IsAddress(found))
             return [found];
-        return _dump.PerCpu is { } areas ? [.. areas.Possible.Select(areas.OffsetOf).Where(o => o is not null).Select(o => unchecked(o!.Value + found))] : [];
+        return _kernel.PerCpu is { } areas ? [.. areas.Possible.Select(areas.OffsetOf).Where(o => o is not null).Select(o => unchecked(o!.Value + found))] : [];
     }
 
     /// <summary>The type of a symbol; null if nothing says it.</summary>
     internal DebugType? TypeOf(string symbol, ulong address)
     {
-        ulong? linked = _module is null && _dump.Info?.Hex("KERNELOFFSET") is { } offset ? unchecked(address - offset) : null;
+        ulong? linked = _module is null && _kernel.VmcoreInfo?.Hex("KERNELOFFSET") is { } offset ? unchecked(address - offset) : null;
         foreach (IDebugTypes types in _types)
         {
             // A module's variable is not that of the same name in the kernel.
@@ -134,9 +135,9 @@ internal sealed class EraseScope : IDisposable
     public void Dispose() => _file?.Dispose();
 
     // No symbol is below the kernel's half but offsets of per-cpu variables.
-    private bool IsAddress(ulong value) => _dump.Kernel?.Memory.IsKernelAddress(value) ?? false;
+    private bool IsAddress(ulong value) => _kernel.Memory?.IsKernelAddress(value) ?? false;
 
-    private ulong RunTime(ulong linked) => IsAddress(linked) ? unchecked(linked + (_dump.Info?.Hex("KERNELOFFSET") ?? 0)) : linked;
+    private ulong RunTime(ulong linked) => IsAddress(linked) ? unchecked(linked + (_kernel.VmcoreInfo?.Hex("KERNELOFFSET") ?? 0)) : linked;
 
     private static bool HasDebugInformationIn(string path)
     {

@@ -1,3 +1,4 @@
+using Vmcore.Kernel;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Vmlinux;
 
@@ -6,36 +7,35 @@ namespace Vmcore.Erasing;
 /// <summary>What came of the rules.</summary>
 /// <param name="Data">What is erased.</param>
 /// <param name="Remarks">What the operator should know, one sentence each.</param>
-/// <param name="Failures">Rules that could not be applied, wholly or in part, and why; one sentence each. What they were to erase may be in the dump.</param>
+/// <param name="Failures">Rules that could not be applied, wholly or in part, and why; one sentence each. What they were to erase may be in the kernel.</param>
 public sealed record EraseResult(ErasedData Data, IReadOnlyList<string> Remarks, IReadOnlyList<string> Failures);
 
 /// <summary>Applies rules to a dump: finds out which bytes of its memory they mean.</summary>
 public static class Eraser
 {
-    /// <inheritdoc cref="Apply(CrashDump, EraseConfig, string, VmlinuxFile?)"/>
-    public static EraseResult Apply(CrashDump dump, EraseConfig config, string file) => Apply(dump, config, file, null);
+    /// <inheritdoc cref="Apply(KernelView, EraseConfig, string, VmlinuxFile?)"/>
+    public static EraseResult Apply(KernelView kernel, EraseConfig config, string file) => Apply(kernel, config, file, null);
 
-    /// <summary>Applies the rules. The dump itself is not changed: see <see cref="CrashDump.Erase"/>.</summary>
-    /// <param name="dump">The dump.</param>
+    /// <summary>Applies the rules. The dump is not changed: that does whoever hands <see cref="EraseResult.Data"/> to it.</summary>
+    /// <param name="kernel">The crashed kernel.</param>
     /// <param name="config">The rules.</param>
     /// <param name="file">Name of the file with the rules, for messages.</param>
     /// <param name="vmlinux">The kernel's debug information; null to take what the dump itself says.</param>
     /// <exception cref="MissingInformationException">The dump's kernel cannot be read, so that no rule can be applied.</exception>
-    internal static EraseResult Apply(CrashDump dump, EraseConfig config, string file, VmlinuxFile? vmlinux)
+    internal static EraseResult Apply(KernelView kernel, EraseConfig config, string file, VmlinuxFile? vmlinux)
     {
-        if (dump.Kernel is null)
-            throw new MissingInformationException(
-                $"{file}: {dump.ClassificationProblem ?? $"{dump.Name}: the kernel's memory cannot be found"}: nothing can be erased");
-        if (dump.Symbols is null && vmlinux is null)
-            throw new MissingInformationException($"{file}: {dump.Name} has no symbols ({dump.SymbolsProblem}): give the kernel's vmlinux with -x");
+        if (kernel.Memory is not { } memory)
+            throw new MissingInformationException($"{file}: {kernel.KernelProblem}: nothing can be erased");
+        if (kernel.Symbols is null && vmlinux is null)
+            throw new MissingInformationException($"{file}: {kernel.Name} has no symbols ({kernel.SymbolsProblem}): give the kernel's vmlinux with -x");
         var data = new ErasedData();
         List<string> remarks = [], failures = [];
         foreach (EraseSection section in config.Sections)
         {
-            using EraseScope? scope = ScopeOf(dump, section, file, vmlinux, remarks, failures);
+            using EraseScope? scope = ScopeOf(kernel, section, file, vmlinux, remarks, failures);
             if (scope is null)
                 continue;
-            var resolver = new EraseResolver(dump.Kernel.Memory, scope, data);
+            var resolver = new EraseResolver(memory, scope, data);
             foreach (EraseCommand command in section.Commands)
                 resolver.Run(command, problem => failures.Add($"{file}: line {command.Line}: {problem}"));
             foreach (string remark in resolver.Remarks)
@@ -45,13 +45,14 @@ public static class Eraser
         return new(data, remarks, failures);
     }
 
-    private static EraseScope? ScopeOf(CrashDump dump, EraseSection section, string file, VmlinuxFile? vmlinux, List<string> remarks, List<string> failures)
+    private static EraseScope? ScopeOf(KernelView kernel, EraseSection section, string file, VmlinuxFile? vmlinux, List<string> remarks, List<string> failures)
     {
         if (section.Module == "vmlinux")
-            return EraseScope.OfKernel(dump, vmlinux);
-        if (dump.Modules is not { } modules)
+            return EraseScope.OfKernel(kernel, vmlinux);
+        if (kernel.Modules is not { } modules)
         {
-            failures.Add($"{file}: [{section.Module}]: the list of modules cannot be read out of {dump.Name}: {dump.SymbolsProblem ?? dump.TypesProblem}");
+            string? why = kernel.SymbolsProblem ?? kernel.TypesProblem;
+            failures.Add($"{file}: [{section.Module}]: the list of modules cannot be read out of {kernel.Name}: {why}");
             return null;
         }
 
@@ -66,7 +67,7 @@ public static class Eraser
             return null;
         }
 
-        string? debug = EraseScope.FindModuleFile(module.Name, dump.Info?.OsRelease, vmlinux?.Path);
-        return EraseScope.OfModule(dump, vmlinux, module, debug);
+        string? debug = EraseScope.FindModuleFile(module.Name, kernel.VmcoreInfo?.OsRelease, vmlinux?.Path);
+        return EraseScope.OfModule(kernel, vmlinux, module, debug);
     }
 }

@@ -1,4 +1,5 @@
 using Vmcore.Architectures;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 using Vmcore.Ranges;
 
@@ -20,6 +21,25 @@ public sealed class MemmapReader
         Model = model;
         _space = space;
         _pageSize = 1 << pageShift;
+    }
+
+    /// <summary>Finds the memmap of a kernel.</summary>
+    /// <param name="kernel">The kernel; structures are read through its memory.</param>
+    /// <param name="pageShift">log2 of the page size in bytes.</param>
+    /// <param name="problem">Receives why there is none, as one clause; null if there is one.</param>
+    /// <returns>Null if it cannot be found.</returns>
+    internal static MemmapReader? TryOpen(CrashedKernel kernel, int pageShift, out string? problem)
+    {
+        try
+        {
+            problem = null;
+            return new(MemoryModel.Detect(kernel, pageShift), kernel.Memory, pageShift);
+        }
+        catch (MissingInformationException e)
+        {
+            problem = e.Message;
+            return null;
+        }
     }
 
     /// <summary>The memory model.</summary>

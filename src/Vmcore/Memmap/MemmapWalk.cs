@@ -42,7 +42,7 @@ internal sealed class MemmapWalk
 
     private const int ChunkWords = ChunkPages / 64;
 
-    private readonly CrashMemory _memory;
+    private readonly PageCoverage _coverage;
     private readonly MemmapReader _memmap;
     private readonly PageClassifier _classifier;
     private readonly PageWordClassifier? _words;
@@ -55,14 +55,14 @@ internal sealed class MemmapWalk
     private bool _followsBlock;
 
     /// <summary>Creates a walk.</summary>
-    /// <param name="memory">The memory that the pages are of.</param>
+    /// <param name="coverage">The memory that the pages are of.</param>
     /// <param name="memmap">Reads the struct pages.</param>
     /// <param name="layout">The kernel's <c>struct page</c>.</param>
     /// <param name="level">The dump level: what goes.</param>
     /// <param name="decided">Pages that no struct page has a say in: no block begins there.</param>
-    internal MemmapWalk(CrashMemory memory, MemmapReader memmap, StructPageLayout layout, DumpLevel level, PfnRangeSet decided)
+    internal MemmapWalk(PageCoverage coverage, MemmapReader memmap, StructPageLayout layout, DumpLevel level, PfnRangeSet decided)
     {
-        _memory = memory;
+        _coverage = coverage;
         _memmap = memmap;
         _decided = decided;
         _classifier = new(layout, level);
@@ -174,7 +174,7 @@ internal sealed class MemmapWalk
             if (head == last)
                 continue;
             last = head;
-            _memory.GetPages(head & ~63UL, exists, present);
+            _coverage.GetPages(head & ~63UL, exists, present);
             if ((exists[0] >> (int)(head & 63) & 1) == 0 || _decided.Contains(head) || !_memmap.TryReadPair(head, _pair))
                 continue;
             PageVerdict verdict = _classifier.Classify(head, _pair);

@@ -28,7 +28,7 @@ public abstract class MemoryModel
     /// <exception cref="MissingInformationException">vmcoreinfo describes no model that is known.</exception>
     internal static MemoryModel Detect(CrashedKernel kernel, int pageShift)
     {
-        VmcoreInfo info = kernel.Info;
+        VmcoreInfo info = kernel.VmcoreInfo;
         int size = StructPageLayout.From(info).Size;
         if (info.Symbol("mem_section") is { } sections && info.Size("mem_section") is { } sectionSize
             && info.Offset("mem_section.section_mem_map") is { } mapOffset)

@@ -97,7 +97,7 @@ internal sealed class SparseMemoryModel : MemoryModel
 
     internal static SparseMemoryModel Create(CrashedKernel kernel, int pageShift, int structPageSize, ulong symbol, int entrySize, int mapOffset)
     {
-        VmcoreInfo info = kernel.Info;
+        VmcoreInfo info = kernel.VmcoreInfo;
         long sectionBits = info.Number("SECTION_SIZE_BITS") ?? kernel.Architecture.DefaultSectionBits(pageShift);
         long physicalBits = info.Number("MAX_PHYSMEM_BITS") ?? kernel.Architecture.DefaultPhysicalBits(kernel.Memory);
         int pageSize = 1 << pageShift;

@@ -1,5 +1,6 @@
 using Vmcore.Kernel.Resources;
 using Vmcore.Memmap;
+using Vmcore.Opening;
 using Vmcore.Ranges;
 
 namespace Vmcore.Picture;
@@ -12,7 +13,7 @@ public sealed class PictureBuilder
     private const int MostMarks = 2000;
     private const int RunPages = 4096;
 
-    private readonly CrashDump _dump;
+    private readonly OpenedDump _dump;
     private readonly ulong[] _exists = new ulong[PictureSlice.Pages / 64];
     private readonly ulong[] _present = new ulong[PictureSlice.Pages / 64];
     private readonly PictureSlice[] _slices = new PictureSlice[ParallelScan.BatchSize];
@@ -21,11 +22,11 @@ public sealed class PictureBuilder
     private ulong _done;
     private ulong _total;
 
-    private PictureBuilder(CrashDump dump, Action<ulong, ulong>? progress)
+    private PictureBuilder(OpenedDump dump, Action<ulong, ulong>? progress)
     {
         _dump = dump;
         _progress = progress;
-        ulong reserved = dump.NamedTypes?.EnumValue("pageflags", "PG_reserved") is { } bit and >= 0 and < 64 ? 1UL << (int)bit : 0;
+        ulong reserved = dump.KernelView.Types?.EnumValue("pageflags", "PG_reserved") is { } bit and >= 0 and < 64 ? 1UL << (int)bit : 0;
         for (int i = 0; i < _slices.Length; i++)
             _slices[i] = new(dump, reserved);
     }
@@ -33,7 +34,7 @@ public sealed class PictureBuilder
     /// <summary>Draws up the picture of a dump's machine.</summary>
     /// <param name="dump">The dump.</param>
     /// <param name="progress">Is told now and then how many pages were looked at, and of how many; null for nobody.</param>
-    public static MemoryPicture Build(CrashDump dump, Action<ulong, ulong>? progress = null)
+    public static MemoryPicture Build(OpenedDump dump, Action<ulong, ulong>? progress = null)
     {
         var builder = new PictureBuilder(dump, progress);
         List<PictureRegion> regions = [.. builder.Regions()];
@@ -45,7 +46,7 @@ public sealed class PictureBuilder
 
     private IEnumerable<PictureRegion> Regions()
     {
-        PfnRangeSet pmem = _dump.Pmem.Pages, ram = _dump.Memory.Extents.Except(pmem);
+        PfnRangeSet pmem = _dump.Pmem.Pages, ram = _dump.Coverage.Extents.Except(pmem);
 
         // A kdump-compressed file knows memory by page only.
         if (_dump.Kdump is not null)
@@ -64,7 +65,7 @@ public sealed class PictureBuilder
         {
             for (ulong first = range.Start & ~((ulong)PictureSlice.Pages - 1); first < range.End; first += PictureSlice.Pages)
             {
-                _dump.Memory.GetPages(first, _exists, _present);
+                _dump.Coverage.GetPages(first, _exists, _present);
                 for (int word = 0; word < _exists.Length; word += RunPages / 64)
                 {
                     PfnRange run = RunIn(first + ((ulong)word * 64), _exists.AsSpan(word, RunPages / 64)).Intersect(range);
@@ -107,9 +108,9 @@ public sealed class PictureBuilder
 
     private string NameOf(PfnRange pages, bool isPmem)
     {
-        int shift = _dump.Memory.PageShift;
+        int shift = _dump.Coverage.PageShift;
         KernelResource? best = null;
-        foreach (KernelResource resource in _dump.Resources?.Root.Children ?? [])
+        foreach (KernelResource resource in _dump.KernelView.Resources?.Root.Children ?? [])
         {
             PfnRange common = resource.Range.ToPfns(shift).Intersect(pages);
             if (common.Count > (best?.Range.ToPfns(shift).Intersect(pages).Count ?? 0))
@@ -122,7 +123,7 @@ public sealed class PictureBuilder
     private IEnumerable<PictureMark> Marks()
     {
         int count = 0;
-        foreach (KernelResource resource in _dump.Resources?.All() ?? [])
+        foreach (KernelResource resource in _dump.KernelView.Resources?.All() ?? [])
         {
             bool isMemory = resource.IsSystemRam || resource.IsPersistentMemory || resource.Name is "Crash kernel" or "Reserved" or "System RAM (kmem)";
             if (isMemory && resource.Name.Length > 0 && count++ < MostMarks)
@@ -140,12 +141,12 @@ public sealed class PictureBuilder
                 region.Add(part, PictureClass.PmemUserData);
             foreach (PfnRange part in PfnRangeSet.From([region.Pages]).Except(_dump.Pmem.Pages))
                 region.Add(part, PictureClass.Hole);
-            CountPresent(region, _dump.Memory.Extents.Intersect(region.Pages));
+            CountPresent(region, _dump.Coverage.Extents.Intersect(region.Pages));
             _progress?.Invoke(_done += region.Pages.Count, _total);
             return;
         }
 
-        PfnRangeSet extents = _dump.Memory.Extents.Intersect(region.Pages);
+        PfnRangeSet extents = _dump.Coverage.Extents.Intersect(region.Pages);
         foreach (PfnRange gap in PfnRangeSet.From([region.Pages]).Except(extents))
             region.Add(gap, PictureClass.Hole);
         foreach (PfnRange part in extents)
@@ -190,14 +191,14 @@ public sealed class PictureBuilder
         }
 
         var bare = new PfnRange(range.Start, end);
-        return _dump.Memory.HasAll(bare) ? bare : default;
+        return _dump.Coverage.HasAll(bare) ? bare : default;
     }
 
     private void CountPresent(PictureRegion region, PfnRangeSet extents)
     {
         foreach (PfnRange range in extents)
         {
-            if (_dump.Memory.HasAll(range))
+            if (_dump.Coverage.HasAll(range))
             {
                 region.AddPresent(range);
                 continue;
@@ -205,7 +206,7 @@ public sealed class PictureBuilder
 
             for (ulong first = range.Start & ~((ulong)PictureSlice.Pages - 1); first < range.End; first += PictureSlice.Pages)
             {
-                _dump.Memory.GetPages(first, _exists, _present);
+                _dump.Coverage.GetPages(first, _exists, _present);
                 for (int at = 0; (at = PageBits.NextSet(_present, at)) < PictureSlice.Pages;)
                 {
                     int end = PageBits.NextClear(_present, at);

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Opening;
 using Vmcore.Ranges;
 
 namespace Vmcore.Picture;
@@ -15,7 +16,7 @@ internal sealed class PictureSlice : IMemmapVisitor
 
     private const int Words = Pages / 64;
 
-    private readonly CrashMemory _memory;
+    private readonly PageCoverage _coverage;
     private readonly StructPageLayout? _layout;
     private readonly MemmapWalk? _walk;
     private readonly ulong _reserved;
@@ -29,14 +30,14 @@ internal sealed class PictureSlice : IMemmapVisitor
     private PictureClass _kept;
     private ulong _keptEnd;
 
-    internal PictureSlice(CrashDump dump, ulong reserved)
+    internal PictureSlice(OpenedDump dump, ulong reserved)
     {
-        _memory = dump.Memory;
+        _coverage = dump.Coverage;
         _reserved = reserved;
         if (dump.Memmap is { } memmap && dump.PageLayout is { } layout)
         {
             _layout = layout;
-            _walk = new(_memory, memmap, layout, DumpLevel.All, PfnRangeSet.Empty);
+            _walk = new(_coverage, memmap, layout, DumpLevel.All, PfnRangeSet.Empty);
         }
 
         _exists = _walk?.Candidates ?? new ulong[Words];
@@ -54,7 +55,7 @@ internal sealed class PictureSlice : IMemmapVisitor
         _counts = Cleared(_counts, cells * MemoryPicture.Classes);
         _presentCounts = Cleared(_presentCounts, cells);
         (_kept, _keptEnd) = (PictureClass.Kernel, 0);
-        _memory.GetPages(_first, _exists, _present);
+        _coverage.GetPages(_first, _exists, _present);
         for (int word = 0; word < Words; word++)
         {
             ulong mask = MaskOf(range, word);

@@ -32,7 +32,7 @@ internal static class BlockProof
     internal static bool TryReadLru(ulong pfn, PmemEvidence evidence, out ulong expected, out ulong next, out ulong previous)
     {
         expected = next = previous = 0;
-        if (evidence.Memmap is not { } memmap || evidence.Kernel?.Info.Offset("page.lru") is not { } lru)
+        if (evidence.Memmap is not { } memmap || evidence.Kernel?.VmcoreInfo.Offset("page.lru") is not { } lru)
             return false;
         int size = memmap.StructPageSize;
         Span<byte> pages = stackalloc byte[2 * 256];

@@ -21,7 +21,7 @@ internal static class KernelList
     internal static IReadOnlyList<KernelListEntry> Read(CrashedKernel? kernel, List<string> findings)
     {
         List<KernelListEntry> entries = [];
-        if (kernel?.Info is not { } info || info.Symbol("devm_memmap_vmcore_head") is not { } head)
+        if (kernel?.VmcoreInfo is not { } info || info.Symbol("devm_memmap_vmcore_head") is not { } head)
             return entries;
         int size = info.Size("devm_memmap_vmcore") ?? 0, next = info.Offset("list_head.next") ?? 0;
         if (info.Offset("devm_memmap_vmcore.entry") is not { } entry || info.Offset("devm_memmap_vmcore.start") is not { } start

@@ -2,6 +2,7 @@ using System.Globalization;
 using Vmcore.Dumping;
 using Vmcore.Formats.Kdump;
 using Vmcore.Memory;
+using Vmcore.Opening;
 using Vmcore.Ranges;
 
 namespace Vmcore.Verification;
@@ -20,13 +21,13 @@ public static class DumpVerifier
     /// <summary>Checks a dump.</summary>
     /// <param name="dump">The dump.</param>
     /// <param name="progress">Hears how many pages are done, and how many there are up to the end of the file that is being read; null for nobody.</param>
-    public static VerifyReport Verify(CrashDump dump, Action<ulong, ulong>? progress = null)
+    public static VerifyReport Verify(OpenedDump dump, Action<ulong, ulong>? progress = null)
     {
         var report = new VerifyReport(dump.Name);
         foreach (string problem in dump.Problems)
         {
             // Which pages are missing is said below.
-            if (!problem.EndsWith(CrashDump.MissingParts, StringComparison.Ordinal))
+            if (!problem.EndsWith(DumpFile.MissingParts, StringComparison.Ordinal))
                 report.Add("file", null, "structure", problem, "no such fault");
         }
 
@@ -53,15 +54,15 @@ public static class DumpVerifier
         return report;
     }
 
-    private static void CheckPmem(CrashDump dump, VerifyReport report)
+    private static void CheckPmem(OpenedDump dump, VerifyReport report)
     {
         Pmem.PmemLayout pmem = dump.Pmem;
         report.UserDataPages = pmem.UserData.PageCount;
-        report.MetadataPages = CountPresent(dump.Memory, pmem.Metadata);
+        report.MetadataPages = CountPresent(dump.Coverage, pmem.Metadata);
         int listed = 0;
-        foreach (PfnRange run in PresentRuns(dump.Memory, pmem.UserData))
+        foreach (PfnRange run in PresentRuns(dump.Coverage, pmem.UserData))
         {
-            PfnRange bad = dump.Kdump is null ? FirstNonZero(dump.Memory, run) : run;
+            PfnRange bad = dump.Kdump is null ? FirstNonZero(dump.Unfiltered, run) : run;
 
             // Between pages that stay an ELF file has zeros where something was left out.
             if (bad.IsEmpty)
@@ -76,7 +77,7 @@ public static class DumpVerifier
         foreach (PhysicalRange range in pmem.Unwritten)
         {
             Span<byte> part = bytes.AsSpan(0, (int)Math.Min(range.Length, (ulong)bytes.Length));
-            if (dump.Memory.Read(range.Start, part) == MemoryStatus.Ok && part.ContainsAnyExcept((byte)0))
+            if (dump.Unfiltered.Read(range.Start, part) == MemoryStatus.Ok && part.ContainsAnyExcept((byte)0))
                 report.Add("pmem", FileOf(dump, range.Start >> dump.Memory.PageShift), OffsetOf(dump, range.Start >> dump.Memory.PageShift),
                     $"struct pages that the kernel never wrote, at {range}", "old content of the media", "zeros");
         }
@@ -88,9 +89,9 @@ public static class DumpVerifier
     }
 
     /// <summary>The file that has a page: of a split dump one of several.</summary>
-    private static string FileOf(CrashDump dump, ulong pfn) => dump.Kdump?.Parts.FirstOrDefault(p => p.Pfns.Contains(pfn))?.Source.Name ?? dump.Name;
+    private static string FileOf(OpenedDump dump, ulong pfn) => dump.Kdump?.Parts.FirstOrDefault(p => p.Pfns.Contains(pfn))?.Source.Name ?? dump.Name;
 
-    private static long? OffsetOf(CrashDump dump, ulong pfn)
+    private static long? OffsetOf(OpenedDump dump, ulong pfn)
     {
         if (dump.Kdump is { } kdump)
             return kdump.TryGetDescriptor(pfn, out PageDescriptor descriptor) ? descriptor.Offset : null;
@@ -104,18 +105,19 @@ public static class DumpVerifier
         return null;
     }
 
-    private static ulong CountPresent(CrashMemory memory, PfnRangeSet set) => PresentRuns(memory, set).Aggregate(0UL, static (sum, run) => sum + run.Count);
+    private static ulong CountPresent(PageCoverage coverage, PfnRangeSet set) =>
+        PresentRuns(coverage, set).Aggregate(0UL, static (sum, run) => sum + run.Count);
 
     /// <summary>The runs of pages of a set that have content; ranges without any cost next to nothing where the dump has no extent there.</summary>
-    private static IEnumerable<PfnRange> PresentRuns(CrashMemory memory, PfnRangeSet set)
+    private static IEnumerable<PfnRange> PresentRuns(PageCoverage coverage, PfnRangeSet set)
     {
         ulong[] exists = new ulong[BlockPages / 64], present = new ulong[BlockPages / 64];
         PfnRange run = default;
-        foreach (PfnRange range in set.Intersect(memory.Extents))
+        foreach (PfnRange range in set.Intersect(coverage.Extents))
         {
             for (ulong first = range.Start & ~((ulong)BlockPages - 1); first < range.End; first += BlockPages)
             {
-                memory.GetPages(first, exists, present);
+                coverage.GetPages(first, exists, present);
                 int from = (int)(Math.Max(range.Start, first) - first), to = (int)Math.Min(range.End - first, BlockPages);
                 PageBits.Clear(present, 0, from);
                 PageBits.Clear(present, to, BlockPages - to);

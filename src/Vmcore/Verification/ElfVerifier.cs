@@ -1,10 +1,11 @@
 using System.Globalization;
 using Vmcore.Formats.Elf;
+using Vmcore.Opening;
 
 namespace Vmcore.Verification;
 
 /// <summary>Checks the segments of an ELF core file, and reads all of them.</summary>
-internal sealed class ElfVerifier(CrashDump dump, VerifyReport report)
+internal sealed class ElfVerifier(OpenedDump dump, VerifyReport report)
 {
     private const int MostSegments = 1 << 20;
 
@@ -16,7 +17,7 @@ internal sealed class ElfVerifier(CrashDump dump, VerifyReport report)
         foreach (ElfSegment load in dump.Loads)
             total += load.FileSize >> shift;
         report.Pages = total;
-        if (dump.Info is null)
+        if (dump.VmcoreInfo is null)
             report.Add("header", null, "vmcoreinfo", "none", "the kernel's description of itself");
         byte[] block = new byte[1 << 20];
         foreach (ElfSegment load in dump.Loads)

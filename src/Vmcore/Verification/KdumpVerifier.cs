@@ -2,6 +2,7 @@ using System.Globalization;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Memory;
+using Vmcore.Opening;
 using Vmcore.Ranges;
 
 namespace Vmcore.Verification;
@@ -9,7 +10,7 @@ namespace Vmcore.Verification;
 /// <summary>Checks the structures of a kdump-compressed file, the only one of its dump or one of a split dump, in the order in which they lie in it.</summary>
 internal sealed class KdumpVerifier
 {
-    private readonly CrashDump _dump;
+    private readonly OpenedDump _dump;
     private readonly KdumpFile _file;
     private readonly KdumpPart _part;
     private readonly IByteSource _source;
@@ -20,7 +21,7 @@ internal sealed class KdumpVerifier
     private readonly byte[] _block = new byte[DumpVerifier.BlockPages * PageDescriptor.Size];
     private long _rank;
 
-    internal KdumpVerifier(CrashDump dump, KdumpPart part, VerifyReport report)
+    internal KdumpVerifier(OpenedDump dump, KdumpPart part, VerifyReport report)
     {
         _dump = dump;
         _file = dump.Kdump!;
@@ -43,7 +44,7 @@ internal sealed class KdumpVerifier
         CheckBitmapTail();
         for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < Math.Min(part.End, _file.ReadablePfns); first += DumpVerifier.BlockPages)
         {
-            _dump.Memory.GetPages(first, memory, dumped);
+            _dump.Coverage.GetPages(first, memory, dumped);
             for (int word = 0; word < dumped.Length; word++)
             {
                 if ((dumped[word] & ~memory[word]) != 0)
@@ -124,7 +125,7 @@ internal sealed class KdumpVerifier
         long count = 0;
         for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < Math.Min(part.End, _file.ReadablePfns); first += DumpVerifier.BlockPages)
         {
-            _dump.Memory.GetPages(first, memory, dumped);
+            _dump.Coverage.GetPages(first, memory, dumped);
             int from = (int)(Math.Max(part.Start, first) - first), to = (int)Math.Min(part.End - first, DumpVerifier.BlockPages);
             PageBits.Clear(dumped, 0, from);
             PageBits.Clear(dumped, to, DumpVerifier.BlockPages - to);

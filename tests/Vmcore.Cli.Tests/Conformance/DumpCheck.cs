@@ -1,4 +1,5 @@
 using Vmcore.Memory;
+using Vmcore.Opening;
 
 namespace Vmcore.Cli.Tests.Conformance;
 
@@ -35,8 +36,8 @@ internal static class DumpCheck
         Assert.False(dump.IsIncomplete);
         int words = (int)((raw.MaxPfn + 63) / 64);
         ulong[] exists = new ulong[words], present = new ulong[words];
-        dump.Memory.GetPages(0, exists, present);
-        Assert.Equal(raw.MaxPfn, dump.Memory.MaxPfn);
+        dump.Unfiltered.GetPages(0, exists, present);
+        Assert.Equal(raw.MaxPfn, dump.Unfiltered.MaxPfn);
         byte[] page = new byte[RawVmcore.PageSize], original = new byte[RawVmcore.PageSize];
         foreach (RawLoad load in raw.Loads)
         {
@@ -48,7 +49,7 @@ internal static class DumpCheck
                 bool kept = Get(present, pfn);
                 if (kept)
                 {
-                    Assert.Equal(MemoryStatus.Ok, dump.Memory.ReadPage(pfn, page));
+                    Assert.Equal(MemoryStatus.Ok, dump.Unfiltered.ReadPage(pfn, page));
                     // In an ELF file what is left out between pages that stay is zero.
                     if (dump.Format == DumpFormat.Elf && !page.AsSpan().ContainsAnyExcept((byte)0))
                     {

@@ -85,7 +85,7 @@ public sealed class DumpConformanceTests
         Tool.Dump("-l", "-d", "31", crash.Path, folder.File("dump"));
         using CrashDump dump = CrashDump.Open(folder.File("dump"));
         ulong[] exists = new ulong[(raw.MaxPfn + 63) / 64], present = new ulong[exists.Length];
-        dump.Memory.GetPages(0, exists, present);
+        dump.Unfiltered.GetPages(0, exists, present);
         (string Class, ulong Flag, bool Keep)[] classes =
         [
             ("slab", Slab, true), ("page table", PageTable, true), ("reserved", Reserved, true),

@@ -52,9 +52,9 @@ public sealed class EraseTests
         byte[] page = new byte[4096], before = new byte[4096];
         for (ulong pfn = 0; pfn < dump.Memory.MaxPfn; pfn++)
         {
-            if (dump.Memory.ReadPage(pfn, page) != MemoryStatus.Ok)
+            if (dump.Unfiltered.ReadPage(pfn, page) != MemoryStatus.Ok)
                 continue;
-            raw.SafeMemory.ReadPage(pfn, before);
+            raw.Memory.ReadPage(pfn, before);
             Assert.Equal(-1, page.AsSpan().IndexOf("ERASE-CAN"u8));
             // In an ELF dump a page that is left out between others is zero.
             if (page.AsSpan().SequenceEqual(before) || (dump.Elf is not null && !page.AsSpan().ContainsAnyExcept((byte)0)))
@@ -179,7 +179,7 @@ public sealed class EraseTests
         using FileStream file = new(core, FileMode.Open, FileAccess.ReadWrite);
         using CrashDump dump = CrashDump.Open(core);
         KernelSymbols symbols = dump.Symbols!;
-        BtfTypes types = dump.Types!;
+        BtfTypes types = dump.KernelView.OwnTypes!;
 
         ulong names = Address(symbols, "init_uts_ns") + (ulong)types.MemberOffset("uts_namespace", "name.nodename")!.Value;
         Put(dump, file, places, "nodename", names, Text("node", 64), 65);

@@ -167,7 +167,7 @@ public sealed partial class ModesTests : IDisposable
     public void AnAddressIsTranslated()
     {
         using CrashDump dump = CrashDump.Open(Sample);
-        ulong address = dump.Info!.Symbol("init_uts_ns")!.Value;
+        ulong address = dump.VmcoreInfo!.Symbol("init_uts_ns")!.Value;
         string physical = dump.Kernel!.Memory.Translate(address).PhysicalAddress.ToString("x", CultureInfo.InvariantCulture);
         string output = Tool.Dump("--vtop", $"0x{address:x}", "--dry-run", Sample, Output).Output;
         Assert.Contains($"Translating virtual address {address:x} to physical address.\nVIRTUAL           PHYSICAL\n{address,16:x}  {physical}\n",

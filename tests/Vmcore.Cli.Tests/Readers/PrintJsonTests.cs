@@ -108,10 +108,10 @@ public sealed class PrintJsonTests
         {
             string[] words = asked[i].Split(' ', 3);
             ulong address = ulong.Parse(words[1].AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
-            var item = KernelObject.At(dump.VirtualMemory!, dump.NamedTypes!.Find(words[2])!, address);
+            var item = KernelObject.At(dump.Kernel?.Memory!, dump.Types!.Find(words[2])!, address);
             using var buffer = new MemoryStream();
             using (var writer = new Utf8JsonWriter(buffer))
-                new ValueJson(dump.VirtualMemory!, _ => null).Write(writer, item.Type, item.ReadBytes(), 0, 0);
+                new ValueJson(dump.Kernel?.Memory!, _ => null).Write(writer, item.Type, item.ReadBytes(), 0, 0);
             JsonNode ours = JsonNode.Parse(Encoding.UTF8.GetString(buffer.ToArray()))!, theirs = JsonNode.Parse(answers[i])!;
             if (!JsonNode.DeepEquals(theirs, ours))
                 Assert.Fail($"{asked[i]}: {Difference(theirs, ours)}");

@@ -75,7 +75,7 @@ public sealed class UpstreamDefectsTests : IDisposable
         Tool.Dump("-l", "-d", "1", Input, Output);
         using CrashDump before = CrashDump.Open(Input), after = CrashDump.Open(Output);
         byte[] expected = new byte[4096], found = new byte[4096];
-        Assert.Equal(before.Memory.ReadPage(0x9600, expected), after.Memory.ReadPage(0x9600, found));
+        Assert.Equal(before.Unfiltered.ReadPage(0x9600, expected), after.Memory.ReadPage(0x9600, found));
         Assert.Equal(expected, found);
     }
 
@@ -165,13 +165,13 @@ public sealed class UpstreamDefectsTests : IDisposable
         using CrashDump raw = CrashDump.Open(Sample), elf = CrashDump.Open(Output), kept = CrashDump.Open(Input);
         byte[] page = new byte[4096], original = new byte[4096];
         int leftOut = 0;
-        for (ulong pfn = 0; pfn < raw.Memory.MaxPfn; pfn++)
+        for (ulong pfn = 0; pfn < raw.Unfiltered.MaxPfn; pfn++)
         {
-            if (raw.Memory.ReadPage(pfn, original) != MemoryStatus.Ok
-                || kept.Memory.ReadPage(pfn, page) == MemoryStatus.Ok || !original.AsSpan().ContainsAnyExcept((byte)0))
+            if (raw.Unfiltered.ReadPage(pfn, original) != MemoryStatus.Ok
+                || kept.Unfiltered.ReadPage(pfn, page) == MemoryStatus.Ok || !original.AsSpan().ContainsAnyExcept((byte)0))
                 continue;
             leftOut++;
-            if (elf.Memory.ReadPage(pfn, page) == MemoryStatus.Ok)
+            if (elf.Unfiltered.ReadPage(pfn, page) == MemoryStatus.Ok)
                 Assert.False(page.AsSpan().ContainsAnyExcept((byte)0), $"pfn 0x{pfn:x} has content");
         }
 

@@ -2,6 +2,7 @@ using Vmcore.Dumping;
 using Vmcore.Formats.Kdump;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Opening;
 using Vmcore.Ranges;
 using Vmcore.Testing;
 
@@ -103,11 +104,11 @@ internal sealed class DumpOracle
         for (ulong pfn = 0; pfn < MaxPfn; pfn++)
         {
             if ((pfn & 4095) == 0)
-                file.Memory.GetPages(pfn, exists, present);
+                file.Unfiltered.GetPages(pfn, exists, present);
             Same(_exists[pfn], PageBits.Get(exists, (int)(pfn & 4095)), pfn, "covered");
             if (!_exists[pfn])
                 continue;
-            MemoryStatus status = file.Memory.ReadPage(pfn, page);
+            MemoryStatus status = file.Unfiltered.ReadPage(pfn, page);
             if (!_data[pfn])
             {
                 Assert.Equal(MemoryStatus.Excluded, status);

@@ -5,6 +5,7 @@ using Vmcore.Formats.Flattened;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Memmap;
+using Vmcore.Opening;
 using Vmcore.Testing;
 
 namespace Vmcore.Tests.Dumping;

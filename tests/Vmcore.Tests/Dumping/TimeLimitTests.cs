@@ -36,7 +36,7 @@ public sealed class TimeLimitTests
         Assert.Equal(DumpLevel.Zero | DumpLevel.Free | DumpLevel.User | DumpLevel.Cache | DumpLevel.CachePrivate, report.GivenUp.Level);
         using var written = CrashDump.Open(new KdumpBytes(sink.ToArray(), "written"));
         Assert.True(written.IsIncomplete);
-        Assert.NotNull(written.Info);
+        Assert.NotNull(written.VmcoreInfo);
     }
 
     [Fact]

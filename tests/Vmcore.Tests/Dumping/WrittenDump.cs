@@ -4,6 +4,7 @@ using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Opening;
 using Vmcore.Testing;
 
 namespace Vmcore.Tests.Dumping;
@@ -51,10 +52,10 @@ internal sealed record WrittenDump(byte[] Bytes, DumpReport Report)
         foreach (ulong number in new DumpPlan(dump, new()).Windows())
         {
             ulong first = number << PlanWindow.Shift;
-            dump.Memory.GetPages(first, exists, present);
+            dump.Unfiltered.GetPages(first, exists, present);
             for (int i = 0; i < PlanWindow.Pages; i++)
             {
-                if ((present[i >> 6] >> (i & 63) & 1) != 0 && dump.Memory.ReadPage(first + (ulong)i, page) == MemoryStatus.Ok)
+                if ((present[i >> 6] >> (i & 63) & 1) != 0 && dump.Unfiltered.ReadPage(first + (ulong)i, page) == MemoryStatus.Ok)
                     visit(first + (ulong)i, page);
             }
         }

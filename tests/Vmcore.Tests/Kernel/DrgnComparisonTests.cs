@@ -36,8 +36,8 @@ public sealed class DrgnComparisonTests
         Assert.True(asked.Length >= least, $"only {asked.Length} requests");
 
         using VmlinuxFile? file = fromDebugInformation ? VmlinuxFile.Open(vmlinux) : null;
-        KernelTypes types = file is null ? dump.NamedTypes! : KernelTypes.TryFrom(file)!;
-        var formatter = new ValueFormatter(dump.VirtualMemory!, _ => null);
+        KernelTypes types = file is null ? dump.Types! : KernelTypes.TryFrom(file)!;
+        var formatter = new ValueFormatter(dump.Kernel?.Memory!, _ => null);
         for (int i = 0; i < asked.Length; i++)
         {
             string[] words = asked[i].Split(' ', 3);
@@ -46,7 +46,7 @@ public sealed class DrgnComparisonTests
             KernelType? type = types.Find(typeName, out string? problem);
             Assert.True(type is not null, $"{typeName}: {problem}");
             string ours = isType ? TypeDeclaration.Write(type!, withOffsets: false)
-                : formatter.Format(KernelObject.At(dump.VirtualMemory!, type!,
+                : formatter.Format(KernelObject.At(dump.Kernel?.Memory!, type!,
                     ulong.Parse(words[1].AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)));
 
             // BTF does not say whether an array without elements at the end of a struct was declared as [0] or [].
@@ -63,7 +63,7 @@ public sealed class DrgnComparisonTests
     {
         using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
         string[] theirs = SourceTree.RunReader("state-drgn", "", dumpFile, vmlinux).Split('\n');
-        CrashSummary ours = CrashSummary.Read(dump);
+        CrashSummary ours = CrashSummary.Read(dump.KernelView);
         Assert.Empty(ours.Problems);
         Assert.Equal(theirs[0], ours.Uptime!.Value.TotalSeconds.ToString(CultureInfo.InvariantCulture));
         Assert.Equal(theirs[1] == "0", ours.Taints!.Count == 0);
@@ -93,11 +93,11 @@ public sealed class DrgnComparisonTests
         }
 
         Assert.True(compared > 80_000, $"only {compared} symbols");
-        Assert.Equal(own.Tasks.Tasks.Select(t => (t.Address, t.Name)), dump.Tasks.Tasks.Select(t => (t.Address, t.Name)));
+        Assert.Equal(own.Tasks!.Tasks.Select(t => (t.Address, t.Name)), dump.Tasks!.Tasks.Select(t => (t.Address, t.Name)));
 
         // Of a static variable only debug information knows the type.
-        Assert.Null(own.NamedTypes!.VariableType("tk_core", out _));
-        Assert.NotNull(dump.NamedTypes!.VariableType("tk_core", out _)?.FindMember("timekeeper"));
+        Assert.Null(own.Types!.VariableType("tk_core", out _));
+        Assert.NotNull(dump.Types!.VariableType("tk_core", out _)?.FindMember("timekeeper"));
         Assert.Contains("don't match", Assert.Throws<MissingInformationException>(() => CrashDump.Open(dumpFile, new()
         {
             Vmlinux = Directory.EnumerateFiles(Path.GetDirectoryName(vmlinux)!, "vmlinux-*").First(f => f != vmlinux),
@@ -110,7 +110,7 @@ public sealed class DrgnComparisonTests
     public void TasksAreThoseOfDrgn(string name, string release)
     {
         using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
-        IEnumerable<string> ours = dump.Tasks.Tasks.Where(t => t.Pid != 0).Select(t =>
+        IEnumerable<string> ours = dump.Tasks!.Tasks.Where(t => t.Pid != 0).Select(t =>
             string.Create(CultureInfo.InvariantCulture, $"{t.Address:x} {t.Pid} {t.Tgid} {t.ParentPid} {t.State} {t.Cpu} {t.Name}"));
         Assert.Null(dump.Tasks.Problem);
         Assert.Equal(Lines("tasks-drgn", dumpFile, vmlinux), ours.Order(StringComparer.Ordinal));
@@ -123,7 +123,7 @@ public sealed class DrgnComparisonTests
     {
         using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
         string[] theirs = SourceTree.RunReader("mounts-drgn", "", dumpFile, vmlinux).Split('\n', StringSplitOptions.RemoveEmptyEntries);
-        KernelVfs vfs = KernelVfs.Open(dump);
+        KernelVfs vfs = KernelVfs.Open(dump.KernelView);
         Assert.True(theirs.Length > 5, $"only {theirs.Length} mounts");
         Assert.Equal(theirs,
             vfs.Mounts.Select(static m => $"{m.Address:x} {m.Source} {m.Target} {m.Type} {m.SuperBlock!.Device.Major}:{m.SuperBlock.Device.Minor}"));
@@ -138,14 +138,14 @@ public sealed class DrgnComparisonTests
         using CrashDump dump = Open(name, release, out _, out string vmlinux);
         using VmlinuxFile file = VmlinuxFile.Open(vmlinux);
         KernelTypes debug = KernelTypes.TryFrom(file)!;
-        Vmcore.Memory.IVirtualMemory memory = dump.VirtualMemory!;
-        IReadOnlyList<KernelMount> mounts = KernelVfs.Open(dump.Symbols, dump.NamedTypes!, memory).Mounts;
+        Vmcore.Memory.IVirtualMemory memory = dump.Kernel?.Memory!;
+        IReadOnlyList<KernelMount> mounts = KernelVfs.Open(dump.Symbols, dump.Types!, memory).Mounts;
         Assert.NotEmpty(mounts);
         Assert.Equal(mounts, KernelVfs.Open(dump.Symbols, debug, memory).Mounts);
-        ProcessMappings ours = new(dump.NamedTypes!, memory), theirs = new(debug, memory);
-        FileMapping[] files = [.. dump.Tasks.Tasks.SelectMany(ours.FilesOf)];
+        ProcessMappings ours = new(dump.Types!, memory), theirs = new(debug, memory);
+        FileMapping[] files = [.. dump.Tasks!.Tasks.SelectMany(ours.FilesOf)];
         Assert.NotEmpty(files);
-        Assert.Equal(files, dump.Tasks.Tasks.SelectMany(theirs.FilesOf));
+        Assert.Equal(files, dump.Tasks!.Tasks.SelectMany(theirs.FilesOf));
         Assert.Equal(dump.Resources!.ToIomem(), ResourceTree.TryLoad(dump.Symbols!, memory, debug, out _)!.ToIomem());
     }
 
@@ -155,8 +155,8 @@ public sealed class DrgnComparisonTests
     public void StacksAreThoseOfDrgn(string name, string release)
     {
         using CrashDump dump = Open(name, release, out string dumpFile, out string vmlinux);
-        var stacks = KernelStacks.Load(dump);
-        Dictionary<ulong, KernelTask> tasks = dump.Tasks.Tasks.ToDictionary(t => t.Address);
+        var stacks = KernelStacks.Load(dump.KernelView);
+        Dictionary<ulong, KernelTask> tasks = dump.Tasks!.Tasks.ToDictionary(t => t.Address);
         int compared = 0;
         foreach (string line in Lines("stacks-drgn", dumpFile, vmlinux))
         {
@@ -183,20 +183,20 @@ public sealed class DrgnComparisonTests
         string dumpFile = Path.Combine(Environment.GetEnvironmentVariable("VMCORE_FIXTURES") ?? "", name + ".vmcore");
         Assert.SkipUnless(File.Exists(dumpFile), $"{dumpFile} does not exist");
         using CrashDump dump = CrashDump.Open(dumpFile);
-        var stacks = KernelStacks.Load(dump);
+        var stacks = KernelStacks.Load(dump.KernelView);
         TaskStack stack = stacks.Trace(stacks.Crashing!);
         Assert.Null(stack.Problem);
         string[] ours = [.. stack.Frames.Where(f => f.Registers is not { IsUser: true }).Select(f =>
             dump.Symbols!.TryResolve(f.SymbolAddress, out KernelSymbol symbol, out ulong offset, out ulong? size)
                 ? string.Create(CultureInfo.InvariantCulture, $"{symbol.Name}+0x{(f.IsInterrupted ? offset : offset + 1):x}/0x{size:x}") : "?")];
-        string[] panic = [.. KernelLog.TryOpen(dump.Info!, dump.VirtualMemory!, out _)!.Read().Select(r => Encoding.Latin1.GetString(r.Text.Span).Trim())
+        string[] panic = [.. KernelLog.TryOpen(dump.VmcoreInfo!, dump.Kernel?.Memory!, out _)!.Read().Select(r => Encoding.Latin1.GetString(r.Text.Span).Trim())
             .SkipWhile(t => !t.StartsWith("Kernel panic", StringComparison.Ordinal)).SkipWhile(t => !t.StartsWith("panic+", StringComparison.Ordinal)).Skip(1)
             .TakeWhile(t => t.Contains("+0x", StringComparison.Ordinal) && !t.StartsWith("RIP", StringComparison.Ordinal)).Where(t => !t.StartsWith('?'))];
 
         // panic itself goes on from the line that prints the trace to the one that boots the capture kernel.
         Assert.True(panic.Length > 5, $"only {panic.Length} lines");
         Assert.Equal(panic, ours.SkipWhile(t => !t.StartsWith("panic+", StringComparison.Ordinal)).Skip(1));
-        Assert.All(dump.Tasks.Tasks, t => Assert.Null(stacks.Trace(t).Problem));
+        Assert.All(dump.Tasks!.Tasks, t => Assert.Null(stacks.Trace(t).Problem));
     }
 
     private static CrashDump Open(string name, string release, out string dumpFile, out string vmlinux)

@@ -65,7 +65,7 @@ public sealed partial class VmlinuxTests
         Assert.Empty(dump.Problems);
         Assert.True(dump.Kernel!.IsVerified);
         Assert.Equal(whole.Kernel!.PhysicalBase, dump.Kernel.PhysicalBase);
-        Assert.Equal(offset, dump.Info!.Hex("KERNELOFFSET"));
+        Assert.Equal(offset, dump.VmcoreInfo!.Hex("KERNELOFFSET"));
         Assert.Equal(levels, dump.Kernel.Memory.Levels);
         Assert.Equal(Counts(whole), Counts(dump));
     }
@@ -94,12 +94,12 @@ public sealed partial class VmlinuxTests
     {
         SyntheticMachine machine = SampleMachines.EveryKind(new() { KaslrOffset = 0x1e000000 });
         using CrashDump whole = CrashDump.Open(new HostileSource(machine.ToElf()));
-        string path = Compile(compiler, machine, whole.Info!.OsRelease!);
+        string path = Compile(compiler, machine, whole.VmcoreInfo!.OsRelease!);
         try
         {
             using VmlinuxFile vmlinux = VmlinuxFile.Open(path);
             string text = VmcoreInfoWriter.Write(vmlinux);
-            Assert.Equal(whole.Info.OsRelease, vmlinux.Release);
+            Assert.Equal(whole.VmcoreInfo.OsRelease, vmlinux.Release);
             using CrashDump dump = CrashDump.Open(new HostileSource(machine.ToElf(new() { Vmcoreinfo = false })),
                 new() { VmcoreInfo = Encoding.Latin1.GetBytes(text) });
             Assert.Empty(dump.Problems);
@@ -107,9 +107,9 @@ public sealed partial class VmlinuxTests
 
             // Whatever both say is the same.
             string[] mayDiffer = ["BUILD-ID", "SYMBOL(mem_section)", "SYMBOL(init_top_pgt)", "SIZE(pglist_data)", "SIZE(zone)", "LENGTH(node_data)"];
-            foreach (string key in whole.Info.Values.Keys.Where(k => dump.Info!.Get(k) is not null
+            foreach (string key in whole.VmcoreInfo.Values.Keys.Where(k => dump.VmcoreInfo!.Get(k) is not null
                 && !mayDiffer.Contains(k) && !k.StartsWith("OFFSET(pglist_data", StringComparison.Ordinal)))
-                Assert.True(whole.Info.Get(key) == dump.Info!.Get(key), $"{key}: {whole.Info.Get(key)}, {dump.Info.Get(key)}");
+                Assert.True(whole.VmcoreInfo.Get(key) == dump.VmcoreInfo!.Get(key), $"{key}: {whole.VmcoreInfo.Get(key)}, {dump.VmcoreInfo.Get(key)}");
         }
         finally
         {

@@ -95,7 +95,7 @@ public sealed class PmemSourceTests
         });
         new DumpOracle(machine, core, 31).CheckKdump(dump);
         using CrashDump again = dump.Open();
-        Assert.Equal("6.1.0-synthetic", again.Info?.OsRelease);
+        Assert.Equal("6.1.0-synthetic", again.VmcoreInfo?.OsRelease);
     }
 
     /// <summary>QEMU, and a guest that gave no vmcoreinfo: only the info blocks are left.</summary>

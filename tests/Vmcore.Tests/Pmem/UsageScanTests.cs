@@ -16,7 +16,7 @@ public sealed class UsageScanTests
         (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace();
         space.MapFile(100, 5000, Mapping, 7).MapFile(9000, 1, Mapping + 0x400, 0).MapFile(5100, 20, Mapping, 90000).MapFile(20000, 1, 1, 3);
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
-        NamespaceUsage usage = Assert.Single(PmemUsage.Collect(dump).Namespaces);
+        NamespaceUsage usage = Assert.Single(dump.CollectPmemUsage().Namespaces);
         Assert.Equal((space.DataPages, 5021UL, 1UL), (usage.Counts.Total, usage.Counts.Mapped, usage.Counts.Shared));
         Assert.Equal(usage.Counts.Total, usage.Counts.Idle + usage.Counts.Mapped + usage.Counts.Shared);
         Assert.Equal([new(7, space.DataPfn + 100, 5000), new DaxRun(90000, space.DataPfn + 5100, 20)], usage.Mappings[Mapping].Runs);
@@ -30,7 +30,7 @@ public sealed class UsageScanTests
     {
         (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace(space: new() { Mode = Testing.PmemMode.DevDax });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
-        NamespaceUsage usage = Assert.Single(PmemUsage.Collect(dump).Namespaces);
+        NamespaceUsage usage = Assert.Single(dump.CollectPmemUsage().Namespaces);
         Assert.Equal(space.DataPages, usage.Counts.Total);
         Assert.Equal(usage.Counts.Total, usage.Counts.Idle);
     }
@@ -46,7 +46,7 @@ public sealed class UsageScanTests
         space.MapFile(boundary - 100, 200, Mapping, 5).MapFile(boundary + 65536 - 3, 1, 1, 2).MapFile(boundary + 65536 - 2, 4, 1, 2);
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         List<(ulong Done, ulong Total)> told = [];
-        NamespaceUsage usage = Assert.Single(PmemUsage.Collect(dump, progress: (done, total) => told.Add((done, total))).Namespaces);
+        NamespaceUsage usage = Assert.Single(dump.CollectPmemUsage(progress: (done, total) => told.Add((done, total))).Namespaces);
         Assert.Equal([new DaxRun(5, space.DataPfn + boundary - 100, 200)], usage.Mappings[Mapping].Runs);
         ulong shared = space.DataPfn + boundary + 65536 - 3;
         Assert.Equal([new SharedRun(new(shared, shared + 5), 2)], usage.Shared);
@@ -64,7 +64,7 @@ public sealed class UsageScanTests
         Testing.PmemNamespace space = machine.AddPmem(4ul << 30, 256 << 20).AddNamespace(0, 256 << 20);
         space.MapFile(100, 50, Object, 7);
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
-        NamespaceUsage usage = Assert.Single(PmemUsage.Collect(dump).Namespaces);
+        NamespaceUsage usage = Assert.Single(dump.CollectPmemUsage().Namespaces);
         Assert.Equal((space.DataPages, space.DataPages - 50, 50UL), (usage.Counts.Total, usage.Counts.Idle, usage.Counts.Mapped));
         Assert.Equal([new DaxRun(7, space.DataPfn + 100, 50)], usage.Mappings[Object].Runs);
     }
@@ -74,7 +74,7 @@ public sealed class UsageScanTests
     {
         (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace();
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core(new() { Pmem = PmemSegments.None })));
-        UsageScan scan = PmemUsage.Collect(dump, scanPages: false).Scan!;
+        UsageScan scan = dump.CollectPmemUsage(scanPages: false).Scan!;
         NamespaceUsage usage = scan.Run(new() { Range = new(space.Start, space.End + (64ul << 30)) });
         Assert.Equal((space.Length >> 12) + (16ul << 20), usage.Counts.Total);
         Assert.Equal((space.Length >> 12, 16ul << 20), (usage.Counts.Unreadable, usage.Counts.WithoutStruct));
@@ -86,7 +86,7 @@ public sealed class UsageScanTests
         (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace();
         space.MapFile(100, 50, Mapping, 7);
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
-        UsageScan scan = PmemUsage.Collect(dump, scanPages: false).Scan!;
+        UsageScan scan = dump.CollectPmemUsage(scanPages: false).Scan!;
         Assert.True(scan.TryReadPage(space.DataPfn + 110, out DaxPage page, out ulong head, out int order));
         Assert.Equal((DaxPageState.Mapped, Mapping, 17UL, space.DataPfn + 110, 0), (page.State, page.Mapping, page.Index, head, order));
         Assert.True(scan.TryReadPage(space.DataPfn + 150, out page, out _, out _));

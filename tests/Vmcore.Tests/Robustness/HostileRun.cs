@@ -2,6 +2,7 @@ using System.Text;
 using Vmcore.Dumping;
 using Vmcore.IO;
 using Vmcore.Memmap;
+using Vmcore.Opening;
 using Vmcore.Testing;
 
 namespace Vmcore.Tests.Robustness;

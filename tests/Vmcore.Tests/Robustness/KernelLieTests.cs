@@ -74,7 +74,7 @@ public partial class KernelLieTests
         for (int i = 2; i < text.Length; i += 4)
             (text[i - 1], text[i]) = ((byte)'=', (byte)'\n');
         using CrashDump dump = CrashDump.Open(source, new() { VmcoreInfo = text });
-        Assert.InRange(dump.Info!.Text.Length, 1, VmcoreInfo.MaxLength);
+        Assert.InRange(dump.VmcoreInfo!.Text.Length, 1, VmcoreInfo.MaxLength);
         Assert.Contains(dump.Problems, p => p.Contains("vmcoreinfo", StringComparison.Ordinal));
     }
 
@@ -88,7 +88,7 @@ public partial class KernelLieTests
         HostileSource source = HostileMachine.Open();
         ElfCoreFile file = ElfCoreFile.Open(source);
         using CrashDump good = CrashDump.Open(source);
-        ulong root = good.Kernel!.Info.Symbol("swapper_pg_dir")!.Value;
+        ulong root = good.Kernel!.VmcoreInfo.Symbol("swapper_pg_dir")!.Value;
         Translation translation = good.Kernel.Memory.Translate(root);
         ulong table = translation.PhysicalAddress;
         for (int level = 0; level < depth; level++)
@@ -125,7 +125,7 @@ public partial class KernelLieTests
         HostileSource source = HostileMachine.Open();
         ElfCoreFile file = ElfCoreFile.Open(source);
         using CrashDump good = CrashDump.Open(source);
-        if (good.Kernel!.Info.Symbol(symbol) is not { } address || good.Kernel.Memory.Translate(address) is not { Status: MemoryStatus.Ok } found)
+        if (good.Kernel!.VmcoreInfo.Symbol(symbol) is not { } address || good.Kernel.Memory.Translate(address) is not { Status: MemoryStatus.Ok } found)
             return;
         int at = HostileMachine.FileOffset(file, found.PhysicalAddress);
         byte[] bytes = new byte[length];

@@ -100,7 +100,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         {
             plan = new(dump, what);
         }
-        catch (MissingInformationException e) when (dump.Info is null && e.Message == dump.ClassificationProblem)
+        catch (MissingInformationException e) when (dump.VmcoreInfo is null && e.Message == dump.ClassificationProblem)
         {
             throw new MissingInformationException(e.Message + "\nSpecify '-x' option or '-i' option.");
         }
@@ -121,8 +121,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
     {
         DumpManifest manifest = DumpManifest.Create(_options.DumpFiles) with
         {
-            Release = dump.Info?.OsRelease,
-            CrashTime = dump.Info?.CrashTime,
+            Release = dump.VmcoreInfo?.OsRelease,
+            CrashTime = dump.VmcoreInfo?.CrashTime,
             DumpLevel = (int)_level,
         };
         byte[] bytes = ManifestText.Build(manifest);

@@ -16,8 +16,8 @@ internal sealed class DumpDmesg(MakedumpfileOptions options, Messages messages)
         if (dump is null)
             return ExitStatus.WrongRelease;
         if (dump.Kernel is null)
-            throw new MissingInformationException(dump.ClassificationProblem + (dump.Info is null ? "\nSpecify '-i' option." : ""));
-        KernelLog log = KernelLog.TryOpen(dump.Kernel.Info, dump.Kernel.Memory, out string? problem)
+            throw new MissingInformationException(dump.ClassificationProblem + (dump.VmcoreInfo is null ? "\nSpecify '-i' option." : ""));
+        KernelLog log = KernelLog.TryOpen(dump.Kernel.VmcoreInfo, dump.Kernel.Memory, out string? problem)
             ?? throw new MissingInformationException($"{dump.Name}: {problem}");
         string target = options.Output ?? "STDOUT";
         if (options.Output is { } file)

@@ -28,8 +28,8 @@ internal static class MapData
             json.WriteNumber("schema", 1);
             json.WriteString("command", "map");
             json.WriteString("file", dump.Name);
-            json.WriteString("release", dump.Info?.OsRelease);
-            if (dump.Info?.CrashTime is { } time)
+            json.WriteString("release", dump.VmcoreInfo?.OsRelease);
+            if (dump.VmcoreInfo?.CrashTime is { } time)
                 json.WriteNumber("crash_time", time);
             else
                 json.WriteNull("crash_time");

@@ -17,7 +17,7 @@ internal static class MapHtml
         // In a script element nothing but its end tag counts.
         string data = MapData.Build(dump, picture, level, indented: false).Replace("<", "\\u003c", StringComparison.Ordinal);
         return reader.ReadToEnd()
-            .Replace("{{title}}", WebUtility.HtmlEncode($"Physical memory of {dump.Info?.OsRelease ?? dump.Name}"), StringComparison.Ordinal)
+            .Replace("{{title}}", WebUtility.HtmlEncode($"Physical memory of {dump.VmcoreInfo?.OsRelease ?? dump.Name}"), StringComparison.Ordinal)
             .Replace("{{data}}", data, StringComparison.Ordinal);
     }
 }

@@ -30,7 +30,7 @@ internal static class MapLayout
     {
         ulong all = picture.Regions.Aggregate(0UL, static (sum, r) => sum + r.Pages.Count), kept = MapData.Kept(picture, level);
         int y = Margin;
-        canvas?.Text(Margin, y, $"Physical memory of {dump.Info?.OsRelease ?? "an unknown kernel"}", strong: true);
+        canvas?.Text(Margin, y, $"Physical memory of {dump.VmcoreInfo?.OsRelease ?? "an unknown kernel"}", strong: true);
         y += LineHeight;
         canvas?.Text(Margin, y, string.Create(CultureInfo.InvariantCulture,
             $"{Size(picture, all)}; a dump at level {(int)level} has {Size(picture, kept)} of it. Hatched: left out."), strong: false);

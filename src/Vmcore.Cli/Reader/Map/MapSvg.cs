@@ -22,7 +22,7 @@ internal sealed class MapSvg : IMapCanvas
         text.Append(CultureInfo.InvariantCulture, $"<svg xmlns=\"http://www.w3.org/2000/svg\" "
             + $"viewBox=\"0 0 {MapLayout.Width} {height}\" width=\"{MapLayout.Width}\" height=\"{height}\" role=\"img\">\n");
         text.Append(CultureInfo.InvariantCulture,
-            $"<title>Physical memory of {WebUtility.HtmlEncode(dump.Info?.OsRelease ?? "an unknown kernel")}</title>\n<style>\n");
+            $"<title>Physical memory of {WebUtility.HtmlEncode(dump.VmcoreInfo?.OsRelease ?? "an unknown kernel")}</title>\n<style>\n");
         text.Append("text{font:14px system-ui,sans-serif;fill:#1b1f24}.s{font-weight:600}.bg{fill:#fff}.h{fill:url(#h)}\n");
         foreach (MapClass item in MapColors.All)
             text.Append(CultureInfo.InvariantCulture, $".{item.Key}{{fill:{MapColors.Css(item.Light)}}}\n");

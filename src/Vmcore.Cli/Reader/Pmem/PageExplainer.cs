@@ -62,7 +62,7 @@ internal static class PageExplainer
     {
         if (item.State == MemmapState.Overwritten)
             words.Add("Careful: the namespace's memmap was written anew after the crash; what follows is not of the crash.");
-        PmemUsage usage = PmemUsage.Collect(dump, scanPages: false);
+        PmemUsage usage = dump.CollectPmemUsage(scanPages: false);
         if (usage.Scan is not { } scan || !scan.TryReadPage(pfn, out DaxPage page, out ulong head, out int order))
         {
             words.Add("Its struct page is not in the dump, so nothing is known of its use.");
@@ -193,7 +193,7 @@ internal static class PageExplainer
     private static string InDump(CrashDump dump, ulong pfn, out bool isMemory)
     {
         Span<ulong> exists = stackalloc ulong[1], present = stackalloc ulong[1];
-        dump.Memory.GetPages(pfn & ~63UL, exists, present);
+        dump.Coverage.GetPages(pfn & ~63UL, exists, present);
         isMemory = PageBits.Get(exists, (int)(pfn & 63));
         return PageBits.Get(present, (int)(pfn & 63)) ? "Its content is in the dump."
             : isMemory ? "It was left out of the dump." : "The dump knows of no memory there.";

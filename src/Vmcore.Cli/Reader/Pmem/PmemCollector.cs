@@ -17,7 +17,7 @@ internal static class PmemCollector
         PmemLayout pmem = dump.Pmem;
         return new()
         {
-            Release = dump.Info?.OsRelease,
+            Release = dump.VmcoreInfo?.OsRelease,
             PageSize = dump.Memory.PageSize,
             Regions = [.. Regions(dump)],
             Namespaces = [.. pmem.Namespaces.Select(n => NamespaceOf(dump, n, usage))],

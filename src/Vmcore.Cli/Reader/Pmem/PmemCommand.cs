@@ -24,7 +24,7 @@ internal static class PmemCommand
     {
         PmemUsage usage;
         using (var status = new StatusLine("Reading struct pages"))
-            usage = PmemUsage.Collect(context.Dump, progress: status.Show);
+            usage = context.Dump.CollectPmemUsage(progress: status.Show);
         PmemAnswer answer = PmemCollector.Collect(context.Dump, usage);
         if (context.IsJson)
             context.WriteJson(answer);

@@ -11,16 +11,17 @@ public sealed class CrashedKernel
 {
     private CrashedKernel(VmcoreInfo info, Architecture architecture, KernelPlace place)
     {
-        Info = info;
+        VmcoreInfo = info;
         Architecture = architecture;
         Memory = place.Memory;
         PhysicalBase = place.PhysicalBase;
         Image = place.Image;
         Utsname = Utsname.TryRead(info, Memory);
+        IsVerified = Utsname is not null && Utsname.Release == info.OsRelease;
     }
 
     /// <summary>vmcoreinfo.</summary>
-    public VmcoreInfo Info { get; }
+    public VmcoreInfo VmcoreInfo { get; }
 
     /// <summary>The machine's architecture.</summary>
     public Architecture Architecture { get; }
@@ -36,10 +37,25 @@ public sealed class CrashedKernel
     public VirtualRange Image { get; }
 
     /// <summary>The kernel's names; null if they cannot be read.</summary>
-    public Utsname? Utsname { get; }
+    public Utsname? Utsname { get; private set; }
 
     /// <summary>True if the names read through the page tables agree with vmcoreinfo: the best end-to-end test of the translation.</summary>
-    public bool IsVerified => Utsname is not null && Utsname.Release == Info.OsRelease;
+    public bool IsVerified { get; private init; }
+
+    /// <summary>The same kernel over another view of its memory: its page tables and its names are read anew through that.</summary>
+    /// <param name="memory">The view.</param>
+    internal CrashedKernel Over(IPhysicalMemory memory) =>
+        new(VmcoreInfo, Architecture, new(Memory.Over(memory), PhysicalBase, Image)) { IsVerified = IsVerified };
+
+    /// <summary>The same kernel over a view in which data is erased: that may be names, but not which kind of machine it is.</summary>
+    /// <param name="memory">The view.</param>
+    internal CrashedKernel OverErased(IPhysicalMemory memory)
+    {
+        CrashedKernel erased = Over(memory);
+        if (Utsname is { } names)
+            erased.Utsname = erased.Utsname is { } left ? left with { SysName = names.SysName, Machine = names.Machine } : names;
+        return erased;
+    }
 
     /// <summary>Finds the page tables.</summary>
     /// <param name="memory">The physical memory.</param>
@@ -72,5 +88,5 @@ public sealed class CrashedKernel
 
     /// <summary>A short description for logs.</summary>
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Info.OsRelease} {Architecture.Name}, {Memory.Levels}-level page tables");
+        string.Create(CultureInfo.InvariantCulture, $"{VmcoreInfo.OsRelease} {Architecture.Name}, {Memory.Levels}-level page tables");
 }

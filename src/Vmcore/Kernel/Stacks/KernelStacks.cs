@@ -10,7 +10,7 @@ namespace Vmcore.Kernel.Stacks;
 
 /// <summary>A CPU at the crash.</summary>
 /// <param name="Number">Its number.</param>
-/// <param name="Registers">Its registers from the notes of the dump.</param>
+/// <param name="Registers">Its registers from the notes of the kernel.</param>
 /// <param name="Task">The task that ran; null if it is not known.</param>
 /// <param name="IsCrashing">True if it is the one that panicked.</param>
 public sealed record CpuState(int Number, CpuRegisters Registers, KernelTask? Task, bool IsCrashing);
@@ -62,22 +62,22 @@ public sealed class KernelStacks
     public CpuState? Crashing => Cpus.FirstOrDefault(c => c.IsCrashing);
 
     /// <summary>Gets ready to walk stacks.</summary>
-    /// <param name="dump">The dump.</param>
+    /// <param name="kernel">The kernel.</param>
     /// <exception cref="MissingInformationException">The kernel's memory, symbols, types or tasks are not there.</exception>
-    public static KernelStacks Load(CrashDump dump)
+    public static KernelStacks Load(KernelView kernel)
     {
-        ArgumentNullException.ThrowIfNull(dump);
-        TaskList tasks = dump.Tasks;
-        KernelSymbols symbols = dump.Symbols!;
+        ArgumentNullException.ThrowIfNull(kernel);
+        TaskList tasks = kernel.RequireTasks();
+        KernelSymbols symbols = kernel.RequireSymbols();
         ulong?[] found = symbols.Find("_stext", "_etext", "_sinittext", "_einittext");
         VirtualRange text = found is [{ } start, { } end, ..] && end > start
             ? new(start, end)
-            : throw new MissingInformationException($"{dump.Name}: the kernel's symbols do not say where its code is");
+            : throw new MissingInformationException($"{kernel.Name}: the kernel's symbols do not say where its code is");
 
         // The idle task of the first CPU was called from code that is gone since the start.
         VirtualRange initText = found is [_, _, { } initStart, { } initEnd] && initEnd > initStart ? new(initStart, initEnd) : default;
-        var stacks = new KernelStacks(dump.VirtualMemory!, symbols, dump.NamedTypes!, dump.Modules, text, initText);
-        stacks.Cpus = stacks.FindCpus(dump, tasks);
+        var stacks = new KernelStacks(kernel.RequireMemory(), symbols, kernel.RequireTypes(), kernel.Modules, text, initText);
+        stacks.Cpus = stacks.FindCpus(kernel, tasks);
         return stacks;
     }
 
@@ -195,16 +195,16 @@ public sealed class KernelStacks
     }
 
     // The notes come in the order of the CPUs, but those that did not answer have none; their pid tells which task it was.
-    private List<CpuState> FindCpus(CrashDump dump, TaskList tasks)
+    private List<CpuState> FindCpus(KernelView kernel, TaskList tasks)
     {
         List<(CpuRegisters Registers, int Pid)> notes = [];
-        foreach (ElfNote note in dump.Notes.Where(n => n.IsCpuStatus))
+        foreach (ElfNote note in kernel.Notes.Where(n => n.IsCpuStatus))
         {
-            if (CpuRegisters.TryFromNote(note.Descriptor(dump.NoteArea.Span), out int pid) is { } registers)
+            if (CpuRegisters.TryFromNote(note.Descriptor(kernel.NoteArea.Span), out int pid) is { } registers)
                 notes.Add((registers, pid));
         }
 
-        IReadOnlyList<int> possible = dump.PerCpu?.Possible ?? [];
+        IReadOnlyList<int> possible = kernel.PerCpu?.Possible ?? [];
         List<int> free = [.. possible.Count > 0 ? possible : Enumerable.Range(0, notes.Count)];
         int crashing = CrashingCpu();
         List<CpuState> cpus = [];

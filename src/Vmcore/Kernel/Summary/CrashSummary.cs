@@ -72,24 +72,24 @@ public sealed record CrashSummary
     public IReadOnlyList<string> Problems { get; private set; } = [];
 
     /// <summary>Reads the state.</summary>
-    /// <param name="dump">The dump.</param>
-    public static CrashSummary Read(CrashDump dump)
+    /// <param name="kernel">The kernel.</param>
+    public static CrashSummary Read(KernelView kernel)
     {
-        ArgumentNullException.ThrowIfNull(dump);
+        ArgumentNullException.ThrowIfNull(kernel);
         var summary = new CrashSummary();
-        if (dump is not { Kernel: { } kernel, VirtualMemory: { } memory })
+        if (kernel is not { VmcoreInfo: { } info, Memory: { } memory })
             return summary;
         List<string> problems = [];
-        TimeSpan? last = summary.ReadLog(kernel.Info, memory, problems);
-        if (dump.Symbols is { } symbols)
-            summary.ReadVariables(dump, symbols, memory);
+        TimeSpan? last = summary.ReadLog(info, memory, problems);
+        if (kernel.Symbols is { } symbols)
+            summary.ReadVariables(kernel, symbols, memory);
         else
-            problems.Add($"no symbols: {dump.SymbolsProblem}");
+            problems.Add($"no symbols: {kernel.SymbolsProblem}");
         summary.Uptime ??= last;
         try
         {
-            if (dump.Symbols is not null)
-                summary.Crashing = KernelStacks.Load(dump).Crashing;
+            if (kernel.Symbols is not null)
+                summary.Crashing = KernelStacks.Load(kernel).Crashing;
         }
         catch (VmcoreException e)
         {
@@ -124,17 +124,17 @@ public sealed record CrashSummary
         return last;
     }
 
-    private void ReadVariables(CrashDump dump, KernelSymbols symbols, IVirtualMemory memory)
+    private void ReadVariables(KernelView kernel, KernelSymbols symbols, IVirtualMemory memory)
     {
         ulong?[] found = symbols.Find("tainted_mask", "avenrun", "tk_core", "timekeeper_data");
         if (found[0] is { } mask && memory.TryReadUInt64(mask, out ulong taints))
             Taints = [.. s_taints.Where((_, bit) => (taints >> bit & 1) != 0)];
         if (found[1] is { } averages)
             LoadAverage = ReadLoad(memory, averages);
-        if (dump.PerCpu is { Online.Count: > 0 } cpus)
+        if (kernel.PerCpu is { Online.Count: > 0 } cpus)
             CpusOnline = cpus.Online.Count;
-        if (dump.NamedTypes is { } types && (found[2] ?? found[3]) is { } clock)
-            Uptime = ReadUptime(memory, types, clock, dump.Info?.CrashTime);
+        if (kernel.Types is { } types && (found[2] ?? found[3]) is { } clock)
+            Uptime = ReadUptime(memory, types, clock, kernel.VmcoreInfo?.CrashTime);
     }
 
     // Numbers of fixed point with 11 bits behind the point; rounded as the kernel rounds them for /proc/loadavg.

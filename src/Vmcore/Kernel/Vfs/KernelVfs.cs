@@ -46,13 +46,16 @@ public sealed class KernelVfs
 
     internal DentryPaths Dentries => _paths;
 
-    /// <summary>Makes the reader for a dump.</summary>
-    /// <param name="dump">The dump; it must stay open.</param>
-    /// <exception cref="MissingInformationException">The dump's kernel or its types cannot be read, or lack what is needed.</exception>
-    public static KernelVfs Open(CrashDump dump) => dump.NamedTypes is { } types && dump.VirtualMemory is { } memory
-        ? Open(dump.Symbols, types, memory)
-        : throw new MissingInformationException(
-            $"{dump.Name}: the file systems cannot be read: {dump.TypesProblem ?? dump.ClassificationProblem ?? "the kernel's memory cannot be found"}");
+    /// <summary>Makes the reader for a kernel.</summary>
+    /// <param name="kernel">The kernel; its dump must stay open.</param>
+    /// <exception cref="MissingInformationException">The kernel's memory or its types cannot be read, or lack what is needed.</exception>
+    public static KernelVfs Open(KernelView kernel)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        return kernel is { Types: { } types, Memory: { } memory }
+            ? Open(kernel.Symbols, types, memory)
+            : throw new MissingInformationException($"{kernel.Name}: the file systems cannot be read: {kernel.TypesProblem ?? kernel.KernelProblem}");
+    }
 
     /// <summary>Makes the reader.</summary>
     /// <param name="symbols">The kernel's symbols; without them there are no mounts, and paths are those within their file system.</param>

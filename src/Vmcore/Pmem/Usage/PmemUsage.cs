@@ -1,7 +1,10 @@
+using Vmcore.Architectures;
+using Vmcore.Kernel;
 using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vfs;
+using Vmcore.Memmap;
 using Vmcore.Ranges;
 
 namespace Vmcore.Pmem.Usage;
@@ -70,12 +73,18 @@ public sealed class PmemUsage
 {
     private const int MostMappings = 1 << 17;
 
+    private readonly KernelView _kernel;
+    private readonly PmemLayout _pmem;
+    private readonly int _pageShift;
     private readonly Dictionary<ulong, PmemFile> _files = [];
     private readonly List<PmemMapping> _mappings = [];
     private readonly List<string> _problems = [];
 
-    private PmemUsage()
+    private PmemUsage(KernelView kernel, PmemLayout pmem)
     {
+        _kernel = kernel;
+        _pmem = pmem;
+        _pageShift = kernel.PhysicalMemory.PageShift;
     }
 
     /// <summary>The namespaces that have struct pages, by address.</summary>
@@ -97,26 +106,32 @@ public sealed class PmemUsage
     internal UsageScan? Scan { get; private set; }
 
     /// <summary>Collects it.</summary>
-    /// <param name="dump">The dump.</param>
+    /// <param name="kernel">The crashed kernel.</param>
+    /// <param name="pmem">The pmem.</param>
+    /// <param name="memmap">The memmap; null if it cannot be found.</param>
+    /// <param name="layout">The layout of its structures; null if it is not known.</param>
     /// <param name="scanPages">False to leave the struct pages alone: then only <see cref="Mappings"/> are there.</param>
     /// <param name="progress">Is told now and then how many struct pages were read, and of how many; null for nobody.</param>
-    public static PmemUsage Collect(CrashDump dump, bool scanPages = true, Action<ulong, ulong>? progress = null)
+    public static PmemUsage Collect(
+        KernelView kernel, PmemLayout pmem, MemmapReader? memmap, StructPageLayout? layout, bool scanPages = true, Action<ulong, ulong>? progress = null)
     {
-        var result = new PmemUsage();
-        if (dump.Kernel is not { } kernel || dump.Memmap is not { } memmap || dump.PageLayout is not { } layout)
+        ArgumentNullException.ThrowIfNull(kernel);
+        ArgumentNullException.ThrowIfNull(pmem);
+        var result = new PmemUsage(kernel, pmem);
+        if (kernel is not { Memory: { } memory, VmcoreInfo: { } info } || memmap is null || layout is null)
         {
-            result._problems.Add(dump.ClassificationProblem ?? $"{dump.Name}: the struct pages cannot be found");
+            result._problems.Add(kernel.KernelProblem ?? $"{kernel.Name}: the struct pages cannot be found");
             return result;
         }
 
-        DaxPageLayout pages = DaxPageLayout.From(kernel.Info, layout, dump.NamedTypes, kernel.Memory);
-        result.Scan = new(memmap, pages, kernel.Memory, dump.NamedTypes, dump.Memory.PageShift);
+        DaxPageLayout pages = DaxPageLayout.From(info, layout, kernel.Types, memory);
+        result.Scan = new(memmap, pages, memory, kernel.Types, result._pageShift);
         if (scanPages)
-            result.ScanPages(dump, progress);
-        if (dump.NamedTypes is { } types)
-            result.Resolve(dump, types);
+            result.ScanPages(progress);
+        if (kernel.Types is { } types)
+            result.Resolve(types);
         else
-            result._problems.Add($"files and processes cannot be named: {dump.TypesProblem}");
+            result._problems.Add($"files and processes cannot be named: {kernel.TypesProblem}");
         foreach (NamespaceUsage item in result.Namespaces)
         {
             if (item.Damage is { } damage)
@@ -130,34 +145,35 @@ public sealed class PmemUsage
     /// <summary>The file with an address_space; null if none of its pages was found.</summary>
     public PmemFile? FileOf(ulong mapping) => _files.GetValueOrDefault(mapping);
 
-    private static string? DeviceOf(CrashDump dump, KernelInode? inode, ulong pfn)
+    private string? DeviceOf(KernelInode? inode, ulong pfn)
     {
         if (inode is { IsDeviceDax: true } || inode is null)
         {
-            ulong address = pfn << dump.Memory.PageShift;
-            return dump.Resources?.All().LastOrDefault(r => r.Range.Contains(address)
+            ulong address = pfn << _pageShift;
+            return _kernel.Resources?.All().LastOrDefault(r => r.Range.Contains(address)
                 && r.Name.StartsWith("dax", StringComparison.Ordinal) && r.Name.Contains('.', StringComparison.Ordinal))?.Name;
         }
 
         return inode.SuperBlock is { Id.Length: > 0 } block ? block.Id : null;
     }
 
-    private void ScanPages(CrashDump dump, Action<ulong, ulong>? progress)
+    private void ScanPages(Action<ulong, ulong>? progress)
     {
-        PmemNamespace[] items = [.. dump.Pmem.Namespaces.Where(n => n.StructPages > 0)];
-        ulong done = 0, total = items.Aggregate(0UL, (sum, item) => sum + UsageScan.DataOf(item, dump.Memory.PageShift).Count);
+        PmemNamespace[] items = [.. _pmem.Namespaces.Where(n => n.StructPages > 0)];
+        ulong done = 0, total = items.Aggregate(0UL, (sum, item) => sum + UsageScan.DataOf(item, _pageShift).Count);
         Namespaces = [.. items.Select(item => Scan!.Run(item, pages => progress?.Invoke(done += pages, total)))];
     }
 
-    private void Resolve(CrashDump dump, KernelTypes types)
+    private void Resolve(KernelTypes types)
     {
         try
         {
-            Vfs = KernelVfs.Open(dump.Symbols, types, dump.VirtualMemory!);
+            KernelAddressSpace memory = _kernel.RequireMemory();
+            Vfs = KernelVfs.Open(_kernel.Symbols, types, memory);
             for (int i = 0; i < Namespaces.Count; i++)
-                AddFiles(dump, i);
-            FindSharers(dump);
-            FindProcesses(dump.Tasks, new(types, dump.VirtualMemory!));
+                AddFiles(i);
+            FindSharers();
+            FindProcesses(_kernel.RequireTasks(), new(types, memory));
             _problems.AddRange(Vfs.Problems);
         }
         catch (MissingInformationException e)
@@ -166,14 +182,14 @@ public sealed class PmemUsage
         }
     }
 
-    private void AddFiles(CrashDump dump, int number)
+    private void AddFiles(int number)
     {
         // What stands in another kernel's structures are no pointers of this one.
         if (Namespaces[number].Namespace.State == MemmapState.Overwritten)
             return;
         foreach (MappingUsage usage in Namespaces[number].Mappings.Values)
         {
-            PmemFile file = FileFor(dump, usage.Mapping, usage.Runs.Count > 0 ? usage.Runs[0].Pfn : Namespaces[number].Data.Start);
+            PmemFile file = FileFor(usage.Mapping, usage.Runs.Count > 0 ? usage.Runs[0].Pfn : Namespaces[number].Data.Start);
             file.NamespaceSet.Add(number);
             file.Pages += usage.Pages;
             file.Pinned += usage.Pinned;
@@ -182,7 +198,7 @@ public sealed class PmemUsage
         }
     }
 
-    private PmemFile FileFor(CrashDump dump, ulong mapping, ulong pfn)
+    private PmemFile FileFor(ulong mapping, ulong pfn)
     {
         if (_files.TryGetValue(mapping, out PmemFile? file))
             return file;
@@ -191,7 +207,7 @@ public sealed class PmemUsage
         {
             Inode = inode,
             Path = inode is null || inode.IsDeviceDax ? KernelPath.Unknown : Vfs.PathOf(inode),
-            Device = DeviceOf(dump, inode, pfn),
+            Device = DeviceOf(inode, pfn),
         };
         return file;
     }
@@ -200,7 +216,7 @@ public sealed class PmemUsage
     /// A shared page does not say whose it is, or (up to 6.2) names the file that was mapped last alone. The files' own page trees name all, and they are in
     /// RAM: they tell also where the struct pages are not in the dump.
     /// </summary>
-    private void FindSharers(CrashDump dump)
+    private void FindSharers()
     {
         for (int i = 0; i < Namespaces.Count; i++)
         {
@@ -218,12 +234,12 @@ public sealed class PmemUsage
                     if (file is { RunsLeftOut: > 0 })
                         continue;
                     PfnRangeSet own = file is null ? PfnRangeSet.Empty : PfnRangeSet.From(file.OwnRuns.Select(r => new PfnRange(r.Pfn, r.Pfn + r.Pages)));
-                    foreach (DaxEntry entry in Vfs.DaxEntries(inode.Mapping, dump.Memory.PageShift))
+                    foreach (DaxEntry entry in Vfs.DaxEntries(inode.Mapping, _pageShift))
                     {
                         PfnRangeSet others = PfnRangeSet.From([new PfnRange(entry.Pfn, entry.Pfn + entry.Pages).Intersect(data)]).Except(own);
-                        AddEntry(dump, i, inode, entry, isKnown ? others : others.Intersect(marked), isShared: true);
+                        AddEntry(i, inode, entry, isKnown ? others : others.Intersect(marked), isShared: true);
                         if (!isKnown)
-                            AddEntry(dump, i, inode, entry, others.Except(marked), isShared: false);
+                            AddEntry(i, inode, entry, others.Except(marked), isShared: false);
                     }
                 }
             }
@@ -233,11 +249,11 @@ public sealed class PmemUsage
         }
     }
 
-    private void AddEntry(CrashDump dump, int number, KernelInode inode, DaxEntry entry, PfnRangeSet pages, bool isShared)
+    private void AddEntry(int number, KernelInode inode, DaxEntry entry, PfnRangeSet pages, bool isShared)
     {
         foreach (PfnRange part in pages)
         {
-            PmemFile file = FileFor(dump, inode.Mapping, part.Start);
+            PmemFile file = FileFor(inode.Mapping, part.Start);
             file.NamespaceSet.Add(number);
             List<DaxRun> runs = isShared ? file.SharedList : file.OwnRuns;
             var run = new DaxRun(entry.Index + (part.Start - entry.Pfn), part.Start, part.Count);

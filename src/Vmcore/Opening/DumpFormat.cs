@@ -1,4 +1,4 @@
-namespace Vmcore;
+namespace Vmcore.Opening;
 
 /// <summary>What kind of file a dump is.</summary>
 public enum DumpFormat

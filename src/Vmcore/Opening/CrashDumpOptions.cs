@@ -1,7 +1,7 @@
 using Vmcore.IO;
 using Vmcore.Ranges;
 
-namespace Vmcore;
+namespace Vmcore.Opening;
 
 /// <summary>How a dump is opened.</summary>
 public sealed record CrashDumpOptions

@@ -1,0 +1,34 @@
+using Vmcore.Ranges;
+
+namespace Vmcore.Memory;
+
+/// <summary>
+/// Which pages a dump covers, and of which it has the content: of all of the machine's memory, user data of pmem included. It gives no byte of it.
+/// </summary>
+/// <remarks>May be asked from several threads at once.</remarks>
+public sealed class PageCoverage
+{
+    private readonly CrashMemory _memory;
+
+    /// <summary>Creates the coverage of a memory.</summary>
+    /// <param name="memory">The memory with all that the file has.</param>
+    internal PageCoverage(CrashMemory memory) => _memory = memory;
+
+    /// <summary>log2 of the page size in bytes.</summary>
+    public int PageShift => _memory.PageShift;
+
+    /// <summary>Page size in bytes.</summary>
+    public int PageSize => _memory.PageSize;
+
+    /// <inheritdoc cref="CrashMemory.MaxPfn"/>
+    public ulong MaxPfn => _memory.MaxPfn;
+
+    /// <inheritdoc cref="CrashMemory.Extents"/>
+    public PfnRangeSet Extents => _memory.Extents;
+
+    /// <inheritdoc cref="CrashMemory.GetPages"/>
+    public void GetPages(ulong firstPfn, Span<ulong> exists, Span<ulong> present) => _memory.GetPages(firstPfn, exists, present);
+
+    /// <inheritdoc cref="CrashMemory.HasAll"/>
+    public bool HasAll(PfnRange range) => _memory.HasAll(range);
+}

@@ -1,0 +1,258 @@
+using System.Numerics;
+using Vmcore.Architectures;
+using Vmcore.Compression;
+using Vmcore.Formats.Elf;
+using Vmcore.Formats.Flattened;
+using Vmcore.Formats.Kdump;
+using Vmcore.IO;
+using Vmcore.Kernel.Identity;
+using Vmcore.Memory;
+
+namespace Vmcore.Opening;
+
+/// <summary>
+/// The file of a dump: its format is detected, and from there on every format looks alike: memory, notes, PT_LOADs, vmcoreinfo, and whether it is whole.
+/// </summary>
+internal sealed class DumpFile : IDisposable
+{
+    /// <summary>Ends the problem of a split dump that is not whole.</summary>
+    internal const string MissingParts =
+        "a part of a split dump, of which others are missing: their pages cannot be read; name all of its files, or join them with makedumpfile --reassemble";
+
+    private readonly List<string> _problems = [];
+
+    private DumpFile(IByteSource source)
+    {
+        Source = source;
+        Unfiltered = null!;
+        Architecture = null!;
+    }
+
+    /// <summary>The bytes of the file, of a split dump those of the first one given; of a flattened stream those of the file that it describes.</summary>
+    internal IByteSource Source { get; }
+
+    internal string Name => Source.Name;
+
+    internal DumpFormat Format { get; private set; }
+
+    internal bool IsFlattened { get; private init; }
+
+    /// <summary>True if the file says that it was cut short, is shorter than its headers say, or has become shorter while it was read.</summary>
+    internal bool IsIncomplete
+    {
+        get => field || HasShrunk;
+        private set;
+    }
+
+    internal bool HasShrunk => Kdump is { } kdump ? kdump.HasShrunk : Source.HasShrunk;
+
+    /// <summary>The machine's physical memory with all that the file has of it, user data of pmem included.</summary>
+    internal CrashMemory Unfiltered { get; private set; }
+
+    internal Architecture Architecture { get; private set; }
+
+    internal IReadOnlyList<ElfSegment> Loads { get; private set; } = [];
+
+    internal ReadOnlyMemory<byte> NoteArea { get; private set; }
+
+    internal IReadOnlyList<ElfNote> Notes { get; private set; } = [];
+
+    internal KdumpFile? Kdump { get; private set; }
+
+    internal ElfCoreFile? Elf { get; private set; }
+
+    /// <summary>vmcoreinfo: the file's own, or what stands in for it; null if there is none.</summary>
+    internal VmcoreInfo? VmcoreInfo { get; private set; }
+
+    internal IReadOnlyList<string> Problems => _problems;
+
+    /// <summary>What is missing of the file, as far as that has come to light. One sentence, or null.</summary>
+    internal string? Loss
+    {
+        get
+        {
+            if (_problems.Exists(static p => p.EndsWith(MissingParts, StringComparison.Ordinal)))
+                return $"{Name}: {MissingParts}";
+            if (HasShrunk)
+                return $"{Name}: the file became shorter while it was read";
+            if (IsIncomplete)
+                return $"{Name}: the dump is not complete: it is marked so, or was cut short";
+            return Kdump is { HasLostPages: true }
+                ? $"{Name}: pages that the dump should have are not in the file: it was cut short or damaged ('vmcore verify' says where)" : null;
+        }
+    }
+
+    /// <summary>Opens the file or files by name.</summary>
+    /// <param name="paths">At least one file; several are the parts of a split kdump-compressed dump, in any order.</param>
+    /// <param name="options">How to open them.</param>
+    /// <exception cref="FileAccessException">A file cannot be opened or read.</exception>
+    /// <exception cref="DumpFormatException">A file is of no known format, or they are not parts of one dump.</exception>
+    internal static DumpFile Open(IReadOnlyList<string> paths, CrashDumpOptions options)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(paths.Count, nameof(paths));
+        if (paths.Count == 1)
+            return Open(MappedSource.OpenBest(paths[0], options.Mapping), options);
+        List<IByteSource> sources = [];
+        DumpFile? file = null;
+        try
+        {
+            foreach (string path in paths)
+            {
+                sources.Add(MappedSource.OpenBest(path, options.Mapping));
+                if (FlattenedSource.IsFlattened(sources[^1]))
+                    sources[^1] = FlattenedSource.Open(sources[^1]);
+            }
+
+            file = new(sources[0]);
+            file.OpenKdump(sources, options);
+            return file;
+        }
+        catch
+        {
+            foreach (IByteSource source in sources)
+                source.Dispose();
+            file?.Kdump?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens a source, which the result owns from then on; it is closed if it cannot be opened.</summary>
+    /// <param name="source">The bytes of the file.</param>
+    /// <param name="options">How to open it.</param>
+    /// <exception cref="DumpFormatException">The source is of no known format, or damaged beyond use.</exception>
+    internal static DumpFile Open(IByteSource source, CrashDumpOptions options)
+    {
+        bool flattened = false;
+        try
+        {
+            if (FlattenedSource.IsFlattened(source))
+            {
+                source = FlattenedSource.Open(source);
+                flattened = true;
+            }
+
+            var file = new DumpFile(source) { IsFlattened = flattened };
+            if (source is FlattenedSource { IsTruncated: true })
+            {
+                file.IsIncomplete = true;
+                file._problems.Add($"{source.Name}: the flattened stream ends without its end record: it is truncated");
+            }
+
+            if (ElfCoreFile.IsElf(source))
+                file.OpenElf(options);
+            else if (KdumpHeader.IsKdump(source))
+                file.OpenKdump([source], options);
+            else
+                throw UnknownFormat(source);
+            return file;
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Takes text for vmcoreinfo where the file has none.</summary>
+    /// <param name="text">The text.</param>
+    internal void SetVmcoreInfo(ReadOnlyMemory<byte> text)
+    {
+        if (text.Length > VmcoreInfo.MaxLength)
+        {
+            _problems.Add($"{Name}: vmcoreinfo: {text.Length} bytes; only the first {VmcoreInfo.MaxLength} are read");
+            text = text[..VmcoreInfo.MaxLength];
+        }
+
+        if (text.Length > 0)
+            VmcoreInfo = VmcoreInfo.Parse(text.Span);
+    }
+
+    /// <summary>Notes what is wrong without keeping the file from being read.</summary>
+    /// <param name="problem">One sentence without the file's name.</param>
+    internal void AddProblem(string problem) => _problems.Add($"{Name}: {problem}");
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Kdump?.Dispose();
+        Source.Dispose();
+    }
+
+    private static DumpFormatException UnknownFormat(IByteSource source)
+    {
+        byte[] start = new byte[8];
+        int read = source.Read(0, start);
+        if (start.AsSpan().SequenceEqual("sadump\0\0"u8))
+            return new(source.Name, 0, "file format", "a sadump image",
+                "an ELF core file, a kdump-compressed file or a flattened stream of one; makedumpfile 1.7 makes one of a sadump image");
+        return new(source.Name, 0, "file format", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(start.AsSpan(0, read))}",
+            "an ELF core file, a kdump-compressed file or a flattened stream of one");
+    }
+
+    private void OpenElf(CrashDumpOptions options)
+    {
+        Format = DumpFormat.Elf;
+        ElfCoreFile file = Elf = ElfCoreFile.Open(Source);
+        _problems.AddRange(file.Problems);
+        IsIncomplete |= (file.Flags & ElfConstants.FlagIncomplete) != 0 || file.IsTruncated;
+        Loads = file.Loads;
+        NoteArea = file.NoteArea;
+        Notes = file.Notes;
+        SetOwnOrGiven(VmcoreInfoNote(), options);
+        Architecture = MachineChoice.OfElf(Name, file.Machine, VmcoreInfo);
+        var memory = new ElfMemory(file, PageShift());
+        Unfiltered = memory;
+        if (memory.SharedBytes > 0)
+        {
+            AddProblem($"PT_LOADs give {memory.SharedBytes} bytes more than the file has, by naming the same bytes for several addresses; those are not read");
+            IsIncomplete = true;
+        }
+    }
+
+    private int PageShift()
+    {
+        int smallest = Architecture.PageShifts[0];
+        if (VmcoreInfo?.PageSize is not { } size)
+            return smallest;
+        int shift = BitOperations.Log2((uint)size);
+        if (Architecture.PageShifts.Contains(shift))
+            return shift;
+        AddProblem($"vmcoreinfo: PAGESIZE is {size}, but {Architecture.Name} has pages of "
+            + $"{string.Join(" or ", Architecture.PageShifts.Select(s => 1 << s))} bytes; ignored");
+        return smallest;
+    }
+
+    private void OpenKdump(IReadOnlyList<IByteSource> sources, CrashDumpOptions options)
+    {
+        Format = DumpFormat.Kdump;
+        KdumpFile file = Kdump = KdumpFile.Open(sources, PageCodecs.CreateDecompressor);
+        IsIncomplete |= file.IsIncomplete;
+        if (file.SubHeader.IsSplit && file.PartRanges.Sum(static r => (long)r.Count) < (long)file.MaxPfn)
+        {
+            AddProblem(MissingParts);
+            IsIncomplete = true;
+        }
+
+        NoteArea = file.Notes;
+        Notes = ElfNotes.Parse(file.Notes.Span, out string? problem);
+        if (problem is not null)
+            AddProblem(problem);
+        SetOwnOrGiven(file.VmcoreInfo.Length > 0 ? file.VmcoreInfo : VmcoreInfoNote(), options);
+        Architecture = MachineChoice.OfKdump(Name, file.Header.Utsname.Machine, VmcoreInfo);
+        Unfiltered = new KdumpCrashMemory(file);
+    }
+
+    // The dump's own text has the addresses of the kernel that ran; another can at best agree with it.
+    private void SetOwnOrGiven(ReadOnlyMemory<byte> own, CrashDumpOptions options) => SetVmcoreInfo(own.Length == 0 ? options.VmcoreInfo ?? own : own);
+
+    private ReadOnlyMemory<byte> VmcoreInfoNote()
+    {
+        foreach (ElfNote note in Notes)
+        {
+            if (note.Name == "VMCOREINFO")
+                return NoteArea.Slice(note.DescriptorOffset, note.DescriptorLength);
+        }
+
+        return default;
+    }
+}
