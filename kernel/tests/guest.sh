@@ -23,7 +23,7 @@ load() {
 
 # The regions by what they are: their numbers are by chance.
 find_regions() {
-    big_namespace=none small_namespace=none
+    big_namespace=none small_namespace=none virtio_namespace=none
     for region in /sys/bus/nd/devices/region*; do
         number=${region##*region}
         case $(readlink -f $region) in
@@ -35,21 +35,55 @@ find_regions() {
     done
 }
 
+# A namespace's name as the judge knows it.
+known() { echo "$1" | sed "s/^$big_namespace\./big./;s/^$small_namespace\./small./;s/^$virtio_namespace\./virtio./"; }
+
 # Prints "NAME MODE NAMESPACE DATA SIZE DEVICE" of a new namespace, physical addresses as sysfs has them.
 create() {
     ndctl create-namespace "$@" >/tmp/created 2>/tmp/errors || say "create $* failed: $(cat /tmp/errors)"
     name=$(sed -n 's/.*"dev":"\(namespace[^"]*\)".*/\1/p' /tmp/created | head -n 1)
     holder=$(cat /sys/bus/nd/devices/$name/holder)
-    say "namespace $(echo "$name" | sed "s/^$big_namespace/big/;s/^$small_namespace/small/") $(cat /sys/bus/nd/devices/$holder/mode) $(cat /sys/bus/nd/devices/$name/resource)" \
+    say "namespace $(known "$name") $(cat /sys/bus/nd/devices/$holder/mode) $(cat /sys/bus/nd/devices/$name/resource)" \
         "$(cat /sys/bus/nd/devices/$holder/resource) $(cat /sys/bus/nd/devices/$name/size) $holder"
+}
+
+destroy() {
+    ndctl destroy-namespace -f "$1"
+    say "destroyed $(known "$1")"
+}
+
+# One in sector mode, with something in its first sector.
+create_sector() {
+    ndctl create-namespace -m sector "$@" >/tmp/created 2>/tmp/errors || say "create sector $* failed: $(cat /tmp/errors)"
+    block=$(sed -n 's/.*"blockdev":"\([^"]*\)".*/\1/p' /tmp/created | head -n 1)
+    echo "a sector of the first kernel" | dd of=/dev/$block conv=sync,fsync bs=4096 2>/dev/null
+    say "sector $(known "$(sed -n 's/.*"dev":"\(namespace[^"]*\)".*/\1/p' /tmp/created | head -n 1)")"
+}
+
+# A pfn device as "ndctl enable-namespace" makes it, of a namespace that is not bound. Arguments: namespace, uuid.
+bind_by_hand() {
+    local seed
+    seed=$(cat $big/pfn_seed)
+    echo $1 >$seed/namespace
+    echo pmem >$seed/mode
+    echo $2 >$seed/uuid
+    echo $seed >/sys/bus/nd/drivers/nd_pmem/bind && say "bind of a raw namespace: done" || say "bind of a raw namespace: refused"
+    echo >$seed/namespace
+}
+
+# The uuid in the info block on a block device, signature "NVDIMM_PFN_INFO".
+block_uuid() {
+    dd if=/dev/$1 bs=1 skip=4112 count=16 2>/dev/null | hexdump -v -e '16/1 "%02x" "\n"' |
+        sed 's/^\(.\{8\}\)\(.\{4\}\)\(.\{4\}\)\(.\{4\}\)/\1-\2-\3-\4-/'
 }
 
 capture() {
     say "capture kernel"
-    dmesg | grep -E 'libnvdimm|pfn[0-9]|dax[0-9]' | while read -r line; do say "dmesg $line"; done
+    find_regions
+    dmesg | grep -E 'libnvdimm|kept raw|pfn[0-9]|dax[0-9]' | while read -r line; do say "dmesg $line"; done
     for namespace in /sys/bus/nd/devices/namespace*; do
         [ -e "$namespace" ] || continue
-        say "raw ${namespace##*/} force_raw=$(cat $namespace/force_raw) mode=$(cat $namespace/mode)" \
+        say "raw $(known "${namespace##*/}") force_raw=$(cat $namespace/force_raw) mode=$(cat $namespace/mode)" \
             "holder=$(cat $namespace/holder) driver=$(basename "$(readlink $namespace/driver)") size=$(cat $namespace/size)"
     done
     say "blocks $(ls /sys/block | grep pmem | tr '\n' ' ') dax $(ls /sys/bus/dax/devices | tr '\n' ' ')"
@@ -59,21 +93,19 @@ capture() {
     if [ "$(word bind)" = 1 ]; then
         # As "ndctl enable-namespace" would: refused while force_raw is set, possible after it is cleared. After the
         # copy, since the memmap is gone then.
-        find_regions
         cd /sys/bus/nd/devices
         for space in $big_namespace.*; do [ "$(cat $space/size)" = 268435456 ] && break; done
+        uuid=$(block_uuid $(ls $space/block))
+        dmesg -c >/dev/null
         echo $space >$space/driver/unbind
-        seed=$(cat $big/pfn_seed)
-        echo $space >$seed/namespace
-        echo pmem >$seed/mode
-        cat /proc/sys/kernel/random/uuid >$seed/uuid
-        echo $seed >/sys/bus/nd/drivers/nd_pmem/bind && say "bind of a raw namespace: done" || say "bind of a raw namespace: refused"
-        dmesg | grep 'kept raw' | while read -r line; do say "dmesg $line"; done
-        echo >$seed/namespace
+        bind_by_hand $space $uuid
+        bind_by_hand $space $(cat /proc/sys/kernel/random/uuid)
+        dmesg | grep -E 'kept raw|no info block' | while read -r line; do say "bound $line"; done
         echo 0 >$space/force_raw
         echo $space >/sys/bus/nd/drivers/nd_pmem/bind
         sleep 1
         say "cleared holder=$(cat $space/holder)"
+        for block in /sys/block/pmem*s; do say "sector has $(head -c 28 /dev/${block##*/})"; done
         cd /
     fi
     say "vmcore size=$size"
@@ -83,6 +115,7 @@ first() {
     say "vmcoreinfo $(cat /sys/kernel/vmcoreinfo)"
     say "mode $(cat /sys/module/crash_pmem/parameters/headers)"
     say "kexec load $(uname -r)"
+    dmesg | grep -oE '(not )?ok [0-9]+ (- )?[a-z_]+' | sed 's/ - / /' | while read -r line; do say "kunit $line"; done
     ndctl disable-region all >/dev/null 2>&1
     ndctl init-labels -f all >/dev/null 2>&1
     ndctl enable-region all >/dev/null 2>&1

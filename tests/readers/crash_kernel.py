@@ -42,8 +42,8 @@ class RawVmcore:
         return sorted({pfn for address, size, _, _ in self.loads for pfn in range(-(-address // PAGE), (address + size) // PAGE)})
 
     def pmem(self):
-        """(first pfn, end pfn) of each PT_LOAD that is marked as a device."""
-        return [(address // PAGE, (address + size) // PAGE) for address, size, _, flags in self.loads if flags & 0x10]
+        """(first pfn, end pfn) of each PT_LOAD that is marked as a device: PF_DEV of the RFCs or of today's series."""
+        return [(address // PAGE, (address + size) // PAGE) for address, size, _, flags in self.loads if flags & 0x800010]
 
 
 class Kernel:

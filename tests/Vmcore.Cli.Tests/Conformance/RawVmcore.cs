@@ -8,7 +8,8 @@ internal readonly record struct RawLoad(ulong Address, ulong Size, ulong Offset,
 {
     internal ulong End => Address + Size;
 
-    internal bool IsPmem => (Flags & 0x10) != 0;
+    /// <summary>PF_DEV, of the RFCs and of PF_MASKOS.</summary>
+    internal bool IsPmem => (Flags & 0x0080_0010) != 0;
 }
 
 /// <summary>The pages of a raw vmcore, read with nothing of what is tested.</summary>

@@ -6,7 +6,7 @@ namespace Vmcore.Testing;
 /// <summary>Writes ELF headers and notes, and places the segments in the file.</summary>
 internal static class CoreImageBuilder
 {
-    private const uint ReadWriteExecute = 7, PmemFlag = 0x10;
+    private const uint ReadWriteExecute = 7;
     private const int HeaderSize = 64, ProgramHeaderSize = 56, MaxCount = 0xffff;
 
     public static CoreImage Build(SyntheticMachine machine, ElfShape shape)
@@ -84,11 +84,11 @@ internal static class CoreImageBuilder
         foreach (PmemRegion region in machine.Pmem)
         {
             if (shape.Pmem is PmemSegments.WholeRegions or PmemSegments.WholeRegionsUnmarked)
-                Add(region.Start, region.End, ReadWriteExecute | (shape.Pmem == PmemSegments.WholeRegions ? PmemFlag : 0), pmem: true);
+                Add(region.Start, region.End, ReadWriteExecute | (shape.Pmem == PmemSegments.WholeRegions ? shape.PmemFlag : 0), pmem: true);
             else if (shape.Pmem == PmemSegments.MetadataOnly)
             {
                 foreach (PmemNamespace space in region.Spaces.Where(s => s.HasMemmap && s.Options.Map == PmemMap.Dev))
-                    Add(space.Start, space.DataPfn << 12, ReadWriteExecute | PmemFlag, pmem: true);
+                    Add(space.Start, space.DataPfn << 12, ReadWriteExecute | shape.PmemFlag, pmem: true);
             }
         }
 

@@ -35,6 +35,9 @@ public sealed record ElfShape
 
     public PmemSegments Pmem { get; init; } = PmemSegments.WholeRegions;
 
+    /// <summary>The pmem flag (PF_DEV): of the RFCs; kernels with our series of today have 0x00800000.</summary>
+    public uint PmemFlag { get; init; } = 0x10;
+
     /// <summary>NT_PRSTATUS notes.</summary>
     public int Cpus { get; init; } = 2;
 

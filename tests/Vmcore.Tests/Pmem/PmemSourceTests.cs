@@ -62,11 +62,13 @@ public sealed class PmemSourceTests
         Assert.True(WrittenDump.Of(core, 0).Contains(PageText.PmemCanary));
     }
 
-    [Fact]
-    public void WithoutVmcoreinfoTheFlagIsEnough()
+    [Theory]
+    [InlineData(0x10u)]
+    [InlineData(0x0080_0000u)]
+    public void WithoutVmcoreinfoTheFlagIsEnough(uint flag)
     {
         (SyntheticMachine machine, _) = Machines.WithNamespace(128 * MiB, new() { FakeInfoBlocksInData = true });
-        CoreImage core = machine.Core(new() { Vmcoreinfo = false });
+        CoreImage core = machine.Core(new() { Vmcoreinfo = false, PmemFlag = flag });
         foreach (DumpOutput output in Enum.GetValues<DumpOutput>())
         {
             WrittenDump dump = WrittenDump.Of(core, 0, output: output);

@@ -2,7 +2,7 @@ namespace Vmcore.Formats.Elf;
 
 /// <summary>A program header of a core file.</summary>
 /// <param name="Type">p_type: 1 = PT_LOAD, 4 = PT_NOTE.</param>
-/// <param name="Flags">p_flags: R 4, W 2, X 1, and <see cref="DeviceFlag"/>.</param>
+/// <param name="Flags">p_flags: R 4, W 2, X 1, and <see cref="DeviceFlag"/> or <see cref="KernelDeviceFlag"/>.</param>
 /// <param name="Offset">p_offset: byte offset in the file.</param>
 /// <param name="VirtualAddress">p_vaddr; all ones or 0 where unknown.</param>
 /// <param name="PhysicalAddress">p_paddr; all ones where unknown.</param>
@@ -12,8 +12,13 @@ namespace Vmcore.Formats.Elf;
 public readonly record struct ElfSegment(
     uint Type, uint Flags, ulong Offset, ulong VirtualAddress, ulong PhysicalAddress, ulong FileSize, ulong MemorySize, ulong Align)
 {
-    /// <summary>PF_DEV: the segment is persistent memory. An unofficial bit, used by the pmem RFC kernels and by Vmcore's loader.</summary>
+    /// <summary>
+    /// PF_DEV of the pmem RFCs (2023), of kernels with the first editions of our series, and of Vmcore's loader: the segment is persistent memory.
+    /// </summary>
     public const uint DeviceFlag = 1 << 4;
+
+    /// <summary>PF_DEV of kernels with our series of today: the same in a bit that ELF leaves to operating systems (PF_MASKOS).</summary>
+    public const uint KernelDeviceFlag = 0x0080_0000;
 
     /// <summary>True for a PT_LOAD.</summary>
     public bool IsLoad => Type == ElfConstants.LoadSegment;
@@ -21,8 +26,8 @@ public readonly record struct ElfSegment(
     /// <summary>True for a PT_NOTE.</summary>
     public bool IsNote => Type == ElfConstants.NoteSegment;
 
-    /// <summary>True if PF_DEV is set.</summary>
-    public bool IsDevice => (Flags & DeviceFlag) != 0;
+    /// <summary>True if PF_DEV is set, as <see cref="DeviceFlag"/> or <see cref="KernelDeviceFlag"/>.</summary>
+    public bool IsDevice => (Flags & (DeviceFlag | KernelDeviceFlag)) != 0;
 
     /// <summary>One past the last physical byte, excluded tail included. Never overflows in a parsed file.</summary>
     public ulong PhysicalEnd => PhysicalAddress + MemorySize;

@@ -24,6 +24,20 @@ public sealed class ElfCoreFileTests
         Assert.Equal("A=1\n"u8.ToArray(), file.Notes[0].Descriptor(file.NoteArea.Span).ToArray());
     }
 
+    /// <summary>PF_DEV was bit 4 in the RFCs and is in PF_MASKOS of our series; no other bit says anything of devices.</summary>
+    [Fact]
+    public void BothBitsOfDeviceMemoryAreKnown()
+    {
+        const uint Rwx = 7, OldDevice = 0x10, Device = 0x0080_0000;
+        for (int bit = 0; bit < 32; bit++)
+        {
+            uint flags = Rwx | (1u << bit);
+            ElfCoreFile file = Open(new ElfBytes { Notes = s_note, Data = new byte[0x1000] }.Load(0x1000, 0, 0x1000, flags: flags));
+            Assert.Equal((flags & (OldDevice | Device)) != 0, Assert.Single(file.Loads).IsDevice);
+            Assert.Equal(flags, file.Loads[0].Flags);
+        }
+    }
+
     /// <summary>QEMU: e_phoff 192, e_ehsize 8, p_flags 0.</summary>
     [Fact]
     public void QemuHeadersAreRead()
