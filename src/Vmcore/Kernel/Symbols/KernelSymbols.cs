@@ -1,6 +1,5 @@
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
-using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Symbols;
 
