@@ -77,6 +77,12 @@ public sealed record LoadOptions
     /// <summary>Where the stub reports damaged memory, as the operator named it; null for the platform's first serial port.</summary>
     public string? Serial { get; init; }
 
+    /// <summary>A device tree in place of the firmware's, as a file; null for the firmware's.</summary>
+    public string? DeviceTreeFile { get; init; }
+
+    /// <summary>True to ask kexec_file_load to hand the running kernel's device tree over, also where there is ACPI (KEXEC_FILE_FORCE_DTB).</summary>
+    public bool ForceDeviceTree { get; init; }
+
     /// <summary>The initramfs file, so that kexec_file_load gets the file itself and not a copy; null if there is none.</summary>
     public string? InitrdFile { get; init; }
 

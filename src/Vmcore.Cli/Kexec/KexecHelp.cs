@@ -10,7 +10,8 @@ internal static class KexecHelp
                kexec -p -u                     unload it
                kexec -S                        exit 1 if one is loaded, 0 if not
 
-          -p, --load-panic          load KERNEL (bzImage, also gzip-compressed; UKI) for a panic
+          -p, --load-panic          load KERNEL for a panic: a bzImage (x86-64) or Image (arm64),
+                                    as it is, gzip-compressed, EFI zboot or UKI
           -u, --unload              unload the crash kernel
           -S, --status              say by the exit status whether a crash kernel is loaded
               --print-ckr-size      print the size of the memory reserved for it, in bytes
@@ -23,13 +24,16 @@ internal static class KexecHelp
           -a, --kexec-syscall-auto  use kexec_file_load, and kexec_load if that is not supported
                                     (default: kexec_load first if that puts pmem metadata into the dump)
           -i, --no-checks           do not verify the loaded memory after a panic
-          -t, --type=TYPE           bzImage, bzImage64 or UKI; found out otherwise
+          -t, --type=TYPE           bzImage, bzImage64, Image or UKI; found out otherwise
               --mem-min=ADDR        load to no lower address than this
               --mem-max=ADDR        load to no higher address than this
               --hotplug             let the kernel update the ELF core header on hotplug
               --pass-memmap-cmdline describe the memory on the command line too
               --noefi               start the capture kernel without the firmware's runtime services
-              --serial=PORT         where the stub reports damaged memory: ttyS0 to ttyS3, or 0x3f8
+              --serial=PORT         where the stub reports damaged memory: ttyS0 to ttyS3, or 0x3f8;
+                                    arm64: pl011,ADDRESS or uart8250,mmio32,ADDRESS
+              --dtb=FILE            arm64, kexec_load: device tree of the machine, in place of the firmware's
+              --force-dtb           kexec_file_load: hand the running kernel's device tree over, also with ACPI
           -d, --debug               print what is loaded; ask the kernel for messages
           -h, --help                print this
           -v, --version             print the version

@@ -45,7 +45,7 @@ internal sealed class KexecOptions
         new("noefi", "noefi"),
 
         // Taken for the sake of services; they change nothing here.
-                new("no-cma", "ignored"),
+        new("no-cma", "ignored"),
         new("args-linux", "ignored"),
         new("elf64-core-headers", "ignored"),
         new("reset-vga", "ignored"),
@@ -57,7 +57,7 @@ internal sealed class KexecOptions
         new("real-mode", "entry"),
         new("entry-32bit", "entry"),
         new("dtb", "dtb", true),
-        new("force-dtb", "dtb"),
+        new("force-dtb", "force-dtb"),
         new("module", "module", true),
 
         // Vmcore's own.

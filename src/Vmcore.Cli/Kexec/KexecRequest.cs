@@ -13,9 +13,9 @@ internal static class KexecRequest
         if (options.Operands.Count > 1)
             throw new KexecException($"More than one kernel: {string.Join(' ', options.Operands)}; give one, and quote the value of --command-line.", 1);
         if (options.Value("t") is { } type && !Platform.All.Any(p => p.KernelTypes.Contains(type, StringComparer.Ordinal)))
-            throw new KexecException($"Unsupported type {type}: this kexec loads bzImage (bzImage64, UKI).");
-        if (options.Has("dtb") || options.Has("module"))
-            throw new KexecException("--dtb, --force-dtb and --module have no meaning for an x86-64 kernel: leave them out.", 1);
+            throw new KexecException($"Unsupported type {type}: this kexec loads {Formats()}, compressed or in a unified kernel image too.");
+        if (options.Has("module"))
+            throw new KexecException("--module is for multiboot kernels, which this kexec does not load: leave it out.", 1);
         if (options.Has("elf32"))
             error.WriteLine("kexec: warning: --elf32-core-headers is ignored: a 64-bit kernel's ELF core header is ELF64.");
         if (options.Has("entry"))
@@ -51,11 +51,15 @@ internal static class KexecRequest
             MemoryMin = Number(options, "mem-min") ?? 0,
             MemoryMax = Number(options, "mem-max") ?? ulong.MaxValue,
             Serial = options.Value("serial"),
+            DeviceTreeFile = options.Value("dtb"),
+            ForceDeviceTree = options.Has("force-dtb"),
             InitrdFile = initrd,
             // A dry run shows the same each time.
             RandomSeed = isDryRun ? new byte[32] : KexecSyscalls.Random(32),
         };
     }
+
+    private static string Formats() => string.Join(" and ", Platform.All.Select(static p => p.KernelFormats));
 
     private static List<string> DumpTargets(KexecOptions options, string? sysroot, TextWriter error)
     {

@@ -20,7 +20,11 @@ internal static class PlanText
         if (plan.Layout is { } layout)
             WriteLayout(layout, output);
         if (plan.FileCommandLine is { } line)
-            Line(output, $"Command line for kexec_file_load (the kernel puts elfcorehdr= in front):\n  {line.Text}");
+        {
+            string prefix = Platform.Of(plan.System).FileLoadPrefix > 0 ? " (the kernel puts elfcorehdr= in front)" : "";
+            Line(output, $"Command line for kexec_file_load{prefix}:\n  {line.Text}");
+        }
+
         foreach (string warning in plan.Warnings)
             Line(output, $"Warning: {warning}");
         foreach (string warning in plan.FileWarnings)

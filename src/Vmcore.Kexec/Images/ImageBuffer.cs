@@ -42,6 +42,13 @@ internal sealed unsafe class ImageBuffer : MemoryManager<byte>
         }
     }
 
+    /// <summary>Sets the number of bytes; those that come in addition have no content yet.</summary>
+    public void Resize(int length)
+    {
+        Reserve((nuint)length);
+        Length = length;
+    }
+
     /// <inheritdoc/>
     public override Span<byte> GetSpan() => new(_bytes, Length);
 

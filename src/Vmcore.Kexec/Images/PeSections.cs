@@ -5,23 +5,21 @@ namespace Vmcore.Kexec;
 /// <summary>Finds sections in a PE file: a unified kernel image is one.</summary>
 internal static class PeSections
 {
+    /// <summary>Where the last section's content ends in the file, in bytes; null if it is no PE file or has no sections.</summary>
+    public static long? EndOf(ReadOnlySpan<byte> file)
+    {
+        long end = 0;
+        for (int i = 0; TryHeader(file, i, out ReadOnlySpan<byte> header); i++)
+            end = Math.Max(end, (long)BinaryPrimitives.ReadUInt32LittleEndian(header[16..]) + BinaryPrimitives.ReadUInt32LittleEndian(header[20..]));
+        return end == 0 ? null : end;
+    }
+
     /// <summary>The content of the first section of that name, without the padding up to the file alignment; null if there is none.</summary>
     public static ReadOnlyMemory<byte>? Find(ReadOnlyMemory<byte> file, string name)
     {
         ReadOnlySpan<byte> bytes = file.Span;
-        if (bytes.Length < 0x40)
-            return null;
-        long pe = BinaryPrimitives.ReadUInt32LittleEndian(bytes[0x3c..]);
-        if (pe > bytes.Length - 24 || !bytes[(int)pe..].StartsWith("PE\0\0"u8))
-            return null;
-        int count = BinaryPrimitives.ReadUInt16LittleEndian(bytes[((int)pe + 6)..]);
-        long table = pe + 24 + BinaryPrimitives.ReadUInt16LittleEndian(bytes[((int)pe + 20)..]);
-        for (int i = 0; i < count; i++)
+        for (int i = 0; TryHeader(bytes, i, out ReadOnlySpan<byte> header); i++)
         {
-            long at = table + (i * 40L);
-            if (at > bytes.Length - 40)
-                return null;
-            ReadOnlySpan<byte> header = bytes.Slice((int)at, 40);
             int end = header[..8].IndexOf((byte)0);
             if (!header[..(end < 0 ? 8 : end)].SequenceEqual(System.Text.Encoding.ASCII.GetBytes(name)))
                 continue;
@@ -33,5 +31,22 @@ internal static class PeSections
         }
 
         return null;
+    }
+
+    // A section's header: 40 bytes behind those of the file. False at the end of the table, or of the file.
+    private static bool TryHeader(ReadOnlySpan<byte> bytes, int index, out ReadOnlySpan<byte> header)
+    {
+        header = default;
+        if (bytes.Length < 0x40 || !bytes.StartsWith("MZ"u8))
+            return false;
+        long pe = BinaryPrimitives.ReadUInt32LittleEndian(bytes[0x3c..]);
+        if (pe > bytes.Length - 24 || !bytes[(int)pe..].StartsWith("PE\0\0"u8))
+            return false;
+        int count = BinaryPrimitives.ReadUInt16LittleEndian(bytes[((int)pe + 6)..]);
+        long at = pe + 24 + BinaryPrimitives.ReadUInt16LittleEndian(bytes[((int)pe + 20)..]) + (index * 40L);
+        if (index >= count || at > bytes.Length - 40)
+            return false;
+        header = bytes.Slice((int)at, 40);
+        return true;
     }
 }

@@ -49,12 +49,16 @@ internal static class CrashLayout
 
         uint[] digest = Hash(segments);
         PhysicalRange[] hashed = [.. segments.Where(static s => s.IsVerified).Select(static s => s.Verified)];
-        StubRequest At(ulong address) =>
-            new(system, address, kernelMemory.Start, bootMemory.Start, hashed, digest, platform.SerialPort(options.Serial));
-        PhysicalRange stubMemory = space.Take((ulong)platform.BuildStub(At(region.Start)).MemorySize);
+        var request = new StubRequest(
+            system, region.Start, kernelMemory.Start, bootMemory.Start, hashed, digest, region, platform.FindConsole(options.Serial, system.Firmware));
+        // Its size is the same wherever it lies.
+        PhysicalRange stubMemory = space.Take((ulong)platform.BuildStub(request).MemorySize);
         if (stubMemory.Start < kernelMemory.End)
             throw space.TooSmall();
-        segments.Add(new("stub", platform.BuildStub(At(stubMemory.Start)).Code, stubMemory, 0));
+        CrashStub stub = platform.BuildStub(request with { Address = stubMemory.Start });
+        segments.Add(new("stub", stub.Code, stubMemory, 0));
+        if (stub.Note is not null)
+            warnings.Add(stub.Note);
         var layout = new LoadLayout
         {
             Region = region,

@@ -5,9 +5,6 @@ namespace Vmcore.Kexec;
 /// <summary>Decides what to load, and how. A pure function of what was read.</summary>
 public static class LoadPlanner
 {
-    // What the kernel prepends: "elfcorehdr=0x" and 16 digits and a blank.
-    private const int FileLoadReserve = 30;
-
     /// <summary>Plans a load.</summary>
     /// <param name="system">The system.</param>
     /// <param name="kernel">The capture kernel.</param>
@@ -25,6 +22,8 @@ public static class LoadPlanner
                 + $"give {Platform.Of(system).KernelFormats}, usually /boot/vmlinuz-RELEASE.");
         }
 
+        if (options.DeviceTreeFile is not null && !Platform.Of(system).TakesDeviceTree)
+            throw new KexecException($"--dtb has no meaning for {Platform.Of(system).Title}: leave it out.", 1);
         List<string> warnings = [];
         if (initrd.IsEmpty && options.InitrdFile is { } empty)
             warnings.Add($"The initramfs {empty} is empty: make it again, and see whether the disk was full.");
@@ -34,7 +33,7 @@ public static class LoadPlanner
         IReadOnlyList<LoadSyscall> order = Order(system, options);
         LoadLayout? layout = order.Contains(LoadSyscall.Load) ? CrashLayout.Build(system, kernel, initrd, options, warnings) : null;
         CaptureCommandLine? fileLine = order.Contains(LoadSyscall.FileLoad)
-            ? CaptureCommandLine.Build(system, options, [], Math.Max(0, kernel.CommandLineLimit - FileLoadReserve))
+            ? CaptureCommandLine.Build(system, options, [], Math.Max(0, kernel.CommandLineLimit - Platform.Of(system).FileLoadPrefix))
             : null;
         var memory = MemoryNeed.Of(system, kernel, initrd, (layout?.CommandLine ?? fileLine)?.Text ?? "");
         if (memory.Warning is { } tooLittle)

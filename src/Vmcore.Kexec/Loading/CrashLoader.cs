@@ -103,8 +103,9 @@ public sealed class CrashLoader
         byte[] line = plan.FileCommandLine!.ToBytes();
         string? initrdFile = plan.Initrd.Equals(plan.Kernel.EmbeddedInitrd) ? null : plan.Options.InitrdFile;
         int Try(ulong flags) => Patient(() => _calls.FileLoad(plan.Kernel, plan.Initrd, initrdFile, line, flags));
-        int error = Try(KexecAbi.FileOnCrash | (plan.Options.Debug ? KexecAbi.FileDebug : 0));
-        return error == KexecAbi.Einval && plan.Options.Debug ? Try(KexecAbi.FileOnCrash) : error;
+        ulong flags = KexecAbi.FileOnCrash | (plan.Options.ForceDeviceTree ? KexecAbi.FileForceDtb : 0);
+        int error = Try(flags | (plan.Options.Debug ? KexecAbi.FileDebug : 0));
+        return error == KexecAbi.Einval && plan.Options.Debug ? Try(flags) : error;
     }
 
     // Another load is under way: udev may start several at once.

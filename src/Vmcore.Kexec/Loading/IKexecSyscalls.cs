@@ -35,6 +35,7 @@ internal static class KexecAbi
     public const ulong FileOnCrash = 2;
     public const ulong FileNoInitramfs = 4;
     public const ulong FileDebug = 8;
+    public const ulong FileForceDtb = 0x20;
 
     public const int Eperm = 1;
     public const int Enoexec = 8;

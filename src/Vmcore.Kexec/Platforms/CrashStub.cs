@@ -11,9 +11,11 @@ namespace Vmcore.Kexec;
 /// <param name="BootData">Physical address of what it is handed.</param>
 /// <param name="Hashed">Memory to verify, in the order in which it was hashed; lengths are multiples of 64 bytes. Empty: verify nothing.</param>
 /// <param name="Digest">SHA-256 of all of it, as eight words.</param>
-/// <param name="SerialPort">Where the stub reports damaged memory, as <see cref="Platform.SerialPort"/> read it.</param>
+/// <param name="Region">The crash kernel's region, or the part of it that may be used, in bytes.</param>
+/// <param name="Console">Where the stub reports damaged memory.</param>
 internal sealed record StubRequest(
-    RunningSystem System, ulong Address, ulong Kernel, ulong BootData, IReadOnlyList<PhysicalRange> Hashed, uint[] Digest, ulong SerialPort);
+    RunningSystem System, ulong Address, ulong Kernel, ulong BootData, IReadOnlyList<PhysicalRange> Hashed, uint[] Digest, PhysicalRange Region,
+        StubConsole Console);
 
 /// <summary>
 /// The code that runs between the crashed kernel and the capture kernel. It verifies that the crash kernel's memory is what was loaded, and
@@ -23,7 +25,8 @@ internal sealed record StubRequest(
 /// <param name="MemorySize">Bytes of memory that it needs, stack and tables included.</param>
 /// <param name="Sha256Offset">Offset of the routine that hashes blocks, by the platform's calling convention; -1 without verification.</param>
 /// <param name="VerifyOffset">Offset of <c>int verify(void)</c>, which answers 0 if the memory is as it was; -1 without verification.</param>
-internal sealed record CrashStub(byte[] Code, int MemorySize, int Sha256Offset, int VerifyOffset)
+/// <param name="Note">What the operator should know of it; null if there is nothing.</param>
+internal sealed record CrashStub(byte[] Code, int MemorySize, int Sha256Offset, int VerifyOffset, string? Note)
 {
     /// <summary>What it says before it resets the machine, with a NUL.</summary>
     public static readonly byte[] Message = Encoding.ASCII.GetBytes("\r\nvmcore: the crash kernel's memory was changed after the load: resetting\r\n\0");

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using Vmcore.Compression;
 using Vmcore.IO;
 
 namespace Vmcore.Kexec;
@@ -9,6 +10,7 @@ public static class KernelFile
 {
     // Of what is unpacked, enough to see whether it begins like a kernel.
     private const int HeadSize = 1024;
+    private const int DepthLimit = 3;
     private static ReadOnlySpan<byte> GzipMagic => [0x1f, 0x8b];
 
     /// <summary>Reads and checks a kernel.</summary>
@@ -42,24 +44,54 @@ public static class KernelFile
     /// <exception cref="KexecException">It is no kernel that can be loaded.</exception>
     public static KernelImage Parse(string file, ReadOnlyMemory<byte> content, Platform? expected = null)
     {
-        KernelWrapping wrapping = KernelWrapping.None;
+        return Unwrap(file, content, KernelWrapping.None, default, expected) ?? throw NotKernel(file, content.Span, expected);
+    }
+
+    // Wrappings may be nested: a unified kernel image holds a zboot image, and that a compressed one. The outermost gives the name.
+    private static KernelImage? Unwrap(
+        string file, ReadOnlyMemory<byte> content, KernelWrapping wrapping, ReadOnlyMemory<byte> initrd, Platform? expected, int depth = 0)
+    {
         if (content.Span.StartsWith(GzipMagic))
         {
             content = Decompress(file, content, expected);
-            wrapping = KernelWrapping.Gzip;
+            wrapping = wrapping == KernelWrapping.None ? KernelWrapping.Gzip : wrapping;
         }
 
-        if (TryParse(file, content, wrapping, default) is { } kernel)
+        if (TryParse(file, content, wrapping, initrd) is { } kernel)
             return kernel;
-        if (content.Span.StartsWith("MZ"u8) && PeSections.Find(content, ".linux") is { } linux)
+        if (depth == DepthLimit)
+            return null;
+        if (ZbootImage.TryParse(content) is { } zboot)
         {
-            if (linux.Span.StartsWith(GzipMagic))
-                linux = Decompress(file, linux, expected);
-            if (TryParse(file, linux, KernelWrapping.Uki, PeSections.Find(content, ".initrd") ?? default) is { } inner)
-                return inner;
+            KernelWrapping outer = wrapping is KernelWrapping.None ? KernelWrapping.Zboot : wrapping;
+            return Unwrap(file, UnpackZboot(file, zboot, expected), outer, initrd, expected, depth + 1);
         }
 
-        throw NotKernel(file, content.Span, expected);
+        if (PeSections.Find(content, ".linux") is not { } linux)
+            return null;
+        return Unwrap(file, linux, KernelWrapping.Uki, PeSections.Find(content, ".initrd") ?? default, expected, depth + 1);
+    }
+
+    private static ReadOnlyMemory<byte> UnpackZboot(string file, ZbootImage zboot, Platform? expected)
+    {
+        if (zboot.Compression == "gzip")
+            return zboot.Payload;
+        if (!zboot.Compression.StartsWith("zstd", StringComparison.Ordinal))
+        {
+            throw new KexecException(
+                $"Cannot load {file}: its kernel is compressed by {zboot.Compression}, which this kexec does not unpack (gzip and zstd it does): "
+                + "give the Image inside of it.");
+        }
+
+        if (zboot.Size is 0 or > InputFile.Limit)
+            throw new KexecException($"Cannot load {file}: it says that its kernel has {zboot.Size} bytes; copy the kernel again.");
+        var output = new ImageBuffer(zboot.Size);
+        output.Resize((int)zboot.Size);
+        using var zstd = new ZstdPageDecompressor();
+        if (zstd.TryDecompress(zboot.Payload.Span, output.GetSpan()))
+            return output.Memory;
+        ((IDisposable)output).Dispose();
+        throw new KexecException($"Cannot load {file}: its zstd data are damaged; copy the kernel again.");
     }
 
     private static KernelImage? TryParse(string file, ReadOnlyMemory<byte> content, KernelWrapping wrapping, ReadOnlyMemory<byte> initrd)

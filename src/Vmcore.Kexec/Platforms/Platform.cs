@@ -29,7 +29,7 @@ namespace Vmcore.Kexec;
 public abstract class Platform
 {
     /// <summary>All platforms.</summary>
-    public static IReadOnlyList<Platform> All { get; } = [new X86_64Platform()];
+    public static IReadOnlyList<Platform> All { get; } = [new X86_64Platform(), new Arm64Platform()];
 
     /// <summary>Name of the machine in utsname and in <c>/proc/sys/kernel/arch</c>, for example <c>x86_64</c>.</summary>
     public abstract string Machine { get; }
@@ -109,6 +109,13 @@ public abstract class Platform
     /// <summary>The same for a kernel that does not tell it.</summary>
     internal abstract ulong DefaultPageOffset { get; }
 
+    /// <summary>True if the capture kernel gets a device tree, so that --dtb has a meaning.</summary>
+    public abstract bool TakesDeviceTree { get; }
+
+    /// <summary>Bytes that the running kernel puts in front of the command line of kexec_file_load: where the ELF core header is. 0 if it says that
+    /// elsewhere.</summary>
+    public abstract int FileLoadPrefix { get; }
+
     /// <summary>How the running kernel lays out a memmap on pmem; null if that is not known.</summary>
     internal abstract AltmapRules? Altmap(RunningSystem system);
 
@@ -132,10 +139,11 @@ public abstract class Platform
     /// <summary>Assembles the code that runs between the crashed kernel and the capture kernel.</summary>
     internal abstract CrashStub BuildStub(StubRequest request);
 
-    /// <summary>Reads --serial.</summary>
-    /// <param name="value">The option's value; null if it was not given.</param>
+    /// <summary>The serial line on which the stub reports damaged memory.</summary>
+    /// <param name="value">The value of --serial; null if it was not given.</param>
+    /// <param name="firmware">What the firmware says of the machine.</param>
     /// <exception cref="KexecException">There is no such port.</exception>
-    internal abstract ulong SerialPort(string? value);
+    internal abstract StubConsole FindConsole(string? value, FirmwareState firmware);
 
     /// <summary>Words that any capture kernel of this platform should have, unless the line has them already.</summary>
     /// <param name="words">The command line's words so far.</param>

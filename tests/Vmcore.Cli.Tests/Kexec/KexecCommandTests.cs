@@ -248,9 +248,26 @@ public sealed class KexecCommandTests : IDisposable
         Run("-h");
         string help = _output.ToString();
         string[] silent = ["force", "load", "exec", "load-preserve-context", "load-jump-back-helper", "load-live-update", "exec-live-update",
-            "entry", "no-ifdown", "no-sync", "dtb", "force-dtb", "module", "elf32-core-headers", "real-mode", "entry-32bit"];
+            "entry", "no-ifdown", "no-sync", "module", "elf32-core-headers", "real-mode", "entry-32bit"];
         foreach (LongOption option in KexecOptions.LongOptions)
             Assert.True(silent.Contains(option.Name) || help.Contains($"--{option.Name}", StringComparison.Ordinal), option.Name);
+    }
+
+    [Fact]
+    public void AnotherMachineIsShownByItsTree()
+    {
+        using TestTree tree = TestTree.Arm64();
+        tree.Bytes("/boot/vmlinuz", FakeKernel.Arm64Image());
+        Assert.Equal(0, Run("-p", "-c", "--dry-run", $"--sysroot={tree.Root}", "--command-line=nr_cpus=1", $"--initrd={_initrd}", $"{tree.Root}/boot/vmlinuz"));
+        string text = _output.ToString();
+        Assert.Contains("(Image 6.12.0-fake, 4K pages, text_offset 0x0, init_size 0x200000)", text, StringComparison.Ordinal);
+        Assert.Contains("LOAD 61800000-6432ffff vaddr ffffa197c8400000 flags 7 KernelText", text, StringComparison.Ordinal);
+        Assert.Contains("flags 17 PmemMetadata namespace0.1 (devdax, dax0.1)", text, StringComparison.Ordinal);
+        Assert.Contains("617e0000-617effff Reserved", text, StringComparison.Ordinal);
+        Assert.Equal("", _error.ToString());
+        Assert.Equal(255, Run("-p", "--dry-run", $"--sysroot={tree.Root}", _kernel));
+        Assert.Contains("it is a kernel for x86_64, and this machine is aarch64", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(0, Run("-p", "--dry-run", "--json", "-s", $"--sysroot={tree.Root}", $"{tree.Root}/boot/vmlinuz"));
     }
 
     private int Run(params string[] args) => KexecCommand.Run(args, _output, _error, new Calls());

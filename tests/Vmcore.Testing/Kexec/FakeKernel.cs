@@ -33,6 +33,36 @@ public static class FakeKernel
         return image;
     }
 
+    /// <summary>An arm64 Image of 1 MiB with a banner.</summary>
+    public static byte[] Arm64Image(ulong imageSize = 0x200000, ulong textOffset = 0, ulong flags = 0xa)
+    {
+        byte[] image = new byte[1 << 20];
+        "MZ"u8.CopyTo(image);
+        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(8), textOffset);
+        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(16), imageSize);
+        BinaryPrimitives.WriteUInt64LittleEndian(image.AsSpan(24), flags);
+        "ARM\x64"u8.CopyTo(image.AsSpan(56));
+        Encoding.ASCII.GetBytes($"Linux version %s\0Linux version {Release} (build@host) #1 SMP\0").CopyTo(image, 0x5000);
+        for (int i = 0x8000; i < image.Length; i += 4)
+            BinaryPrimitives.WriteInt32LittleEndian(image.AsSpan(i), i);
+        return image;
+    }
+
+    /// <summary>An EFI zboot image around compressed bytes; formats that do not tell their length have it behind.</summary>
+    public static byte[] Zboot(byte[] payload, string compression, int? size = null)
+    {
+        const int offset = 0x1000;
+        byte[] file = new byte[offset + payload.Length + 512];
+        "MZ"u8.CopyTo(file);
+        "zimg"u8.CopyTo(file.AsSpan(4));
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(8), offset);
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(12), payload.Length);
+        Encoding.ASCII.GetBytes(compression).CopyTo(file, 24);
+        payload.CopyTo(file, offset);
+        BinaryPrimitives.WriteInt32LittleEndian(file.AsSpan(offset + payload.Length), size ?? 0);
+        return file;
+    }
+
     public static byte[] Gzip(byte[] content)
     {
         var output = new MemoryStream();

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using System.Text;
 
 namespace Vmcore.Testing.Kexec;
 
@@ -24,6 +25,27 @@ public sealed class TestTree : IDisposable
         .Devices("/sys/bus/nd/devices", Rfc61.Nd)
         .Devices("/sys/bus/dax/devices", Rfc61.Dax)
         .Append("/proc/kallsyms", "ffffffff83e12340 d devm_memmap_vmcore_head\n");
+
+    /// <summary>The arm64 machine: 2 CPUs, EFI and ACPI, one crash region, fsdax and devdax namespaces with map=dev.</summary>
+    public static TestTree Arm64() => new TestTree()
+        .File("/proc/iomem", Arm64Lpa2.Iomem + "\n")
+        .File("/proc/cmdline", "console=ttyAMA0 crashkernel=192M loglevel=5\n")
+        .File("/proc/sys/kernel/arch", "aarch64\n")
+        .File("/proc/sys/kernel/osrelease", "6.12.117+deb12-arm64\n")
+        .Bytes("/proc/kcore", Kcore(183, Arm64Lpa2.Kcore, Arm64Lpa2.Info))
+        .Bytes("/sys/firmware/fdt", Arm64Lpa2.DeviceTree)
+        .File("/sys/firmware/efi/fw_platform_size", "64\n")
+        .File("/sys/kernel/vmcoreinfo", "0x0000000069b92000 1024\n")
+        .File("/sys/kernel/kexec_crash_loaded", "0\n")
+        .File("/sys/devices/system/cpu/possible", "0-1\n")
+        .File("/sys/devices/system/cpu/cpu0/crash_notes", "6f87e600\n")
+        .File("/sys/devices/system/cpu/cpu0/crash_notes_size", "424\n")
+        .File("/sys/devices/system/cpu/cpu1/crash_notes", "6f8a0600\n")
+        .File("/sys/devices/system/cpu/cpu1/crash_notes_size", "424\n")
+        .Devices("/sys/bus/nd/devices", Arm64Lpa2.Nd)
+        .Devices("/sys/bus/dax/devices", Arm64Lpa2.Dax)
+        .File("/sys/bus/nd/devices/pfn0.0/block/pmem0/size", "0")
+        .Link("/sys/bus/dax/devices/dax0.1/driver", "../../drivers/device_dax");
 
     /// <summary>A machine without pmem.</summary>
     public static TestTree Machine(string iomem, string vmcoreinfo, ulong pageOffset, ulong text, ulong textPhysical, ulong textSize)
@@ -136,9 +158,8 @@ public sealed class TestTree : IDisposable
     }
 
     /// <summary>An ELF file like /proc/kcore: unsorted, text first, vmalloc space without a physical address.</summary>
-    private static byte[] Kcore(ulong pageOffset, ulong text, ulong textPhysical, ulong textSize)
-    {
-        (ulong Virtual, ulong Physical, ulong Size)[] segments =
+    private static byte[] Kcore(ulong pageOffset, ulong text, ulong textPhysical, ulong textSize) => Kcore(
+        62,
         [
             (text, textPhysical, textSize),
             (0xffffb00000000000, ulong.MaxValue, 0x1fffffffffff),
@@ -146,12 +167,17 @@ public sealed class TestTree : IDisposable
             (pageOffset + 0x100000, 0x100000, 0x1bedc000),
             (pageOffset + 0x1000, 0x1000, 0x9e000),
             (0xffffe90000000000, ulong.MaxValue, 0x700000),
-        ];
+        ],
+        "");
+
+    /// <summary>The beginning of a /proc/kcore: headers, and behind them the text of vmcoreinfo.</summary>
+    public static byte[] Kcore(ushort machine, (ulong Virtual, ulong Physical, ulong Size)[] segments, string info)
+    {
         byte[] bytes = new byte[4096];
         bytes[0] = 0x7f;
         "ELF"u8.CopyTo(bytes.AsSpan(1));
         bytes[4] = 2;
-        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(18), 62);
+        BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(18), machine);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(32), 64);
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(54), 56);
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(56), (ushort)segments.Length);
@@ -164,6 +190,7 @@ public sealed class TestTree : IDisposable
             BinaryPrimitives.WriteUInt64LittleEndian(header[40..], segments[i].Size);
         }
 
+        Encoding.ASCII.GetBytes(info).CopyTo(bytes, 64 + (segments.Length * 56));
         return bytes;
     }
 }

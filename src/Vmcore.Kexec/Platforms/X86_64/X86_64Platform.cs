@@ -49,6 +49,13 @@ internal sealed class X86_64Platform : Platform
     /// <inheritdoc/>
     public override IReadOnlyList<string> PmemFinders { get; } = ["nfit_init", "e820_pmem_driver_init", "virtio_pmem_driver_init", "cxl_pmem_init"];
 
+    /// <inheritdoc/>
+    public override bool TakesDeviceTree => false;
+
+    /// <inheritdoc/>
+    /// <remarks>"elfcorehdr=0x" and 16 digits and a blank.</remarks>
+    public override int FileLoadPrefix => 30;
+
     /// <summary>Direct map of a kernel without KASLR and with four-level page tables.</summary>
     internal override ulong DefaultPageOffset => 0xffff888000000000;
 
@@ -142,7 +149,7 @@ internal sealed class X86_64Platform : Platform
 
     /// <inheritdoc/>
     /// <remarks>An I/O port of a UART of the 8250 kind.</remarks>
-    internal override ulong SerialPort(string? value) => value switch
+    internal override StubConsole FindConsole(string? value, FirmwareState firmware) => new(StubConsoleKind.IoPort, value switch
     {
         null or "ttyS0" => 0x3f8,
         "ttyS1" => 0x2f8,
@@ -152,7 +159,7 @@ internal sealed class X86_64Platform : Platform
             && ushort.TryParse(value.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ushort port)
             ? port
             : throw new KexecException($"Bad option value in --serial={value}: give ttyS0 to ttyS3, or an I/O port such as 0x3f8.", 1),
-    };
+    });
 
     /// <inheritdoc/>
     internal override IEnumerable<string> CaptureWords(IReadOnlyList<string> words) => [];

@@ -40,7 +40,7 @@ internal static class X86Stub
         asm.Qword(0);
         if (verifies)
         {
-            EmitReset(asm, damaged, (ushort)request.SerialPort);
+            EmitReset(asm, damaged, (ushort)request.Console.Address);
             EmitVerify(asm, verify, sha256, request);
         }
 
@@ -48,7 +48,7 @@ internal static class X86Stub
         // The stack grows down from the end of the second page; keep it there.
         if (code.Length > MemorySize - 2048)
             throw new KexecException("The verification stub outgrew its memory: too many segments to verify; load with -i.");
-        return new(code, MemorySize, sha256.Offset, verify.Offset);
+        return new(code, MemorySize, sha256.Offset, verify.Offset, null);
     }
 
     // Flat segments as the boot protocol wants them (code 0x10, data 0x18), rsi = boot_params, everything else zero.

@@ -142,7 +142,8 @@ public sealed unsafe class X86StubTests
         Assert.Throws<KexecException>(() => X86Stub.Build(Request(0x1000, [.. Enumerable.Repeat(new PhysicalRange(0, 64), 400)], new uint[8])));
 
     private static StubRequest Request(ulong address, IReadOnlyList<PhysicalRange> ranges, uint[] digest) =>
-        new(Layout.ElfCoreHeaderTests.Synthetic("00100000-7fffffff : System RAM\n"), address, 0x2c000000, 0x2c700000, ranges, digest, 0x3f8);
+        new(Layout.ElfCoreHeaderTests.Synthetic("00100000-7fffffff : System RAM\n"), address, 0x2c000000, 0x2c700000, ranges, digest,
+        new(0x2b000000, 0x3b000000), new(StubConsoleKind.IoPort, 0x3f8));
 
     private static byte[] Pad(byte[] bytes)
     {
