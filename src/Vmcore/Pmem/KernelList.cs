@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Vmcore.Kernel.Identity;
+using Vmcore.Kernel.Lists;
 using Vmcore.Memory;
 using Vmcore.Ranges;
 
@@ -17,6 +18,7 @@ internal readonly record struct KernelListEntry(ulong Address, PfnRange Pages);
 internal static class KernelList
 {
     private const int MaxEntries = 65536;
+    private const string Damaged = "pmem: the kernel's list of memmaps is damaged";
 
     internal static IReadOnlyList<KernelListEntry> Read(CrashedKernel? kernel, List<string> findings)
     {
@@ -31,28 +33,15 @@ internal static class KernelList
             return entries;
         }
 
-        var seen = new HashSet<ulong>();
         byte[] node = new byte[size];
         ulong headEntry = head + (ulong)entry;
-        if (!kernel.Memory.TryReadUInt64(headEntry + (ulong)next, out ulong link))
-        {
-            findings.Add($"pmem: the head of the kernel's list of memmaps at {PmemFinder.Hex(head)} cannot be read");
-            return entries;
-        }
-
-        while (link != headEntry)
+        var outcome = new WalkOutcome();
+        foreach (ulong link in ListWalk.Circular(kernel.Memory, headEntry, MaxEntries, outcome, (ulong)next))
         {
             ulong address = link - (ulong)entry;
-            if (!seen.Add(link) || seen.Count > MaxEntries)
-            {
-                findings.Add("pmem: the kernel's list of memmaps is damaged: "
-                    + $"it comes back to {PmemFinder.Hex(link)} after {entries.Count} entries instead of to its head");
-                break;
-            }
-
             if (kernel.Memory.Read(address, node) != MemoryStatus.Ok)
             {
-                findings.Add($"pmem: the kernel's list of memmaps is damaged: entry {entries.Count} at {PmemFinder.Hex(address)} cannot be read");
+                findings.Add($"{Damaged}: entry {entries.Count} at {PmemFinder.Hex(address)} cannot be read");
                 break;
             }
 
@@ -61,9 +50,19 @@ internal static class KernelList
                 findings.Add($"pmem: the kernel's list of memmaps: entry at {PmemFinder.Hex(address)} names pfn {pages}, which is no range; ignored");
             else
                 entries.Add(new(address, pages));
-            link = BinaryPrimitives.ReadUInt64LittleEndian(node.AsSpan(entry + next));
         }
 
+        string? fault = outcome.End switch
+        {
+            WalkEnd.Unreadable when outcome.Count == 0 => $"pmem: the head of the kernel's list of memmaps at {PmemFinder.Hex(head)} cannot be read",
+            WalkEnd.Unreadable => $"{Damaged}: entry {entries.Count} at {PmemFinder.Hex(outcome.Address - (ulong)entry)} cannot be read",
+            WalkEnd.Null => $"{Damaged}: entry {entries.Count} at {PmemFinder.Hex(unchecked(0 - (ulong)entry))} cannot be read",
+            WalkEnd.Cycle or WalkEnd.Limit =>
+                $"{Damaged}: it comes back to {PmemFinder.Hex(outcome.Address)} after {entries.Count} entries instead of to its head",
+            _ => null,
+        };
+        if (fault is not null)
+            findings.Add(fault);
         return entries;
     }
 

@@ -64,7 +64,9 @@ public sealed class ModuleList : IModuleSymbols
         if (symbols.TryFindInImage("modules") is not { } head)
             return new("the kernel has no symbol 'modules' (built without CONFIG_KALLSYMS_ALL)");
         var list = new ModuleList(null);
-        List<ulong> entries = ListWalk.Run(memory, head, MaxModules, out string? problem);
+        var outcome = new WalkOutcome();
+        List<ulong> entries = [.. ListWalk.Circular(memory, head, MaxModules, outcome)];
+        string? problem = WalkText.OfList(outcome, head, MaxModules);
         foreach (ulong entry in entries)
         {
             ulong address = entry - (ulong)(listOffset / 8);
@@ -95,7 +97,7 @@ public sealed class ModuleList : IModuleSymbols
         }
 
         List<byte[]> found = [];
-        foreach (ulong entry in ListWalk.Run(memory, head, MaxModules, out _))
+        foreach (ulong entry in ListWalk.Circular(memory, head, MaxModules, new()))
         {
             if (!memory.TryReadUInt64(entry - (ulong)list + (ulong)btf, out ulong at)
                 || !memory.TryReadUInt64(at + (ulong)data, out ulong start)
@@ -179,7 +181,7 @@ public sealed class ModuleList : IModuleSymbols
 
         // struct module_use: source_list, target_list, source, target. The type is local to one file, but is in BTF of no kernel under another layout.
         const ulong SourceOffset = 32;
-        foreach (ulong entry in ListWalk.Run(memory, head, MaxUsers, out _))
+        foreach (ulong entry in ListWalk.Circular(memory, head, MaxUsers, new()))
         {
             if (memory.TryReadUInt64(entry + SourceOffset, out ulong user) && TryName(memory, item.Type, user) is { } name)
                 users.Add(name);

@@ -65,7 +65,8 @@ internal sealed class ProcessMappings
         if (!_memory.TryReadUInt64(process.Address + (ulong)_mm, out ulong map) || !_memory.IsKernelAddress(map))
             yield break;
         int count = 0;
-        foreach (ulong area in _maple is not null ? MapleWalk.Entries(_memory, map + (ulong)_tree, _maple, _problems) : Chain(map))
+        var outcome = new WalkOutcome();
+        foreach (ulong area in Areas(map, outcome))
         {
             if (++count > MaxMappings)
             {
@@ -76,7 +77,18 @@ internal sealed class ProcessMappings
             if (TryReadMapping(area, out FileMapping mapping))
                 yield return mapping;
         }
+
+        foreach (WalkFault fault in outcome.Faults)
+        {
+            _problems.Add(_maple is not null ? $"a node in the tree of a process's mappings is damaged or cannot be read at 0x{fault.Address:x}"
+                : $"the list of a process's mappings is damaged or cannot be read at 0x{fault.Address:x}; the rest is left out");
+        }
     }
+
+    // A tree since 6.1, a list before.
+    private IEnumerable<ulong> Areas(ulong map, WalkOutcome outcome) =>
+        _maple is not null ? MapleWalk.Run(_memory, map + (ulong)_tree, _maple, outcome)
+        : _list >= 0 && _next >= 0 ? ListWalk.Singly(_memory, map + (ulong)_list, (ulong)_next, MaxMappings + 1, outcome) : [];
 
     private bool TryReadMapping(ulong area, out FileMapping mapping)
     {
@@ -87,16 +99,5 @@ internal sealed class ProcessMappings
             return false;
         mapping = new(start, end, flags, file, offset);
         return true;
-    }
-
-    private IEnumerable<ulong> Chain(ulong mm)
-    {
-        if (_list < 0 || _next < 0)
-            yield break;
-        var seen = new HashSet<ulong>();
-        for (ulong at = mm + (ulong)_list;
-            _memory.TryReadUInt64(at, out ulong area) && area != 0 && seen.Add(area) && seen.Count <= MaxMappings + 1;
-            at = area + (ulong)_next)
-            yield return area;
     }
 }

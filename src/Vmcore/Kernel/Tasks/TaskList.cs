@@ -86,10 +86,7 @@ public sealed class TaskList
     {
         ulong tasks = Offset("tasks") ?? throw new MissingInformationException("struct task_struct has no member tasks");
         ulong? node = Offset("thread_node");
-        List<ulong> processes = ListWalk.Run(_memory, init + tasks, MaxProcesses, out string? problem);
-        if (problem is not null)
-            Complain(problem);
-        foreach (ulong entry in processes)
+        foreach (ulong entry in List(init + tasks, MaxProcesses))
         {
             ulong leader = entry - tasks;
             Add(leader);
@@ -98,16 +95,23 @@ public sealed class TaskList
             try
             {
                 ulong head = item.Member("signal").Member("thread_head").Address ?? 0;
-                foreach (ulong thread in ListWalk.Run(_memory, head, MaxThreads, out problem))
+                foreach (ulong thread in List(head, MaxThreads))
                     Add(thread - node.Value);
-                if (problem is not null)
-                    Complain(problem);
             }
             catch (KernelObjectException e)
             {
                 Complain($"threads of the task at 0x{leader:x}: {e.Message}");
             }
         }
+    }
+
+    private List<ulong> List(ulong head, int limit)
+    {
+        var outcome = new WalkOutcome();
+        List<ulong> entries = [.. ListWalk.Circular(_memory, head, limit, outcome)];
+        if (WalkText.OfList(outcome, head, limit) is { } problem)
+            Complain(problem);
+        return entries;
     }
 
     private ulong? Offset(string member) => _type.FindMember(member)?.BitOffset is { } bits ? (ulong)(bits / 8) : null;

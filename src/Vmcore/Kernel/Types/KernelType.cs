@@ -54,7 +54,11 @@ public enum KernelTypeKind
 /// <param name="Type">Its type.</param>
 /// <param name="BitOffset">Offset from the start of the struct in bits; 0 for parameters.</param>
 /// <param name="BitWidth">Width of a bit-field in bits; 0 if it is none.</param>
-public sealed record KernelTypeMember(string Name, KernelType Type, long BitOffset, int BitWidth);
+public sealed record KernelTypeMember(string Name, KernelType Type, long BitOffset, int BitWidth)
+{
+    /// <summary>Offset in bytes; null for a bit-field, and for a member that does not start on a byte.</summary>
+    public long? ByteOffset => BitWidth == 0 && BitOffset % 8 == 0 ? BitOffset / 8 : null;
+}
 
 /// <summary>One name of an enum.</summary>
 /// <param name="Name">The name.</param>
@@ -154,6 +158,33 @@ public sealed class KernelType
         int budget = 1 << 14;
         return FindMember(Underlying(), name, 0, 16, ref budget);
     }
+
+    /// <summary>Finds a member by its path.</summary>
+    /// <param name="path">Member, or members of members: <c>d_name.len</c>. Anonymous members are passed through; elements of arrays are not.</param>
+    /// <returns>The member, its offset that from the start of this type; null if there is none, or a bit-field is on the way.</returns>
+    public KernelTypeMember? FindPath(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        KernelType type = this;
+        KernelTypeMember? member = null;
+        long offset = 0;
+        foreach (string name in path.Split('.'))
+        {
+            if (name.Length == 0 || member is { BitWidth: > 0 } || type.FindMember(name) is not { } found)
+                return null;
+            offset += found.BitOffset;
+            member = found with { BitOffset = offset };
+            type = found.Type;
+        }
+
+        return member;
+    }
+
+    /// <summary>Offset of a member in bytes (the kernel's <c>offsetof</c>).</summary>
+    /// <param name="path">Member, or members of members.</param>
+    /// <exception cref="KernelObjectException">There is no such member, or it is a bit-field.</exception>
+    public long OffsetOf(string path) => FindPath(path) is not { } member ? throw new KernelObjectException($"'{this}' has no member '{path}'")
+        : member.ByteOffset ?? throw new KernelObjectException($"'{path}' of '{this}' is a bit-field, so it has no address");
 
     /// <summary>The type as C writes it without a variable: <c>struct list_head *[2]</c>.</summary>
     public override string ToString() => TypeNames.Name(this);

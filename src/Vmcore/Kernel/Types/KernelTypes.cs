@@ -76,11 +76,8 @@ public sealed class KernelTypes
     /// <param name="structName">Name of a struct, a union or a typedef of one. Of several with one name the first counts that has the member.</param>
     /// <param name="memberPath">Member, or members of members: <c>d_name.len</c>. Anonymous members are passed through.</param>
     /// <returns>The offset; null if there is no such member, or it is a bit-field.</returns>
-    internal int? MemberOffset(string structName, string memberPath)
-    {
-        string[] names = memberPath.Split('.');
-        return Composites(structName).Select(type => OffsetIn(type, names)).FirstOrDefault(static offset => offset is not null);
-    }
+    internal int? MemberOffset(string structName, string memberPath) =>
+        (int?)Composites(structName).Select(type => type.FindPath(memberPath)?.ByteOffset).FirstOrDefault(static offset => offset is >= 0 and <= int.MaxValue);
 
     /// <summary>A value of an enum of the kernel's own; modules are not looked at.</summary>
     /// <param name="enumName">Name of the enum.</param>
@@ -118,20 +115,6 @@ public sealed class KernelTypes
         }
 
         return second;
-    }
-
-    private static int? OffsetIn(KernelType type, string[] names)
-    {
-        long offset = 0;
-        foreach (string name in names)
-        {
-            if (name.Length == 0 || type.FindMember(name) is not { BitWidth: 0 } member || member.BitOffset % 8 != 0)
-                return null;
-            offset += member.BitOffset / 8;
-            type = member.Type;
-        }
-
-        return offset is >= 0 and <= int.MaxValue ? (int)offset : null;
     }
 
     // Structs and unions of a name first, then what typedefs of that name lead to.

@@ -1,4 +1,4 @@
-using Vmcore.Memory;
+using Vmcore.Kernel.Lists;
 
 namespace Vmcore.Kernel.Vfs;
 
@@ -14,74 +14,27 @@ public readonly record struct DaxEntry(ulong Index, ulong Pfn, ulong Pages);
 /// </summary>
 internal static class DaxEntryWalk
 {
-    private const int MaxNodes = 1 << 20;
-
-    // 64 slots a node: eleven levels hold every index.
-    private const int MaxLevels = 11;
-
     // fs/dax.c, since 5.1.
     private const int FlagBits = 4;
     private const ulong HugeFlag = 2, ZeroPageFlag = 4, EmptyFlag = 8;
     private const ulong MaxPfn = 1UL << 44;
 
-    internal static IEnumerable<DaxEntry> Over(KernelVfs vfs, ulong array, int pageShift)
+    internal static IEnumerable<DaxEntry> Over(KernelVfs vfs, ulong array, XArrayLayout layout, int pageShift)
     {
-        VfsLayout layout = vfs.Layout;
-        if (!vfs.Memory.TryReadUInt64(array + (ulong)layout.ArrayHead, out ulong head) || head == 0)
-            yield break;
-        if (!IsNode(vfs, head))
+        var outcome = new WalkOutcome();
+        foreach (XArrayEntry entry in XArrayWalk.Run(vfs.Memory, array, layout, outcome))
         {
-            if (Decode(0, head, pageShift) is { } only)
-                yield return only;
-            yield break;
+            if (Decode(entry.Index, entry.Entry, pageShift) is { } found)
+                yield return found;
         }
 
-        int slotShift = System.Numerics.BitOperations.Log2((uint)layout.NodeSlotCount), budget = MaxNodes;
-        var seen = new HashSet<ulong>();
-        var pending = new Stack<(ulong Node, ulong Index, int Shift)>();
-        byte[] slots = new byte[8 * layout.NodeSlotCount];
-        pending.Push((head & ~3UL, 0, -1));
-        while (pending.TryPop(out (ulong Node, ulong Index, int Shift) at))
+        foreach (WalkFault fault in outcome.Faults)
         {
-            if (budget-- == 0 || !seen.Add(at.Node))
-            {
+            if (fault.Reason is WalkEnd.Cycle or WalkEnd.Limit)
                 vfs.ProblemList.Add($"the page tree of a file at 0x{array:x} is damaged; the rest of it is left out");
-                yield break;
-            }
-
-            // The head does not tell its height, only its node does.
-            if (!TryReadShift(vfs, at.Node, out int shift) || (at.Shift >= 0 && shift != at.Shift) || shift % slotShift != 0 || shift >= MaxLevels * slotShift
-                || vfs.Memory.Read(at.Node + (ulong)layout.NodeSlots, slots) != MemoryStatus.Ok)
-            {
-                vfs.ProblemList.Add($"a node of the page tree of a file cannot be read at 0x{at.Node:x}");
-                continue;
-            }
-
-            for (int i = layout.NodeSlotCount - 1; i >= 0; i--)
-            {
-                ulong entry = BitConverter.ToUInt64(slots, 8 * i), index = at.Index + ((ulong)i << shift);
-                if (IsNode(vfs, entry))
-                {
-                    if (shift >= slotShift)
-                        pending.Push((entry & ~3UL, index, shift - slotShift));
-                }
-                else if (Decode(index, entry, pageShift) is { } found)
-                {
-                    yield return found;
-                }
-            }
+            else if (fault.Address != array)
+                vfs.ProblemList.Add($"a node of the page tree of a file cannot be read at 0x{fault.Address:x}");
         }
-    }
-
-    // Tagged 2, and no small number: those are siblings of an entry that spans several slots.
-    private static bool IsNode(KernelVfs vfs, ulong entry) => (entry & 3) == 2 && vfs.Memory.IsKernelAddress(entry);
-
-    private static bool TryReadShift(KernelVfs vfs, ulong node, out int shift)
-    {
-        Span<byte> value = stackalloc byte[1];
-        bool ok = vfs.Memory.Read(node + (ulong)vfs.Layout.NodeShift, value) == MemoryStatus.Ok;
-        shift = value[0];
-        return ok;
     }
 
     private static DaxEntry? Decode(ulong index, ulong entry, int pageShift)

@@ -16,6 +16,9 @@ public sealed class KernelVfs
     private const int MaxSuperBlocks = 1 << 16;
     private const int MaxInodes = 1 << 20;
     private const int MaxTypeName = 64;
+
+    // Names of one inode: those of hard links that were looked up.
+    private const int MaxAliases = 64;
     private const int IdLength = 32;
 
     private readonly KernelSymbols? _symbols;
@@ -96,7 +99,7 @@ public sealed class KernelVfs
             yield break;
         }
 
-        foreach (ulong entry in StructureWalk.Circular(Memory, head, MaxSuperBlocks, "super blocks", ProblemList))
+        foreach (ulong entry in List(head, MaxSuperBlocks, "super blocks"))
         {
             if (SuperBlock(entry - (ulong)Layout.SuperBlockList) is { } block)
                 yield return block;
@@ -142,7 +145,7 @@ public sealed class KernelVfs
     {
         if (Layout.SuperBlockInodes < 0 || Layout.InodeSuperBlockList < 0 || Layout.MappingPageCount < 0)
             yield break;
-        foreach (ulong entry in StructureWalk.Circular(Memory, block.Address + (ulong)Layout.SuperBlockInodes, MaxInodes, $"inodes of {block.Id}", ProblemList))
+        foreach (ulong entry in List(block.Address + (ulong)Layout.SuperBlockInodes, MaxInodes, $"inodes of {block.Id}"))
         {
             ulong address = entry - (ulong)Layout.InodeSuperBlockList;
             if (Memory.TryReadUInt64(address + (ulong)Layout.InodeMapping, out ulong mapping)
@@ -156,15 +159,14 @@ public sealed class KernelVfs
     /// <param name="mapping">Virtual address of its address_space.</param>
     /// <param name="pageShift">log2 of the page size in bytes.</param>
     public IEnumerable<DaxEntry> DaxEntries(ulong mapping, int pageShift) =>
-        Layout.MappingPages < 0 || Layout.NodeSlots < 0 || Layout.NodeShift < 0 || Layout.ArrayHead < 0
-            ? [] : DaxEntryWalk.Over(this, mapping + (ulong)Layout.MappingPages, pageShift);
+        Layout.MappingPages < 0 || Layout.PageTree is null ? [] : DaxEntryWalk.Over(this, mapping + (ulong)Layout.MappingPages, Layout.PageTree, pageShift);
 
     /// <summary>Where an inode is: the path by which it was last looked up, with the mount point in front.</summary>
     /// <param name="inode">The inode.</param>
     public KernelPath PathOf(KernelInode inode)
     {
         KernelPath best = KernelPath.Unknown;
-        foreach (ulong alias in StructureWalk.Hashed(Memory, inode.Address + (ulong)Layout.InodeDentries, limit: 64))
+        foreach (ulong alias in ListWalk.Singly(Memory, inode.Address + (ulong)Layout.InodeDentries, 0, MaxAliases, new()))
         {
             KernelPath path = PathOf(alias - (ulong)Layout.DentryAlias);
 
@@ -199,6 +201,16 @@ public sealed class KernelVfs
     {
         mapped = Memory.TryReadUInt64(file + (ulong)Layout.FileMapping, out ulong mapping) ? InodeOfMapping(mapping) : null;
         return Memory.TryReadUInt64(file + (ulong)Layout.FileInode, out ulong inode) ? Inode(inode) : null;
+    }
+
+    /// <summary>The entries of a circular list; why it ended early goes to the problems.</summary>
+    internal IReadOnlyList<ulong> List(ulong head, int limit, string what)
+    {
+        var outcome = new WalkOutcome();
+        List<ulong> entries = [.. ListWalk.Circular(Memory, head, limit, outcome)];
+        if (WalkText.OfList(outcome, head, limit) is { } problem)
+            ProblemList.Add($"{what}: {problem}; {entries.Count} entries were found");
+        return entries;
     }
 
     private string TypeName(ulong block, ulong type)

@@ -140,13 +140,26 @@ internal sealed class MountTable
     {
         VfsLayout layout = _vfs.Layout;
         if (layout.NamespaceTree >= 0 && layout.MountNode >= 0)
-            return StructureWalk.RedBlack(_vfs.Memory, space + (ulong)layout.NamespaceTree, layout.Tree, MaxMounts, "mounts", _vfs.ProblemList)
-                .Select(n => n - (ulong)layout.MountNode);
+            return Tree(space + (ulong)layout.NamespaceTree).Select(n => n - (ulong)layout.MountNode);
         if (layout.NamespaceList >= 0 && layout.MountList >= 0)
-            return StructureWalk.Circular(_vfs.Memory, space + (ulong)layout.NamespaceList, MaxMounts, "mounts", _vfs.ProblemList)
-                .Select(n => n - (ulong)layout.MountList);
+            return _vfs.List(space + (ulong)layout.NamespaceList, MaxMounts, "mounts").Select(n => n - (ulong)layout.MountList);
         _vfs.ProblemList.Add("the kernel's types do not say how a mount namespace keeps its mounts");
         return [];
+    }
+
+    private List<ulong> Tree(ulong root)
+    {
+        var outcome = new WalkOutcome();
+        List<ulong> nodes = [.. RedBlackWalk.Run(_vfs.Memory, root, _vfs.Layout.Tree, MaxMounts, outcome)];
+        foreach (WalkFault fault in outcome.Faults)
+        {
+            _vfs.ProblemList.Add(fault.Reason != WalkEnd.Unreadable
+                ? $"the tree of mounts is damaged at 0x{fault.Address:x}, or has more than {MaxMounts} nodes; the rest is left out"
+                : fault.Address == root ? $"the tree of mounts cannot be read at 0x{root:x}"
+                : $"a node in the tree of mounts cannot be read at 0x{fault.Address:x}");
+        }
+
+        return nodes;
     }
 
     private KernelMount? ReadMount(ulong address)

@@ -57,14 +57,8 @@ internal sealed class VfsLayout
         FileDentry = members.Required("file", "f_path.dentry");
         FileMapping = members.Required("file", "f_mapping");
         FileInode = members.Required("file", "f_inode");
-        NodeSlots = members.Optional("xa_node", "slots");
-        NodeShift = members.Optional("xa_node", "shift");
-        ArrayHead = members.Optional("xarray", "xa_head");
+        PageTree = XArrayLayout.From(members);
         Tree = RedBlackLayout.From(types);
-
-        // Above the slots are the marks: one bit for each slot, three times.
-        int afterSlots = members.Optional("xa_node", "tags", "marks");
-        NodeSlotCount = NodeSlots >= 0 && afterSlots > NodeSlots && (afterSlots - NodeSlots) / 8 is 16 or 64 ? (afterSlots - NodeSlots) / 8 : 64;
     }
 
     internal int InodeMode { get; }
@@ -167,13 +161,8 @@ internal sealed class VfsLayout
 
     internal int FileInode { get; }
 
-    internal int NodeSlots { get; }
-
-    internal int NodeShift { get; }
-
-    internal int NodeSlotCount { get; }
-
-    internal int ArrayHead { get; }
+    /// <summary>The XArray of a file's pages; null where the kernel has none (before 4.20).</summary>
+    internal XArrayLayout? PageTree { get; }
 
     internal RedBlackLayout Tree { get; }
 }

@@ -1,9 +1,7 @@
-using System.Buffers.Binary;
-using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
-namespace Vmcore.Kernel.Processes;
+namespace Vmcore.Kernel.Lists;
 
 /// <summary>Where the nodes of a maple tree have their pivots and slots, in bytes.</summary>
 internal sealed class MapleLayout
@@ -35,7 +33,7 @@ internal sealed class MapleLayout
     internal int GapSlotCount { get; }
 }
 
-/// <summary>Walks a maple tree, which holds the mappings of a process since 6.1.</summary>
+/// <summary>Walks a maple tree (lib/maple_tree.c), which holds the mappings of a process since 6.1.</summary>
 internal static class MapleWalk
 {
     private const int MaxNodes = 1 << 18;
@@ -44,42 +42,59 @@ internal static class MapleWalk
     // Types of node, in bits 3 to 6 of the pointer to one.
     private const int LeafRange = 1, Range = 2, GapRange = 3;
 
-    internal static IEnumerable<ulong> Entries(IVirtualMemory memory, ulong root, MapleLayout layout, ProblemList problems)
+    /// <summary>The pointers that a tree holds, by ascending index; numbers and empty ranges are passed over.</summary>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="root">Address of the tree's <c>ma_root</c>.</param>
+    /// <param name="layout">Where a node has its pivots and slots.</param>
+    /// <param name="outcome">Receives which branches are missing, and why.</param>
+    internal static IEnumerable<ulong> Run(IVirtualMemory memory, ulong root, MapleLayout layout, WalkOutcome outcome)
     {
-        if (!memory.TryReadUInt64(root, out ulong entry) || entry == 0)
-            yield break;
-        if (!IsNode(memory, entry))
+        outcome.Start();
+        var pending = new Stack<(ulong Node, ulong Max, int Depth)>();
+        if (!memory.TryReadUInt64(root, out ulong entry))
         {
-            if ((entry & 3) == 0)
-                yield return entry;
-            yield break;
+            outcome.Fail(WalkEnd.Unreadable, root);
+        }
+        else if (TaggedPointer.IsNode(memory, entry))
+        {
+            pending.Push((entry, ulong.MaxValue, 0));
+        }
+        else if (entry != 0 && (entry & 3) == 0)
+        {
+            outcome.Add();
+            yield return entry;
         }
 
         var seen = new HashSet<ulong>();
-        var pending = new Stack<(ulong Node, ulong Max, int Depth)>();
-        pending.Push((entry, ulong.MaxValue, 0));
         byte[] node = new byte[Math.Max(layout.RangeSlots + (8 * layout.RangeSlotCount), layout.GapSlots + (8 * layout.GapSlotCount))];
         while (pending.TryPop(out (ulong Node, ulong Max, int Depth) at))
         {
             int type = (int)(at.Node >> 3) & 15;
-            if (!seen.Add(at.Node) || seen.Count > MaxNodes || at.Depth > MaxDepth || type is not (LeafRange or Range or GapRange)
-                || memory.Read(at.Node & ~0xffUL, node) != MemoryStatus.Ok)
+            ulong address = at.Node & ~0xffUL;
+            WalkEnd fault = !seen.Add(at.Node) ? WalkEnd.Cycle : seen.Count > MaxNodes ? WalkEnd.Limit
+                : at.Depth > MaxDepth || type is not (LeafRange or Range or GapRange) ? WalkEnd.Damaged
+                : memory.Read(address, node) != MemoryStatus.Ok ? WalkEnd.Unreadable : WalkEnd.Complete;
+            if (fault != WalkEnd.Complete)
             {
-                problems.Add($"a node in the tree of a process's mappings is damaged or cannot be read at 0x{at.Node & ~0xffUL:x}");
+                outcome.Fail(fault, address);
+                if (fault == WalkEnd.Limit)
+                    break;
                 continue;
             }
 
             bool isGap = type == GapRange;
             int slots = isGap ? layout.GapSlotCount : layout.RangeSlotCount,
                 pivotsAt = isGap ? layout.GapPivots : layout.RangePivots, slotsAt = isGap ? layout.GapSlots : layout.RangeSlots;
-            int used = Used(node.AsSpan(pivotsAt, 8 * (slots - 1)), at.Max, slots);
+            int used = Used(memory, node.AsSpan(pivotsAt, 8 * (slots - 1)), at.Max, slots);
             if (type == LeafRange)
             {
                 for (int i = 0; i < used; i++)
                 {
-                    ulong area = Word(node, slotsAt, i);
-                    if (memory.IsKernelAddress(area) && (area & 3) == 0)
-                        yield return area;
+                    ulong area = Word(memory, node, slotsAt, i);
+                    if (!memory.IsKernelAddress(area) || (area & 3) != 0)
+                        continue;
+                    outcome.Add();
+                    yield return area;
                 }
 
                 continue;
@@ -87,21 +102,26 @@ internal static class MapleWalk
 
             for (int i = used - 1; i >= 0; i--)
             {
-                ulong child = Word(node, slotsAt, i);
+                ulong child = Word(memory, node, slotsAt, i);
 
                 // Only the root is tagged as a node; below it the type of the parent says what a slot holds.
                 if (memory.IsKernelAddress(child))
-                    pending.Push((child, i < slots - 1 && Word(node, pivotsAt, i) is var pivot and not 0 ? Math.Min(pivot, at.Max) : at.Max, at.Depth + 1));
+                {
+                    ulong pivot = i < slots - 1 ? Word(memory, node, pivotsAt, i) : 0;
+                    pending.Push((child, pivot != 0 ? Math.Min(pivot, at.Max) : at.Max, at.Depth + 1));
+                }
             }
         }
+
+        outcome.Finish();
     }
 
     // A pivot of zero, or that of the node's end, closes the used part: behind it may be anything, the last slot's place included.
-    private static int Used(ReadOnlySpan<byte> pivots, ulong max, int slots)
+    private static int Used(IVirtualMemory memory, ReadOnlySpan<byte> pivots, ulong max, int slots)
     {
         for (int i = 0; i < slots - 1; i++)
         {
-            ulong pivot = BinaryPrimitives.ReadUInt64LittleEndian(pivots[(8 * i)..]);
+            ulong pivot = memory.Word64(pivots[(8 * i)..]);
             if (pivot >= max || (pivot == 0 && i > 0))
                 return i + 1;
         }
@@ -109,7 +129,5 @@ internal static class MapleWalk
         return slots;
     }
 
-    private static ulong Word(byte[] node, int at, int index) => BinaryPrimitives.ReadUInt64LittleEndian(node.AsSpan(at + (8 * index)));
-
-    private static bool IsNode(IVirtualMemory memory, ulong entry) => (entry & 3) == 2 && memory.IsKernelAddress(entry);
+    private static ulong Word(IVirtualMemory memory, byte[] node, int at, int index) => memory.Word64(node.AsSpan(at + (8 * index)));
 }
