@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Numerics;
 using Vmcore.Formats.Elf;
 using Vmcore.Memory;
-using Vmcore.Ranges;
 
 namespace Vmcore.Architectures.Riscv64;
 
