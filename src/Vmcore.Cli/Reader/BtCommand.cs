@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Vmcore.Architectures;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
@@ -123,12 +124,7 @@ internal static class BtCommand
 
     private static void AppendRegisters(StringBuilder text, CpuRegisters registers)
     {
-        string[][] lines =
-        [
-            ["rip", "rsp", "eflags"], ["rax", "rbx", "rcx"], ["rdx", "rsi", "rdi"],
-            ["rbp", "r8", "r9"], ["r10", "r11", "r12"], ["r13", "r14", "r15"], ["orig_rax", "cs", "ss"],
-        ];
-        foreach (string[] line in lines)
+        foreach (IReadOnlyList<string> line in registers.Lines)
             text.Append("        ")
                 .Append(string.Join("  ", line.Select(n => string.Create(CultureInfo.InvariantCulture, $"{n,8}: {registers[n]:x16}")))).Append('\n');
     }
@@ -215,6 +211,6 @@ internal sealed record FrameInfo(
         json.Put(Symbol);
         json.Put(Interrupted);
         json.Put(Reliable);
-        json.Put(Registers is null ? null : CpuRegisters.Names, key => $"0x{Registers![key]:x}", "registers");
+        json.Put(Registers?.Names, key => $"0x{Registers![key]:x}", "registers");
     }
 }

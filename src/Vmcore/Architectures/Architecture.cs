@@ -16,8 +16,8 @@ namespace Vmcore.Architectures;
 /// <see cref="DefaultSectionBits"/> and <see cref="DefaultPhysicalBits"/> are asked if vmcoreinfo does not say them.</para>
 /// <para>3. <b>To find the kernel of a vmlinux</b>: <see cref="ImageStep"/>, <see cref="IsLinked"/>, <see cref="LinkedSpaces"/>
 /// and <see cref="RelocatedKeys"/>.</para>
-/// <para>4. <b>To unwind</b>: the registers (the kernel's <c>struct pt_regs</c>, and where the note NT_PRSTATUS has it),
-/// the size of a stack, and a walker of frames.</para>
+/// <para>4. <b>To unwind</b>: <see cref="Registers"/> (the kernel's <c>struct pt_regs</c>, and where the note NT_PRSTATUS has it),
+/// <see cref="Sleeping"/>, <see cref="StackSize"/> and <see cref="CreateWalker"/>.</para>
 /// <para>5. <b>To load a capture kernel</b>: a folder of the crash loader (Vmcore.Kexec/Platforms).</para>
 /// <para>6. <b>To prove it</b>: a machine of it in Vmcore.Testing (page tables are written from the same data; write down the entries that
 /// you expect by hand), a real dump if there is one, and the support matrix.</para>
@@ -37,7 +37,8 @@ public abstract class Architecture
     }
 
     /// <summary>All architectures that are read.</summary>
-    public static IReadOnlyList<Architecture> All { get; } = [X86_64.X86Architecture.Instance];
+    public static IReadOnlyList<Architecture> All { get; } =
+        [X86_64.X86Architecture.Instance, Arm64.Arm64Architecture.Instance, Riscv64.Riscv64Architecture.Instance];
 
     /// <summary>The architecture's name as uname(2) gives it, for example <c>x86_64</c>.</summary>
     public abstract string Name { get; }
@@ -53,6 +54,12 @@ public abstract class Architecture
 
     /// <summary>The first virtual address that can be in the kernel's half, whatever page tables the kernel has.</summary>
     internal abstract ulong LowestKernelAddress { get; }
+
+    /// <summary>The registers of a CPU.</summary>
+    internal abstract RegisterSet Registers { get; }
+
+    /// <summary>Where a task that sleeps has its registers; null if they lie on its stack.</summary>
+    internal abstract SleepingState? Sleeping { get; }
 
     /// <summary>The image lies in physical memory at a multiple of this many bytes from where the linker put it.</summary>
     internal abstract ulong ImageStep { get; }
@@ -87,12 +94,23 @@ public abstract class Architecture
     private protected abstract bool IsProvenBy(IKernelKeys keys);
 
     /// <summary>SECTION_SIZE_BITS of kernels that do not export it.</summary>
+    /// <param name="keys">vmcoreinfo.</param>
     /// <param name="pageShift">log2 of the page size.</param>
-    internal abstract int DefaultSectionBits(int pageShift);
+    internal abstract int DefaultSectionBits(IKernelKeys keys, int pageShift);
 
     /// <summary>MAX_PHYSMEM_BITS of kernels that do not export it.</summary>
     /// <param name="memory">The kernel's address space.</param>
     internal abstract int DefaultPhysicalBits(KernelAddressSpace memory);
+
+    /// <summary>Bytes of a task's stack (THREAD_SIZE).</summary>
+    /// <param name="pageShift">log2 of the page size.</param>
+    internal abstract int StackSize(int pageShift);
+
+    /// <summary>Creates what walks the stacks of a kernel.</summary>
+    /// <param name="keys">vmcoreinfo.</param>
+    /// <param name="around">What it asks of the rooms above.</param>
+    /// <returns>Null if the kernel was built with nothing that stacks can be walked by.</returns>
+    internal abstract IFrameWalker? CreateWalker(IKernelKeys keys, StackSurroundings around);
 
     /// <summary>Finds the kernel's page tables.</summary>
     /// <param name="keys">vmcoreinfo.</param>

@@ -12,6 +12,12 @@ internal interface IKernelKeys
     /// <summary><c>NUMBER(name)</c>; null if absent.</summary>
     long? Number(string name);
 
+    /// <summary><c>SIZE(type)</c> in bytes; null if absent.</summary>
+    int? Size(string type);
+
+    /// <summary><c>LENGTH(array)</c> in elements; null if absent.</summary>
+    int? Length(string array);
+
     /// <summary>A key whose value is hexadecimal without <c>0x</c>; null if absent.</summary>
     ulong? Hex(string key);
 }

@@ -4,13 +4,15 @@ using System.Text;
 
 namespace Vmcore.IO;
 
-/// <summary>Which file a path leads to, whatever links and mounts are on the way: what statx(2) says of it. x86_64 only, as Vmcore is.</summary>
+/// <summary>
+/// Which file a path leads to, whatever links and mounts are on the way: what statx(2) says of it. The C library is asked, since the call has another
+/// number on each architecture, and a wrong one would look as if the file were not there.
+/// </summary>
 /// <param name="Device">Major and minor number of the file system.</param>
 /// <param name="Inode">Number of the file in it.</param>
 /// <param name="Type">Type bits of the mode (S_IFMT).</param>
 internal readonly partial record struct FileIdentity(ulong Device, ulong Inode, int Type)
 {
-    private const nint SysStatx = 332;
     private const int AtCurrentDirectory = -100;
     private const int TypeMask = 0xf000;
     private const int Fifo = 0x1000;
@@ -33,7 +35,7 @@ internal readonly partial record struct FileIdentity(ulong Device, ulong Inode, 
         fixed (byte* n = name, r = result)
         {
             // Basic statistics (0x7ff); the answer's layout is struct statx of the kernel.
-            if (Syscall(SysStatx, AtCurrentDirectory, (nint)n, 0, 0x7ff, (nint)r) != 0)
+            if (StatX(AtCurrentDirectory, n, 0, 0x7ff, r) != 0)
                 return null;
         }
 
@@ -41,6 +43,6 @@ internal readonly partial record struct FileIdentity(ulong Device, ulong Inode, 
         return new(device, BinaryPrimitives.ReadUInt64LittleEndian(result[32..]), BinaryPrimitives.ReadUInt16LittleEndian(result[28..]) & TypeMask);
     }
 
-    [LibraryImport("libc", EntryPoint = "syscall")]
-    private static partial nint Syscall(nint number, nint directory, nint path, nint flags, nint mask, nint result);
+    [LibraryImport("libc", EntryPoint = "statx")]
+    private static unsafe partial int StatX(int directory, byte* path, int flags, uint mask, byte* result);
 }

@@ -189,10 +189,13 @@ public sealed class KernelView
         // Without the symbols that enclose it, BTF is found by its first bytes in the kernel's image.
         foreach (ElfSegment load in _source.Loads)
         {
-            if (kernel.Image.Contains(load.VirtualAddress) && load.MemorySize <= BtfTypes.MaxScan && load.MemorySize <= ulong.MaxValue - load.VirtualAddress)
+            if (kernel.IsImage(load) && load.MemorySize <= BtfTypes.MaxScan && load.MemorySize <= ulong.MaxValue - load.VirtualAddress)
                 types ??= BtfTypes.TryScan(kernel.Memory, load.VirtualAddress, load.VirtualAddress + load.MemorySize, out _);
         }
 
+        // A filtered dump has no PT_LOADs; where the image is known to its end, that will do.
+        if (_source.Loads.Count == 0 && kernel.Image.Length <= BtfTypes.MaxScan / 4)
+            types ??= BtfTypes.TryScan(kernel.Memory, kernel.Image.Start, kernel.Image.End, out _);
         return (types, types is null ? problem : null);
     }
 

@@ -98,7 +98,7 @@ internal sealed class SparseMemoryModel : MemoryModel
     internal static SparseMemoryModel Create(CrashedKernel kernel, int pageShift, int structPageSize, ulong symbol, int entrySize, int mapOffset)
     {
         VmcoreInfo info = kernel.VmcoreInfo;
-        long sectionBits = info.Number("SECTION_SIZE_BITS") ?? kernel.Architecture.DefaultSectionBits(pageShift);
+        long sectionBits = info.Number("SECTION_SIZE_BITS") ?? kernel.Architecture.DefaultSectionBits(info, pageShift);
         long physicalBits = info.Number("MAX_PHYSMEM_BITS") ?? kernel.Architecture.DefaultPhysicalBits(kernel.Memory);
         int pageSize = 1 << pageShift;
         if (sectionBits < Math.Max(24, pageShift + 1) || sectionBits > 40 || physicalBits < sectionBits || physicalBits > 56)
@@ -135,7 +135,7 @@ internal sealed class SparseMemoryModel : MemoryModel
     // Boot memory may begin anywhere: absent roots are skipped, so that most of what is asked are roots that are there.
     private bool HasAnySection()
     {
-        const int MostAsked = 1 << 16;
+        const int MostAsked = 1 << 19;
         int asked = 0;
         for (ulong i = 0; i < _sectionCount && asked < MostAsked; i = NextPresent(i), asked++)
         {

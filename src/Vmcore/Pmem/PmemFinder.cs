@@ -70,7 +70,35 @@ internal static class PmemFinder
             findings.Add($"pmem: {more} more findings");
         }
 
-        return new(pages, metadata, namespaces, findings, UnwrittenStructs.Find(namespaces, walk, evidence));
+        IReadOnlyList<PhysicalRange> besides = BesideBlocks(blockPages.Except(walk.MemmapPages), blocks, pageShift);
+        return new(pages, metadata, namespaces, findings, [.. UnwrittenStructs.Find(namespaces, walk, evidence), .. besides]);
+    }
+
+    /// <summary>
+    /// What else is on the pages of the info blocks, with pages of 16 or 64 KiB: 12 or 60 KiB of the media, which the kernel never wrote and which can be
+    /// somebody's data.
+    /// </summary>
+    private static List<PhysicalRange> BesideBlocks(PfnRangeSet blockPages, IReadOnlyList<LocatedInfoBlock> blocks, int pageShift)
+    {
+        List<PhysicalRange> result = [];
+        foreach (PfnRange run in blockPages)
+        {
+            for (ulong pfn = run.Start; pfn < run.End; pfn++)
+            {
+                ulong at = pfn << pageShift, end = (pfn + 1) << pageShift;
+                foreach (ulong block in blocks.Where(b => b.IsLive).Select(b => b.Base + InfoBlock.Offset).Where(b => b >> pageShift == pfn).Order())
+                {
+                    if (block > at)
+                        result.Add(new(at, block));
+                    at = Math.Min(block + InfoBlock.Size, end);
+                }
+
+                if (at < end)
+                    result.Add(new(at, end));
+            }
+        }
+
+        return result;
     }
 
     internal static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);

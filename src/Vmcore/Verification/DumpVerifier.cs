@@ -73,10 +73,10 @@ public static class DumpVerifier
                     $"pmem user data, pfn {bad}"), $"{bad.Count} pages with content", "none: user data of pmem is in no dump");
         }
 
-        byte[] bytes = new byte[4096];
+        byte[] bytes = new byte[dump.Memory.PageSize];
         foreach (PhysicalRange range in pmem.Unwritten)
         {
-            Span<byte> part = bytes.AsSpan(0, (int)Math.Min(range.Length, (ulong)bytes.Length));
+            Span<byte> part = bytes.AsSpan(0, (int)Math.Min(range.Length, (ulong)bytes.Length)); // None is longer than a page.
             if (dump.Unfiltered.Read(range.Start, part) == MemoryStatus.Ok && part.ContainsAnyExcept((byte)0))
                 report.Add("pmem", FileOf(dump, range.Start >> dump.Memory.PageShift), OffsetOf(dump, range.Start >> dump.Memory.PageShift),
                     $"struct pages that the kernel never wrote, at {range}", "old content of the media", "zeros");

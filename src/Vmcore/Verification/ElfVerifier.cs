@@ -44,7 +44,7 @@ internal sealed class ElfVerifier(OpenedDump dump, VerifyReport report)
     private static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);
 
     // The image of the kernel is in the file twice.
-    private bool IsImage(ElfSegment load) => dump.Kernel is { } kernel && kernel.Image.Contains(load.VirtualAddress);
+    private bool IsImage(ElfSegment load) => dump.Kernel?.IsImage(load) ?? false;
 
     private void CheckOverlaps()
     {

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Numerics;
 using System.Text;
+using Vmcore.Architectures;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Resources;

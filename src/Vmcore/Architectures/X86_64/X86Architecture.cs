@@ -37,12 +37,25 @@ internal sealed class X86Architecture : Architecture
     internal override ulong ImageStep => 2 << 20;
 
     /// <inheritdoc/>
+    internal override RegisterSet Registers => X86Registers.Set;
+
+    /// <summary>Null: __switch_to_asm leaves a <c>struct inactive_task_frame</c> on the stack.</summary>
+    internal override SleepingState? Sleeping => null;
+
+    /// <inheritdoc/>
+    internal override int StackSize(int pageShift) => 16 << 10;
+
+    /// <inheritdoc/>
+    internal override IFrameWalker? CreateWalker(IKernelKeys keys, StackSurroundings around) =>
+        around.FindOrc is { } find ? new OrcWalker(around.Memory, find, around.FunctionAt) : around.HasFramePointers ? new FramePointers(around) : null;
+
+    /// <inheritdoc/>
     private protected override bool IsProvenBy(IKernelKeys keys) =>
         keys.Number("phys_base") is not null || keys.Number(FiveLevels) is not null
         || keys.Symbol("init_top_pgt") is not null || keys.Symbol("init_level4_pgt") is not null;
 
     /// <inheritdoc/>
-    internal override int DefaultSectionBits(int pageShift) => 27;
+    internal override int DefaultSectionBits(IKernelKeys keys, int pageShift) => 27;
 
     /// <inheritdoc/>
     internal override int DefaultPhysicalBits(KernelAddressSpace memory) => memory.Levels == 5 ? 52 : 46;

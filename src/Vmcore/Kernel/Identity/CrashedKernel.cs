@@ -36,6 +36,14 @@ public sealed class CrashedKernel
     /// <summary>Virtual addresses at which the kernel's image can be; they map memory that the kernel maps elsewhere too.</summary>
     public VirtualRange Image { get; }
 
+    /// <summary>Tells whether a PT_LOAD maps the kernel's image: what it has is in the file by another address too.</summary>
+    /// <param name="load">The PT_LOAD.</param>
+    public bool IsImage(ElfSegment load)
+    {
+        ulong end = load.VirtualAddress + Math.Min(load.MemorySize, ulong.MaxValue - load.VirtualAddress);
+        return load.VirtualAddress < Image.End && end > Image.Start;
+    }
+
     /// <summary>The kernel's names; null if they cannot be read.</summary>
     public Utsname? Utsname { get; private set; }
 

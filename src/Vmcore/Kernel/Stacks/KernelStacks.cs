@@ -1,4 +1,6 @@
+using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
+using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
@@ -15,12 +17,12 @@ namespace Vmcore.Kernel.Stacks;
 /// <param name="IsCrashing">True if it is the one that panicked.</param>
 public sealed record CpuState(int Number, CpuRegisters Registers, KernelTask? Task, bool IsCrashing);
 
-/// <summary>The stacks of the tasks: walked by ORC or frame pointers, whichever the kernel was built with, else searched for addresses of code.</summary>
+/// <summary>
+/// The stacks of the tasks: walked by whatever the kernel was built with (ORC, frame pointers, frame records), else searched for addresses of code.
+/// </summary>
 /// <remarks>Source of the unwinding rules: Documentation/arch/x86/orc-unwinder.rst.</remarks>
 public sealed class KernelStacks
 {
-    // THREAD_SIZE of x86_64.
-    private const ulong ThreadSize = 16 << 10;
     private const int MaxScanned = 256;
 
     private readonly IVirtualMemory _memory;
@@ -32,10 +34,15 @@ public sealed class KernelStacks
     private readonly Dictionary<string, OrcTable?> _moduleOrc = new(StringComparer.Ordinal);
     private readonly VirtualRange _text;
     private readonly VirtualRange _initText;
-    private readonly bool _hasFramePointers;
+    private readonly IFrameWalker? _walker;
+    private readonly Architecture _architecture;
+    private readonly ulong _stackSize;
 
-    private KernelStacks(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, ModuleList? modules, VirtualRange text, VirtualRange initText)
+    private KernelStacks(CrashedKernel kernel, int pageShift, IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, ModuleList? modules,
+        VirtualRange text, VirtualRange initText)
     {
+        _architecture = kernel.Architecture;
+        _stackSize = (ulong)_architecture.StackSize(pageShift);
         _initText = initText;
         _memory = memory;
         _symbols = symbols;
@@ -52,7 +59,12 @@ public sealed class KernelStacks
         }
 
         // The unwinder that goes by frame pointers is the one that remembers where it started.
-        _hasFramePointers = _orc is null && types.FindNamed(KernelTypeKind.Struct, "unwind_state")?.FindMember("orig_sp") is not null;
+        _walker = _architecture.CreateWalker(kernel.VmcoreInfo, new(memory, IsCode, types.MemberOffset)
+        {
+            FunctionAt = FunctionAt,
+            FindOrc = _orc is null ? null : FindOrc,
+            HasFramePointers = types.FindNamed(KernelTypeKind.Struct, "unwind_state")?.FindMember("orig_sp") is not null,
+        });
     }
 
     /// <summary>The CPUs of which the dump has registers.</summary>
@@ -76,7 +88,8 @@ public sealed class KernelStacks
 
         // The idle task of the first CPU was called from code that is gone since the start.
         VirtualRange initText = found is [_, _, { } initStart, { } initEnd] && initEnd > initStart ? new(initStart, initEnd) : default;
-        var stacks = new KernelStacks(kernel.RequireMemory(), symbols, kernel.RequireTypes(), kernel.Modules, text, initText);
+        var stacks = new KernelStacks(
+            kernel.Kernel!, kernel.PhysicalMemory.PageShift, kernel.RequireMemory(), symbols, kernel.RequireTypes(), kernel.Modules, text, initText);
         stacks.Cpus = stacks.FindCpus(kernel, tasks);
         return stacks;
     }
@@ -106,28 +119,38 @@ public sealed class KernelStacks
     {
         ArgumentNullException.ThrowIfNull(cpu);
         CpuRegisters registers = cpu.Registers;
-        return Trace(registers.Rip, registers.Rsp, registers.Rbp, registers, true, cpu.Task);
+        return Trace(registers.InstructionPointer, registers.StackPointer, registers.FramePointer, registers, true, cpu.Task);
     }
 
-    // What __switch_to_asm leaves on the stack of a task that waits.
     private TaskStack TraceSleeping(KernelTask task)
     {
+        if (_architecture.Sleeping is { } state)
+        {
+            ulong Value(string[] path) => path.Aggregate(task.Object, Part).AsUInt64();
+            ulong at = Value(state.InstructionPointer);
+            return Trace(at, Value(state.StackPointer), Value(state.FramePointer), null, IsNew(at), task);
+        }
+
+        // What __switch_to_asm leaves on the stack of a task that waits.
         KernelType frame = _types.FindNamed(KernelTypeKind.Struct, "inactive_task_frame")
             ?? throw new KernelObjectException("the kernel's types have no struct inactive_task_frame");
         ulong sp = task.Object.Member("thread").Member("sp").AsUInt64();
         KernelObject left = KernelObject.At(_memory, frame, sp);
         ulong ip = left.Member("ret_addr").AsUInt64();
 
-        // A task that never ran starts there: no call led to it.
-        bool isNew = _symbols.TryResolve(ip, out KernelSymbol symbol, out ulong offset)
-            && offset == 0 && symbol.Name.StartsWith("ret_from_fork", StringComparison.Ordinal);
-        return Trace(ip, sp + (ulong)(frame.Size ?? 0), left.Member("bp").AsUInt64(), null, isNew, task);
+        return Trace(ip, sp + (ulong)(frame.Size ?? 0), left.Member("bp").AsUInt64(), null, IsNew(ip), task);
     }
 
-    private TaskStack Trace(ulong ip, ulong sp, ulong bp, CpuRegisters? registers, bool interrupted, KernelTask? task)
+    private static KernelObject Part(KernelObject item, string name) =>
+        char.IsAsciiDigit(name[0]) ? item.Element(name[0] - '0') : item.Member(name);
+
+    // A task that never ran starts there: no call led to it.
+    private bool IsNew(ulong ip) => _symbols.TryResolve(ip, out KernelSymbol symbol, out ulong offset)
+        && offset == 0 && symbol.Name.StartsWith("ret_from_fork", StringComparison.Ordinal);
+
+    private TaskStack Trace(ulong ip, ulong sp, ulong fp, CpuRegisters? registers, bool interrupted, KernelTask? task)
     {
-        TaskStack? trace = _orc is not null ? new OrcUnwinder(_memory, FindOrc, FunctionAt).Run(ip, sp, bp, registers, interrupted)
-            : _hasFramePointers ? FramePointerUnwinder.Run(_memory, IsCode, ip, sp, bp, registers, interrupted) : null;
+        TaskStack? trace = _walker?.Run(ip, sp, fp, registers, interrupted);
         if (trace is { Problem: null })
             return trace;
 
@@ -143,11 +166,11 @@ public sealed class KernelStacks
     private List<StackFrame> Scan(ulong from, KernelTask? task)
     {
         List<StackFrame> frames = [];
-        ulong end = (from | (ThreadSize - 1)) + 1;
+        ulong end = (from | (_stackSize - 1)) + 1;
         try
         {
-            if (task?.Object.Member("stack").AsUInt64() is { } stack && from >= stack && from < stack + ThreadSize)
-                end = stack + ThreadSize;
+            if (task?.Object.Member("stack").AsUInt64() is { } stack && from >= stack && from < stack + _stackSize)
+                end = stack + _stackSize;
         }
         catch (KernelObjectException)
         {
@@ -200,7 +223,7 @@ public sealed class KernelStacks
         List<(CpuRegisters Registers, int Pid)> notes = [];
         foreach (ElfNote note in kernel.Notes.Where(n => n.IsCpuStatus))
         {
-            if (CpuRegisters.TryFromNote(note.Descriptor(kernel.NoteArea.Span), out int pid) is { } registers)
+            if (CpuRegisters.TryFromNote(_architecture.Registers, note.Descriptor(kernel.NoteArea.Span), _architecture.ByteOrder, out int pid) is { } registers)
                 notes.Add((registers, pid));
         }
 

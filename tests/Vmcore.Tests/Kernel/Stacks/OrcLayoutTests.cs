@@ -1,3 +1,4 @@
+using Vmcore.Architectures;
 using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Types;

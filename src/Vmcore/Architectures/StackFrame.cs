@@ -1,4 +1,4 @@
-namespace Vmcore.Kernel.Stacks;
+namespace Vmcore.Architectures;
 
 /// <summary>How a stack was walked.</summary>
 public enum StackMethod
@@ -6,7 +6,7 @@ public enum StackMethod
     /// <summary>By the kernel's own unwind tables.</summary>
     Orc,
 
-    /// <summary>By the chain of frame pointers.</summary>
+    /// <summary>By the chain of frame pointers or frame records.</summary>
     FramePointers,
 
     /// <summary>Every word of the stack that is an address in code: callers, and remains of earlier calls.</summary>

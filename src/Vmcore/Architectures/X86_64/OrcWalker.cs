@@ -1,13 +1,13 @@
 using System.Buffers.Binary;
 using Vmcore.Memory;
 
-namespace Vmcore.Kernel.Stacks;
+namespace Vmcore.Architectures.X86_64;
 
 /// <summary>Walks a stack by ORC: each step finds the caller's stack pointer, its frame pointer and where it goes on.</summary>
 /// <param name="memory">The kernel's memory.</param>
 /// <param name="find">Gives the entry for an address.</param>
 /// <param name="function">Gives the start of the function that an address is in.</param>
-internal sealed class OrcUnwinder(IVirtualMemory memory, Func<ulong, OrcEntry?> find, Func<ulong, ulong?> function)
+internal sealed class OrcWalker(IVirtualMemory memory, Func<ulong, OrcEntry?> find, Func<ulong, ulong?> function) : IFrameWalker
 {
     private const int MaxFrames = 512;
     private const int ReturnAddress = 8;
@@ -24,10 +24,10 @@ internal sealed class OrcUnwinder(IVirtualMemory memory, Func<ulong, OrcEntry?> 
     private CpuRegisters? _registers;
     private bool _interrupted;
 
-    /// <summary>Walks from registers, or from what a sleeping task has left.</summary>
-    internal TaskStack Run(ulong ip, ulong sp, ulong bp, CpuRegisters? registers, bool interrupted)
+    /// <inheritdoc/>
+    public TaskStack Run(ulong ip, ulong sp, ulong fp, CpuRegisters? registers, bool interrupted)
     {
-        (_ip, _sp, _bp, _registers, _interrupted) = (ip, sp, bp, registers, interrupted);
+        (_ip, _sp, _bp, _registers, _interrupted) = (ip, sp, fp, registers, interrupted);
         List<StackFrame> frames = [];
         CpuRegisters? shown = registers;
         HashSet<(ulong, ulong)> seen = [];
@@ -97,11 +97,11 @@ internal sealed class OrcUnwinder(IVirtualMemory memory, Func<ulong, OrcEntry?> 
                 _registers = null;
                 break;
             case OrcFrame.Registers:
-                Span<byte> bytes = stackalloc byte[CpuRegisters.Size];
+                Span<byte> bytes = stackalloc byte[X86Registers.Set.Size];
                 if (memory.Read(sp, bytes) != MemoryStatus.Ok)
                     return Unreadable(sp);
-                shown = _registers = CpuRegisters.FromBytes(bytes);
-                (_ip, _sp, _bp) = (shown.Rip, shown.Rsp, shown.Rbp);
+                shown = _registers = CpuRegisters.FromBytes(X86Registers.Set, bytes, memory.ByteOrder);
+                (_ip, _sp, _bp) = (shown.InstructionPointer, shown.StackPointer, shown.FramePointer);
                 fromInterrupt = true;
                 break;
             default:

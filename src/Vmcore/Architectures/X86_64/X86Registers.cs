@@ -1,0 +1,25 @@
+namespace Vmcore.Architectures.X86_64;
+
+/// <summary><c>struct pt_regs</c> of x86_64. Source: arch/x86/include/asm/ptrace.h.</summary>
+internal static class X86Registers
+{
+    internal static readonly RegisterSet Set = new()
+    {
+        Names =
+        [
+            "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi", "orig_rax", "rip", "cs", "eflags", "rsp",
+            "ss",
+        ],
+        Lines =
+        [
+            ["rip", "rsp", "eflags"], ["rax", "rbx", "rcx"], ["rdx", "rsi", "rdi"],
+            ["rbp", "r8", "r9"], ["r10", "r11", "r12"], ["r13", "r14", "r15"], ["orig_rax", "cs", "ss"],
+        ],
+        InstructionPointer = 16,
+        StackPointer = 19,
+        FramePointer = 4,
+        Mode = 17, // The privilege level in cs.
+        ModeMask = 3,
+        UserMode = 3,
+    };
+}
