@@ -13,6 +13,9 @@ public sealed record KdumpHeader
     /// <summary>The version that Vmcore writes, and the newest one whose fields are known.</summary>
     internal const int CurrentVersion = 6;
 
+    /// <summary>Byte offset of the status word.</summary>
+    internal const int StatusOffset = 424;
+
     private const int MaxCpus = 1 << 20;
 
     // Machines with pages of 4 KiB address at most 2^52 bytes, those with 64 KiB 2^56.

@@ -22,6 +22,9 @@ internal readonly record struct PageDescriptor(long Offset, uint Length, uint Fl
     {
     }
 
+    /// <summary>The descriptor of a page that is known and has no data in the file.</summary>
+    public static PageDescriptor Lost => default;
+
     /// <summary>The codec, or null if the flags are not exactly one of those that the format knows.</summary>
     public PageCodec? Codec => Flags switch
     {
