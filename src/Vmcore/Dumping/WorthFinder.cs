@@ -1,5 +1,4 @@
 using Vmcore.Formats.Elf;
-using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Symbols;
