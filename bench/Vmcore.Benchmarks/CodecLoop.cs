@@ -38,8 +38,8 @@ internal static class CodecLoop
     private static byte[] Load(string path, DumpLevel level, out int count)
     {
         using CrashDump dump = CrashDump.Open(path);
-        var plan = new DumpPlan(dump, new() { Level = level });
-        WindowClassifier classifier = plan.CreateClassifier();
+        var plan = new DumpRequest(dump, new() { Level = level });
+        WindowClassifier classifier = new Classifiers(plan).Create();
         var window = new PlanWindow();
         byte[] pages = new byte[MostPages * PageSet.PageSize];
         count = 0;

@@ -11,6 +11,7 @@ internal static class Program
     {
         StandardStreams.Fill();
         StandardStreams.UsePlainWriters();
+        StandardStreams.IgnoreFileSizeSignal();
         string name = CalledAs();
         if (name is not ("makedumpfile" or "kexec" or "vmcore-dmesg"))
         {

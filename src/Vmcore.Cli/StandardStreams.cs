@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Vmcore.IO;
 
@@ -7,8 +8,11 @@ namespace Vmcore.Cli;
 /// A service may start a command without standard streams. The first files that are opened would take their numbers, and what is said on the
 /// console would land in the dump.
 /// </summary>
-internal static class StandardStreams
+internal static partial class StandardStreams
 {
+    /// <summary>SIGXFSZ on every Linux that .NET runs on (asm-generic/signal.h).</summary>
+    private const int FileSizeSignal = 25;
+
     private const int Output = 1;
     private const int Error = 2;
 
@@ -41,6 +45,15 @@ internal static class StandardStreams
 
     private static StreamWriter Writer(int descriptor) =>
         new(new DescriptorStream(descriptor, ignoresBrokenPipe: true), Console.OutputEncoding, bufferSize: 4096) { AutoFlush = true };
+
+    /// <summary>
+    /// Beyond a limit on the size of files (ulimit -f) the system sends a signal that kills. Ignored, the write fails with EFBIG, which every mode knows as a
+    /// full target.
+    /// </summary>
+    internal static void IgnoreFileSizeSignal() => _ = SetHandler(FileSizeSignal, 1); // SIG_IGN
+
+    [LibraryImport("libc", EntryPoint = "signal")]
+    private static partial nint SetHandler(int signal, nint handler);
 
     /// <summary>Puts the null device in the place of each standard stream that is closed.</summary>
     internal static void Fill()

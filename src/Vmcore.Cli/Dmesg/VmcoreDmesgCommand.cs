@@ -89,11 +89,12 @@ internal static class VmcoreDmesgCommand
         try
         {
             StandardStreams.RequireOutput();
-            using Stream output = StandardStream.OpenOutput();
+            using DescriptorStream output = StandardStream.OpenOutput();
             var writer = new LogTextWriter(output, LogTextStyle.VmcoreDmesg);
             foreach (LogRecord record in log.Read())
                 writer.Write(record);
             writer.Flush();
+            output.Sync("STDOUT");
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or FileAccessException)
         {

@@ -58,6 +58,12 @@ internal sealed record DumpInfo : IJsonItem
 
     public PageInfo? Pages { get; init; }
 
+    /// <summary>Pages that could not be read when the dump was written: it does not have them. Null if it does not say.</summary>
+    public ulong? LostPages { get; init; }
+
+    /// <summary>Where they are; of very many the first.</summary>
+    public IReadOnlyList<LostInfo> Lost { get; init; } = [];
+
     public IReadOnlyList<string> Problems { get; init; } = [];
 
     /// <inheritdoc/>
@@ -85,7 +91,20 @@ internal sealed record DumpInfo : IJsonItem
         json.Put(Loads);
         json.Put(Pmem);
         json.Put(Pages);
+        json.Put(LostPages);
+        json.Put(Lost);
         json.Put(Problems);
+    }
+}
+
+/// <summary>Pages that could not be read when the dump was written.</summary>
+internal sealed record LostInfo(ulong StartPfn, ulong EndPfn) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(StartPfn);
+        json.Put(EndPfn);
     }
 }
 

@@ -1,7 +1,9 @@
+using System.Globalization;
 using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
+using Vmcore.Formats.Notes;
 using Vmcore.Kernel.Summary;
 using Vmcore.Memmap;
 using Vmcore.Opening;
@@ -21,7 +23,8 @@ internal static class InfoCollector
     /// <param name="hashAll">True to hash metadata however large.</param>
     internal static DumpInfo Collect(CrashDump dump, bool hashAll)
     {
-        PageCounts? noted = DumpNotes.TryReadCounts(dump.NoteArea.Span, dump.Notes, out DumpLevel level, out ulong metadataKept);
+        CountsNote? note = CountsNote.TryRead(dump.NoteArea.Span, dump.Notes);
+        IReadOnlyList<PfnRange> lost = LostNote.Read(dump.NoteArea.Span, dump.Notes, out ulong lostPages);
         KdumpFile? kdump = dump.Kdump;
         var info = new DumpInfo
         {
@@ -29,7 +32,7 @@ internal static class InfoCollector
             Format = dump.Format == DumpFormat.Elf ? "elf" : "kdump",
             Flattened = dump.IsFlattened,
             Incomplete = dump.IsIncomplete,
-            DumpLevel = noted is not null ? (int)level : kdump?.SubHeader.DumpLevel,
+            DumpLevel = note is not null ? (int)(note.Level & (uint)DumpLevel.All) : kdump?.SubHeader.DumpLevel,
             Compression = kdump is null ? null : CompressionOf(kdump.Header.Status),
             Release = dump.VmcoreInfo?.OsRelease ?? kdump?.Header.Utsname.Release,
             Version = dump.Kernel?.Utsname?.Version ?? kdump?.Header.Utsname.Version,
@@ -45,12 +48,28 @@ internal static class InfoCollector
             MaxPfn = dump.Memory.MaxPfn,
             Loads = [.. dump.Loads.Select(l => LoadOf(dump, l))],
             Pmem = PmemOf(dump, hashAll || dump.Pmem.Metadata.PageCount <= MostHashed),
-            Pages = PagesOf(dump, noted, metadataKept),
-            Problems = [.. dump.Problems, .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(), .. dump.Pmem.Findings],
+            Pages = PagesOf(dump, note),
+            LostPages = note is null ? null : Math.Max(lostPages, note.Unreadable),
+            Lost = [.. lost.Select(static r => new LostInfo(r.Start, r.End))],
+            Problems =
+            [
+                .. dump.Problems,
+                .. lostPages > 0 ? [LostText(lost, lostPages)] : Array.Empty<string>(),
+                .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(),
+                .. dump.Pmem.Findings,
+            ],
         };
 
         // That pages are missing comes out when they are asked for.
         return dump is { IsIncomplete: false, Loss: { } loss } ? info with { Incomplete = true, Problems = [loss, .. info.Problems] } : info;
+    }
+
+    private static string LostText(IReadOnlyList<PfnRange> lost, ulong pages)
+    {
+        const int Most = 16;
+        string ranges = string.Join(", ", lost.Take(Most).Select(static r => r.ToString()));
+        return string.Create(CultureInfo.InvariantCulture, $"{pages} pages could not be read when the dump was written and are not in it: "
+            + $"pfn {ranges}{(lost.Count > Most ? ", …" : "")}");
     }
 
     private static CrashInfo CrashOf(CrashSummary crash) => new()
@@ -116,20 +135,22 @@ internal static class InfoCollector
 
     internal static string MapName(PmemMap map) => map switch { PmemMap.Device => "dev", PmemMap.Memory => "mem", _ => "none" };
 
-    private static PageInfo? PagesOf(CrashDump dump, PageCounts? noted, ulong metadataKept)
+    private static PageInfo? PagesOf(CrashDump dump, CountsNote? note)
     {
+        PageCounts? noted = note is null ? null : PageCounts.From(note.LeftOut);
         if (noted is null && dump.ClassificationProblem is not null)
             return null;
         ulong existing = 0, present = 0;
         PageCounts counts = noted ?? new();
-        ulong metadata = noted is null ? 0 : metadataKept + noted[PageClass.PmemMetadata];
+        ulong metadata = noted is null ? 0 : note!.MetadataKept + noted[PageClass.PmemMetadata];
 
         // Counted at the level that names every class; a filtered file is only asked which pages it has.
         DumpLevel level = noted is null ? DumpLevel.All & ~(DumpLevel.Zero | DumpLevel.PmemMetadata) : DumpLevel.None;
-        var plan = new DumpPlan(dump, new() { Level = level });
+        var plan = new DumpRequest(dump, new() { Level = level });
+        var classifiers = new Classifiers(plan);
         var work = new (WindowClassifier Classifier, PlanWindow Window)[ParallelScan.BatchSize];
         for (int i = 0; i < work.Length; i++)
-            work[i] = (plan.CreateClassifier(), new());
+            work[i] = (classifiers.Create(), new());
         ulong[] numbers = new ulong[work.Length];
         int filled = 0;
         foreach (ulong number in plan.Windows())

@@ -212,6 +212,32 @@ public sealed class KernelAddressSpace : IVirtualMemory
         return MemoryStatus.Ok;
     }
 
+    /// <summary>Goes through the tables of the kernel's half, those of the highest addresses first: the kernel's image before its map of all memory.</summary>
+    /// <param name="budget">Most tables to look at; damaged ones could name each other without end.</param>
+    /// <param name="visit">Gets the physical address and the length in bytes of each table that can be read.</param>
+    internal void VisitTables(int budget, Action<ulong, int> visit)
+    {
+        var seen = new HashSet<ulong>();
+        Visit(_root, 0);
+
+        void Visit(ulong table, int index)
+        {
+            PageTableLevel level = _levels[index];
+            if (seen.Count >= budget || !seen.Add(table) || ReadEntry(table, 0, level.Bits, out _) != MemoryStatus.Ok)
+                return;
+            visit(table, sizeof(ulong) << level.Bits);
+            if (index + 1 == _levels.Length)
+                return;
+            // The other half of a shared root has the tables of a process.
+            int first = index == 0 && _format.IsShared ? (int)(_format.KernelStart >> level.Shift & ((1UL << level.Bits) - 1)) : 0;
+            for (int i = (1 << level.Bits) - 1; i >= first; i--)
+            {
+                if (ReadEntry(table, (ulong)i, level.Bits, out ulong entry) == MemoryStatus.Ok && (entry & _format.Valid) != 0 && !level.IsLeaf(entry))
+                    Visit(_format.AddressOf(entry), index + 1);
+            }
+        }
+    }
+
     /// <summary>Lists what is mapped in a range. Holes are skipped by the size of the table entry that is empty, so an empty terabyte costs little.</summary>
     /// <param name="start">First virtual address.</param>
     /// <param name="end">One past the last; no more than this is walked.</param>

@@ -16,13 +16,13 @@ internal sealed class ElfBlock(CrashMemory memory) : WorkerJob
     /// <summary>The bytes.</summary>
     internal ReadOnlySpan<byte> Bytes => _bytes.AsSpan(0, Piece.Length);
 
-    /// <summary>Pages that could not be read and are zero.</summary>
-    internal uint Unreadable { get; private set; }
+    /// <summary>The pages that could not be read, ascending; their bytes are not to be written.</summary>
+    internal List<ulong> Unreadable { get; } = [];
 
     /// <inheritdoc/>
     protected override void Run(WorkerTools tools)
     {
-        Unreadable = 0;
+        Unreadable.Clear();
         Span<byte> target = _bytes.AsSpan(0, Piece.Length);
         if (Piece.IsGap)
         {
@@ -44,7 +44,7 @@ internal sealed class ElfBlock(CrashMemory memory) : WorkerJob
                 // A partial page is good with what there is of it.
                 page ??= new byte[pageSize];
                 if (memory.ReadPage(pfn, page) == MemoryStatus.Unreadable)
-                    Unreadable++;
+                    Unreadable.Add(pfn);
                 read = Math.Min(pageSize - inPage, target.Length - at);
                 page.AsSpan(inPage, read).CopyTo(target[at..]);
             }

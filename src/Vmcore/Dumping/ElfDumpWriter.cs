@@ -1,101 +1,156 @@
-using System.Buffers.Binary;
 using System.Diagnostics;
 using Vmcore.Formats.Elf;
+using Vmcore.Formats.Flattened;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Memory;
-using Vmcore.Opening;
 using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 
 /// <summary>Writes a dump as an ELF core file. Like the other writer it marks the file incomplete until the last write.</summary>
-internal sealed class ElfDumpWriter
+internal sealed class ElfDumpWriter : IDumpWriter
 {
-    private readonly DumpPlan _plan;
+    private readonly DumpRequest _request;
     private readonly LimitedSink _sink;
-    private readonly DumpReport _report;
-    private readonly PlanCache _cache;
+    private readonly Classifiers _classifiers;
     private readonly Workers _workers;
     private readonly CrashMemory _memory;
     private readonly byte[] _notes;
     private readonly bool _fillGaps;
-    private readonly WindowClassifier _classifier;
-    private readonly PlanWindow _window = new();
-    private readonly ZeroPageFilter _zero;
-    private ulong _loaded = ulong.MaxValue;
+    private readonly bool _isStream;
 
-    internal ElfDumpWriter(DumpPlan plan, IByteSink sink, DumpReport report, PlanCache cache, Workers workers)
+    /// <summary>Creates a writer.</summary>
+    /// <param name="request">What is dumped.</param>
+    /// <param name="sink">The file.</param>
+    /// <param name="classifiers">Decide again what the plan does not remember.</param>
+    /// <param name="workers">Do the work.</param>
+    internal ElfDumpWriter(DumpRequest request, IByteSink sink, Classifiers classifiers, Workers workers)
     {
-        _plan = plan;
-        _sink = new(sink, plan.Options.SizeLimit);
-        _report = report;
-        _cache = cache;
+        _request = request;
+        _isStream = sink is FlattenedSink;
+        _sink = new(sink, request.Options.SizeLimit, ascends: _isStream);
+        _classifiers = classifiers;
         _workers = workers;
-        _memory = plan.CopySource;
-        _notes = DumpNotes.Build(plan);
+        _memory = request.CopySource;
+        _notes = DumpNotes.Build(request);
         _fillGaps = !sink.GapsReadAsZero;
-        _classifier = plan.CreateClassifier();
-        _zero = new(_memory);
     }
 
-    private bool DropsZero => (_plan.Options.Level & DumpLevel.Zero) != 0;
+    /// <inheritdoc/>
+    public long BytesWritten => _sink.BytesWritten;
 
-    /// <summary>Finds out whether an ELF dump can be made, before anything is written.</summary>
-    /// <param name="dump">The input.</param>
-    /// <exception cref="MissingInformationException">It cannot.</exception>
-    internal static void Check(OpenedDump dump)
-    {
-        const ulong MostOverlap = 64;
-        if (dump.Loads.Count == 0 || dump.Elf is not { } elf)
-            throw new MissingInformationException($"{dump.Name}: an ELF dump can only be made of an ELF file; leave out -E");
-        // Each PT_LOAD is cut by itself, so the work grows with how often they overlap: a few times in a file that a tool wrote.
-        ulong total = 0, file = (ulong)elf.Source.Length;
-        foreach (ElfSegment load in dump.Loads)
-            total += load.FileSize;
-        if (total / MostOverlap > file)
-            throw new MissingInformationException($"{dump.Name}: the PT_LOADs overlap: "
-                + $"they name {total} bytes of a file of {file}; an ELF dump of it cannot be made: leave out -E");
-    }
+    /// <inheritdoc/>
+    public bool Begin() => true; // How long the headers are, the plan says.
 
-    internal void Write(IDumpObserver observer, CancellationToken cancel)
+    /// <inheritdoc/>
+    public bool Take(WindowRun run, PlanWindow window) => true;
+
+    /// <inheritdoc/>
+    public DumpEnd Write(DumpPlan plan, IDumpObserver observer, CancellationToken cancel)
     {
-        PlanPass.Run(_plan, _cache, _workers, _report, observer, cancel, DropZeroPages);
-        var cut = new ElfSegmentPlan(KeptOf, _memory.PageShift);
+        DumpEnd end = plan.IsComplete ? DumpEnd.Complete : DumpEnd.Cancelled;
+        bool dropsZero = (_request.Options.Level & DumpLevel.Zero) != 0;
+        var cut = new ElfSegmentPlan(new(plan, _classifiers, dropsZero ? new(_memory) : null), _memory.PageShift);
         List<ElfSegment> segments = [];
-        foreach (ElfSegment load in _plan.Dump.Loads)
+        foreach (ElfSegment load in _request.Dump.Loads)
         {
-            if (_report.End == DumpEnd.Complete)
+            if (end == DumpEnd.Complete)
                 segments.AddRange(cut.Cut(load));
             else
                 segments.Add(load with { Offset = 0, FileSize = 0 }); // Stopped before it was known what stays: readers still learn what memory there was.
         }
 
-        _report.ExcludedInElf = cut.LeftOut;
-        List<ElfSegment> blocks = ElfDataLayout.Place(segments, NotesOffset(segments.Count + 1) + _notes.Length, _memory.PageSize);
+        plan.Counts.ExcludedInElf = cut.LeftOut;
+        // Room for the headers that pages which cannot be read make necessary.
+        List<ElfSegment> blocks = ElfDataLayout.Place(
+            segments, ElfCoreHeader.NotesOffset(segments.Count + ElfLostPages.SpareHeaders) + _notes.Length, _memory.PageSize);
         try
         {
-            WriteHeaders(segments, incomplete: true);
-            if (_report.End == DumpEnd.Complete)
-                CopyData(blocks, cut, observer, cancel);
+            if (_isStream)
+                WriteKnown(segments);
+            else
+                WriteHead(segments, plan.Counts, incomplete: true);
+            if (end == DumpEnd.Complete)
+                end = CopyData(blocks, cut, plan.Counts, observer, cancel);
         }
         catch (FileAccessException e) when (e.IsNoSpace)
         {
-            _report.End = e is { InnerException: SizeLimitException } ? DumpEnd.SizeLimit : DumpEnd.NoSpace;
+            end = LimitedSink.Reason(e);
         }
 
+        return Finish(plan, segments, blocks, end);
+    }
+
+    private DumpEnd Finish(DumpPlan plan, List<ElfSegment> segments, List<ElfSegment> blocks, DumpEnd end)
+    {
         _sink.LiftLimit();
-        if (_report.End != DumpEnd.Complete)
+        int before = segments.Count;
+        if (end != DumpEnd.Complete)
             CutTo(segments, (ulong)_sink.End);
-        WriteHeaders(segments, incomplete: _report.End != DumpEnd.Complete || _plan.Dump.IsIncomplete);
+        if (plan.Counts.Lost.Count > 0)
+            segments = ElfLostPages.Cut(segments, plan.Counts.Lost.Ranges, before + ElfLostPages.SpareHeaders, _memory.PageShift);
+        bool incomplete = end != DumpEnd.Complete || plan.Counts.Lost.Count > 0;
         long length = blocks.Count == 0 ? 0 : (long)(blocks[^1].Offset + blocks[^1].FileSize);
-        if (!_sink.TryComplete(_report.End == DumpEnd.Complete ? Math.Max(length, _sink.End) : _sink.End))
+        try
         {
-            _report.End = _report.End == DumpEnd.Complete ? DumpEnd.NoSpace : _report.End;
-            WriteHeaders(segments, incomplete: true);
+            // Where segments have changed, also a stream must say so; it is marked incomplete in both places.
+            if (_isStream && !incomplete)
+                WriteLater(segments, plan.Counts, _request.Dump.IsIncomplete);
+            else
+                WriteHead(segments, plan.Counts, incomplete || _request.Dump.IsIncomplete);
+            if (_sink.TryComplete(end == DumpEnd.Complete ? Math.Max(length, _sink.End) : _sink.End))
+                return end;
+            if (!_isStream)
+                WriteHead(segments, plan.Counts, incomplete: true);
+        }
+        catch (FileAccessException e) when (e.IsNoSpace && _isStream)
+        {
+            // A stream that has no room for its end is known by that to be cut.
         }
 
-        _report.BytesWritten = _sink.BytesWritten;
+        return end == DumpEnd.Complete ? DumpEnd.NoSpace : end;
+    }
+
+    private byte[] BuildHead(List<ElfSegment> segments, DumpCounts counts, bool incomplete)
+    {
+        DumpNotes.UpdateCounts(_notes, _request.Options.Level, counts);
+        return ElfCoreHeader.Build(_request.Dump.Architecture.Machine, segments, _notes, incomplete);
+    }
+
+    private void WriteHead(List<ElfSegment> segments, DumpCounts counts, bool incomplete) =>
+        _sink.Write(0, BuildHead(segments, counts, incomplete));
+
+    /// <summary>Writes of the head of a stream what is known already: a stream has no byte twice, since readers may take either copy for good.</summary>
+    private void WriteKnown(List<ElfSegment> segments)
+    {
+        byte[] head = BuildHead(segments, new(), incomplete: false);
+        int at = 0;
+        foreach ((int offset, int length) in Later(segments))
+        {
+            _sink.Write(at, head.AsSpan(at..offset));
+            at = offset + length;
+            _sink.Leave(at);
+        }
+
+        _sink.Write(at, head.AsSpan(at));
+    }
+
+    private void WriteLater(List<ElfSegment> segments, DumpCounts counts, bool incomplete)
+    {
+        byte[] head = BuildHead(segments, counts, incomplete);
+        foreach ((int offset, int length) in Later(segments))
+            _sink.Write(offset, head.AsSpan(offset, length));
+    }
+
+    /// <summary>What is known when the dump is written: the flag and the counts.</summary>
+    private List<(int Offset, int Length)> Later(List<ElfSegment> segments)
+    {
+        int notes = (int)ElfCoreHeader.NotesOffset(segments.Count);
+        List<(int Offset, int Length)> later = [(ElfCoreHeader.FlagsOffset, sizeof(int))];
+        foreach ((int offset, int length) in DumpNotes.FindCounts(_notes))
+            later.Add((notes + offset, length));
+        return later;
     }
 
     /// <summary>
@@ -115,83 +170,7 @@ internal sealed class ElfDumpWriter
         }
     }
 
-    private void DropZeroPages(WindowRun run, PlanWindow window)
-    {
-        if (run.IsUserData)
-            return;
-        if (DropsZero)
-            window.Excluded[PageClass.Zero] += _zero.Clear(window);
-        _report.Excluded[PageClass.Zero] += window.Excluded[PageClass.Zero];
-    }
-
-    private ulong[] KeptOf(ulong number)
-    {
-        if (_loaded == number)
-            return _window.Kept;
-        if (!_cache.TryGet(number, _window.Kept))
-        {
-            _classifier.Classify(number, _window);
-            if (DropsZero)
-                _zero.Clear(_window);
-        }
-
-        _loaded = number;
-        return _window.Kept;
-    }
-
-    private static long NotesOffset(int headers) =>
-        ElfConstants.HeaderSize + ((long)headers * ElfConstants.ProgramHeaderSize) + (IsExtended(headers) ? ElfConstants.SectionHeaderSize : 0);
-
-    private static bool IsExtended(int headers) => headers >= ElfConstants.ExtendedNumbering;
-
-    private void WriteHeaders(List<ElfSegment> segments, bool incomplete)
-    {
-        int count = segments.Count + 1;
-        bool extended = IsExtended(count);
-        long notes = NotesOffset(count);
-        byte[] head = new byte[notes + _notes.Length];
-        "\u007fELF\u0002\u0001\u0001"u8.CopyTo(head);
-        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(16), ElfConstants.TypeCore);
-        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(18), (ushort)_plan.Dump.Architecture.Machine);
-        BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(20), 1);
-        BinaryPrimitives.WriteUInt64LittleEndian(head.AsSpan(32), ElfConstants.HeaderSize);
-        BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan(48), incomplete ? ElfConstants.FlagIncomplete : 0);
-        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(52), ElfConstants.HeaderSize);
-        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(54), ElfConstants.ProgramHeaderSize);
-        BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(56), extended ? ElfConstants.ExtendedNumbering : (ushort)count);
-        if (extended)
-        {
-            long section = ElfConstants.HeaderSize + ((long)count * ElfConstants.ProgramHeaderSize);
-            BinaryPrimitives.WriteUInt64LittleEndian(head.AsSpan(40), (ulong)section);
-            BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(58), ElfConstants.SectionHeaderSize);
-            BinaryPrimitives.WriteUInt16LittleEndian(head.AsSpan(60), 1);
-            BinaryPrimitives.WriteUInt64LittleEndian(head.AsSpan((int)section + 32), 1);
-            BinaryPrimitives.WriteUInt32LittleEndian(head.AsSpan((int)section + 44), (uint)count);
-        }
-
-        DumpNotes.UpdateCounts(_notes, _plan, _report);
-        ulong size = (ulong)_notes.Length;
-        WriteSegment(head, 0, new(ElfConstants.NoteSegment, 0, (ulong)notes, 0, 0, size, size, 0));
-        for (int i = 0; i < segments.Count; i++)
-            WriteSegment(head, i + 1, segments[i]);
-        _notes.CopyTo(head.AsSpan((int)notes));
-        _sink.Write(0, head);
-    }
-
-    private static void WriteSegment(byte[] head, int index, ElfSegment segment)
-    {
-        Span<byte> entry = head.AsSpan(ElfConstants.HeaderSize + (index * ElfConstants.ProgramHeaderSize));
-        BinaryPrimitives.WriteUInt32LittleEndian(entry, segment.Type);
-        BinaryPrimitives.WriteUInt32LittleEndian(entry[4..], segment.Flags);
-        BinaryPrimitives.WriteUInt64LittleEndian(entry[8..], segment.Offset);
-        BinaryPrimitives.WriteUInt64LittleEndian(entry[16..], segment.VirtualAddress);
-        BinaryPrimitives.WriteUInt64LittleEndian(entry[24..], segment.PhysicalAddress);
-        BinaryPrimitives.WriteUInt64LittleEndian(entry[32..], segment.FileSize);
-        BinaryPrimitives.WriteUInt64LittleEndian(entry[40..], segment.MemorySize);
-        BinaryPrimitives.WriteUInt64LittleEndian(entry[48..], segment.Align);
-    }
-
-    private void CopyData(List<ElfSegment> blocks, ElfSegmentPlan cut, IDumpObserver observer, CancellationToken cancel)
+    private DumpEnd CopyData(List<ElfSegment> blocks, ElfSegmentPlan cut, DumpCounts counts, IDumpObserver observer, CancellationToken cancel)
     {
         observer.Started(DumpStep.CopyingData);
         long started = Stopwatch.GetTimestamp();
@@ -211,19 +190,41 @@ internal sealed class ElfDumpWriter
             {
                 if (cancel.IsCancellationRequested)
                     return false;
-                if (block.Piece.IsGap)
-                    _sink.Write(block.Piece.Offset, block.Bytes);
-                else
-                    _sink.WriteSparse(block.Piece.Offset, block.Bytes);
-                _report.Unreadable += block.Unreadable;
+                WriteBlock(block);
+                foreach (ulong pfn in block.Unreadable)
+                    counts.Lost.Add(pfn);
                 ulong done = (ulong)(block.Piece.Offset + block.Piece.Length) - start;
                 observer.Progress(DumpStep.CopyingData, done >> _memory.PageShift, total >> _memory.PageShift);
                 return true;
             });
         if (cancel.IsCancellationRequested)
-            _report.End = DumpEnd.Cancelled;
-        else
-            observer.Finished(DumpStep.CopyingData, Stopwatch.GetElapsedTime(started));
+            return DumpEnd.Cancelled;
+        observer.Finished(DumpStep.CopyingData, Stopwatch.GetElapsedTime(started));
+        return DumpEnd.Complete;
+    }
+
+    /// <summary>Writes a block but for the pages that could not be read: the headers will not name them, and a stream has a gap there.</summary>
+    private void WriteBlock(ElfBlock block)
+    {
+        ElfPiece piece = block.Piece;
+        if (piece.IsGap)
+        {
+            _sink.Write(piece.Offset, block.Bytes);
+            return;
+        }
+
+        int at = 0;
+        foreach (ulong pfn in block.Unreadable)
+        {
+            var page = new PfnRange(pfn, pfn + 1);
+            PhysicalRange bytes = page.ToPhysical(_memory.PageShift).Intersect(new(piece.Address, piece.Address + (ulong)piece.Length));
+            int from = (int)(bytes.Start - piece.Address), to = (int)(bytes.End - piece.Address);
+            _sink.WriteSparse(piece.Offset + at, block.Bytes[at..from]);
+            _sink.Leave(piece.Offset + to);
+            at = to;
+        }
+
+        _sink.WriteSparse(piece.Offset + at, block.Bytes[at..]);
     }
 
     /// <summary>What the dump has of memory, in the order of the file; what is left out between it only where a gap does not read as zero.</summary>

@@ -12,15 +12,15 @@ internal sealed class ElfSegmentPlan
     /// <summary>Excluded pages in a row that end a segment, as in the tools of today.</summary>
     internal const ulong LongRun = 256;
 
-    private readonly Func<ulong, ulong[]> _keptOf;
+    private readonly KeptWindows _windows;
     private readonly int _pageShift;
 
     /// <summary>Creates a plan.</summary>
-    /// <param name="keptOf">Gives a window's kept pages.</param>
+    /// <param name="windows">Give the pages that stay.</param>
     /// <param name="pageShift">log2 of the page size.</param>
-    internal ElfSegmentPlan(Func<ulong, ulong[]> keptOf, int pageShift)
+    internal ElfSegmentPlan(KeptWindows windows, int pageShift)
     {
-        _keptOf = keptOf;
+        _windows = windows;
         _pageShift = pageShift;
     }
 
@@ -57,7 +57,7 @@ internal sealed class ElfSegmentPlan
         for (ulong number = pages.Start >> PlanWindow.Shift; number << PlanWindow.Shift < pages.End; number++)
         {
             ulong first = number << PlanWindow.Shift;
-            ulong[] kept = _keptOf(number);
+            ulong[] kept = _windows.Of(number);
             int at = (int)(Math.Max(pages.Start, first) - first), end = (int)Math.Min(pages.End - first, PlanWindow.Pages);
             while ((at = PageBits.NextSet(kept, at)) < end)
             {

@@ -1,287 +1,213 @@
-using System.Runtime.InteropServices;
-using System.Text;
+using System.Diagnostics;
+using Vmcore.Formats.Flattened;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
-using Vmcore.Kernel.Identity;
-using Vmcore.Opening;
 using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 
 /// <summary>
-/// Writes a kdump-compressed dump. The header says «incomplete» from the first byte on, and only the last write takes it back: whatever
-/// happens in between, a reader knows.
+/// Writes a kdump-compressed dump, in one file or in parts: the order in which its pieces go out. The header says «incomplete» from the first byte on, and
+/// only the last write takes it back: whatever happens in between, a reader knows. A stream, in which no byte is written twice, says it by having no end.
 /// </summary>
-internal sealed class KdumpDumpWriter
+internal sealed class KdumpDumpWriter : IDumpWriter
 {
-    private const int FlushBytes = 256 * 1024;
+    private const int ReserveBytes = 256 * 1024;
 
-    private readonly DumpPlan _plan;
-    private readonly Target[] _targets;
-    private readonly DumpReport _report;
-    private readonly PlanCache _cache;
+    private readonly DumpRequest _request;
+    private readonly DumpTargets _targets;
     private readonly Workers _workers;
-    private readonly byte[] _notes;
-    private readonly byte[] _eraseInfo;
-    private readonly int _pageSize;
+    private readonly Classifiers _classifiers;
+    private readonly KdumpHeaderWriter _headers;
+    private readonly KdumpBitmapWriter _bitmaps;
+    private readonly KdumpPartWriter?[] _parts;
+    private readonly byte[] _reserve = new byte[ReserveBytes];
     private readonly bool _isStream;
-    private readonly byte[] _reserve = new byte[FlushBytes];
-    private byte[] _ones = [];
-    private DumpEnd _whyFull;
 
     /// <summary>Creates a writer.</summary>
-    /// <param name="plan">What to dump.</param>
+    /// <param name="request">What is dumped.</param>
     /// <param name="sinks">The file, or the files of a split dump.</param>
-    /// <param name="report">Receives what was done.</param>
-    /// <param name="cache">Remembers the first pass.</param>
+    /// <param name="classifiers">Decide again what the plan does not remember.</param>
     /// <param name="workers">Do the work.</param>
-    internal KdumpDumpWriter(DumpPlan plan, IReadOnlyList<IByteSink> sinks, DumpReport report, PlanCache cache, Workers workers)
+    internal KdumpDumpWriter(DumpRequest request, IReadOnlyList<IByteSink> sinks, Classifiers classifiers, Workers workers)
     {
-        _plan = plan;
-        _targets = [.. sinks.Select(s => new Target(new(s, plan.Options.SizeLimit)))];
-        _report = report;
-        _cache = cache;
+        _request = request;
+        _targets = new(sinks, request.Options.SizeLimit);
         _workers = workers;
-        _notes = DumpNotes.Build(plan);
-        _eraseInfo = Encoding.Latin1.GetBytes(plan.Dump.EraseInfo);
-        _pageSize = plan.Dump.Memory.PageSize;
-        _isStream = sinks is [Formats.Flattened.FlattenedSink];
-    }
-
-    private bool IsSplit => _targets.Length > 1;
-
-    internal void Write(IDumpObserver observer, CancellationToken cancel)
-    {
+        _classifiers = classifiers;
+        _isStream = sinks is [FlattenedSink];
+        _headers = new(request);
         // Where bitmaps and descriptors lie depends on the number of pages only through what follows them.
-        var layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length + _eraseInfo.Length, 0);
-
-        // The header comes first: on a full disk it could not be put in front later.
-        ForEach(target => WriteHeaders(target, layout, incomplete: true));
-        var split = new SplitPlan();
-        ulong pages = _report.End == DumpEnd.Complete ? WriteBitmaps(layout, split, observer, cancel) : 0;
-        layout = new KdumpLayout(_pageSize, _plan.MaxPfn, _notes.Length + _eraseInfo.Length, pages);
-        if (_report.End == DumpEnd.Complete || (IsSplit && _report.End != DumpEnd.Cancelled))
-            WritePages(layout, split, observer, cancel);
-        foreach (Target target in _targets)
-        {
-            target.Sink.LiftLimit();
-            // The parts of a split dump go together: if one lacks something, all of them say so. What the input lacked, the dump lacks too.
-            WriteHeaders(target, layout, incomplete: _report.End != DumpEnd.Complete || _plan.Dump.IsIncomplete);
-            if (!target.Sink.TryComplete(Math.Max(target.Sink.End, target.Part?.End ?? layout.DataOffset)))
-            {
-                _report.End = _report.End == DumpEnd.Complete ? DumpEnd.NoSpace : _report.End;
-                WriteHeaders(target, layout, incomplete: true);
-            }
-
-            _report.BytesWritten += target.Sink.BytesWritten;
-        }
+        _bitmaps = new(_targets, _headers.LayoutOf(0), _isStream);
+        _parts = new KdumpPartWriter?[sinks.Count];
     }
 
-    /// <summary>Does something with each file that is not full. One that gets full is left alone from then on; the others go on.</summary>
-    private void ForEach(Action<Target> action)
+    /// <inheritdoc/>
+    public long BytesWritten { get; private set; }
+
+    private bool IsSplit => _targets.Count > 1;
+
+    /// <inheritdoc/>
+    public bool Begin()
     {
-        foreach (Target target in _targets)
-            Try(target, action);
+        KdumpLayout layout = _headers.LayoutOf(0);
+        if (_isStream)
+            _targets.ForEach((target, _) => _headers.WriteKnown(target.Sink, layout));
+        else
+            _targets.ForEach((_, i) => WriteHead(i, layout, new(), incomplete: true));
+        return !_targets.AreFull;
     }
 
-    private void Try(Target target, Action<Target> action)
+    /// <inheritdoc/>
+    public bool Take(WindowRun run, PlanWindow window)
     {
-        if (target.IsFull)
-            return;
-        try
-        {
-            action(target);
-        }
-        catch (FileAccessException e) when (e.IsNoSpace)
-        {
-            target.IsFull = true;
-            _report.End = _whyFull = e is { InnerException: SizeLimitException } ? DumpEnd.SizeLimit : DumpEnd.NoSpace;
-        }
+        _bitmaps.Write(run, window);
+        return !_targets.AreFull;
     }
 
-    private ulong WriteBitmaps(KdumpLayout layout, SplitPlan split, IDumpObserver observer, CancellationToken cancel)
+    /// <inheritdoc/>
+    public DumpEnd Write(DumpPlan plan, IDumpObserver observer, CancellationToken cancel)
     {
-        var exists = Array.ConvertAll(_targets, t => new BufferedRegion(t.Sink, layout.Bitmap1Offset, FlushBytes));
-        var kept = Array.ConvertAll(_targets, t => new BufferedRegion(t.Sink, layout.Bitmap2Offset, FlushBytes));
-        using CancellationTokenSource allFull = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        ulong count = 0;
-        PlanPass.Run(_plan, _cache, _workers, _report, observer, allFull.Token, (run, window) =>
-        {
-            if (run.IsUserData)
-            {
-                for (int i = 0; i < _targets.Length; i++)
-                {
-                    int index = i;
-                    Try(_targets[i], _ => WriteUserData(run, exists[index], kept[index]));
-                }
-
-                return;
-            }
-
-            long offset = (long)(window.FirstPfn / 8);
-            int length = (int)Math.Min(PlanWindow.Pages / 8, layout.BitmapLength - offset);
-            for (int i = 0; i < _targets.Length; i++)
-            {
-                int index = i;
-                Try(_targets[i], _ =>
-                {
-                    exists[index].Write(offset, MemoryMarshal.AsBytes(window.Exists.AsSpan())[..length]);
-                    // What is not written is zero: a machine of terabytes of which little is kept costs little.
-                    if (_isStream || window.Kept.AsSpan().ContainsAnyExcept(0UL))
-                        kept[index].Write(offset, MemoryMarshal.AsBytes(window.Kept.AsSpan())[..length]);
-                });
-            }
-
-            ulong here = (ulong)PageBits.Count(window.Kept);
-            split.Add(window.FirstPfn >> PlanWindow.Shift, here);
-            count += here;
-            if (Array.TrueForAll(_targets, static t => t.IsFull))
-                allFull.Cancel();
-        });
-        for (int i = 0; i < _targets.Length; i++)
-        {
-            int index = i;
-            Try(_targets[i], _ =>
-            {
-                exists[index].Flush();
-                kept[index].Flush();
-            });
-        }
-
+        _bitmaps.Flush();
+        KdumpLayout layout = _headers.LayoutOf(plan.Kept);
         // Stopped since there is no room is not stopped by somebody.
-        if (_report.End == DumpEnd.Cancelled && !cancel.IsCancellationRequested)
-            _report.End = _whyFull;
-        return count;
+        DumpEnd end = !plan.IsComplete && !_targets.AreFull ? DumpEnd.Cancelled : _targets.End;
+        if (end != DumpEnd.Cancelled && !_targets.AreFull)
+            end = WritePages(plan, layout, observer, cancel);
+        return Finish(plan, layout, end);
     }
 
-    /// <summary>All pages exist and none is kept.</summary>
-    private void WriteUserData(WindowRun run, BufferedRegion exists, BufferedRegion kept)
-    {
-        if (_ones.Length == 0)
-        {
-            _ones = new byte[FlushBytes];
-            _ones.AsSpan().Fill(0xff);
-        }
-
-        for (long at = (long)(run.FirstPfn / 8), end = (long)(run.EndPfn / 8); at < end;)
-        {
-            int step = (int)Math.Min(end - at, _ones.Length);
-            exists.Write(at, _ones.AsSpan(0, step));
-            if (_isStream)
-                kept.Write(at, _reserve.AsSpan(0, step));
-            at += step;
-        }
-    }
-
-    private void WritePages(KdumpLayout layout, SplitPlan split, IDumpObserver observer, CancellationToken cancel)
+    private DumpEnd WritePages(DumpPlan plan, KdumpLayout layout, IDumpObserver observer, CancellationToken cancel)
     {
         observer.Started(DumpStep.CopyingData);
-        long started = System.Diagnostics.Stopwatch.GetTimestamp();
-        (PfnRange Pfns, long Kept)[] shares = split.Share(_plan, _cache, _targets.Length, _plan.Options.SplitBlockPages);
-        DuplicatePages? written = _plan.Options.ShareEqualPages ? new(_plan.CopySource) : null;
-        for (int i = 0; i < _targets.Length; i++)
+        long started = Stopwatch.GetTimestamp();
+        var windows = new KeptWindows(plan, _classifiers, zero: null);
+        (PfnRange Pfns, long Kept)[] shares = plan.Shares.Share(layout.MaxMapNr, windows, _targets.Count, _request.Options.SplitBlockPages);
+        DuplicatePages? written = _request.Options.ShareEqualPages ? new(_request.CopySource) : null;
+        _targets.ForEach((target, i) =>
         {
-            int index = i;
-            Try(_targets[i], target =>
+            _parts[i] = new(target.Sink, _isStream, _request.Options.IsCompressing, layout, shares[i].Pfns, shares[i].Kept, written)
             {
-                target.Part = new(target.Sink, _isStream, _plan.Options.IsCompressing, layout, shares[index].Pfns, shares[index].Kept, written);
-                if (IsSplit)
-                    WriteHeaders(target, layout, incomplete: true);
-            });
-        }
+                FirstRank = shares[..i].Sum(static s => s.Kept),
+            };
+            _parts[i]!.Reserve(_reserve);
+            if (IsSplit)
+                WriteHead(i, layout, plan.Counts, incomplete: true);
+        });
 
         ulong done = 0;
         int part = 0;
-        new PagePipeline(_plan, _cache, _workers).Run(
+        // In a stream the descriptors come before the pages that they name, and in their order.
+        WorthOrder order = _isStream ? WorthOrder.None : WorthFinder.Find(_request.Dump);
+        new PagePipeline(_request, plan, windows, order, _workers).Run(
             batch =>
             {
                 int at = 0;
                 for (int first = 0; first < batch.Count;)
                 {
-                    while (batch.Pfns[first] >= shares[part].Pfns.End)
-                        part++;
+                    int last = part;
+                    part = PartOf(shares, batch.Pfns[first]);
+                    if (part != last)
+                        written?.Clear();
                     int count = 0, length = 0;
-                    for (; first + count < batch.Count && batch.Pfns[first + count] < shares[part].Pfns.End; count++)
+                    for (; first + count < batch.Count && shares[part].Pfns.Contains(batch.Pfns[first + count]); count++)
                         length += batch.Sizes[first + count];
                     (int from, int packed) = (first, at);
-                    Try(_targets[part], target => target.Part!.Write(batch, from, count, batch.Packed.Slice(packed, length), _report, _reserve));
+                    _targets.Try(part, _ => _parts[part]!.Write(batch, from, count, batch.Packed.Slice(packed, length), plan.Counts));
                     first += count;
                     at += length;
                 }
 
-                _report.Unreadable += (ulong)batch.Unreadable;
                 done += (ulong)batch.Count;
                 observer.Progress(DumpStep.CopyingData, done, layout.DescriptorCount);
                 // Where what comes next has no room, there is nothing more to read.
-                return !Array.TrueForAll(_targets[part..], static t => t.IsFull);
+                return !_targets.AreFullFrom(batch.IsOrdered ? part : 0);
             },
             cancel);
-        foreach (Target target in _targets)
+        for (int i = 0; i < _targets.Count; i++)
+            FlushPart(i);
+        if (cancel.IsCancellationRequested && !AreDone())
+            return DumpEnd.Cancelled;
+        if (_targets.End == DumpEnd.Complete)
+            observer.Finished(DumpStep.CopyingData, Stopwatch.GetElapsedTime(started));
+        return _targets.End;
+    }
+
+    private static int PartOf((PfnRange Pfns, long Kept)[] shares, ulong pfn)
+    {
+        int part = 0;
+        while (pfn >= shares[part].Pfns.End)
+            part++;
+        return part;
+    }
+
+    /// <summary>Writes the descriptors of what fitted, also into a file that is full: their room is reserved.</summary>
+    private void FlushPart(int index)
+    {
+        DumpTarget target = _targets[index];
+        target.Sink.LiftLimit();
+        bool wasFull = target.IsFull;
+        target.IsFull = false;
+        _targets.Try(index, _ => _parts[index]?.Flush());
+        target.IsFull |= wasFull;
+    }
+
+    private bool AreDone()
+    {
+        for (int i = 0; i < _targets.Count; i++)
         {
-            target.Sink.LiftLimit();
-            bool wasFull = target.IsFull;
-            target.IsFull = false;
-            Try(target, t => t.Part?.Flush());
-            target.IsFull |= wasFull;
+            if (!_targets[i].IsFull && !_parts[i]!.IsComplete)
+                return false;
         }
 
-        if (cancel.IsCancellationRequested && !Array.TrueForAll(_targets, static t => t.IsFull || t.Part!.IsComplete))
-            _report.End = DumpEnd.Cancelled;
-        if (_report.End == DumpEnd.Complete)
-            observer.Finished(DumpStep.CopyingData, System.Diagnostics.Stopwatch.GetElapsedTime(started));
+        return true;
     }
 
-    private void WriteHeaders(Target target, KdumpLayout layout, bool incomplete)
+    private DumpEnd Finish(DumpPlan plan, KdumpLayout layout, DumpEnd end)
     {
-        OpenedDump dump = _plan.Dump;
-        Utsname? names = dump.Kernel?.Utsname;
-        (int infoOffset, int infoLength) = DumpNotes.FindVmcoreInfo(_notes);
-        byte[] blocks = new byte[layout.Bitmap1Offset];
-        new KdumpHeader
+        for (int i = 0; i < _targets.Count; i++)
         {
-            Utsname = (names is null ? UnknownNames() : new(names.SysName, names.NodeName, names.Release, names.Version, names.Machine, names.DomainName))
-                .Complete(dump.Architecture.Name),
-            TimestampSeconds = dump.VmcoreInfo?.CrashTime ?? 0,
-            Status = (KdumpStatus)(int)_plan.Options.Codec | (incomplete ? KdumpStatus.Incomplete : 0)
-                | (_plan.Options.ExcludeUnusedMemmap ? KdumpStatus.ExcludedVmemmap : 0),
-            BlockSize = _pageSize,
-            SubHeaderBlocks = layout.SubHeaderBlocks,
-            BitmapBlocks = layout.BitmapBlocks,
-            MaxMapNr = (uint)Math.Min(layout.MaxMapNr, uint.MaxValue),
-            CpuCount = Math.Max(1, dump.Notes.Count(n => n.IsCpuStatus)),
-        }.WriteTo(blocks);
-        new KdumpSubHeader
-        {
-            PhysBase = dump.Kernel?.PhysicalBase ?? dump.Kdump?.SubHeader.PhysBase ?? 0,
-            DumpLevel = (int)_plan.Options.Level | (dump.Kdump?.SubHeader.DumpLevel ?? 0),
-            NotesOffset = layout.NotesOffset,
-            NotesSize = _notes.Length,
-            VmcoreInfoOffset = infoLength > 0 ? layout.NotesOffset + infoOffset : 0,
-            VmcoreInfoSize = infoLength,
-            IsSplit = IsSplit,
-            StartPfn = IsSplit ? target.Part?.Pfns.Start ?? 0 : 0,
-            EndPfn = IsSplit ? target.Part?.Pfns.End ?? 0 : 0,
-            // Behind the notes and not behind the pages, where the tool of today puts it: a full disk cannot take it, and readers go by the offset.
-            EraseInfoOffset = _eraseInfo.Length > 0 ? layout.NotesOffset + _notes.Length : 0,
-            EraseInfoSize = _eraseInfo.Length,
-            MaxMapNr = layout.MaxMapNr,
-        }.WriteTo(blocks.AsSpan((int)layout.SubHeaderOffset));
-        DumpNotes.UpdateCounts(_notes, _plan, _report);
-        _notes.CopyTo(blocks.AsSpan((int)layout.NotesOffset));
-        _eraseInfo.CopyTo(blocks.AsSpan((int)layout.NotesOffset + _notes.Length));
-        target.Sink.Write(0, blocks);
+            LimitedSink sink = _targets[i].Sink;
+            sink.LiftLimit();
+            // The parts of a split dump go together: if one lacks something, all of them say so. What the input lacked, the dump lacks too.
+            bool incomplete = end != DumpEnd.Complete || plan.Counts.Lost.Count > 0 || _request.Dump.IsIncomplete;
+            bool done = _isStream
+                ? TryFinishStream(sink, plan, layout, incomplete)
+                : TryFinishFile(i, plan, layout, incomplete);
+            if (!done)
+                end = end == DumpEnd.Complete ? DumpEnd.NoSpace : end;
+
+            BytesWritten += sink.BytesWritten;
+        }
+
+        return end;
     }
 
-    private KdumpUtsname UnknownNames() =>
-        _plan.Dump.Kdump?.Header.Utsname ?? new("Linux", "", _plan.Dump.VmcoreInfo?.OsRelease ?? "", "", "", "");
-
-    /// <summary>One file that is written.</summary>
-    private sealed class Target(LimitedSink sink)
+    private bool TryFinishFile(int index, DumpPlan plan, KdumpLayout layout, bool incomplete)
     {
-        internal LimitedSink Sink { get; } = sink;
-
-        internal KdumpPartWriter? Part { get; set; }
-
-        internal bool IsFull { get; set; }
+        LimitedSink sink = _targets[index].Sink;
+        WriteHead(index, layout, plan.Counts, incomplete);
+        if (sink.TryComplete(Math.Max(sink.End, _parts[index]?.End ?? layout.DataOffset)))
+            return true;
+        WriteHead(index, layout, plan.Counts, incomplete: true);
+        return false;
     }
+
+    /// <summary>A stream that has no room for its end is known by that to be cut.</summary>
+    private bool TryFinishStream(LimitedSink sink, DumpPlan plan, KdumpLayout layout, bool incomplete)
+    {
+        try
+        {
+            _headers.WriteLater(sink, layout, plan.Counts, incomplete);
+        }
+        catch (FileAccessException e) when (e.IsNoSpace)
+        {
+            return false;
+        }
+
+        return sink.TryComplete(Math.Max(sink.End, _parts[0]?.End ?? layout.DataOffset));
+    }
+
+    private void WriteHead(int index, KdumpLayout layout, DumpCounts counts, bool incomplete) =>
+        _headers.Write(_targets[index].Sink, layout, IsSplit ? _parts[index]?.Pfns ?? default(PfnRange) : null, counts, incomplete);
 }

@@ -22,7 +22,6 @@ internal sealed class KdumpPartWriter
     private readonly DuplicatePages? _written;
     private long _data;
     private long _done;
-    private long _reserved;
     private bool _hasZeroPage;
 
     /// <summary>Creates a writer.</summary>
@@ -53,6 +52,9 @@ internal sealed class KdumpPartWriter
     /// <summary>The pages of this file.</summary>
     internal PfnRange Pfns { get; }
 
+    /// <summary>Number of pages of the whole dump that have a lower pfn.</summary>
+    internal long FirstRank { get; init; }
+
     /// <summary>Number of pages that the file is to have.</summary>
     internal long Pages { get; }
 
@@ -67,26 +69,29 @@ internal sealed class KdumpPartWriter
     /// <param name="first">Index of the first page.</param>
     /// <param name="count">Number of pages.</param>
     /// <param name="packed">Their blocks.</param>
-    /// <param name="report">Receives the number of zero pages.</param>
-    /// <param name="reserve">Zeroes, for the room of descriptors.</param>
+    /// <param name="counts">Receives the number of zero pages.</param>
     /// <exception cref="FileAccessException">The target refused.</exception>
-    internal void Write(PageBatch batch, int first, int count, ReadOnlySpan<byte> packed, DumpReport report, ReadOnlySpan<byte> reserve)
+    internal void Write(PageBatch batch, int first, int count, ReadOnlySpan<byte> packed, DumpCounts counts)
     {
-        if (_done == 0)
-            _written?.Clear();
-        // Room for the descriptors, then the data: a descriptor never names what is not there, and a disk that is
-        // full by then still takes the descriptors of what fitted.
-        Reserve(_done + count, reserve);
+        // First the data: a descriptor never names what is not there, and a disk that is full by then still takes the descriptors of what fitted.
         if (_block.Length < count * PageDescriptor.Size)
             _block = new byte[batch.Capacity * PageDescriptor.Size];
         int start = 0, at = 0;
         for (int i = 0; i < count; i++)
         {
             int size = batch.Sizes[first + i];
+            if (batch.IsLost(first + i))
+            {
+                // Readers tell by it that the page is known and not there; zeroes would be taken for its content.
+                PageDescriptor.Lost.WriteTo(_block.AsSpan(i * PageDescriptor.Size));
+                counts.Lost.Add(batch.Pfns[first + i]);
+                continue;
+            }
+
             if (size == 0)
             {
                 WriteZeroPage();
-                report.Excluded[PageClass.Zero]++;
+                counts.Excluded[PageClass.Zero]++;
             }
             else if (_data + (at - start) is var offset && offset < _layout.DataOffset + _pageSize && offset + size > _layout.DataOffset)
             {
@@ -104,7 +109,7 @@ internal sealed class KdumpPartWriter
                 _sink.Write(_data, packed[start..at]);
                 _data += at - start;
                 start = at + size;
-                report.Shared++;
+                counts.Shared++;
             }
 
             new PageDescriptor(block.Offset, block.Length, block.Codec).WriteTo(_block.AsSpan(i * PageDescriptor.Size));
@@ -116,7 +121,7 @@ internal sealed class KdumpPartWriter
         else
             _sink.WriteSparse(_data, packed[start..at]);
         _data += at - start;
-        _descriptors.Write(_done * PageDescriptor.Size, _block.AsSpan(0, count * PageDescriptor.Size));
+        WriteDescriptors(batch.Ranks.AsSpan(first, count));
         _done += count;
     }
 
@@ -133,19 +138,31 @@ internal sealed class KdumpPartWriter
             _data += _pageSize;
     }
 
-    /// <summary>Fills the room of the next descriptors with zero, so that the disk's blocks are there when it is full.</summary>
-    private void Reserve(long needed, ReadOnlySpan<byte> reserve)
+    /// <summary>Fills the room of the descriptors with zero, so that the disk's blocks are there when it is full.</summary>
+    /// <param name="zeroes">Zeroes, as many as are written at once.</param>
+    /// <exception cref="FileAccessException">The target refused.</exception>
+    internal void Reserve(ReadOnlySpan<byte> zeroes)
     {
-        if (_isStream || needed <= _reserved)
+        if (_isStream)
             return;
-        long next = Math.Min(Pages, needed + (reserve.Length / PageDescriptor.Size));
-        for (long at = _reserved * PageDescriptor.Size, end = next * PageDescriptor.Size; at < end;)
+        for (long at = 0, end = Pages * PageDescriptor.Size; at < end;)
         {
-            int step = (int)Math.Min(end - at, reserve.Length);
-            _sink.Write(_layout.DescriptorsOffset + at, reserve[..step]);
+            int step = (int)Math.Min(end - at, zeroes.Length);
+            _sink.Write(_layout.DescriptorsOffset + at, zeroes[..step]);
             at += step;
         }
+    }
 
-        _reserved = next;
+    /// <summary>Writes the descriptors of some pages; those of neighbours together.</summary>
+    private void WriteDescriptors(ReadOnlySpan<ulong> ranks)
+    {
+        for (int i = 0; i < ranks.Length;)
+        {
+            int run = 1;
+            while (i + run < ranks.Length && ranks[i + run] == ranks[i] + (ulong)run)
+                run++;
+            _descriptors.Write(((long)ranks[i] - FirstRank) * PageDescriptor.Size, _block.AsSpan(i * PageDescriptor.Size, run * PageDescriptor.Size));
+            i += run;
+        }
     }
 }

@@ -17,12 +17,16 @@ internal sealed class LimitedSink : IByteSink
     private long _limit;
     private long _leftOut;
 
-    internal LimitedSink(IByteSink inner, long? limit)
+    /// <summary>Creates a sink.</summary>
+    /// <param name="inner">The target.</param>
+    /// <param name="limit">Most bytes of the file; null for no limit.</param>
+    /// <param name="ascends">True if everything is written in ascending order: then a stream has no gap either, which readers could take for its end.</param>
+    internal LimitedSink(IByteSink inner, long? limit, bool ascends = false)
     {
         _inner = inner;
         _limit = limit ?? long.MaxValue;
         // In a stream a gap is what it is in the file that is made of it.
-        _fillsGaps = !inner.GapsReadAsZero && inner is not FlattenedSink;
+        _fillsGaps = !inner.GapsReadAsZero && (ascends || inner is not FlattenedSink);
     }
 
     /// <inheritdoc/>
@@ -70,6 +74,14 @@ internal sealed class LimitedSink : IByteSink
         End = Math.Max(End, offset + bytes.Length);
     }
 
+    /// <summary>Why a sink of this kind was full.</summary>
+    /// <param name="error">What it threw, with <see cref="FileAccessException.IsNoSpace"/>.</param>
+    internal static DumpEnd Reason(FileAccessException error) => error is { InnerException: SizeLimitException } ? DumpEnd.SizeLimit : DumpEnd.NoSpace;
+
+    /// <summary>Leaves a gap as it is: for bytes that come later, or never.</summary>
+    /// <param name="end">One past the last byte of the gap.</param>
+    internal void Leave(long end) => End = Math.Max(End, end);
+
     /// <summary>Lets the little through that makes a cut dump readable.</summary>
     internal void LiftLimit() => _limit = long.MaxValue;
 
@@ -81,6 +93,9 @@ internal sealed class LimitedSink : IByteSink
     {
         if (TryLength(length))
             return true;
+        // A stream has no length that could be tried: what it lacks is its end.
+        if (_inner is FlattenedSink)
+            return false;
         const long Step = 4096;
         long fits = 0, tooLong = length;
         while (tooLong - fits > Step)

@@ -6,21 +6,15 @@ namespace Vmcore.Dumping;
 internal static class MemoryUsage
 {
     /// <summary>Goes through all pages; those that are kept are read if zero pages are to be counted.</summary>
-    /// <param name="plan">The plan, usually of <see cref="DumpLevel.All"/>.</param>
+    /// <param name="request">What is counted, usually at <see cref="DumpLevel.All"/>.</param>
     /// <param name="observer">Hears of the progress.</param>
     /// <param name="cancel">Stops at the next window.</param>
     /// <returns>The counts, as the report of a dump has them.</returns>
-    public static DumpReport Measure(DumpPlan plan, IDumpObserver observer, CancellationToken cancel = default)
+    public static DumpReport Measure(DumpRequest request, IDumpObserver observer, CancellationToken cancel = default)
     {
-        var report = new DumpReport();
-        var zero = new ZeroPageFilter(plan.CopySource);
-        bool countsZero = (plan.Options.Level & DumpLevel.Zero) != 0;
-        using var workers = new Workers(plan);
-        PlanPass.Run(plan, new PlanCache(0), workers, report, observer, cancel, (run, window) =>
-        {
-            if (countsZero && !run.IsUserData)
-                report.Excluded[PageClass.Zero] += zero.Clear(window);
-        });
-        return report;
+        using var workers = new Workers(request.Options, new(request));
+        bool countsZero = (request.Options.Level & DumpLevel.Zero) != 0;
+        DumpPlan plan = new PlanPass(request, workers) { Zero = countsZero ? new(request.CopySource) : null }.Run(observer, cancel);
+        return new(plan.Counts, plan.IsComplete ? DumpEnd.Complete : DumpEnd.Cancelled) { MaxPfn = request.MaxPfn };
     }
 }

@@ -32,6 +32,7 @@ internal sealed class PageBatch : WorkerJob
         _pageSize = memory.PageSize;
         int capacity = Math.Max(1, bytes / _pageSize);
         Pfns = new ulong[capacity];
+        Ranks = new ulong[capacity];
         Sizes = new int[capacity];
         Flags = new PageCodec[capacity];
         _hashes = hash ? new UInt128[capacity] : [];
@@ -44,10 +45,16 @@ internal sealed class PageBatch : WorkerJob
     /// <summary>Pages in the batch.</summary>
     internal int Count { get; set; }
 
-    /// <summary>Their pfns, ascending.</summary>
+    /// <summary>Their pfns, ascending if <see cref="IsOrdered"/>.</summary>
     internal ulong[] Pfns { get; }
 
-    /// <summary>Bytes of each page's block in <see cref="Packed"/>; 0 for a zero page, which shares one block.</summary>
+    /// <summary>For each the number of pages with a lower pfn that stay: the place of its descriptor.</summary>
+    internal ulong[] Ranks { get; }
+
+    /// <summary>True if no later batch has a page with a lower pfn.</summary>
+    internal bool IsOrdered { get; set; }
+
+    /// <summary>Bytes of each page's block in <see cref="Packed"/>; 0 for a zero page, which shares one block, and for one that could not be read.</summary>
     internal int[] Sizes { get; }
 
     /// <summary>How each page's block is compressed.</summary>
@@ -59,13 +66,16 @@ internal sealed class PageBatch : WorkerJob
     /// <summary>Length of <see cref="Packed"/>.</summary>
     internal int PackedLength { get; private set; }
 
-    /// <summary>Pages that could not be read and are zero.</summary>
-    internal int Unreadable { get; private set; }
+    /// <summary>Indices of the pages that could not be read, ascending: they have no block.</summary>
+    internal List<int> Unreadable { get; } = [];
+
+    /// <summary>True if a page could not be read.</summary>
+    internal bool IsLost(int index) => Unreadable.Count > 0 && Unreadable.BinarySearch(index) >= 0;
 
     /// <inheritdoc/>
     protected override void Run(WorkerTools tools)
     {
-        Unreadable = 0;
+        Unreadable.Clear();
         Read();
         IPageCompressor? compressor = tools.Compressor;
         _inPlace = compressor is null;
@@ -96,7 +106,7 @@ internal sealed class PageBatch : WorkerJob
         for (int i = 0; i < Count; i++)
         {
             ReadOnlySpan<byte> page = _raw.AsSpan(i * _pageSize, _pageSize);
-            bool isZero = _dropZero && ZeroPage.IsZero(page);
+            bool isZero = IsLost(i) || (_dropZero && ZeroPage.IsZero(page));
             if (!isZero && at != i * _pageSize)
                 page.CopyTo(_raw.AsSpan(at));
             Flags[i] = PageCodec.None;
@@ -118,7 +128,7 @@ internal sealed class PageBatch : WorkerJob
             ReadOnlySpan<byte> page = _raw.AsSpan(i * _pageSize, _pageSize);
             int size = 0;
             Flags[i] = PageCodec.None;
-            if (!_dropZero || !ZeroPage.IsZero(page))
+            if (!IsLost(i) && (!_dropZero || !ZeroPage.IsZero(page)))
             {
                 size = compressor.Compress(page, _packed.AsSpan(at));
                 if (size > 0)
@@ -146,7 +156,7 @@ internal sealed class PageBatch : WorkerJob
             {
                 // A partial page is good with what there is of it.
                 if (_memory.ReadPage(Pfns[i], _raw.AsSpan(i * _pageSize, _pageSize)) != MemoryStatus.Ok)
-                    Unreadable++;
+                    Unreadable.Add(i);
                 read = 1;
             }
 

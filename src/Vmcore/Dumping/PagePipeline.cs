@@ -1,19 +1,23 @@
 namespace Vmcore.Dumping;
 
 /// <summary>
-/// Takes kept pages through reading and compression to a consumer, in ascending order. Workers take whole batches, and the output does not depend
-/// on their number.
+/// Takes kept pages through reading and compression to a consumer, those that are worth more first, then in ascending order. Workers take whole batches, and
+/// the output does not depend on their number.
 /// </summary>
 internal sealed class PagePipeline
 {
+    private readonly DumpRequest _request;
     private readonly DumpPlan _plan;
-    private readonly PlanCache _cache;
+    private readonly KeptWindows _windows;
+    private readonly WorthOrder _order;
     private readonly Workers _workers;
 
-    internal PagePipeline(DumpPlan plan, PlanCache cache, Workers workers)
+    internal PagePipeline(DumpRequest request, DumpPlan plan, KeptWindows windows, WorthOrder order, Workers workers)
     {
+        _request = request;
         _plan = plan;
-        _cache = cache;
+        _windows = windows;
+        _order = order;
         _workers = workers;
     }
 
@@ -22,12 +26,12 @@ internal sealed class PagePipeline
     /// <param name="cancel">Stops at the next batch.</param>
     internal void Run(Func<PageBatch, bool> consume, CancellationToken cancel)
     {
-        var pages = new KeptPages(_plan, _cache, _workers);
-        Memory.CrashMemory memory = _plan.CopySource;
-        bool dropZero = (_plan.Options.Level & Memmap.DumpLevel.Zero) != 0;
+        var pages = new KeptPages(_request, _plan, _windows, _order, _workers);
+        Memory.CrashMemory memory = _request.CopySource;
+        bool dropZero = (_request.Options.Level & Memmap.DumpLevel.Zero) != 0;
         _workers.RunInOrder<PageBatch>(
-            () => new(memory, _plan.Options.IsCompressing ? PageBatch.CompressedBytes : PageBatch.MovedBytes, dropZero, _plan.Options.ShareEqualPages),
-            batch => !cancel.IsCancellationRequested && (batch.Count = pages.Take(batch.Pfns)) > 0,
+            () => new(memory, _request.Options.IsCompressing ? PageBatch.CompressedBytes : PageBatch.MovedBytes, dropZero, _request.Options.ShareEqualPages),
+            batch => !cancel.IsCancellationRequested && pages.Take(batch),
             batch => !cancel.IsCancellationRequested && consume(batch));
     }
 }

@@ -4,26 +4,40 @@ using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 
-/// <summary>The first pass: every window once, in order, with the counts of the report.</summary>
-internal static class PlanPass
+/// <summary>The deciding pass: every window once, in order. What comes of it is a plan; who writes goes by that.</summary>
+internal sealed class PlanPass
 {
-    /// <summary>Runs the pass.</summary>
-    /// <param name="plan">The plan.</param>
-    /// <param name="cache">Remembers the kept pages.</param>
+    private readonly DumpRequest _request;
+    private readonly Workers _workers;
+
+    /// <summary>Creates the pass.</summary>
+    /// <param name="request">What is dumped.</param>
     /// <param name="workers">Do the work.</param>
-    /// <param name="report">Receives the counts.</param>
+    internal PlanPass(DumpRequest request, Workers workers)
+    {
+        _request = request;
+        _workers = workers;
+    }
+
+    /// <summary>Bytes of verdicts that the plan may remember.</summary>
+    internal long CacheBytes { get; init; }
+
+    /// <summary>Finds the pages of zero among those that stay, by reading them all, and takes them out. Null: they stay.</summary>
+    internal ZeroPageFilter? Zero { get; init; }
+
+    /// <summary>Runs the pass.</summary>
     /// <param name="observer">Hears of the progress.</param>
     /// <param name="cancel">Stops at the next window.</param>
-    /// <param name="visit">Gets each window; it may clear more bits of <see cref="PlanWindow.Kept"/>, if
-    /// it counts them. The verdicts of a run of user data are not set.</param>
-    internal static void Run(DumpPlan plan, PlanCache cache, Workers workers, DumpReport report,
-        IDumpObserver observer, CancellationToken cancel, Action<WindowRun, PlanWindow> visit)
+    /// <param name="take">Gets each window with its verdicts, which are not set for a run of user data; returns false to stop. Null if nobody asks.</param>
+    /// <returns>The plan; not complete if it was stopped.</returns>
+    internal DumpPlan Run(IDumpObserver observer, CancellationToken cancel, Func<WindowRun, PlanWindow, bool>? take = null)
     {
         observer.Started(DumpStep.ExcludingPages);
         long started = Stopwatch.GetTimestamp();
-        report.MaxPfn = plan.MaxPfn;
-        using IEnumerator<WindowRun> runs = plan.Runs().GetEnumerator();
-        workers.RunInOrder<WindowJob>(
+        var plan = new DumpPlan(CacheBytes);
+        bool stopped = false;
+        using IEnumerator<WindowRun> runs = _request.Runs().GetEnumerator();
+        _workers.RunInOrder<WindowJob>(
             static () => new(),
             job =>
             {
@@ -34,40 +48,32 @@ internal static class PlanPass
             },
             job =>
             {
-                if (cancel.IsCancellationRequested)
-                {
-                    report.End = DumpEnd.Cancelled;
-                    return false;
-                }
-
                 WindowRun run = job.Windows;
-                if (run.IsUserData)
-                {
-                    report.Original += run.EndPfn - run.FirstPfn;
-                    report.Excluded[PageClass.PmemUserData] += run.EndPfn - run.FirstPfn;
-                }
-                else
-                {
-                    Count(job.Window, report);
-                }
-
-                visit(run, job.Window);
-                if (!run.IsUserData)
-                    cache.Add(run.Number, job.Window.Kept);
-                observer.Progress(DumpStep.ExcludingPages, Math.Min(run.EndPfn, plan.MaxPfn), plan.MaxPfn);
-                return true;
+                stopped = cancel.IsCancellationRequested || !Decide(run, job.Window, plan, take);
+                if (!stopped)
+                    observer.Progress(DumpStep.ExcludingPages, Math.Min(run.EndPfn, _request.MaxPfn), _request.MaxPfn);
+                return !stopped;
             });
-        if (report.End == DumpEnd.Complete)
+        plan.IsComplete = !stopped;
+        if (!stopped)
             observer.Finished(DumpStep.ExcludingPages, Stopwatch.GetElapsedTime(started));
+        return plan;
     }
 
-    private static void Count(PlanWindow window, DumpReport report)
+    private bool Decide(WindowRun run, PlanWindow window, DumpPlan plan, Func<WindowRun, PlanWindow, bool>? take)
     {
-        report.Original += (ulong)PageBits.Count(window.Exists);
-        report.Excluded.Add(window.Excluded);
-        report.MissingInInput += window.MissingInInput;
-        report.MetadataKept += window.MetadataKept;
-        report.UnreadableStructPages += window.UnreadableStructPages;
-        report.BadFreeBlocks += window.BadFreeBlocks;
+        if (run.IsUserData)
+        {
+            plan.Counts.Original += run.EndPfn - run.FirstPfn;
+            plan.Counts.Excluded[PageClass.PmemUserData] += run.EndPfn - run.FirstPfn;
+        }
+        else
+        {
+            if (Zero is not null)
+                window.Excluded[PageClass.Zero] += Zero.Clear(window);
+            plan.Add(window, (ulong)PageBits.Count(window.Exists), (ulong)PageBits.Count(window.Kept));
+        }
+
+        return take is null || take(run, window);
     }
 }

@@ -40,9 +40,9 @@ public static class Reassembler
     public static void Check(KdumpFile parts)
     {
         KdumpPart first = parts.Parts[0];
-        if (first.Header.Version < KdumpHeader.CurrentVersion)
+        if (first.Header.Version < KdumpHeader.SplitVersion)
             throw new DumpFormatException(first.Source.Name, 8, "kdump header_version of a part",
-                $"{first.Header.Version}", $"{KdumpHeader.CurrentVersion}, which tools write since 2013");
+                $"{first.Header.Version}", $"{KdumpHeader.SplitVersion} or later: earlier ones have no parts");
         if (first.Bitmap1Offset > MaxHeaderBytes)
             throw new DumpFormatException(first.Source.Name, 432, "kdump sub_hdr_size",
                 $"{first.Header.SubHeaderBlocks} blocks", $"at most {MaxHeaderBytes} bytes");
@@ -240,10 +240,9 @@ public static class Reassembler
         {
             byte[] blocks = new byte[_first.Bitmap1Offset];
             _first.Source.ReadExactly(0, blocks, "kdump headers and notes");
-            KdumpHeader header = _first.Header;
-            (header with { Status = (header.Status & ~KdumpStatus.Incomplete) | (incomplete ? KdumpStatus.Incomplete : 0) }).WriteTo(blocks);
-            (_first.SubHeader with { IsSplit = false, StartPfn = 0, EndPfn = 0, EraseInfoOffset = eraseOffset, EraseInfoSize = eraseSize })
-                .WriteTo(blocks.AsSpan(_pageSize));
+            // Changed in place: what follows the sub header lies nearer to it in files of earlier versions.
+            KdumpHeader.SetStatus(blocks, (_first.Header.Status & ~KdumpStatus.Incomplete) | (incomplete ? KdumpStatus.Incomplete : 0));
+            KdumpSubHeader.SetWhole(blocks.AsSpan(_pageSize), _first.Header.Version, eraseOffset, eraseSize);
             _sink.Write(0, blocks);
         }
     }

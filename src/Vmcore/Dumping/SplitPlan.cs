@@ -19,20 +19,20 @@ internal sealed class SplitPlan
     }
 
     /// <summary>Finds where the parts begin and end.</summary>
-    /// <param name="plan">The plan.</param>
-    /// <param name="cache">What the first pass remembers.</param>
+    /// <param name="maxPfn">One past the highest pfn.</param>
+    /// <param name="windows">Gives the kept pages of a window.</param>
     /// <param name="parts">Number of parts.</param>
     /// <param name="blockPages">Parts begin at multiples of so many pages.</param>
     /// <returns>For each part its pages, ascending and without gaps from 0 to the plan's end, and the number of those that are kept.</returns>
-    internal (PfnRange Pfns, long Kept)[] Share(DumpPlan plan, PlanCache cache, int parts, ulong blockPages)
+    internal (PfnRange Pfns, long Kept)[] Share(ulong maxPfn, KeptWindows windows, int parts, ulong blockPages)
     {
         var result = new (PfnRange Pfns, long Kept)[parts];
         ulong start = 0, before = 0;
         for (int i = 0; i < parts; i++)
         {
-            ulong end = plan.MaxPfn, upTo = _total;
+            ulong end = maxPfn, upTo = _total;
             if (i < parts - 1)
-                (end, upTo) = Boundary(plan, cache, (ulong)((UInt128)_total * (ulong)(i + 1) / (ulong)parts), blockPages);
+                (end, upTo) = Boundary(maxPfn, windows, (ulong)((UInt128)_total * (ulong)(i + 1) / (ulong)parts), blockPages);
             if (end < start)
                 (end, upTo) = (start, before);
             result[i] = (new(start, end), (long)(upTo - before));
@@ -43,12 +43,12 @@ internal sealed class SplitPlan
     }
 
     /// <summary>The multiple of the block that is nearest behind the page of a rank, and the kept pages before it.</summary>
-    private (ulong Pfn, ulong Before) Boundary(DumpPlan plan, PlanCache cache, ulong rank, ulong blockPages)
+    private (ulong Pfn, ulong Before) Boundary(ulong maxPfn, KeptWindows windows, ulong rank, ulong blockPages)
     {
         int index = IndexOf(rank);
         if (index < 0)
             return (0, 0);
-        ulong[] kept = Kept(plan, cache, _windows[index].Number);
+        ulong[] kept = windows.Of(_windows[index].Number);
         ulong first = _windows[index].Number << PlanWindow.Shift;
         ulong count = _windows[index].Before;
         ulong pfn = first;
@@ -59,11 +59,12 @@ internal sealed class SplitPlan
                 pfn = first + (ulong)((word << 6) + System.Numerics.BitOperations.TrailingZeroCount(bits)) + 1;
         }
 
-        ulong end = Math.Min((pfn + blockPages - 1) / blockPages * blockPages, plan.MaxPfn);
-        return (end, CountBefore(plan, cache, end));
+        ulong end = Math.Min((pfn + blockPages - 1) / blockPages * blockPages, maxPfn);
+        return (end, CountBefore(windows, end));
     }
 
-    private ulong CountBefore(DumpPlan plan, PlanCache cache, ulong pfn)
+    /// <summary>Counts the kept pages before one.</summary>
+    internal ulong CountBefore(KeptWindows windows, ulong pfn)
     {
         int low = 0, high = _windows.Count;
         ulong number = pfn >> PlanWindow.Shift;
@@ -80,10 +81,8 @@ internal sealed class SplitPlan
             return _total;
         if (_windows[low].Number != number)
             return _windows[low].Before;
-        ulong[] kept = Kept(plan, cache, number);
         int inWindow = (int)(pfn & (PlanWindow.Pages - 1));
-        PageBits.Clear(kept, inWindow, PlanWindow.Pages - inWindow);
-        return _windows[low].Before + (ulong)PageBits.Count(kept);
+        return _windows[low].Before + (ulong)PageBits.Count(windows.Of(number), inWindow);
     }
 
     private int IndexOf(ulong rank)
@@ -99,13 +98,5 @@ internal sealed class SplitPlan
         }
 
         return low - 1;
-    }
-
-    private static ulong[] Kept(DumpPlan plan, PlanCache cache, ulong number)
-    {
-        var window = new PlanWindow();
-        if (!cache.TryGet(number, window.Kept))
-            plan.CreateClassifier().Classify(number, window);
-        return window.Kept;
     }
 }

@@ -41,61 +41,61 @@ internal sealed class TimeBudget
         DumpLevel.Zero | DumpLevel.Free | DumpLevel.User | DumpLevel.Cache | DumpLevel.CachePrivate,
     ];
 
-    private readonly DumpPlan _plan;
+    private readonly DumpRequest _request;
     private readonly int _threads;
     private readonly List<ulong> _sample = [];
     private readonly List<ulong> _excludableSample = [];
     private readonly PageCounts _excludable = new();
     private ulong _kept;
 
-    private TimeBudget(DumpPlan plan)
+    private TimeBudget(DumpRequest request)
     {
-        _plan = plan;
-        _threads = ThreadCount.Choose(plan.Options.Threads);
+        _request = request;
+        _threads = ThreadCount.Choose(request.Options.Threads);
     }
 
-    /// <summary>Gives a plan that fits.</summary>
-    /// <param name="plan">What was asked for.</param>
+    /// <summary>Gives a request that fits.</summary>
+    /// <param name="request">What was asked for.</param>
     /// <param name="limit">Time that there is, from now on.</param>
     /// <param name="cancel">Ends the counting early.</param>
-    /// <returns>The plan itself, or one with another level or codec.</returns>
-    internal static DumpPlan Fit(DumpPlan plan, TimeSpan limit, CancellationToken cancel)
+    /// <returns>The request itself, or one with another level or codec.</returns>
+    internal static DumpRequest Fit(DumpRequest request, TimeSpan limit, CancellationToken cancel)
     {
         long started = Stopwatch.GetTimestamp();
-        var budget = new TimeBudget(plan);
+        var budget = new TimeBudget(request);
         double seen = budget.Count(limit * Counting, cancel);
         TimeSpan counted = Stopwatch.GetElapsedTime(started);
         if (cancel.IsCancellationRequested)
-            return plan;
+            return request;
         if (budget._sample.Count == 0)
-            return seen < 1 ? budget.Least() : plan;
-        PageCodec[] codecs = plan.Options.Output == DumpOutput.Elf
+            return seen < 1 ? budget.Least() : request;
+        PageCodec[] codecs = request.Options.Output == DumpOutput.Elf
             ? [PageCodec.None]
-            : [.. new[] { plan.Options.Codec, PageCodec.Lzo, PageCodec.None }.Distinct()];
+            : [.. new[] { request.Options.Codec, PageCodec.Lzo, PageCodec.None }.Distinct()];
         double[] costs = [.. codecs.Select(c => budget.SecondsPerPage(c, budget._sample))];
         double[] others = budget._excludableSample.Count == 0 ? costs : [.. codecs.Select(c => budget.SecondsPerPage(c, budget._excludableSample))];
         // The dump itself goes through all pages again.
         double left = ((limit - Stopwatch.GetElapsedTime(started)).TotalSeconds * Planned) - (counted.TotalSeconds / seen);
-        DumpOptions chosen = plan.Options;
-        foreach (DumpLevel step in plan.Dump.ClassificationProblem is null ? s_steps : s_steps.AsSpan(0, 1))
+        DumpOptions chosen = request.Options;
+        foreach (DumpLevel step in request.Dump.ClassificationProblem is null ? s_steps : s_steps.AsSpan(0, 1))
         {
-            ulong pages = budget.PagesAt(plan.Options.Level | step);
+            ulong pages = budget.PagesAt(request.Options.Level | step);
             double[] times = [.. costs.Select((cost, i) => ((cost * budget._kept) + (others[i] * (pages - budget._kept))) / seen)];
             int fastest = Array.IndexOf(times, times.Min());
             int fits = Array.FindIndex(times, time => time <= left);
-            chosen = plan.Options with { Level = plan.Options.Level | step, Codec = codecs[fits >= 0 ? fits : fastest] };
+            chosen = request.Options with { Level = request.Options.Level | step, Codec = codecs[fits >= 0 ? fits : fastest] };
             if (fits >= 0)
                 break;
         }
 
-        return chosen == plan.Options ? plan : new(plan.Dump, chosen);
+        return chosen == request.Options ? request : new(request.Dump, chosen);
     }
 
     /// <summary>Where there was no time to see any page of the kernel: everything is given up that can be.</summary>
-    private DumpPlan Least() => new(_plan.Dump, _plan.Options with
+    private DumpRequest Least() => new(_request.Dump, _request.Options with
     {
-        Level = _plan.Options.Level | (_plan.Dump.ClassificationProblem is null ? s_steps[^1] : DumpLevel.None),
-        Codec = _plan.Options.Output == DumpOutput.Elf ? PageCodec.None : PageCodec.Lzo,
+        Level = _request.Options.Level | (_request.Dump.ClassificationProblem is null ? s_steps[^1] : DumpLevel.None),
+        Codec = _request.Options.Output == DumpOutput.Elf ? PageCodec.None : PageCodec.Lzo,
     });
 
     /// <summary>Counts the pages of each class, as if all were left out that can be.</summary>
@@ -104,35 +104,37 @@ internal sealed class TimeBudget
     /// <returns>The part of the pages that was counted, above 0 if there is a sample, at most 1.</returns>
     private double Count(TimeSpan limit, CancellationToken cancel)
     {
-        DumpLevel all = _plan.Options.Level | (_plan.Dump.ClassificationProblem is null ? s_steps[^1] : DumpLevel.None);
-        var plan = new DumpPlan(_plan.Dump, _plan.Options with { Level = all });
-        var report = new DumpReport();
-        ulong stride = Math.Max(1, plan.Dump.Coverage.Extents.PageCount / SamplePages);
+        DumpLevel all = _request.Options.Level | (_request.Dump.ClassificationProblem is null ? s_steps[^1] : DumpLevel.None);
+        var request = new DumpRequest(_request.Dump, _request.Options with { Level = all });
+        ulong stride = Math.Max(1, request.Dump.Coverage.Extents.PageCount / SamplePages);
         ulong next = 0, nextExcludable = 0;
         ulong[] excludable = new ulong[PlanWindow.Words];
-        using var workers = new Workers(plan);
+        using var workers = new Workers(request.Options, new(request));
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancel);
         deadline.CancelAfter(limit > TimeSpan.Zero ? limit : TimeSpan.Zero);
-        PlanPass.Run(plan, new(0), workers, report, new Silence(), deadline.Token, (run, window) =>
+        DumpPlan plan = new PlanPass(request, workers).Run(new Silence(), deadline.Token, (run, window) =>
         {
             if (run.IsUserData)
-                return;
+                return true;
             Sample(_sample, window.FirstPfn, window.Kept, stride, ref next);
             // Poisoned pages, which nobody may read, and user data of pmem do not come into the sample.
             if (window.Excluded.Excluded != window.Excluded[PageClass.Free] + window.Excluded[PageClass.User]
                 + window.Excluded[PageClass.Cache] + window.Excluded[PageClass.CachePrivate])
-                return;
+                return true;
             for (int i = 0; i < excludable.Length; i++)
                 excludable[i] = window.Exists[i] & ~window.Kept[i];
             Sample(_excludableSample, window.FirstPfn, excludable, stride, ref nextExcludable);
+            return true;
         });
-        _excludable.Add(report.Excluded);
-        _kept = report.Remaining;
-        if (report.End == DumpEnd.Complete)
+        DumpCounts counts = plan.Counts;
+        _excludable.Add(counts.Excluded);
+        _kept = plan.Kept;
+        if (plan.IsComplete)
             return 1;
         // User data of pmem takes no time.
-        ulong total = plan.Dump.Coverage.Extents.PageCount, free = plan.Options.IncludePmemUserData ? 0 : Math.Min(total - 1, plan.Pmem.UserData.PageCount);
-        return Math.Min(1, (report.Original - report.Excluded[PageClass.PmemUserData]) / (double)(total - free));
+        ulong total = request.Dump.Coverage.Extents.PageCount;
+        ulong free = request.Options.IncludePmemUserData ? 0 : Math.Min(total - 1, request.Pmem.UserData.PageCount);
+        return Math.Min(1, (counts.Original - counts.Excluded[PageClass.PmemUserData]) / (double)(total - free));
     }
 
     private static void Sample(List<ulong> sample, ulong firstPfn, ulong[] pages, ulong stride, ref ulong next)
@@ -161,7 +163,7 @@ internal sealed class TimeBudget
     private double SecondsPerPage(PageCodec codec, List<ulong> sample)
     {
         using IPageCompressor? compressor = codec == PageCodec.None ? null : PageCodecs.CreateCompressor(codec);
-        CrashMemory memory = _plan.CopySource;
+        CrashMemory memory = _request.CopySource;
         byte[] page = new byte[memory.PageSize], packed = new byte[2 * memory.PageSize];
         long bytes = 0, started = Stopwatch.GetTimestamp();
         foreach (ulong pfn in sample)

@@ -18,23 +18,23 @@ internal static class UnusedMemmap
     /// <summary>Finds them: one pass over all windows.</summary>
     /// <returns>pfns in RAM.</returns>
     /// <exception cref="MissingInformationException">The memmap cannot be read, or its structures do not fill pages evenly.</exception>
-    internal static PfnRangeSet Find(DumpPlan plan)
+    internal static PfnRangeSet Find(DumpRequest request)
     {
-        if (plan.Dump.Memmap is not { } memmap || plan.Dump.Kernel is not { } kernel)
-            throw new MissingInformationException(plan.Dump.ClassificationProblem ?? $"{plan.Dump.Name}: -e needs the memmap, which cannot be found");
-        int pageSize = plan.Dump.Memory.PageSize, described = pageSize / memmap.StructPageSize;
+        if (request.Dump.Memmap is not { } memmap || request.Dump.Kernel is not { } kernel)
+            throw new MissingInformationException(request.Dump.ClassificationProblem ?? $"{request.Dump.Name}: -e needs the memmap, which cannot be found");
+        int pageSize = request.Dump.Memory.PageSize, described = pageSize / memmap.StructPageSize;
         if (memmap.Model is not SparseMemoryModel || pageSize % memmap.StructPageSize != 0)
-            throw new MissingInformationException($"{plan.Dump.Name}: -e needs a memmap in sections (SPARSEMEM) with structures that fill pages evenly; "
+            throw new MissingInformationException($"{request.Dump.Name}: -e needs a memmap in sections (SPARSEMEM) with structures that fill pages evenly; "
                 + $"here it is {memmap.Model.Name} with {memmap.StructPageSize} bytes");
         List<PfnRange> unused = [], needed = [];
-        var classifier = new WindowClassifier(plan, PfnRangeSet.Empty);
+        var classifier = new WindowClassifier(request, PfnRangeSet.Empty);
         var window = new PlanWindow();
-        foreach (ulong number in plan.Windows())
+        foreach (ulong number in request.Windows())
         {
             classifier.Classify(number, window);
             for (int at = 0; at < PlanWindow.Pages; at += described)
             {
-                if (FrameOf(memmap.Model, kernel, window.FirstPfn + (ulong)at, plan.Dump.Memory.PageShift) is not { } frame)
+                if (FrameOf(memmap.Model, kernel, window.FirstPfn + (ulong)at, request.Dump.Memory.PageShift) is not { } frame)
                     continue;
                 List<PfnRange> target = PageBits.NextSet(window.Kept, at) >= at + described ? unused : needed;
                 Add(target, frame);
@@ -45,7 +45,7 @@ internal static class UnusedMemmap
             }
         }
 
-        return PfnRangeSet.From(unused).Except(PfnRangeSet.From(needed)).Except(plan.Pmem.Pages);
+        return PfnRangeSet.From(unused).Except(PfnRangeSet.From(needed)).Except(request.Pmem.Pages);
     }
 
     private static ulong? FrameOf(MemoryModel model, CrashedKernel kernel, ulong pfn, int pageShift)

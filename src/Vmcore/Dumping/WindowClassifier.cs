@@ -8,7 +8,7 @@ namespace Vmcore.Dumping;
 /// <summary>Classifies windows of pages. One for each thread.</summary>
 internal sealed class WindowClassifier : IMemmapVisitor
 {
-    private readonly DumpPlan _plan;
+    private readonly DumpRequest _request;
     private readonly PfnRangeSet _unusedMemmap;
     private readonly PageCoverage _coverage;
     private readonly MemmapWalk? _walk;
@@ -16,15 +16,15 @@ internal sealed class WindowClassifier : IMemmapVisitor
     private PlanWindow _window = null!;
 
     /// <summary>Creates a classifier.</summary>
-    /// <param name="plan">The plan.</param>
+    /// <param name="request">What is dumped.</param>
     /// <param name="unusedMemmap">Pages of memmap that go since what they describe goes.</param>
-    internal WindowClassifier(DumpPlan plan, PfnRangeSet unusedMemmap)
+    internal WindowClassifier(DumpRequest request, PfnRangeSet unusedMemmap)
     {
-        _plan = plan;
+        _request = request;
         _unusedMemmap = unusedMemmap;
-        _coverage = plan.Dump.Coverage;
-        if (plan.Dump.Memmap is { } memmap && plan.Dump.PageLayout is { } layout && new PageClassifier(layout, plan.Options.Level).IsNeeded)
-            _walk = new(_coverage, memmap, layout, plan.Options.Level, plan.Pmem.Pages);
+        _coverage = request.Dump.Coverage;
+        if (request.Dump.Memmap is { } memmap && request.Dump.PageLayout is { } layout && new PageClassifier(layout, request.Options.Level).IsNeeded)
+            _walk = new(_coverage, memmap, layout, request.Options.Level, request.Pmem.Pages);
     }
 
     /// <summary>Classifies one window.</summary>
@@ -46,7 +46,7 @@ internal sealed class WindowClassifier : IMemmapVisitor
         if (hasPmem)
         {
             // Whatever is left of pmem is decided: no struct page has a say in it, neither its own nor a block that reaches into it.
-            PageBits.Fill(_scratch, first, _plan.Pmem.Pages);
+            PageBits.Fill(_scratch, first, _request.Pmem.Pages);
             for (int i = 0; i < candidates.Length; i++)
                 candidates[i] &= ~_scratch[i];
         }
@@ -76,16 +76,16 @@ internal sealed class WindowClassifier : IMemmapVisitor
 
     private bool DecidePmem(ulong first, PlanWindow window)
     {
-        PfnRangeSet all = _plan.Pmem.Pages;
+        PfnRangeSet all = _request.Pmem.Pages;
         int at = all.IndexAtOrAfter(first);
         if (at >= all.Count || all[at].Start >= first + PlanWindow.Pages)
             return false;
-        if (!_plan.Options.IncludePmemUserData)
-            window.Excluded[PageClass.PmemUserData] = Drop(first, _plan.Pmem.UserData, window.Kept);
-        if ((_plan.Options.Level & DumpLevel.PmemMetadata) != 0)
-            window.Excluded[PageClass.PmemMetadata] = Drop(first, _plan.Pmem.Metadata, window.Kept);
+        if (!_request.Options.IncludePmemUserData)
+            window.Excluded[PageClass.PmemUserData] = Drop(first, _request.Pmem.UserData, window.Kept);
+        if ((_request.Options.Level & DumpLevel.PmemMetadata) != 0)
+            window.Excluded[PageClass.PmemMetadata] = Drop(first, _request.Pmem.Metadata, window.Kept);
         else
-            window.MetadataKept = CountIn(first, _plan.Pmem.Metadata, window.Kept);
+            window.MetadataKept = CountIn(first, _request.Pmem.Metadata, window.Kept);
         return true;
     }
 

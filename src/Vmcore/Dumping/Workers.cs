@@ -1,46 +1,6 @@
-using System.Runtime.ExceptionServices;
+using Vmcore.Compression;
 
 namespace Vmcore.Dumping;
-
-/// <summary>A piece of work for one thread.</summary>
-internal abstract class WorkerJob
-{
-    private readonly ManualResetEventSlim _done = new(initialState: true, spinCount: 0);
-    private ExceptionDispatchInfo? _failure;
-
-    /// <summary>Does the work.</summary>
-    /// <param name="tools">What belongs to the thread.</param>
-    protected abstract void Run(WorkerTools tools);
-
-    /// <summary>Marks the job as not done.</summary>
-    internal void Reset()
-    {
-        _failure = null;
-        _done.Reset();
-    }
-
-    /// <summary>Waits until it is done, without spinning; throws what it failed with.</summary>
-    internal void Wait()
-    {
-        _done.Wait();
-        _failure?.Throw();
-    }
-
-    internal void Execute(WorkerTools tools)
-    {
-        try
-        {
-            Run(tools);
-        }
-#pragma warning disable CA1031 // Whatever it is, the thread that waits for the job must hear of it.
-        catch (Exception e)
-        {
-            _failure = ExceptionDispatchInfo.Capture(e);
-        }
-#pragma warning restore CA1031
-        _done.Set();
-    }
-}
 
 /// <summary>
 /// Threads that take jobs from one queue, oldest first. With one thread there is none beside the caller's: a job is done when it is submitted.
@@ -53,19 +13,21 @@ internal sealed class Workers : IDisposable
     private bool _closed;
 
     /// <summary>Starts the threads.</summary>
-    /// <param name="plan">The plan that they work for.</param>
-    internal Workers(DumpPlan plan)
+    /// <param name="options">How many there are, and how they compress.</param>
+    /// <param name="classifiers">Make their classifiers.</param>
+    internal Workers(DumpOptions options, Classifiers classifiers)
     {
-        int count = ThreadCount.Choose(plan.Options.Threads);
+        int count = ThreadCount.Choose(options.Threads);
+        PageCodec codec = options.IsCompressing ? options.Codec : PageCodec.None;
         _threads = count == 1 ? [] : new Thread[count];
         if (count == 1)
-            _own = new(plan);
+            _own = new(classifiers, codec);
         // Jobs ahead, so that nobody waits while the caller takes a result: it has no core of its own, and may wait for one some milliseconds. Where
         // pages are only moved, few: what was read is to be written before it has left the cache.
-        Ahead = count == 1 ? 1 : (2 * count) + (plan.Options.IsCompressing ? 12 : 1);
+        Ahead = count == 1 ? 1 : (2 * count) + (options.IsCompressing ? 12 : 1);
         for (int i = 0; i < _threads.Length; i++)
         {
-            _threads[i] = new(() => Work(plan), maxStackSize: 1 << 20) { IsBackground = true };
+            _threads[i] = new(() => Work(new(classifiers, codec)), maxStackSize: 1 << 20) { IsBackground = true };
             _threads[i].Start();
         }
     }
@@ -150,9 +112,9 @@ internal sealed class Workers : IDisposable
             _queue.Clear();
     }
 
-    private void Work(DumpPlan plan)
+    private void Work(WorkerTools own)
     {
-        using var tools = new WorkerTools(plan);
+        using WorkerTools tools = own;
         while (true)
         {
             WorkerJob? job;

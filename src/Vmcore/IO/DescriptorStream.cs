@@ -68,6 +68,15 @@ internal sealed partial class DescriptorStream(int descriptor, bool ignoresBroke
         // Nothing is kept back.
     }
 
+    /// <summary>Waits until what was written has reached its device, if it is a file.</summary>
+    /// <param name="name">Its name, for the error.</param>
+    /// <exception cref="FileAccessException">It has not.</exception>
+    internal void Sync(string name)
+    {
+        using var handle = new Microsoft.Win32.SafeHandles.SafeFileHandle(descriptor, ownsHandle: false);
+        FileSync.Flush(handle, name);
+    }
+
     /// <inheritdoc/>
     public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 

@@ -18,9 +18,13 @@ internal readonly partial record struct FileIdentity(ulong Device, ulong Inode, 
     private const int Fifo = 0x1000;
     private const int Socket = 0xc000;
     private const int Regular = 0x8000;
+    private const int BlockDevice = 0x6000;
 
     /// <summary>True for a pipe or a socket: nothing can be written to it at an offset, and opening one waits for a reader.</summary>
     public bool IsPipe => Type is Fifo or Socket;
+
+    /// <summary>True for a block device.</summary>
+    public bool IsBlockDevice => Type == BlockDevice;
 
     /// <summary>True for a regular file.</summary>
     public bool IsRegular => Type == Regular;

@@ -10,12 +10,14 @@ public sealed class FileSink : IByteSink
     private readonly FileStream _stream;
     private readonly WriteBehind _writeBehind;
     private readonly FileIdentity? _new;
+    private readonly FileSync.Call? _sync;
     private long _end;
     private bool _begun;
     private bool _complete;
 
-    private FileSink(string name, FileStream stream, bool isNew)
+    private FileSink(string name, FileStream stream, bool isNew, FileSync.Call? sync)
     {
+        _sync = sync;
         Name = name;
         FileIdentity? identity = FileIdentity.Of(name);
         GapsReadAsZero = identity is { IsRegular: true };
@@ -39,7 +41,13 @@ public sealed class FileSink : IByteSink
     /// <param name="overwrite">True to reuse an existing file, which is emptied with the
     /// first write; false to refuse it, a dangling symbolic link included.</param>
     /// <exception cref="FileAccessException">The file exists and <paramref name="overwrite"/> is false, or the system refuses.</exception>
-    public static FileSink Create(string path, bool overwrite)
+    public static FileSink Create(string path, bool overwrite) => Create(path, overwrite, sync: null);
+
+    /// <summary>As <see cref="Create(string, bool)"/>.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="overwrite">True to reuse an existing file.</param>
+    /// <param name="sync">Asks whether the file has reached its device; null for fsync(2).</param>
+    internal static FileSink Create(string path, bool overwrite, FileSync.Call? sync)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path))
@@ -57,7 +65,7 @@ public sealed class FileSink : IByteSink
             };
             if (!OperatingSystem.IsWindows())
                 options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            return new FileSink(path, new(path, options), isNew);
+            return new FileSink(path, new(path, options), isNew, sync);
         }
         catch (Exception e) when (FileErrors.IsRefusal(e))
         {
@@ -96,7 +104,7 @@ public sealed class FileSink : IByteSink
             Begin();
             if (length > _end)
                 Extend(length);
-            RandomAccess.FlushToDisk(_stream.SafeFileHandle);
+            FileSync.Flush(_stream.SafeFileHandle, Name, _sync);
             _complete = true;
         }
         catch (Exception e) when (FileErrors.IsRefusal(e) && e is not ObjectDisposedException)

@@ -22,7 +22,6 @@ internal sealed unsafe partial class MappedSource : IByteSource
     // Reads of this length or more are of the kind that goes on with the next bytes.
     private const int LargeRead = 32 << 10;
     private const int MissesKept = 64;
-    private const long ProcFileSystem = 0x9fa0;
 
     private readonly FileSource _file;
     private readonly MapCall _map;
@@ -72,7 +71,7 @@ internal sealed unsafe partial class MappedSource : IByteSource
         FileSource file = FileSource.Open(path);
         if (mapping == MappingChoice.None)
             return file;
-        if (IsOfProc(file.Handle))
+        if (ProcFiles.Has(file.Handle))
             return new MappedSource(file);
         return mapping == MappingChoice.AllFiles ? WholeFileMapping.MapOrRead(file) : file;
     }
@@ -124,13 +123,6 @@ internal sealed unsafe partial class MappedSource : IByteSource
         }
 
         _file.Dispose();
-    }
-
-    private static bool IsOfProc(SafeFileHandle file)
-    {
-        // struct statfs is 120 bytes long and begins with the file system's type.
-        long* status = stackalloc long[32];
-        return FileStatus(file, status) == 0 && status[0] == ProcFileSystem;
     }
 
     private static nint Map(SafeFileHandle file, long offset, int length)
@@ -207,9 +199,6 @@ internal sealed unsafe partial class MappedSource : IByteSource
 
     [LibraryImport("libc", EntryPoint = "munmap")]
     private static partial int UnmapMemory(nint address, nint length);
-
-    [LibraryImport("libc", EntryPoint = "fstatfs")]
-    private static partial int FileStatus(SafeFileHandle file, long* status);
 
     private sealed class Window
     {

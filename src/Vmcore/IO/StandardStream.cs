@@ -12,7 +12,7 @@ internal static class StandardStream
 
     /// <summary>Opens standard output.</summary>
     /// <exception cref="FileAccessException">It is closed.</exception>
-    public static Stream OpenOutput()
+    public static DescriptorStream OpenOutput()
     {
         using (Open(1, FileAccess.Write, "STDOUT"))
             return new DescriptorStream(1, ignoresBrokenPipe: false);

@@ -90,6 +90,16 @@ public sealed class PageCounts
         }
     }
 
+    /// <summary>Gives the numbers that a dump's note has.</summary>
+    /// <param name="leftOut">Pages of each class from <see cref="PageClass.Zero"/> on.</param>
+    internal static PageCounts From(IReadOnlyList<ulong> leftOut)
+    {
+        var counts = new PageCounts();
+        for (int i = 0; i < leftOut.Count; i++)
+            counts[PageClass.Zero + i] = leftOut[i];
+        return counts;
+    }
+
     /// <summary>Adds the numbers of another count.</summary>
     public void Add(PageCounts other)
     {

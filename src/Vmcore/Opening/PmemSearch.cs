@@ -1,3 +1,4 @@
+using Vmcore.Formats.Notes;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Resources;
 using Vmcore.Kernel.Symbols;

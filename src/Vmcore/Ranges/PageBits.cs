@@ -71,6 +71,13 @@ internal static class PageBits
         return count;
     }
 
+    /// <summary>Number of set bits among the first <paramref name="length"/>.</summary>
+    public static int Count(ReadOnlySpan<ulong> bits, int length)
+    {
+        int count = Count(bits[..(length >> 6)]);
+        return (length & 63) == 0 ? count : count + BitOperations.PopCount(bits[length >> 6] & ((1UL << (length & 63)) - 1));
+    }
+
     /// <summary>Index of the first set bit at or after <paramref name="start"/>; the number of bits if there is none.</summary>
     public static int NextSet(ReadOnlySpan<ulong> bits, int start) => Next(bits, start, 0);
 

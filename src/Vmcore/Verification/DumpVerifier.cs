@@ -1,6 +1,6 @@
 using System.Globalization;
-using Vmcore.Dumping;
 using Vmcore.Formats.Kdump;
+using Vmcore.Formats.Notes;
 using Vmcore.Memory;
 using Vmcore.Opening;
 using Vmcore.Ranges;
@@ -33,6 +33,12 @@ public static class DumpVerifier
 
         if (dump.IsIncomplete && dump.Kdump is null)
             report.Add("file", null, "completeness", "marked incomplete, or cut short", "a complete dump");
+
+        IReadOnlyList<PfnRange> lost = LostNote.Read(dump.NoteArea.Span, dump.Notes, out ulong lostPages);
+        if (lostPages > 0)
+            report.Add("page", null, string.Create(CultureInfo.InvariantCulture, $"{lostPages} pages that could not be read when the dump was written"),
+                "not in the dump: pfn " + string.Join(", ", lost) + ((ulong)lost.Sum(static r => (long)r.Count) < lostPages ? ", …" : ""),
+                "all pages that stay");
 
         // First what must never be: a thousand damaged pages should not hide it.
         CheckPmem(dump, report);
@@ -82,8 +88,8 @@ public static class DumpVerifier
                     $"struct pages that the kernel never wrote, at {range}", "old content of the media", "zeros");
         }
 
-        bool isOurs = DumpNotes.TryReadCounts(dump.NoteArea.Span, dump.Notes, out _, out ulong noted) is not null;
-        if (isOurs && dump is { Kdump: not null, IsIncomplete: false } && noted != report.MetadataPages)
+        if (CountsNote.TryRead(dump.NoteArea.Span, dump.Notes) is { MetadataKept: var noted }
+            && dump is { Kdump: not null, IsIncomplete: false } && noted != report.MetadataPages)
             report.Add("pmem", null, "pmem metadata pages", report.MetadataPages.ToString(CultureInfo.InvariantCulture),
                 string.Create(CultureInfo.InvariantCulture, $"{noted}, as the dump's own note says"));
     }

@@ -161,6 +161,12 @@ internal sealed class KdumpVerifier
     private bool CheckDescriptor(ulong pfn, long at, PageDescriptor descriptor, long dataStart)
     {
         string what = $"descriptor of pfn {Hex(pfn)}";
+        if (descriptor == PageDescriptor.Lost)
+        {
+            Add("descriptor", at, what, "a page without data: it could not be read, or found no room, when the dump was written", "its data");
+            return false;
+        }
+
         if (descriptor.Codec is null)
         {
             Add("descriptor", at + 12, what + ", flags", Hex(descriptor.Flags), "0, or one of 1 (zlib), 2 (lzo), 4 (snappy), 0x20 (zstd)");

@@ -101,7 +101,7 @@ public sealed class UpstreamDefectsTests : IDisposable
         ((ReadOnlySpan<byte>)[0xff, 0xff, 0xff, 0x7f]).CopyTo(bytes.AsSpan((int)offset));
         File.WriteAllBytes(Input, bytes);
         ToolResult result = Tool.Run(Executable.Makedumpfile, "-l", "-d", "31", Input, Output);
-        Assert.Equal(0, result.ExitCode);
+        Assert.Equal(1, result.ExitCode);
         Assert.Contains("1 pages could not be read", result.Error, StringComparison.Ordinal);
     }
 

@@ -35,12 +35,12 @@ public sealed class DumpBlockTests
         var window = new PlanWindow();
         foreach ((DumpLevel level, bool goes) in new[] { (DumpLevel.User, true), (DumpLevel.Free | DumpLevel.CachePrivate, false) })
         {
-            var plan = new DumpPlan(dump, new() { Level = level });
+            var plan = new DumpRequest(dump, new() { Level = level });
             ulong[] windows = [.. plan.Windows()];
             ulong excluded = 0;
             foreach (ulong number in windows.Reverse())
             {
-                plan.CreateClassifier().Classify(number, window);
+                new Classifiers(plan).Create().Classify(number, window);
                 excluded += window.Excluded[PageClass.User];
                 if (number is >= 8 and < 16)
                     Assert.Equal(goes ? 0 : PlanWindow.Pages, PageBits.Count(window.Kept));
@@ -59,7 +59,7 @@ public sealed class DumpBlockTests
         EditedCore edited = new EditedCore(core).Hole(Huge << 12, (Huge << 12) + 4096);
         using CrashDump dump = CrashDump.Open(edited);
         var window = new PlanWindow();
-        WindowClassifier classifier = new DumpPlan(dump, new() { Level = DumpLevel.User }).CreateClassifier();
+        WindowClassifier classifier = new Classifiers(new DumpRequest(dump, new() { Level = DumpLevel.User })).Create();
         for (ulong number = 8; number < 16; number++)
         {
             classifier.Classify(number, window);

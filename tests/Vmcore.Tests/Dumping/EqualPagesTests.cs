@@ -61,7 +61,7 @@ public sealed class EqualPagesTests
         static long Allocated(CrashDump dump, DumpOptions options)
         {
             NullSink[] sinks = [.. Enumerable.Range(0, Parts).Select(_ => new NullSink())];
-            var plan = new DumpPlan(dump, options);
+            var plan = new DumpRequest(dump, options);
             long before = GC.GetAllocatedBytesForCurrentThread();
             Dumper.Write(plan, sinks, NoObserver.Instance);
             return GC.GetAllocatedBytesForCurrentThread() - before;

@@ -4,7 +4,7 @@ using Vmcore.Testing;
 
 namespace Vmcore.Tests.Dumping;
 
-/// <summary>A file that becomes shorter while it is dumped: what is gone is zero, and the dump says that it is not whole.</summary>
+/// <summary>A file that becomes shorter while it is dumped: what is gone is not in the dump, which says that it is not whole.</summary>
 public sealed class ShrinkingInputTests : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("vmcore-shrink-").FullName;
@@ -22,7 +22,7 @@ public sealed class ShrinkingInputTests : IDisposable
         string path = Path.Combine(_folder, "input");
         Write(path, input);
         using CrashDump dump = CrashDump.Open(path);
-        var plan = new DumpPlan(dump, new() { Output = output, Threads = 1 });
+        var plan = new DumpRequest(dump, new() { Output = output, Threads = 1 });
         Assert.False(dump.IsIncomplete);
         using var sink = new MemorySink();
         var cut = new Cut(path, step);
@@ -39,11 +39,10 @@ public sealed class ShrinkingInputTests : IDisposable
         byte[] page = new byte[written.Memory.PageSize];
         Assert.Equal(MemoryStatus.Ok, written.Memory.ReadPage(0x1000, page));
         Assert.Contains(page, static b => b != 0);
-        Assert.Equal(MemoryStatus.Ok, written.Memory.ReadPage(0x26ff, page));
-        Assert.DoesNotContain(page, static b => b != 0);
+        Assert.NotEqual(MemoryStatus.Ok, written.Memory.ReadPage(0x26ff, page));
     }
 
-    /// <summary>A page that a device cannot read is no reason to call the rest incomplete.</summary>
+    /// <summary>A page that a device cannot read is no reason to call the input incomplete.</summary>
     [Fact]
     public void AFailingDeviceIsAnotherThing()
     {

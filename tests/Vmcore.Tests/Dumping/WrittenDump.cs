@@ -49,7 +49,7 @@ internal sealed record WrittenDump(byte[] Bytes, DumpReport Report)
     {
         byte[] page = new byte[4096];
         ulong[] exists = new ulong[512], present = new ulong[512];
-        foreach (ulong number in new DumpPlan(dump, new()).Windows())
+        foreach (ulong number in new DumpRequest(dump, new()).Windows())
         {
             ulong first = number << PlanWindow.Shift;
             dump.Unfiltered.GetPages(first, exists, present);

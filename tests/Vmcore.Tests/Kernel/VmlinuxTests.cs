@@ -119,8 +119,8 @@ public sealed partial class VmlinuxTests
 
     private static string Counts(CrashDump dump)
     {
-        var plan = new DumpPlan(dump, new() { Level = DumpLevel.All });
-        WindowClassifier classifier = plan.CreateClassifier();
+        var plan = new DumpRequest(dump, new() { Level = DumpLevel.All });
+        WindowClassifier classifier = new Classifiers(plan).Create();
         var window = new PlanWindow();
         var total = new PageCounts();
         foreach (ulong number in plan.Windows())

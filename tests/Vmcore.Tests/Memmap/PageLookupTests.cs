@@ -13,8 +13,8 @@ public sealed class PageLookupTests
     public void ALookUpAgreesWithTheDumper()
     {
         using CrashDump dump = CrashDump.Open(new CoreSource(Machines.EveryKind().Core()));
-        var plan = new DumpPlan(dump, new() { Level = DumpLevel.All & ~DumpLevel.Zero });
-        WindowClassifier classifier = plan.CreateClassifier();
+        var plan = new DumpRequest(dump, new() { Level = DumpLevel.All & ~DumpLevel.Zero });
+        WindowClassifier classifier = new Classifiers(plan).Create();
         var window = new PlanWindow();
         ulong[] found = new ulong[Enum.GetValues<PageClass>().Length];
         foreach (ulong number in plan.Windows())

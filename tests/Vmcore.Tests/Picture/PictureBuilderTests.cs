@@ -16,8 +16,8 @@ public sealed class PictureBuilderTests
     {
         using CrashDump dump = CrashDump.Open(new CoreSource(Machines.EveryKind().Core()));
         MemoryPicture picture = PictureBuilder.Build(dump);
-        var plan = new Vmcore.Dumping.DumpPlan(dump, new() { Level = DumpLevel.All & ~DumpLevel.Zero });
-        Vmcore.Dumping.WindowClassifier classifier = plan.CreateClassifier();
+        var plan = new Vmcore.Dumping.DumpRequest(dump, new() { Level = DumpLevel.All & ~DumpLevel.Zero });
+        Vmcore.Dumping.WindowClassifier classifier = new Vmcore.Dumping.Classifiers(plan).Create();
         var window = new Vmcore.Dumping.PlanWindow();
         var counts = new PageCounts();
         foreach (ulong number in plan.Windows())

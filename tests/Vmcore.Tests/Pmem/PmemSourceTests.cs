@@ -1,4 +1,5 @@
 using Vmcore.Dumping;
+using Vmcore.Formats.Notes;
 using Vmcore.Memmap;
 using Vmcore.Ranges;
 using Vmcore.Testing;
@@ -82,7 +83,7 @@ public sealed class PmemSourceTests
         }
 
         using CrashDump open = CrashDump.Open(new CoreSource(core));
-        Assert.Throws<MissingInformationException>(() => new DumpPlan(open, new() { Level = DumpLevel.Free }));
+        Assert.Throws<MissingInformationException>(() => new DumpRequest(open, new() { Level = DumpLevel.Free }));
         Assert.Contains(open.Pmem.Findings, f => f.Contains("left out", StringComparison.Ordinal));
     }
 
@@ -132,9 +133,9 @@ public sealed class PmemSourceTests
         Assert.True(dump.Pmem.Pages.Intersect(kmem).IsEmpty);
         Assert.Equal((512ul - 128) * 256, dump.Pmem.Pages.PageCount);
         var window = new PlanWindow();
-        new DumpPlan(dump, new() { Level = (DumpLevel)31 }).CreateClassifier().Classify(number, window);
+        new Classifiers(new DumpRequest(dump, new() { Level = (DumpLevel)31 })).Create().Classify(number, window);
         Assert.Equal(PlanWindow.Pages, PageBits.Count(window.Kept));
-        new DumpPlan(dump, new() { Level = (DumpLevel)31 }).CreateClassifier().Classify(number + 1, window);
+        new Classifiers(new DumpRequest(dump, new() { Level = (DumpLevel)31 })).Create().Classify(number + 1, window);
         Assert.Equal(0, PageBits.Count(window.Kept));
     }
 
@@ -152,9 +153,9 @@ public sealed class PmemSourceTests
         Assert.Equal(raw.Pmem.Pages.ToArray(), filtered.Pmem.Pages.ToArray());
         Assert.Equal(raw.Pmem.Metadata.ToArray(), filtered.Pmem.Metadata.ToArray());
         Assert.Equal(raw.Pmem.Namespaces.Select(n => n.Range), filtered.Pmem.Namespaces.Select(n => n.Range));
-        PageCounts? counts = DumpNotes.TryReadCounts(filtered.NoteArea.Span, filtered.Notes, out DumpLevel level, out ulong kept);
-        Assert.Equal(DumpLevel.None, level);
-        Assert.Equal((ulong)machine.PmemMetadataPfns.Count, kept);
-        Assert.Equal(dump.Report.Excluded[PageClass.PmemUserData], counts![PageClass.PmemUserData]);
+        CountsNote? note = CountsNote.TryRead(filtered.NoteArea.Span, filtered.Notes);
+        Assert.Equal(0u, note!.Level);
+        Assert.Equal((ulong)machine.PmemMetadataPfns.Count, note.MetadataKept);
+        Assert.Equal(dump.Report.Excluded[PageClass.PmemUserData], PageCounts.From(note.LeftOut)[PageClass.PmemUserData]);
     }
 }

@@ -47,7 +47,7 @@ internal static class HostileRun
             Assert.InRange(dump.Pmem.Findings.Count, 0, 300);
             (DumpLevel level, DumpOutput output) = s_ways[way];
             using var sink = new WatchingSink((2 * source.Length) + (1L << 30), noCanary);
-            var plan = new DumpPlan(dump, new() { Level = level, Output = output, Threads = 1 });
+            var plan = new DumpRequest(dump, new() { Level = level, Output = output, Threads = 1 });
             return new(null, Dumper.Write(plan, sink, SilentObserver.Instance, CancellationToken.None), problems);
         }
         catch (VmcoreException e)

@@ -7,6 +7,7 @@ using Vmcore.Dumping;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 using Vmcore.Verification;
 
 namespace Vmcore.Cli.Makedumpfile.Modes;
@@ -14,9 +15,6 @@ namespace Vmcore.Cli.Makedumpfile.Modes;
 /// <summary>The main mode: writes a dump.</summary>
 internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
 {
-    /// <summary>SIGXFSZ on every Linux that .NET runs on.</summary>
-    private const int FileSizeSignal = 25;
-
     private readonly MakedumpfileOptions _options = options;
     private readonly Messages _messages = messages;
     private DumpLevel _level;
@@ -49,9 +47,6 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         using CancellationTokenSource cancel = new();
         using PosixSignalRegistration interrupt = OnSignal(PosixSignal.SIGINT, cancel),
             terminate = OnSignal(PosixSignal.SIGTERM, cancel), hangUp = OnSignal(PosixSignal.SIGHUP, cancel);
-
-        // Beyond a limit on the size of files the system sends a signal that kills; without it the write fails, and the dump is finished as on a full disk.
-        using var tooLarge = PosixSignalRegistration.Create((PosixSignal)FileSizeSignal, static context => context.Cancel = true);
         // Before the dump is written: that there is no room for its hashes should not come out at the end.
         using IByteSink? manifest = _options.ManifestFile is { } file ? OutputTarget.Open(_options, file, overwrite: false) : null;
         for (int i = 0; ; i++)
@@ -95,10 +90,10 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             ShareEqualPages = _options.ShareEqualPages,
             TimeLimit = _options.TimeLimit is { } limit ? limit - Stopwatch.GetElapsedTime(_started) : null,
         };
-        DumpPlan plan;
+        DumpRequest request;
         try
         {
-            plan = new(dump, what);
+            request = new(dump, what);
         }
         catch (MissingInformationException e) when (dump.VmcoreInfo is null && e.Message == dump.ClassificationProblem)
         {
@@ -108,7 +103,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         IReadOnlyList<IByteSink> sinks = OutputTarget.OpenAll(_options, overwrite);
         try
         {
-            return Dumper.Write(plan, sinks, progress, cancel);
+            return Dumper.Write(request, sinks, progress, cancel);
         }
         finally
         {
@@ -142,7 +137,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
                 string.Create(CultureInfo.InvariantCulture, $"{report.BadFreeBlocks} free blocks have an impossible order; they are in the dump."));
         if (report.Unreadable > 0)
             _messages.Line(MessageKind.Error, string.Create(CultureInfo.InvariantCulture,
-                $"{report.Unreadable} pages could not be read from {_options.Input}; they are filled with zero in the dump."));
+                $"{report.Unreadable} pages could not be read from {_options.Input}; they are not in the dump: pfn {Ranges(report.UnreadableRanges)}."));
         string target = _options.Flattened ? "STDOUT" : Enumerate(_options.DumpFiles);
         string dumpfile = _options.Split ? "dumpfiles" : "dumpfile", verb = _options.Split ? "are" : "is";
         if (report.GivenUp is { } given)
@@ -171,9 +166,23 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             return ExitStatus.Failure;
         }
 
+        if (report.Unreadable > 0)
+        {
+            _messages.Line(MessageKind.Error, $"The {dumpfile} {target} {verb} written without them and marked incomplete.");
+            return ExitStatus.Failure;
+        }
+
         if (!_options.DryRun)
             _messages.Line(MessageKind.Common, $"\nThe {dumpfile} {verb} saved to {target}.");
         return ExitStatus.Success;
+    }
+
+    /// <summary>The first of some ranges of pages, as <c>0x100-0x102, 0x200</c>: the last page is meant too.</summary>
+    private static string Ranges(IReadOnlyList<PfnRange> ranges)
+    {
+        const int Most = 8;
+        string text = string.Join(", ", ranges.Take(Most).Select(static r => r.Count == 1 ? $"0x{r.Start:x}" : $"0x{r.Start:x}-0x{r.End - 1:x}"));
+        return ranges.Count > Most ? text + ", …" : text;
     }
 
     /// <summary>«a», or «a, b, and c».</summary>

@@ -29,10 +29,11 @@ internal sealed class DumpDmesg(MakedumpfileOptions options, Messages messages)
         }
         else
         {
-            using Stream stream = StandardStream.OpenOutput();
+            using DescriptorStream stream = StandardStream.OpenOutput();
             try
             {
                 Write(log, stream);
+                stream.Sync(target);
             }
             catch (IOException e)
             {

@@ -86,7 +86,8 @@ public sealed class FlattenedSink : IByteSink
             _stream.Flush();
             // A file stream writes with offsets of its own. Asking for its handle moves the descriptor's offset behind
             // the dump, so that a process that shares the descriptor does not overwrite it.
-            _ = (_stream as FileStream)?.SafeFileHandle;
+            if (_stream is FileStream file)
+                FileSync.Flush(file.SafeFileHandle, Name);
         }
         catch (Exception e) when (FileErrors.IsRefusal(e))
         {

@@ -13,6 +13,12 @@ public sealed record KdumpHeader
     /// <summary>The version that Vmcore writes, and the newest one whose fields are known.</summary>
     internal const int CurrentVersion = 6;
 
+    /// <summary>The first version that has parts.</summary>
+    internal const int SplitVersion = 2;
+
+    /// <summary>Byte offset of the status word.</summary>
+    internal const int StatusOffset = 424;
+
     private const int MaxCpus = 1 << 20;
 
     // Machines with pages of 4 KiB address at most 2^52 bytes, those with 64 KiB 2^56.
@@ -92,7 +98,7 @@ public sealed record KdumpHeader
             Utsname = KdumpUtsname.Parse(bytes.Slice(12, KdumpUtsname.Size)),
             TimestampSeconds = BinaryPrimitives.ReadInt64LittleEndian(bytes[408..]),
             TimestampMicroseconds = BinaryPrimitives.ReadInt64LittleEndian(bytes[416..]),
-            Status = (KdumpStatus)UInt32(bytes, 424),
+            Status = (KdumpStatus)UInt32(bytes, StatusOffset),
             BlockSize = blockSize,
             SubHeaderBlocks = Int32(bytes, 432),
             BitmapBlocks = UInt32(bytes, 436),
@@ -107,6 +113,9 @@ public sealed record KdumpHeader
         return header;
     }
 
+    /// <summary>Changes the status word of an encoded header.</summary>
+    internal static void SetStatus(Span<byte> header, KdumpStatus status) => BinaryPrimitives.WriteUInt32LittleEndian(header[StatusOffset..], (uint)status);
+
     /// <summary>Encodes the header in the layout of version 6, with a fraction of a second of 0.</summary>
     /// <param name="target">At least <see cref="Size"/> bytes; only those are written.</param>
     internal void WriteTo(Span<byte> target)
@@ -116,7 +125,7 @@ public sealed record KdumpHeader
         BinaryPrimitives.WriteInt32LittleEndian(target[8..], CurrentVersion);
         Utsname.WriteTo(target.Slice(12, KdumpUtsname.Size));
         BinaryPrimitives.WriteInt64LittleEndian(target[408..], TimestampSeconds);
-        BinaryPrimitives.WriteUInt32LittleEndian(target[424..], (uint)Status);
+        BinaryPrimitives.WriteUInt32LittleEndian(target[StatusOffset..], (uint)Status);
         BinaryPrimitives.WriteInt32LittleEndian(target[428..], BlockSize);
         BinaryPrimitives.WriteInt32LittleEndian(target[432..], SubHeaderBlocks);
         BinaryPrimitives.WriteUInt32LittleEndian(target[436..], BitmapBlocks);

@@ -105,6 +105,24 @@ public sealed record KdumpSubHeader
         BinaryPrimitives.WriteUInt64LittleEndian(target[96..], MaxMapNr);
     }
 
+    /// <summary>Makes the encoded sub header of a part that of a whole dump. Only the fields that its version has are changed.</summary>
+    /// <param name="bytes">The sub header.</param>
+    /// <param name="version">The header's version, 2 or later.</param>
+    /// <param name="eraseOffset">Byte offset of the list of erased data.</param>
+    /// <param name="eraseSize">Bytes of it.</param>
+    internal static void SetWhole(Span<byte> bytes, int version, long eraseOffset, long eraseSize)
+    {
+        bytes[12..32].Clear();
+        if (version >= 5)
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(bytes[64..], eraseOffset);
+            BinaryPrimitives.WriteInt64LittleEndian(bytes[72..], eraseSize);
+        }
+
+        if (version >= 6)
+            bytes[80..96].Clear();
+    }
+
     private static void CheckInside(IByteSource source, long at, string what, long offset, long size, long end)
     {
         if (size == 0)

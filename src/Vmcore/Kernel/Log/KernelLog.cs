@@ -1,5 +1,6 @@
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Log;
 
@@ -56,9 +57,14 @@ public abstract class KernelLog
     /// <param name="sinceClear">True for only those since the log was last cleared (dmesg -c).</param>
     public abstract IEnumerable<LogRecord> Read(bool sinceClear = false);
 
+    /// <summary>Where the messages lie, without the variables that say so.</summary>
+    internal abstract IReadOnlyList<VirtualRange> Buffers { get; }
+
     private protected void Report(string problem) => _problems.Add(problem);
 
     private protected bool TryRead(ulong address, Span<byte> bytes) => Memory.Read(address, bytes) == MemoryStatus.Ok;
+
+    private protected static VirtualRange Buffer(ulong start, ulong length) => new(start, start + Math.Min(length, ulong.MaxValue - start));
 
     private protected static string Unreadable(string what, ulong address) =>
         $"{what} at 0x{address:x} cannot be read: the page is not in the dump, or damaged";

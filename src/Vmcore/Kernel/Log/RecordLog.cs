@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Log;
 
@@ -34,6 +35,9 @@ internal sealed class RecordLog : KernelLog
         _textLengthOffset = info.Offset(type + ".text_len") ?? int.MaxValue - sizeof(ulong);
         _callerOffset = info.Offset(type + ".caller_id");
     }
+
+    /// <inheritdoc/>
+    internal override IReadOnlyList<VirtualRange> Buffers => [Buffer(_buffer, _length)];
 
     /// <summary>Reads the ring's head.</summary>
     internal static new KernelLog? TryOpen(VmcoreInfo info, IVirtualMemory memory, out string? problem)

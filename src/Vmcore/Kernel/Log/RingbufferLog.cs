@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Log;
 
@@ -50,6 +51,14 @@ internal sealed class RingbufferLog : KernelLog
         _textBits = BinaryPrimitives.ReadInt32LittleEndian(texts[layout.SizeBits..]);
         _texts = UInt64(texts, layout.Data);
     }
+
+    /// <inheritdoc/>
+    internal override IReadOnlyList<VirtualRange> Buffers =>
+    [
+        Buffer(_descriptors, (ulong)_descriptor.Length << _descriptorBits),
+        Buffer(_infos, (ulong)_facts.Length << _descriptorBits),
+        Buffer(_texts, 1UL << _textBits),
+    ];
 
     /// <summary>Reads the ring's head.</summary>
     internal static new KernelLog? TryOpen(VmcoreInfo info, IVirtualMemory memory, out string? problem)

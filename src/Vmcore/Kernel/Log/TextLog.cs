@@ -1,5 +1,6 @@
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Log;
 
@@ -19,6 +20,9 @@ internal sealed class TextLog : KernelLog
         _length = length;
         _end = end;
     }
+
+    /// <inheritdoc/>
+    internal override IReadOnlyList<VirtualRange> Buffers => [Buffer(_buffer, _length)];
 
     /// <summary>Reads the ring's head.</summary>
     internal static new KernelLog? TryOpen(VmcoreInfo info, IVirtualMemory memory, out string? problem)

@@ -73,11 +73,26 @@ public sealed class KernelSymbols
     /// <returns>Its address; null if there is none, or the tables are absent or damaged before it.</returns>
     internal static ulong? TryFindOne(VmcoreInfo info, IVirtualMemory memory, string name)
     {
+        return TryFindSome(info, memory, [name]) is [{ } found] ? found : null;
+    }
+
+    /// <summary>Finds the first symbol of each of some names in one pass, without reading the others.</summary>
+    /// <param name="info">Says where the tables are.</param>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="names">Names as in /proc/kallsyms.</param>
+    /// <returns>The address of each, null where there is none; null if the tables are absent or damaged.</returns>
+    internal static ulong?[]? TryFindSome(VmcoreInfo info, IVirtualMemory memory, ReadOnlySpan<string> names)
+    {
         if (Locate(info, memory, out _) is not { } place)
             return null;
-        var query = new KallsymsQuery(place.Tokens, ["_stext", name]);
+        var query = new KallsymsQuery(place.Tokens, ["_stext", .. names]);
         KallsymsNames.Search(memory, place.Names, place.Limit, place.Count, query);
-        return query.Indexes is [>= 0 and var stext, >= 0 and var found] ? KallsymsAddresses.TryReadOne(info, memory, found, stext, place.Stext) : null;
+        if (query.Indexes[0] is not (>= 0 and var stext))
+            return null;
+        var found = new ulong?[names.Length];
+        for (int i = 0; i < found.Length; i++)
+            found[i] = query.Indexes[i + 1] is >= 0 and var index ? KallsymsAddresses.TryReadOne(info, memory, index, stext, place.Stext) : null;
+        return found;
     }
 
     private static KallsymsPlace? Locate(VmcoreInfo info, IVirtualMemory memory, out string? problem)

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using Vmcore.Formats.Elf;
 using Vmcore.Ranges;
 
-namespace Vmcore.Pmem;
+namespace Vmcore.Formats.Notes;
 
 /// <summary>
 /// The note that carries the pmem ranges in a dump, so that a later reader or filter still knows them: a filtered dump has no
@@ -23,14 +23,16 @@ internal static class PmemNote
     private const uint KindMetadata = 2;
 
     /// <summary>Builds the note.</summary>
-    public static byte[] Build(PmemLayout layout)
+    /// <param name="pages">The pages of pmem.</param>
+    /// <param name="metadata">The metadata pages among them.</param>
+    public static byte[] Build(PfnRangeSet pages, PfnRangeSet metadata)
     {
-        int count = layout.Pages.Count + layout.Metadata.Count;
+        int count = pages.Count + metadata.Count;
         byte[] descriptor = new byte[HeaderSize + (count * EntrySize)];
         BinaryPrimitives.WriteUInt32LittleEndian(descriptor, 1);
         BinaryPrimitives.WriteUInt32LittleEndian(descriptor.AsSpan(4), (uint)count);
         int at = HeaderSize;
-        foreach ((PfnRangeSet set, uint kind) in new[] { (layout.Pages, KindPmem), (layout.Metadata, KindMetadata) })
+        foreach ((PfnRangeSet set, uint kind) in new[] { (pages, KindPmem), (metadata, KindMetadata) })
         {
             foreach (PfnRange range in set)
             {

@@ -1,0 +1,133 @@
+using Vmcore.Formats.Elf;
+using Vmcore.Memmap;
+using Vmcore.Opening;
+using Vmcore.Pmem;
+using Vmcore.Ranges;
+
+namespace Vmcore.Dumping;
+
+/// <summary>What is to be dumped, and how: an input and options that fit it. <see cref="PlanPass"/> decides by it which pages stay.</summary>
+public sealed class DumpRequest
+{
+    private readonly OpenedDump _dump;
+    private readonly DumpOptions _options;
+    private readonly PmemLayout _pmem;
+
+    /// <summary>Creates a request.</summary>
+    /// <param name="dump">The input.</param>
+    /// <param name="options">What to leave out.</param>
+    /// <exception cref="MissingInformationException">The level needs what the dump does not say, or an ELF dump cannot be made of it.</exception>
+    public DumpRequest(OpenedDump dump, DumpOptions options)
+    {
+        _dump = dump;
+        _options = options;
+        _pmem = dump.Pmem;
+        if (options.Output == DumpOutput.Elf)
+            CheckElf(dump);
+        const DumpLevel NeedsMemmap = DumpLevel.Cache | DumpLevel.CachePrivate | DumpLevel.User | DumpLevel.Free;
+        if ((options.Level & NeedsMemmap) != 0 && dump.ClassificationProblem is { } problem)
+            throw new MissingInformationException(problem);
+        MaxPfn = dump.Coverage.MaxPfn;
+        DumpedMaxPfn = FindDumpedMaxPfn();
+    }
+
+    /// <summary>One past the highest pfn.</summary>
+    public ulong MaxPfn { get; }
+
+    /// <summary>
+    /// One past the highest pfn that a kdump-compressed dump knows of. pmem beyond the last section with a memmap is not: no page of it is ever in a dump, and
+    /// makedumpfile, which takes the end of the sections for the end of the bitmaps (copy_bitmap_file), could not filter such a dump again.
+    /// </summary>
+    internal ulong DumpedMaxPfn { get; }
+
+    /// <summary>The pmem that is gone by.</summary>
+    public PmemLayout Pmem => _pmem;
+
+    /// <summary>The input.</summary>
+    public OpenedDump Dump => _dump;
+
+    /// <summary>What the pages that stay are copied from.</summary>
+    internal Memory.CrashMemory CopySource => _dump.CopySource(_options.IncludePmemUserData);
+
+    /// <summary>The options.</summary>
+    public DumpOptions Options => _options;
+
+    /// <summary>The windows in which pages can exist, ascending. A window's first pfn is its number shifted left by <see cref="PlanWindow.Shift"/>.</summary>
+    internal IEnumerable<ulong> Windows()
+    {
+        ulong next = 0;
+        foreach (PfnRange range in _dump.Coverage.Extents)
+        {
+            ulong end = (range.End + PlanWindow.Pages - 1) >> PlanWindow.Shift;
+            for (ulong number = Math.Max(next, range.Start >> PlanWindow.Shift); number < end; number++)
+                yield return number;
+            next = Math.Max(next, end);
+        }
+    }
+
+    /// <summary>The same windows, those together that need no look: 6 TiB of user data are one step, not 49,152.</summary>
+    internal IEnumerable<WindowRun> Runs()
+    {
+        ulong next = 0;
+        foreach (PfnRange range in _dump.Coverage.Extents)
+        {
+            ulong end = (range.End + PlanWindow.Pages - 1) >> PlanWindow.Shift;
+            for (ulong number = Math.Max(next, range.Start >> PlanWindow.Shift); number < end;)
+            {
+                ulong whole = WindowsOfUserData(number, range);
+                yield return new(number, Math.Max(whole, 1), whole > 0);
+                number += Math.Max(whole, 1);
+            }
+
+            next = Math.Max(next, end);
+        }
+    }
+
+    /// <summary>Number of windows, from one on, of which every page is in the input and is left out as user data of pmem.</summary>
+    private ulong WindowsOfUserData(ulong number, PfnRange extent)
+    {
+        const ulong Most = 1UL << 13; // 1 TiB: so often can it be stopped.
+        PfnRangeSet userData = _pmem.UserData;
+        ulong first = number << PlanWindow.Shift;
+        int at = userData.IndexAtOrAfter(first);
+        if (_options.IncludePmemUserData || at >= userData.Count || userData[at].Start > first || extent.Start > first)
+            return 0;
+        ulong windows = Math.Min((Math.Min(userData[at].End, extent.End) - first) >> PlanWindow.Shift, Most);
+        return windows > 0 && _dump.Coverage.HasAll(new(first, first + (windows << PlanWindow.Shift))) ? windows : 0;
+    }
+
+    private ulong FindDumpedMaxPfn()
+    {
+        PfnRangeSet userData = _pmem.UserData;
+        if (_options.IncludePmemUserData || userData.Count == 0 || userData[userData.Count - 1].End < MaxPfn || _dump.Memmap is not { Model: var model })
+            return MaxPfn;
+        ulong end = userData[userData.Count - 1].Start;
+        for (ulong pfn = end; pfn < MaxPfn;)
+        {
+            bool described = model.TryGetStructPage(pfn, out _, out ulong runEnd);
+            pfn = Math.Max(runEnd, pfn + 1);
+            if (described)
+                end = pfn;
+        }
+
+        const ulong Window = PlanWindow.Pages;
+        return Math.Min(MaxPfn, (end + Window - 1) & ~(Window - 1));
+    }
+
+    /// <summary>Finds out whether an ELF dump can be made, before anything is written.</summary>
+    /// <param name="dump">The input.</param>
+    /// <exception cref="MissingInformationException">It cannot.</exception>
+    private static void CheckElf(OpenedDump dump)
+    {
+        const ulong MostOverlap = 64;
+        if (dump.Loads.Count == 0 || dump.Elf is not { } elf)
+            throw new MissingInformationException($"{dump.Name}: an ELF dump can only be made of an ELF file; leave out -E");
+        // Each PT_LOAD is cut by itself, so the work grows with how often they overlap: a few times in a file that a tool wrote.
+        ulong total = 0, file = (ulong)elf.Source.Length;
+        foreach (ElfSegment load in dump.Loads)
+            total += load.FileSize;
+        if (total / MostOverlap > file)
+            throw new MissingInformationException($"{dump.Name}: the PT_LOADs overlap: "
+                + $"they name {total} bytes of a file of {file}; an ELF dump of it cannot be made: leave out -E");
+    }
+}
