@@ -2,9 +2,12 @@ using Vmcore.IO;
 using Vmcore.Kernel.Cpus;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Resources;
+using Vmcore.Kernel.Slab;
+using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
+using Vmcore.Kernel.Vfs;
 using Vmcore.Opening;
 using Vmcore.Pmem.Usage;
 
@@ -55,6 +58,20 @@ public sealed class CrashDump : OpenedDump
     /// <inheritdoc cref="PmemUsage.Collect"/>
     public PmemUsage CollectPmemUsage(bool scanPages = true, Action<ulong, ulong>? progress = null) =>
         PmemUsage.Collect(KernelView, Pmem, Memmap, PageLayout, scanPages, progress);
+
+    /// <summary>The file systems: mounts, paths, open files.</summary>
+    /// <inheritdoc cref="KernelVfs.Open(Kernel.KernelView)" path="/exception"/>
+    public KernelVfs OpenVfs() => KernelVfs.Open(KernelView);
+
+    /// <summary>The caches of small objects: which one an address is of.</summary>
+    /// <exception cref="MissingInformationException">The kernel's types or its memmap are not there.</exception>
+    public SlabCaches OpenSlabs() => Memmap is { } memmap && PageLayout is { } layout
+        ? SlabCaches.Open(KernelView, memmap, layout)
+        : throw new MissingInformationException($"{Name}: {ClassificationProblem}");
+
+    /// <summary>The stacks of the tasks.</summary>
+    /// <inheritdoc cref="KernelStacks.Load" path="/exception"/>
+    public KernelStacks LoadStacks() => KernelStacks.Load(KernelView);
 
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>

@@ -109,12 +109,8 @@ internal static class InfoCollector
         { IsHashed = withHashes };
     }
 
-    private static NamespaceInfo NamespaceOf(CrashDump dump, PmemNamespace item, bool withHashes)
-    {
-        PfnRange reserved = item.InfoBlock is { } block
-            ? new PhysicalRange(item.Range.Start, item.Range.Start + block.StartPad + block.DataOffset).ToPfns(dump.Memory.PageShift)
-            : default;
-        return new()
+    private static NamespaceInfo NamespaceOf(CrashDump dump, PmemNamespace item, bool withHashes) =>
+        new()
         {
             Name = item.Name,
             Base = item.Range.Start,
@@ -127,11 +123,8 @@ internal static class InfoCollector
             MetadataPages = item.Metadata.PageCount,
             MetadataPagesPresent = item.MetadataPresent,
             Memmap = item.State.ToString().ToLowerInvariant(),
-            MetadataSha256 = !withHashes || reserved.IsEmpty || item.MetadataPresent < item.Metadata.PageCount
-                ? null
-                : MetadataHash.Compute(dump.Memory, reserved, item.Metadata),
+            MetadataSha256 = withHashes ? MetadataHash.Compute(dump.Memory, item) : null,
         };
-    }
 
     internal static string MapName(PmemMap map) => map switch { PmemMap.Device => "dev", PmemMap.Memory => "mem", _ => "none" };
 

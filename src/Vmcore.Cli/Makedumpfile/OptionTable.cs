@@ -24,7 +24,7 @@ internal static class OptionTable
                 static (o, value) => o.PmemRanges.Add(OptionValues.Range("--pmem-range", value))),
             new("--include-pmem-userdata", "Put pmem user data into the dump. It never is otherwise, at no level and in no format.",
                 static (o, _) => o.IncludePmemUserData = true),
-            new("-e", "Leave out the part of the memmap that describes only pages that are left out (x86_64). Needs --work-dir.",
+            new("-e", "Leave out the part of the memmap that describes only pages that are left out. Needs --work-dir.",
                 static (o, _) => o.ExcludeUnusedMemmap = true),
             new("--config FILE", "Erase data by the rules in FILE: see makedumpfile.conf(5). A rule that cannot be applied ends the run.",
                 static (o, value) => o.ConfigFile = value),

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Vmcore.Kernel.Identity;
 
 namespace Vmcore.Memmap;
@@ -122,6 +123,25 @@ public sealed class StructPageLayout
             UnacceptedType = PageType.From(info.Number("PAGE_UNACCEPTED_MAPCOUNT_VALUE")),
             FreeAreas = info.Length("zone.free_area") is { } n and > 0 and <= 32 ? n : 11,
         };
+    }
+
+    /// <summary>True if a structure is a slab's: of its head, or of a slab of one page.</summary>
+    /// <param name="page">The structure.</param>
+    internal bool IsSlab(ReadOnlySpan<byte> page) =>
+        SlabType.IsKnown ? SlabType.Matches(BinaryPrimitives.ReadUInt32LittleEndian(page[MapCount..]))
+            : (BinaryPrimitives.ReadUInt64LittleEndian(page[Flags..]) & Slab) != 0;
+
+    /// <summary>Where the structure is that decides for a page: its own, or that of the head of its compound page.</summary>
+    /// <param name="address">Virtual address of the page's structure.</param>
+    /// <param name="page">The structure.</param>
+    /// <remarks>The word is the head's address with bit 0 set; since 7.1 it may be a mask to apply to the tail's own address instead (compound_info,
+    /// include/linux/page-flags.h), which is told from an address by how little it clears.</remarks>
+    internal ulong HeadOf(ulong address, ReadOnlySpan<byte> page)
+    {
+        if (CompoundHead < 0 || BinaryPrimitives.ReadUInt64LittleEndian(page[CompoundHead..]) is var word && (word & 1) == 0)
+            return address;
+        ulong value = word & ~1UL, cleared = unchecked(0 - value);
+        return ulong.IsPow2(cleared) && cleared <= (ulong)Size << PageClassifier.MaxOrder ? address & value : value;
     }
 
     private static (int Order, int Destructor) CompoundFields(VmcoreInfo info, int size)

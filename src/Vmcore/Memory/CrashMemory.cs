@@ -41,6 +41,25 @@ public abstract class CrashMemory : IPhysicalMemory
     /// <returns>True if all are there; false if not, or if only <see cref="GetPages"/> can tell.</returns>
     public virtual bool HasAll(PfnRange range) => false;
 
+    /// <summary>The pages that have their content (or a part, for a partial page) in the dump, ascending. Costs no more than the pages that exist.</summary>
+    public IEnumerable<ulong> PresentPages()
+    {
+        const int Words = 512;
+        ulong[] exists = new ulong[Words], present = new ulong[Words];
+        foreach (PfnRange range in Extents)
+        {
+            for (ulong first = range.Start & ~63UL; first < range.End; first += 64 * Words)
+            {
+                GetPages(first, exists, present);
+                for (ulong pfn = Math.Max(first, range.Start); pfn < Math.Min(first + (64 * Words), range.End); pfn++)
+                {
+                    if ((present[(pfn - first) / 64] >> (int)(pfn % 64) & 1) != 0)
+                        yield return pfn;
+                }
+            }
+        }
+    }
+
     /// <summary>Reads one whole page; the part of a partial page that nothing covers is zero.</summary>
     /// <param name="pfn">The page.</param>
     /// <param name="page">Receives the page, <see cref="PageSize"/> bytes; zero-filled where it cannot be read.</param>

@@ -174,28 +174,4 @@ public sealed class ReaderCommandTests
         Assert.DoesNotContain("\e[", Tool.Succeed(s_vmcore, "ps", Dump).Output, StringComparison.Ordinal);
         Assert.Contains("\e[1m", Tool.Succeed(s_vmcore, "ps", Dump, "--color", "always").Output, StringComparison.Ordinal);
     }
-
-    [Theory]
-    [InlineData("FindText", "LAB-ANON-TEXT", "0x")]
-    [InlineData("PageStates", "", "PmemMetadata")]
-    [InlineData("DaxInodes", "", "inode ")]
-    public void SamplesRun(string name, string argument, string wanted)
-    {
-        ToolResult result = Tool.Succeed("dotnet", argument.Length > 0 ? ["exec", Sample(name), Dump, argument] : ["exec", Sample(name), Dump]);
-        Assert.Contains(wanted, result.Output, StringComparison.Ordinal);
-    }
-
-    /// <summary>Holes of the machine are no pages, and what a dump leaves out is classified by its struct page all the same.</summary>
-    [Fact]
-    public void TheSamplePageStatesCountsTheSameInAFilteredDump()
-    {
-        using TemporaryFolder folder = new();
-        Tool.Dump("-d", "31", "-l", Dump, folder.File("dump"));
-        Assert.Equal(Tool.Succeed("dotnet", "exec", Sample("PageStates"), Dump).Output,
-            Tool.Succeed("dotnet", "exec", Sample("PageStates"), folder.File("dump")).Output);
-    }
-
-    private static string Sample(string name) =>
-        Directory.EnumerateFiles(Path.Combine(Repository.Root, "samples", name, "bin"), name + ".dll", SearchOption.AllDirectories)
-            .First(f => f.Contains("Release", StringComparison.Ordinal));
 }

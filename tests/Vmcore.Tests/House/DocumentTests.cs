@@ -42,6 +42,25 @@ public sealed partial class DocumentTests
         Assert.True(wrong.Length == 0, $"docs/support.md names proofs that do not exist. Correct the name, or empty the cell:\n  {string.Join("\n  ", wrong)}");
     }
 
+    /// <summary>The package's README shows a program that is compiled and run as a sample; <c>ReaderCommandTests</c> compares what it prints.</summary>
+    [Fact]
+    public void CodeInDocumentsIsThatOfASample()
+    {
+        string[] samples = [.. SourceFile.All.Where(static f => f.Path.StartsWith("samples/", StringComparison.Ordinal)).Select(static f => f.Text)];
+        int blocks = 0;
+        foreach (string document in Documents.Where(static d => !d.StartsWith("docs/", StringComparison.Ordinal)))
+        {
+            foreach (Match block in CodeBlock().Matches(Read(document)))
+            {
+                blocks++;
+                Assert.True(samples.Any(s => s.Contains(block.Groups["code"].Value, StringComparison.Ordinal)),
+                    $"{document}: no sample has this code, where it would be compiled and run:\n{block.Groups["code"].Value}");
+            }
+        }
+
+        Assert.True(blocks > 0, "no document shows any code");
+    }
+
     [Fact]
     public void EverySampleIsDescribed()
     {
@@ -100,6 +119,9 @@ public sealed partial class DocumentTests
 
     [GeneratedRegex("`(?<what>[^`]+)`")]
     private static partial Regex Quoted();
+
+    [GeneratedRegex("^```csharp\n(?<code>.*?)^```", RegexOptions.Multiline | RegexOptions.Singleline)]
+    private static partial Regex CodeBlock();
 
     [GeneratedRegex("^#+ (?<title>.+)$", RegexOptions.Multiline)]
     private static partial Regex Heading();

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
@@ -96,6 +97,25 @@ public sealed class StructPageLayoutTests
     [InlineData("99999999999", 0xf0000000u, false)]
     public void TypesAreWordsOrTopBytes(string exported, uint mapCount, bool matches) =>
         Assert.Equal(matches, PageType.From(long.Parse(exported, System.Globalization.CultureInfo.InvariantCulture)).Matches(mapCount));
+
+    /// <summary>The word is the head's address with bit 0 set, or since 7.1 a mask.</summary>
+    [Theory]
+    [InlineData(0UL, 0xffffea0000001040UL)] // no tail
+    [InlineData(0xffffea0000001000UL, 0xffffea0000001040UL)] // bit 0 is not set: something else is kept there
+    [InlineData(0xffffea0000001001UL, 0xffffea0000001000UL)]
+    [InlineData(0xfffffffffffff001UL, 0xffffea0000001000UL)] // a mask: 64 pages
+    [InlineData(0xffffffffffffff81UL, 0xffffea0000001000UL)] // a mask: two pages
+    [InlineData(0xfffffc0000000001UL, 0xfffffc0000000000UL)] // an address, though a power of two from the end
+    public void TheHeadOfATailIsFound(ulong word, ulong expected)
+    {
+        foreach (KernelEra era in new[] { KernelEra.V6_1, KernelEra.V7_1 })
+        {
+            StructPageLayout layout = StructPageLayout.From(Info(new() { Era = era }));
+            byte[] page = new byte[layout.Size];
+            BinaryPrimitives.WriteUInt64LittleEndian(page.AsSpan(layout.CompoundHead), word);
+            Assert.Equal(expected, layout.HeadOf(0xffffea0000001040, page));
+        }
+    }
 
     private static VmcoreInfo Info(MachineOptions options) => VmcoreInfo.Parse(Encoding.ASCII.GetBytes(Text(options)));
 

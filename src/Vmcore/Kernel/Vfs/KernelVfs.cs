@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Symbols;
+using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
@@ -211,6 +212,15 @@ public sealed class KernelVfs
         if (WalkText.OfList(outcome, head, limit) is { } problem)
             ProblemList.Add($"{what}: {problem}; {entries.Count} entries were found");
         return entries;
+    }
+
+    /// <summary>The files that a task has open, by descriptor. Threads of a process share them.</summary>
+    /// <param name="task">The task.</param>
+    /// <returns>None for a task that has ended; ends early where the table of files is not in the dump.</returns>
+    public IEnumerable<OpenFile> FilesOf(KernelTask task)
+    {
+        ArgumentNullException.ThrowIfNull(task);
+        return FileTable.Of(task, Memory).Select(f => new OpenFile(f.Descriptor, f.File, PathOfFile(f.File), InodeOfFile(f.File, out _)));
     }
 
     private string TypeName(ulong block, ulong type)

@@ -1,0 +1,15 @@
+using System.Globalization;
+using Vmcore;
+
+// Says of which slab cache an object of the kernel is. Usage: SlabOf DUMP ADDRESS (hexadecimal)
+
+ulong address = ulong.Parse(args[1].Replace("0x", "", StringComparison.Ordinal), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+using CrashDump dump = CrashDump.Open(args[0]);
+if (dump.OpenSlabs().Find(address) is not { } found)
+{
+    Console.WriteLine("in no slab");
+    return 1;
+}
+
+Console.WriteLine($"{found.Cache.Name}: object at 0x{found.Address:x}, {found.Cache.ObjectSize} bytes, +{address - found.Address}");
+return 0;

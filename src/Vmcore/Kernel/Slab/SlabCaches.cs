@@ -1,0 +1,129 @@
+using Vmcore.Architectures;
+using Vmcore.Kernel.Types;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel.Slab;
+
+/// <summary>
+/// Which cache an address is of: from the <c>struct page</c> of its page over the slab to the cache. Works on the dump's own types (BTF), or a vmlinux's.
+/// </summary>
+/// <remarks>Source of the facts: mm/slab.h (<c>struct slab</c>, since 5.17; before, its members were those of <c>struct page</c>), mm/slub.c
+/// (nearest_obj, fixup_red_left).</remarks>
+public sealed class SlabCaches
+{
+    private const int MaxName = 256;
+    private const uint MaxStride = 1 << 22;
+
+    private readonly Dictionary<ulong, SlabCache?> _known = [];
+    private readonly KernelView _kernel;
+    private readonly MemmapReader _memmap;
+    private readonly StructPageLayout _layout;
+    private readonly KernelType _cacheType;
+    private readonly int _cacheOffset;
+    private readonly int _firstOffset;
+
+    private SlabCaches(KernelView kernel, MemmapReader memmap, StructPageLayout layout, KernelType cacheType, int cacheOffset, int firstOffset)
+    {
+        _kernel = kernel;
+        _memmap = memmap;
+        _layout = layout;
+        _cacheType = cacheType;
+        _cacheOffset = cacheOffset;
+        _firstOffset = firstOffset;
+    }
+
+    /// <summary>Prepares the search; nothing is read yet.</summary>
+    /// <param name="kernel">The kernel, with types.</param>
+    /// <param name="memmap">Reads its struct pages.</param>
+    /// <param name="layout">The layout of these.</param>
+    /// <exception cref="MissingInformationException">The kernel's types are not there, or do not say where a slab names its cache.</exception>
+    public static SlabCaches Open(KernelView kernel, MemmapReader memmap, StructPageLayout layout)
+    {
+        ArgumentNullException.ThrowIfNull(kernel);
+        ArgumentNullException.ThrowIfNull(memmap);
+        ArgumentNullException.ThrowIfNull(layout);
+        KernelTypes types = kernel.RequireTypes();
+        KernelType? slab = types.Find("struct slab") ?? types.Find("struct page"), cache = types.Find("struct kmem_cache");
+        if (Offset(slab, "slab_cache") is not { } cacheOffset || cache is null || Offset(cache, "size") is null || Offset(cache, "name") is null)
+            throw new MissingInformationException($"{kernel.Name}: the kernel's types do not say how a slab names its cache");
+
+        // Only the allocator that 6.8 removed (CONFIG_SLAB) has objects begin elsewhere than at the slab's first page.
+        return new(kernel, memmap, layout, cache, cacheOffset, Offset(slab, "s_mem") ?? -1);
+    }
+
+    /// <summary>Finds the object that an address belongs to.</summary>
+    /// <param name="address">A virtual address of the kernel.</param>
+    /// <returns>Null if its page is in no slab, or what leads from it to the cache cannot be read.</returns>
+    public SlabObject? Find(ulong address)
+    {
+        KernelAddressSpace memory = _kernel.RequireMemory();
+        if (memory.Translate(address) is not { Status: MemoryStatus.Ok, PhysicalAddress: var physical }
+            || HeadOf(physical >> _kernel.PhysicalMemory.PageShift) is not { } head
+            || !memory.TryReadUInt64(head.Struct + (ulong)_cacheOffset, out ulong cacheAddress)
+            || CacheAt(cacheAddress) is not { } cache)
+        {
+            return null;
+        }
+
+        // The address of the slab's first page, by the map that the address is of.
+        ulong first = address - (physical - (head.Pfn << _kernel.PhysicalMemory.PageShift));
+        if (_firstOffset >= 0 && (!memory.TryReadUInt64(head.Struct + (ulong)_firstOffset, out first) || first > address))
+            return null;
+        ulong index = (address - first) / cache.Stride;
+        return new(cache, first + (index * cache.Stride) + cache.LeftPadding, (int)index);
+    }
+
+    /// <summary>The structure that decides what a page is: its own, or that of the compound page's head; null if it is of no slab.</summary>
+    private (ulong Struct, ulong Pfn)? HeadOf(ulong pfn)
+    {
+        byte[] pair = new byte[2 * _memmap.StructPageSize];
+        if (!_memmap.Model.TryGetStructPage(pfn, out ulong address, out _) || !_memmap.TryReadPair(pfn, pair))
+            return null;
+        if (_layout.HeadOf(address, pair) is var head && head != address)
+        {
+            ulong distance = (address - head) / (ulong)_memmap.StructPageSize;
+            if (head > address || distance > pfn || distance >= 1UL << PageClassifier.MaxOrder || !_memmap.TryReadPair(pfn - distance, pair))
+                return null;
+            (address, pfn) = (head, pfn - distance);
+        }
+
+        return _layout.IsSlab(pair) ? (address, pfn) : null;
+    }
+
+    private SlabCache? CacheAt(ulong address)
+    {
+        if (!_known.TryGetValue(address, out SlabCache? cache))
+            _known[address] = cache = ReadCache(address);
+        return cache;
+    }
+
+    private SlabCache? ReadCache(ulong address)
+    {
+        IVirtualMemory memory = _kernel.RequireMemory();
+        try
+        {
+            KernelObject item = KernelObject.At(memory, _cacheType, address);
+            uint stride = (uint)item.Member("size").AsUInt64();
+            if (stride is 0 or > MaxStride)
+                return null;
+            memory.TryReadCString(item.Member("name").AsUInt64(), MaxName, out string name);
+            return new(address, name, _cacheType.FindMember("object_size") is null ? stride : (uint)item.Member("object_size").AsUInt64(), stride,
+                _cacheType.FindMember("red_left_pad") is null ? 0 : RedZone(item));
+        }
+        catch (KernelObjectException)
+        {
+            return null;
+        }
+    }
+
+    // red_left_pad is there with CONFIG_SLUB_DEBUG, and counts only in caches that have red zones (SLAB_RED_ZONE, include/linux/slab.h).
+    private static uint RedZone(KernelObject cache)
+    {
+        const ulong RedZoneFlag = 0x400;
+        uint padding = (uint)cache.Member("red_left_pad").AsUInt64();
+        return (cache.Member("flags").AsUInt64() & RedZoneFlag) != 0 && padding < (uint)cache.Member("size").AsUInt64() ? padding : 0;
+    }
+
+    private static int? Offset(KernelType? type, string member) => type?.FindMember(member) is { } found ? (int)(found.BitOffset / 8) : null;
+}

@@ -1,0 +1,56 @@
+using System.Buffers.Binary;
+using Vmcore.Kernel.Tasks;
+using Vmcore.Kernel.Types;
+using Vmcore.Memory;
+
+namespace Vmcore.Kernel.Vfs;
+
+/// <summary>A file that a process has open.</summary>
+/// <param name="Descriptor">Its number in the process.</param>
+/// <param name="Address">Virtual address of the struct file.</param>
+/// <param name="Path">Its path; not mounted for pipes, sockets and the like.</param>
+/// <param name="Inode">Its inode; null if that cannot be read.</param>
+public sealed record OpenFile(int Descriptor, ulong Address, KernelPath Path, KernelInode? Inode);
+
+/// <summary>The table of open files of a task (<c>struct fdtable</c>, include/linux/fdtable.h).</summary>
+internal static class FileTable
+{
+    // sysctl_nr_open_max is 2^31 / 64 on machines of 64 bits; nobody has more than this open.
+    private const ulong MaxDescriptors = 1 << 24;
+
+    private const int Chunk = 512;
+
+    /// <summary>The descriptors and the files behind them, ascending; ends early where the table cannot be read.</summary>
+    internal static IEnumerable<(int Descriptor, ulong File)> Of(KernelTask task, IVirtualMemory memory)
+    {
+        (ulong count, ulong array) = Table(task);
+        byte[] words = new byte[Chunk * sizeof(ulong)];
+        for (ulong first = 0; first < count; first += Chunk)
+        {
+            int length = (int)Math.Min(Chunk, count - first) * sizeof(ulong);
+            if (memory.Read(array + (first * sizeof(ulong)), words.AsSpan(0, length)) != MemoryStatus.Ok)
+                yield break;
+            for (int at = 0; at < length; at += sizeof(ulong))
+            {
+                if (BinaryPrimitives.ReadUInt64LittleEndian(words.AsSpan(at)) is var file && memory.IsKernelAddress(file))
+                    yield return ((int)first + (at / sizeof(ulong)), file);
+            }
+        }
+    }
+
+    private static (ulong Count, ulong Array) Table(KernelTask task)
+    {
+        try
+        {
+            KernelObject files = task.Object.Member("files");
+            if (files.AsUInt64() == 0)
+                return (0, 0); // It has ended.
+            KernelObject table = files.Dereference().Member("fdt").Dereference();
+            return (Math.Min(table.Member("max_fds").AsUInt64(), MaxDescriptors), table.Member("fd").AsUInt64());
+        }
+        catch (KernelObjectException)
+        {
+            return (0, 0);
+        }
+    }
+}
