@@ -105,7 +105,7 @@ internal static class VmcoreDmesgCommand
             Console.Error.WriteLine($"{dump.Name}: {problem}");
         return log.Lost == 0 ? 0
             : Fail($"{dump.Name}: {log.Lost} messages or pieces of the log could not be read; the others are written",
-                log.Problems.Count > 0 ? Damaged : CannotRead);
+                log.IsDamaged ? Damaged : CannotRead);
     }
 
     private static int Fail(string message, int status)

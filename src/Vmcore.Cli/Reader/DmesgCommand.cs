@@ -59,7 +59,7 @@ internal static class DmesgCommand
         if (context.IsJson)
         {
             context.WriteJson(new DmesgAnswer { Messages = lines, Lost = log.Lost, Problems = log.Problems });
-            return 0;
+            return log.Lost == 0 ? 0 : 1;
         }
 
         // The log counts from boot; the clock of the crash belongs to its last message, whether that one is shown or not.
@@ -71,7 +71,10 @@ internal static class DmesgCommand
         ReaderContext.Write(text.ToString());
         foreach (string fault in log.Problems)
             ReaderContext.Warn(fault);
-        return 0;
+        if (log.Lost == 0)
+            return 0;
+        ReaderContext.Warn($"the log is not whole: {log.Lost} messages or pieces of it could not be read");
+        return 1;
     }
 
     private static string Format(TextStyle style, LogLine line, string time, DateTimeOffset? boot, bool decode)

@@ -36,6 +36,10 @@ public abstract class KernelLog
 
     private protected IVirtualMemory Memory { get; }
 
+    /// <summary>True if something of the log is not as a kernel leaves it; complete when <see cref="Read"/> is through. What is only not in the dump is
+    /// no damage.</summary>
+    public bool IsDamaged { get; private set; }
+
     /// <summary>Finds the log.</summary>
     /// <param name="info">Says where it is.</param>
     /// <param name="memory">The kernel's memory.</param>
@@ -60,7 +64,19 @@ public abstract class KernelLog
     /// <summary>Where the messages lie, without the variables that say so.</summary>
     internal abstract IReadOnlyList<VirtualRange> Buffers { get; }
 
-    private protected void Report(string problem) => _problems.Add(problem);
+    /// <summary>Notes that the log is damaged, or what follows from it.</summary>
+    private protected void Report(string problem)
+    {
+        _problems.Add(problem);
+        IsDamaged = true;
+    }
+
+    /// <summary>Notes that messages, already counted in <see cref="Lost"/>, are not in the dump.</summary>
+    private protected void ReportUnreadable(int messages)
+    {
+        if (messages > 0)
+            _problems.Add($"{messages} messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem");
+    }
 
     private protected bool TryRead(ulong address, Span<byte> bytes) => Memory.Read(address, bytes) == MemoryStatus.Ok;
 

@@ -80,6 +80,7 @@ internal sealed class RecordLog : KernelLog
         }
 
         bool wrapped = false;
+        int unreadable = 0;
         while (at != _next)
         {
             if (at > _length - (uint)_head.Length)
@@ -124,9 +125,12 @@ internal sealed class RecordLog : KernelLog
             if (TryRead(_buffer + at + (uint)_head.Length, _text.AsSpan(0, text)))
                 yield return Describe(text);
             else
-                Lost++;
+                unreadable++;
             at += length;
         }
+
+        Lost += unreadable;
+        ReportUnreadable(unreadable);
     }
 
     private LogRecord Describe(int text)

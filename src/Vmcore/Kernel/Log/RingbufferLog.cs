@@ -7,7 +7,8 @@ namespace Vmcore.Kernel.Log;
 
 /// <summary>
 /// The lockless ring buffer of 5.10 and later: a ring of descriptors, a ring of their facts, and a ring of texts. A message counts if its
-/// descriptor is committed or final and still carries its id. Layout: vmcoreinfo; kernel/printk/printk_ringbuffer.h.
+/// descriptor is committed or final and still carries its id, and the same id stands before its text (struct prb_data_block): a pointer
+/// that went wild does not pass for texts. Layout: vmcoreinfo; kernel/printk/printk_ringbuffer.h.
 /// </summary>
 internal sealed class RingbufferLog : KernelLog
 {
@@ -27,7 +28,7 @@ internal sealed class RingbufferLog : KernelLog
     private readonly Layout _layout;
     private readonly byte[] _descriptor;
     private readonly byte[] _facts;
-    private readonly byte[] _text = new byte[ushort.MaxValue];
+    private readonly byte[] _text = new byte[TextPrefix + ushort.MaxValue];
     private readonly ulong _descriptors;
     private readonly ulong _infos;
     private readonly ulong _texts;
@@ -35,6 +36,8 @@ internal sealed class RingbufferLog : KernelLog
     private readonly int _textBits;
     private readonly ulong _head;
     private readonly ulong _tail;
+    private int _unreadable;
+    private int _strange;
 
     private RingbufferLog(VmcoreInfo info, IVirtualMemory memory, Layout layout, ReadOnlySpan<byte> ring)
         : base(info, memory, LogFormat.Ringbuffer)
@@ -112,6 +115,10 @@ internal sealed class RingbufferLog : KernelLog
             if (TryReadRecord(id, out LogRecord record) && record.Sequence >= first)
                 yield return record;
         }
+
+        ReportUnreadable(_unreadable);
+        if (_strange > 0)
+            Report($"{_strange} messages are lost: their texts are not where the ring says, for what stands there does not have their ids");
     }
 
     private static ulong UInt64(ReadOnlySpan<byte> bytes, int offset) => BinaryPrimitives.ReadUInt64LittleEndian(bytes[offset..]);
@@ -139,19 +146,13 @@ internal sealed class RingbufferLog : KernelLog
         record = default;
         ulong index = id & ((1UL << _descriptorBits) - 1);
         if (!TryRead(_descriptors + (index * (ulong)_descriptor.Length), _descriptor))
-        {
-            Lost++;
-            return false;
-        }
+            return Lose(ref _unreadable);
 
         ulong state = UInt64(_descriptor, _layout.State + _layout.Counter);
         if ((state & IdMask) != id || (state >> IdBits) is not (Committed or Finalized))
             return false;
         if (!TryRead(_infos + (index * (ulong)_facts.Length), _facts))
-        {
-            Lost++;
-            return false;
-        }
+            return Lose(ref _unreadable);
 
         byte levelAndFlags = _facts[_layout.TextLength + 3];
         record = new()
@@ -162,17 +163,20 @@ internal sealed class RingbufferLog : KernelLog
             Level = levelAndFlags >> 5,
             CallerId = _layout.CallerId is { } caller ? BinaryPrimitives.ReadUInt32LittleEndian(_facts.AsSpan(caller)) : null,
         };
-        if (!TryReadText(out int length, out bool dataless))
-        {
-            Lost++;
+        if (!TryReadText(id, out int length, out bool dataless))
             return false;
-        }
-
-        record = record with { Text = _text.AsMemory(0, length), IsDataless = dataless };
+        record = record with { Text = _text.AsMemory(TextPrefix, length), IsDataless = dataless };
         return true;
     }
 
-    private bool TryReadText(out int length, out bool dataless)
+    private bool Lose(ref int reason)
+    {
+        Lost++;
+        reason++;
+        return false;
+    }
+
+    private bool TryReadText(ulong id, out int length, out bool dataless)
     {
         ulong size = 1UL << _textBits, mask = size - 1;
         ulong begin = UInt64(_descriptor, _layout.TextBlock + _layout.Begin) & mask;
@@ -189,11 +193,13 @@ internal sealed class RingbufferLog : KernelLog
         if (begin > next)
             begin = next == 0 ? begin : 0;
         ulong end = next == 0 ? size : next;
-        begin += TextPrefix;
-        if (begin > end)
-            return false;
-        length = (int)Math.Min((ulong)length, end - begin);
-        return TryRead(_texts + begin, _text.AsSpan(0, length));
+        if (begin + TextPrefix > end)
+            return Lose(ref _strange);
+        length = (int)Math.Min((ulong)length, end - begin - TextPrefix);
+        Span<byte> block = _text.AsSpan(0, TextPrefix + length);
+        if (!TryRead(_texts + begin, block))
+            return Lose(ref _unreadable);
+        return (UInt64(block, 0) & IdMask) == id || Lose(ref _strange);
     }
 
     /// <summary>Offsets and sizes in bytes, all of them checked against <see cref="MaxStructure"/>.</summary>

@@ -242,6 +242,38 @@ public sealed class KernelLogTests
         KernelLog log = Open(ring.Info(), new Without(memory, Texts + 16, Texts + 1024));
         Assert.Equal("[    0.000000] here\n", Text(log, LogTextStyle.Makedumpfile));
         Assert.Equal(1, log.Lost);
+        Assert.Equal("1 messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem", Assert.Single(log.Problems));
+        Assert.False(log.IsDamaged);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(1 << 20)]
+    public void TextsThatDoNotHaveTheirIdsAreNotShown(int difference)
+    {
+        var ring = new Ringbuffer(4, 10);
+        ring.Add("first", 0);
+        ring.Add("second", 0);
+        ring.Add("third", 0);
+        // The second block: each has its id, eight bytes of text, and no more.
+        BitConverter.TryWriteBytes(ring.Data.AsSpan(16), BitConverter.ToUInt64(ring.Data, 16) + (ulong)difference);
+        KernelLog log = Open(ring.Info(), ring.Memory());
+        Assert.Equal("[    0.000000] first\n[    0.000000] third\n", Text(log, LogTextStyle.Makedumpfile));
+        Assert.Equal(1, log.Lost);
+        Assert.True(log.IsDamaged);
+        Assert.Contains("1 messages are lost: their texts are not where the ring says", Assert.Single(log.Problems), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ARingWhoseTextPointerIsWildShowsNothing()
+    {
+        var ring = new Ringbuffer(4, 10);
+        for (int i = 0; i < 10; i++)
+            ring.Add("text", 0);
+        BitConverter.TryWriteBytes(ring.Head.AsSpan(48 + 8), Texts + 8);
+        KernelLog log = Open(ring.Info(), ring.Memory());
+        Assert.Equal("", Text(log, LogTextStyle.Makedumpfile));
+        Assert.Equal(10, log.Lost);
     }
 
     private static KernelLog Open(VmcoreInfo info, Vmcore.Memory.IVirtualMemory memory)
