@@ -31,13 +31,13 @@ internal sealed class MemoryTarget(string? given) : FuzzTarget
         var source = new ListeningSource(FileSource.Open(path));
         using (CrashDump dump = CrashDump.Open(source))
         {
-            _ = (dump.Symbols, dump.NamedTypes?.Find("struct task_struct"), dump.Resources, dump.Pmem, dump.Modules?.Modules.Count);
+            _ = (dump.Symbols, dump.Types?.Find("struct task_struct"), dump.Resources, dump.Pmem, dump.Modules?.Modules.Count);
             if (dump.Kernel is { } kernel)
-                _ = KernelLog.TryOpen(kernel.Info, kernel.Memory, out _)?.Read().Count();
+                _ = KernelLog.TryOpen(kernel.VmcoreInfo, kernel.Memory, out _)?.Read().Count();
             try
             {
-                var stacks = Kernel.Stacks.KernelStacks.Load(dump);
-                foreach (Kernel.Tasks.KernelTask task in dump.Tasks.Tasks)
+                var stacks = Kernel.Stacks.KernelStacks.Load(dump.KernelView);
+                foreach (Kernel.Tasks.KernelTask task in dump.Tasks?.Tasks ?? [])
                     _ = stacks.Trace(task);
             }
             catch (VmcoreException)
