@@ -54,7 +54,9 @@ public sealed class FileSource : IByteSource
     /// <param name="read">What reads.</param>
     internal static FileSource Open(string path, bool? shares, PositionedRead read)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(path);
+        if (path.Length == 0)
+            throw new FileAccessException("''", "cannot open: the name is empty");
         // The runtime answers "access denied" for a directory, which would send the operator after permissions.
         if (Directory.Exists(path))
             throw new FileAccessException(path, "cannot open: Is a directory");

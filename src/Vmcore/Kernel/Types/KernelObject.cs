@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using Vmcore.IO;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Types;
@@ -11,8 +12,7 @@ namespace Vmcore.Kernel.Types;
 /// </summary>
 public sealed class KernelObject
 {
-    // An object of more bytes, or an array of more elements, is damage.
-    private const int MaxSize = 16 << 20;
+    // An array of more elements is damage.
     private const int MaxElements = 16 << 20;
 
     private readonly ulong? _value;
@@ -200,7 +200,7 @@ public sealed class KernelObject
         ulong address = type.Kind == KernelTypeKind.Pointer ? AsUInt64() : Address ?? throw new KernelObjectException("a computed value has no elements");
         if (address == 0)
             throw new KernelObjectException($"the pointer ('{Type}') is NULL: there is no text");
-        return Encoding.UTF8.GetString(KernelText.TryRead(Memory, address)
+        return Encoding.UTF8.GetString(KernelText.TryRead(Memory, address, new(), ReadLimits.Default.StringBytes)
             ?? throw new KernelObjectException($"the text at 0x{address:x} ('{Type}') cannot be read to its end"));
     }
 
@@ -223,8 +223,8 @@ public sealed class KernelObject
         }
 
         long size = Type.Size ?? throw new KernelObjectException($"the size of '{Type}' is not known");
-        if (size is < 0 or > MaxSize)
-            throw new KernelObjectException($"'{Type}' has {size} bytes, more than {MaxSize}");
+        if (size < 0 || size > ReadLimits.Default.ObjectBytes)
+            throw new KernelObjectException($"'{Type}' has {size} bytes, more than {ReadLimits.Default.ObjectBytes}");
         byte[] bytes = new byte[size];
         Read(Address!.Value, bytes);
         return bytes;
