@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
 using Vmcore.Architectures;
+using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.IO;
 using Vmcore.Kernel.Stacks;
@@ -63,13 +64,13 @@ public sealed class Arm64CrashTests
     public void EveryStackIsWalkedToItsEnd(string name)
     {
         using CrashDump dump = CrashDump.Open(PathOf(name));
-        KernelStacks stacks = KernelStacks.Load(dump.KernelView);
+        KernelStacks stacks = KernelStacks.Load(dump.KernelView!);
         Assert.NotNull(stacks.Crashing);
-        TaskStack crashing = stacks.Trace(stacks.Crashing!);
+        TaskStack crashing = stacks.Trace(stacks.Crashing);
         Assert.Null(crashing.Problem);
         Assert.True(crashing.Frames[^1].Registers!.IsUser);
         int walked = 0;
-        foreach (Vmcore.Kernel.Tasks.KernelTask task in dump.Tasks.Tasks.Where(t => !t.IsOnCpu))
+        foreach (Vmcore.Kernel.Tasks.KernelTask task in dump.Tasks!.Tasks.Where(t => !t.IsOnCpu))
         {
             TaskStack stack = stacks.Trace(task);
             Assert.True(stack is { Method: StackMethod.FramePointers, Problem: null }, $"{task.Pid} {task.Name}: {stack.Problem}");
