@@ -63,7 +63,7 @@ internal static class Program
     {
         try
         {
-            Console.Error.WriteLine($"{name}: {message}");
+            Console.Error.WriteLine(TerminalText.Clean($"{name}: {message}"));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Json;
 using Vmcore.Cli.Reader;
@@ -18,9 +19,32 @@ internal static class VmcoreCommand
         foreach (Command command in ReaderCommands.All())
             root.Add(command);
         ParseResult parsed = root.Parse(args);
+        if (UnknownOption(parsed) is { } option)
+        {
+            string command = parsed.CommandResult.Command.Name;
+            Console.Error.WriteLine(TerminalText.Clean($"vmcore: {command}: there is no option '{option}' ('vmcore {command} --help' lists them)"));
+            return command == VerifyCommand.Name ? VerifyCommand.NotChecked : 1;
+        }
+
         int status = parsed.Invoke(new() { EnableDefaultExceptionHandler = false });
         // A mistake on the command line is nothing that verify has found.
         return status != 0 && parsed.Errors.Count > 0 && parsed.CommandResult.Command.Name == VerifyCommand.Name ? VerifyCommand.NotChecked : status;
+    }
+
+    // What begins with a dash is an option, unless "--" stands before it: no file, task or symbol is meant by it.
+    private static string? UnknownOption(ParseResult parsed)
+    {
+        if (parsed.Errors.Count > 0)
+            return null;
+        foreach (Token token in parsed.Tokens)
+        {
+            if (token.Type == TokenType.DoubleDash)
+                return null;
+            if (token is { Type: TokenType.Argument, Value: ['-', _, ..] value } && !char.IsAsciiDigit(value[1]))
+                return value;
+        }
+
+        return null;
     }
 
     private static Command Info()

@@ -81,7 +81,7 @@ internal static class VmcoreDmesgCommand
     private static int Write(CrashDump dump)
     {
         foreach (string problem in dump.Problems)
-            Console.Error.WriteLine(problem);
+            Console.Error.WriteLine(TerminalText.Clean(problem));
         if (dump.Kernel is null)
             return Fail(dump.ClassificationProblem ?? $"{dump.Name}: no kernel", NoLog);
         if (KernelLog.TryOpen(dump.Kernel.VmcoreInfo, dump.Kernel.Memory, out string? missing) is not { } log)
@@ -101,7 +101,7 @@ internal static class VmcoreDmesgCommand
         }
 
         foreach (string problem in log.Problems)
-            Console.Error.WriteLine($"{dump.Name}: {problem}");
+            Console.Error.WriteLine(TerminalText.Clean($"{dump.Name}: {problem}"));
         return log.Lost == 0 ? 0
             : Fail($"{dump.Name}: {log.Lost} messages or pieces of the log could not be read; the others are written",
                 log.Problems.Count > 0 ? Damaged : CannotRead);
@@ -109,7 +109,7 @@ internal static class VmcoreDmesgCommand
 
     private static int Fail(string message, int status)
     {
-        Console.Error.WriteLine(message);
+        Console.Error.WriteLine(TerminalText.Clean(message));
         return status;
     }
 }

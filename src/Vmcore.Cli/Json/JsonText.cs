@@ -28,16 +28,43 @@ internal sealed class JsonText
     /// <param name="omitsNull">True to leave members out that are null.</param>
     internal static byte[] Build(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false)
     {
-        using var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = true }))
-            new JsonText(writer, names ?? JsonNamingPolicy.SnakeCaseLower, omitsNull).Write(item);
+        using MemoryStream buffer = Buffer(item, names, omitsNull);
         return buffer.ToArray();
     }
 
     /// <summary>The same as text.</summary>
     /// <inheritdoc cref="Build"/>
-    internal static string BuildText(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false) =>
-        Encoding.UTF8.GetString(Build(item, names, omitsNull));
+    internal static string BuildText(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false)
+    {
+        using MemoryStream buffer = Buffer(item, names, omitsNull);
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
+    /// <summary>The same into a writer, once all of it is there.</summary>
+    /// <param name="item">The object.</param>
+    /// <param name="output">Where to.</param>
+    internal static void Write(IJsonItem item, TextWriter output)
+    {
+        const int Piece = 1 << 14;
+        using MemoryStream buffer = Buffer(item, names: null, omitsNull: false);
+        Decoder decoder = Encoding.UTF8.GetDecoder();
+        char[] text = new char[Piece];
+        ReadOnlySpan<byte> left = buffer.GetBuffer().AsSpan(0, (int)buffer.Length);
+        while (!left.IsEmpty)
+        {
+            decoder.Convert(left, text, flush: true, out int used, out int written, out _);
+            output.Write(text, 0, written);
+            left = left[used..];
+        }
+    }
+
+    private static MemoryStream Buffer(IJsonItem item, JsonNamingPolicy? names, bool omitsNull)
+    {
+        var buffer = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = true }))
+            new JsonText(writer, names ?? JsonNamingPolicy.SnakeCaseLower, omitsNull).Write(item);
+        return buffer;
+    }
 
     internal void Put(string? value, [CallerArgumentExpression(nameof(value))] string name = "")
     {

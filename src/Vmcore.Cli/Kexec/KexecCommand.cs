@@ -25,7 +25,7 @@ internal static class KexecCommand
         {
             if (KexecOptions.Parse(args, out KexecOptions options) is { } fault)
             {
-                error.WriteLine($"kexec: {fault}");
+                error.WriteLine(TerminalText.Clean($"kexec: {fault}"));
                 error.WriteLine("Try 'kexec --help' for more information.");
                 return Refused;
             }
@@ -37,12 +37,12 @@ internal static class KexecCommand
         }
         catch (KexecException e)
         {
-            error.WriteLine($"kexec: {e.Message}");
+            error.WriteLine(TerminalText.Clean($"kexec: {e.Message}"));
             return e.ExitStatus;
         }
         catch (VmcoreException e)
         {
-            error.WriteLine($"kexec: {e.Message}");
+            error.WriteLine(TerminalText.Clean($"kexec: {e.Message}"));
             return Failed;
         }
     }

@@ -79,6 +79,8 @@ internal sealed class Messages
         // An error does not go on in the line that the progress is drawn in.
         if (_isDrawing && kind != MessageKind.Progress && writer == _error)
             text = "\n" + text;
+        if (kind != MessageKind.Progress)
+            text = TerminalText.Clean(text);
         if (writer == _error)
             _isDrawing = !text.EndsWith('\n');
         try

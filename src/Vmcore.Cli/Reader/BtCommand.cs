@@ -28,6 +28,8 @@ internal static class BtCommand
 
     private static int Run(ReaderContext context, string[] wanted, bool all, bool cpus, int? cpu)
     {
+        if ((all ? 1 : 0) + (cpus ? 1 : 0) + (cpu is null ? 0 : 1) + (wanted.Length > 0 ? 1 : 0) > 1)
+            throw new VmcoreException("bt: --all, --cpus, --cpu and tasks that are named are four questions: ask one at a time");
         _ = context.Symbols;
         _ = context.NamedTypes;
         var stacks = KernelStacks.Load(context.Dump.KernelView);

@@ -23,7 +23,7 @@ internal static class DmesgCommand
         };
         var time = new Option<string>("--time", "-t")
         {
-            Description = "Times: seconds (since boot), ctime (date and time, as far as the time of the crash is known), none.",
+            Description = "Times: seconds (since boot), ctime (date and time in UTC, as far as the time of the crash is known), none.",
             DefaultValueFactory = _ => "seconds",
             HelpName = "FORMAT",
         };
@@ -77,7 +77,8 @@ internal static class DmesgCommand
     private static string Format(TextStyle style, LogLine line, string time, DateTimeOffset? boot, bool decode)
     {
         string stamp = line.Timestamp is not { } ns || time == "none" ? ""
-            : time == "ctime" && boot is { } start ? start.AddTicks((long)(ns / 100)).ToString("'['ddd MMM d HH:mm:ss yyyy'] '", CultureInfo.InvariantCulture)
+            : time == "ctime" && boot is { } start
+                ? start.AddTicks((long)(ns / 100)).ToString("'['ddd MMM d HH:mm:ss yyyy' UTC] '", CultureInfo.InvariantCulture)
             : string.Create(CultureInfo.InvariantCulture, $"[{ns / 1_000_000_000,5}.{ns % 1_000_000_000 / 1000:000000}] ");
         string level = decode && line.Level is >= 0 and <= 7 ? $"{s_levels[line.Level.Value],-6}: " : "";
         string text = line.Text.Replace("\n", "\n" + new string(' ', stamp.Length + level.Length), StringComparison.Ordinal);

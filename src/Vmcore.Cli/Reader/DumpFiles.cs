@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Vmcore.IO;
 
 namespace Vmcore.Cli.Reader;
 
@@ -28,7 +29,18 @@ internal sealed class DumpFiles
     }
 
     /// <summary>The files, in the order of the command line; at least one.</summary>
-    internal IReadOnlyList<string> Of(ParseResult parsed) => _file is not null
-        ? [parsed.GetRequiredValue(_file), .. parsed.GetValue(_parts!) ?? []]
-        : parsed.GetRequiredValue(_files!);
+    /// <exception cref="VmcoreException">A file is named twice.</exception>
+    internal IReadOnlyList<string> Of(ParseResult parsed)
+    {
+        string[] files = _file is not null ? [parsed.GetRequiredValue(_file), .. parsed.GetValue(_parts!) ?? []] : parsed.GetRequiredValue(_files!);
+        for (int i = 1; i < files.Length; i++)
+        {
+            FileIdentity? own = FileIdentity.Of(files[i]);
+            int same = Array.FindIndex(files, 0, i, f => f == files[i] || (own is not null && FileIdentity.Of(f) == own));
+            if (same >= 0)
+                throw new VmcoreException(files[same] == files[i] ? $"{files[i]}: is named twice" : $"{files[i]}: is the same file as {files[same]}");
+        }
+
+        return files;
+    }
 }

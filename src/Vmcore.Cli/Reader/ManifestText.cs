@@ -112,7 +112,7 @@ internal static class ManifestText
         name = "";
         if (!reader.Read() || reader.TokenType == JsonTokenType.EndObject)
             return false;
-        name = reader.GetString()!;
+        name = Unescaped(ref reader, "the name of a member")!;
         return reader.Read();
     }
 
@@ -133,13 +133,19 @@ internal static class ManifestText
         if (reader.TokenType == JsonTokenType.Null)
             return null;
         Expect(ref reader, JsonTokenType.String, name, "text");
+        return Unescaped(ref reader, name);
+    }
+
+    // The reader checks UTF-8 only when it is asked for the text.
+    private static string? Unescaped(ref Utf8JsonReader reader, string what)
+    {
         try
         {
             return reader.GetString();
         }
         catch (InvalidOperationException e)
         {
-            throw new JsonException($"{name}: text that is no UTF-8", e);
+            throw new JsonException($"{what}: text that is no UTF-8", e);
         }
     }
 

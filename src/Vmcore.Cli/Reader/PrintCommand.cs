@@ -35,11 +35,19 @@ internal static class PrintCommand
             throw new KernelObjectException($"'{what[0]}' is a type: give the address of one as well; its declaration is shown by vmcore type");
         KernelObject item = what.Length == 2 ? Typed(context, what[0], what[1], isPhysical) : context.Evaluate(what[0]);
         Func<ulong, string?> symbol = noSymbols ? _ => null : context.SymbolAt;
-        string text = new ValueFormatter(context.Memory, symbol).Format(item);
+        var formatter = new ValueFormatter(context.Memory, symbol, context.Dump.Limits);
         if (context.IsJson)
-            context.WriteJson(new PrintAnswer { Expression = string.Join(' ', what), Item = item, Tree = new(context.Memory, symbol), Text = text });
+        {
+            var tree = new ValueJson(context.Memory, symbol, context.Dump.Limits);
+            context.WriteJson(new PrintAnswer { Expression = string.Join(' ', what), Item = item, Tree = tree, Text = formatter });
+            WarnIfTruncated(formatter.IsTruncated || tree.IsTruncated);
+        }
         else
-            ReaderContext.Write(text + "\n");
+        {
+            formatter.Format(item, Console.Out);
+            ReaderContext.Write("\n");
+            WarnIfTruncated(formatter.IsTruncated);
+        }
 
         // Else the address looks as if it were the value. Of a function it is all there is.
         if (what.Length == 1 && context.Dump.Symbols is { } symbols && symbols.TryFind(what[0], out ulong address)
@@ -50,6 +58,15 @@ internal static class PrintCommand
         }
 
         return 0;
+    }
+
+    private static void WarnIfTruncated(bool isTruncated)
+    {
+        if (isTruncated)
+        {
+            ReaderContext.Warn("the answer is not complete: the value is larger, or its types are more deeply nested, than any of a kernel; "
+                + "'...' stands for the rest");
+        }
     }
 
     private static KernelObject Typed(ReaderContext context, string name, string address, bool isPhysical)
@@ -73,7 +90,7 @@ internal sealed record PrintAnswer : ReaderAnswer
     public required ValueJson Tree { get; init; }
 
     /// <summary>What is printed without <c>--json</c>.</summary>
-    public required string Text { get; init; }
+    public required ValueFormatter Text { get; init; }
 
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)
@@ -105,7 +122,11 @@ internal sealed record PrintAnswer : ReaderAnswer
         json.Put("symbols", writer => Write(writer, Tree.Symbols));
         json.Put("strings", writer => Write(writer, Tree.Strings));
         json.Put(Tree.IsTruncated, "truncated");
-        json.Put(Text);
+        json.Put("text", writer =>
+        {
+            using var text = new JsonStringWriter(writer);
+            Text.Format(Item, text);
+        });
     }
 
     private static string Hex(ulong address) => "0x" + address.ToString("x", CultureInfo.InvariantCulture);

@@ -113,7 +113,7 @@ internal sealed class ReaderContext : IDisposable
     internal static void Write(string text) => Console.Out.Write(text);
 
     /// <summary>Writes a warning to standard error, behind the command's name.</summary>
-    internal static void Warn(string message) => Console.Error.WriteLine($"vmcore: {message}");
+    internal static void Warn(string message) => Console.Error.WriteLine(TerminalText.Clean($"vmcore: {message}"));
 
     /// <summary>Writes a table to standard output, and a warning where the list that it shows broke off.</summary>
     /// <param name="table">The table.</param>
@@ -130,7 +130,7 @@ internal sealed class ReaderContext : IDisposable
     internal void WriteJson(ReaderAnswer answer)
     {
         ReaderAnswer complete = answer with { Command = Parsed.CommandResult.Command.Name, File = File, Parts = Files.Count > 1 ? Files : null };
-        Console.Out.Write(JsonText.BuildText(complete));
+        JsonText.Write(complete, Console.Out);
         Console.Out.Write('\n');
     }
 

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.IO.Enumeration;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Symbols;
 
@@ -12,7 +13,7 @@ internal static class SymbolCommand
     {
         var names = new Argument<string[]>("NAME|ADDRESS")
         {
-            Description = "Symbols by name, or addresses (0x...) to be named.",
+            Description = "Symbols by name or by pattern ('sched_*'), those of modules too, all of a name; or addresses (0x...) to be named.",
             Arity = ArgumentArity.OneOrMore,
         };
         var command = new ReaderCommand("symbol", "Find symbols by name, or the symbol that an address belongs to.",
@@ -27,41 +28,40 @@ internal static class SymbolCommand
         int missing = 0;
         foreach (string name in wanted)
         {
-            SymbolInfo? info = name.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
+            int before = found.Count;
+            found.AddRange(name.StartsWith("0x", StringComparison.OrdinalIgnoreCase)
                 && ulong.TryParse(name.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong address)
                 ? ByAddress(context.Symbols, address)
-                : ByName(context.Symbols, name);
-            if (info is null)
+                : ByName(context.Symbols, name));
+            if (found.Count == before)
             {
                 missing++;
-                ReaderContext.Warn($"no symbol {name}");
-            }
-            else
-            {
-                found.Add(info);
+                ReaderContext.Warn($"no symbol {name}{(context.Dump.Modules is null ? " of the kernel's image; those of modules cannot be read" : "")}");
             }
         }
 
         if (context.IsJson)
             context.WriteJson(new SymbolAnswer { Symbols = found });
         else
-            ReaderContext.Write(string.Concat(found.Select(s =>
-                string.Create(CultureInfo.InvariantCulture, $"{s.Address:x16} {s.Type} {s.Name}{(s.Offset is { } o and > 0 ? $"+0x{o:x}" : "")}\n"))));
+            ReaderContext.Write(string.Concat(found.Select(Line)));
         return missing == 0 ? 0 : 1;
     }
 
-    private static SymbolInfo? ByAddress(KernelSymbols symbols, ulong address) =>
-        symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset) ? new(symbol.Name, symbol.Type, address, offset) : null;
-
-    private static SymbolInfo? ByName(KernelSymbols symbols, string name)
+    private static string Line(SymbolInfo symbol)
     {
-        foreach (KernelSymbol symbol in symbols.All())
-        {
-            if (symbol.Name == name)
-                return new(symbol.Name, symbol.Type, symbol.Address, null);
-        }
+        string offset = symbol.Offset is { } distance and > 0 ? $"+0x{distance:x}" : "", module = symbol.Module is { } name ? $" [{name}]" : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{symbol.Address:x16} {symbol.Type} {symbol.Name}{offset}{module}\n");
+    }
 
-        return null;
+    private static SymbolInfo[] ByAddress(KernelSymbols symbols, ulong address) =>
+        symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset) ? [new(symbol.Name, symbol.Type, address, offset, symbol.Module)] : [];
+
+    // Static functions of different files may have one name: which is meant only the asker knows.
+    private static IEnumerable<SymbolInfo> ByName(KernelSymbols symbols, string name)
+    {
+        IEnumerable<KernelSymbol> all = name.AsSpan().IndexOfAny('*', '?') < 0 ? symbols.FindAll(name)
+            : symbols.AllWithModules().Where(s => FileSystemName.MatchesSimpleExpression(name, s.Name, ignoreCase: false));
+        return all.Select(static s => new SymbolInfo(s.Name, s.Type, s.Address, null, s.Module));
     }
 }
 
@@ -77,12 +77,13 @@ internal sealed record SymbolAnswer : ReaderAnswer
     }
 }
 
-/// <summary>A symbol, and with an address that was asked for its distance from the symbol in bytes.</summary>
+/// <summary>A symbol, with an address that was asked for its distance from the symbol in bytes, and the module that it is of.</summary>
 internal sealed record SymbolInfo(
     string Name,
     char Type,
     ulong Address,
-    ulong? Offset) : IJsonItem
+    ulong? Offset,
+    string? Module) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)
@@ -91,5 +92,6 @@ internal sealed record SymbolInfo(
         json.Put(Type);
         json.PutAddress(Address);
         json.Put(Offset);
+        json.Put(Module);
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Vmcore.Cli.Json;
+using Vmcore.IO;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Cli.Reader;
@@ -18,31 +19,55 @@ internal static class TypeCommand
     private static int Run(ReaderContext context, string[] names, bool plain)
     {
         List<TypeInfo> types = [];
+        var budget = new AnswerBudget(context.Dump.Limits);
         foreach (string name in names)
         {
             KernelType type = context.NamedTypes.Find(name, out string? problem) ?? throw new KernelObjectException($"{context.Dump.Name}: {problem}");
-            types.Add(Describe(name, type, plain));
+            types.Add(Describe(name, type, plain, budget));
         }
 
         if (context.IsJson)
             context.WriteJson(new TypeAnswer { Types = types });
         else
             ReaderContext.Write(string.Concat(types.Select(t => t.Declaration + (plain ? "\n" : ";\n"))));
+        if (budget.IsTruncated)
+            ReaderContext.Warn("the answer is not complete: the types are larger than any of a kernel; '...' stands for the rest");
         return 0;
     }
 
-    private static TypeInfo Describe(string name, KernelType type, bool plain)
+    private static TypeInfo Describe(string name, KernelType type, bool plain, AnswerBudget budget)
     {
         KernelType shown = type.Underlying();
         return new(
             name,
             shown.Kind.ToString().ToLowerInvariant(),
             type.Size,
-            TypeDeclaration.Write(type, withOffsets: !plain),
-            [.. shown.Kind == KernelTypeKind.Function
-                ? []
-                : shown.Members.Select(m => new MemberInfo(m.Name, m.Type.ToString(), m.BitOffset, m.BitWidth > 0 ? m.BitWidth : (m.Type.Size ?? 0) * 8))],
+            TypeDeclaration.Write(type, withOffsets: !plain, budget),
+            shown.IsComposite ? Members(shown, 0, budget, ReadLimits.Default.TypeDepth) : [],
             [.. shown.Enumerators.Select(e => new EnumeratorInfo(e.Name, e.Value))]);
+    }
+
+    // Members of a nameless struct or union belong to the one around it: they stand below it, with offsets from the start of the whole.
+    private static List<MemberInfo> Members(KernelType type, long start, AnswerBudget budget, int depth)
+    {
+        List<MemberInfo> members = [];
+        foreach (KernelTypeMember member in type.Members)
+        {
+            if (!budget.TryVisit())
+                break;
+            string name = member.Type.ToString(budget);
+            long offset = start + member.BitOffset;
+            KernelType inner = member.Type.Unqualified();
+            bool isNameless = member.Name.Length == 0 && inner.IsComposite && member.BitWidth == 0 && depth > 0;
+            members.Add(new(
+                member.Name,
+                name,
+                offset,
+                member.BitWidth > 0 ? member.BitWidth : (member.Type.Size ?? 0) * 8,
+                isNameless ? Members(inner, offset, budget, depth - 1) : null));
+        }
+
+        return members;
     }
 }
 
@@ -75,8 +100,9 @@ internal sealed record TypeInfo(string Name, string Kind, long? Size, string Dec
     }
 }
 
-/// <summary>A member; offset and size in bits, since bit-fields have no other.</summary>
-internal sealed record MemberInfo(string Name, string Type, long BitOffset, long BitSize) : IJsonItem
+/// <summary>A member; offset (from the start of the type that was asked for) and size in bits, since bit-fields
+/// have no other. A nameless struct or union has its own members in it; others have none, and no such list.</summary>
+internal sealed record MemberInfo(string Name, string Type, long BitOffset, long BitSize, IReadOnlyList<MemberInfo>? Members) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)
@@ -85,6 +111,8 @@ internal sealed record MemberInfo(string Name, string Type, long BitOffset, long
         json.Put(Type);
         json.Put(BitOffset);
         json.Put(BitSize);
+        if (Members is not null)
+            json.Put(Members);
     }
 }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
+using Vmcore.IO;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
@@ -12,19 +13,15 @@ namespace Vmcore.Cli.Reader;
 /// Writes values as JSON: a struct or union is an object with its members, those of anonymous ones within it; an array is a list, of characters a string;
 /// a pointer is <c>"0x…"</c>, an enum the name of its value. What pointers lead to is collected beside them.
 /// </summary>
-internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symbol)
+internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symbol, ReadLimits? limits = null)
 {
-    private const int MaxDepth = 32;
-
-    // A kernel's largest variables have some hundred thousand values; damaged types could ask for any number.
-    private const int MaxValues = 1 << 22;
-
     // What a reader of JSON can hold that takes all numbers for doubles.
     private const ulong MaxExact = (1UL << 53) - 1;
 
     private readonly SortedDictionary<ulong, string> _symbols = [];
     private readonly SortedDictionary<ulong, string> _strings = [];
-    private int _values;
+    private readonly ReadLimits _limits = limits ?? ReadLimits.Default;
+    private readonly AnswerBudget _budget = new(limits);
 
     /// <summary>The symbols that pointers were found to point to, by address.</summary>
     internal IReadOnlyDictionary<ulong, string> Symbols => _symbols;
@@ -44,9 +41,12 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
     internal void Write(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth) =>
         Value(writer, type, bytes, bitOffset, bitWidth, 0);
 
+    // The answer is held in memory until it is whole.
+    private bool IsFull(Utf8JsonWriter writer) => writer.BytesCommitted + writer.BytesPending > _limits.AnswerCharacters;
+
     private void Value(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth, int depth)
     {
-        if (depth > MaxDepth || ++_values > MaxValues)
+        if (depth > _budget.Depth || !_budget.Visit(bytes.Length) || IsFull(writer))
         {
             IsTruncated = true;
             writer.WriteNullValue();
@@ -58,7 +58,7 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
         {
             case KernelTypeKind.Struct or KernelTypeKind.Union:
                 writer.WriteStartObject();
-                Members(writer, plain, bytes, 0, depth + 1, MaxDepth);
+                Members(writer, plain, bytes, 0, depth + 1, _budget.Depth);
                 writer.WriteEndObject();
                 break;
             case KernelTypeKind.Array:
@@ -71,9 +71,10 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
                 writer.WriteBooleanValue(ScalarBits.Read(bytes, bitOffset, bitWidth, plain) != 0);
                 break;
             case KernelTypeKind.Float:
-                Float(writer, plain, bytes);
+                Float(writer, plain, bytes, bitWidth);
                 break;
             case KernelTypeKind.Enum:
+                IsTruncated |= !_budget.VisitNames(plain.Enumerators.Count);
                 ulong number = ScalarBits.Read(bytes, bitOffset, bitWidth, plain);
                 if (plain.Enumerators.Where(e => e.Value == (long)number).Select(static e => e.Name).FirstOrDefault() is { } name)
                     writer.WriteStringValue(name);
@@ -81,7 +82,7 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
                     Number(writer, number, plain.IsSigned);
                 break;
             case KernelTypeKind.Integer when plain.Size == 16:
-                UInt128 wide = BinaryPrimitives.ReadUInt128LittleEndian(bytes);
+                UInt128 wide = ScalarBits.ReadWide(bytes, bitOffset, bitWidth, plain.IsSigned);
                 if (plain.IsSigned ? (Int128)wide >= -(Int128)MaxExact && (Int128)wide <= MaxExact : wide <= MaxExact)
                     Number(writer, (ulong)wide, plain.IsSigned);
                 else
@@ -102,6 +103,12 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
     {
         foreach (KernelTypeMember member in type.Members)
         {
+            if (!_budget.Visit() || IsFull(writer))
+            {
+                IsTruncated = true;
+                return;
+            }
+
             if (member.Name.Length == 0)
             {
                 // What is unnamed and no struct is padding.
@@ -137,11 +144,8 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
         writer.WriteStartArray();
         for (int i = 0; i < count; i++)
         {
-            if (_values >= MaxValues)
-            {
-                IsTruncated = true;
+            if (IsTruncated)
                 break;
-            }
 
             Value(writer, element, bytes.Slice(i * size, size), 0, 0, depth + 1);
         }
@@ -156,8 +160,13 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
             return;
         if (symbol(address) is { } name)
             _symbols.TryAdd(address, name);
-        if (KernelText.IsText(type.Target) && !_strings.ContainsKey(address) && KernelText.TryRead(memory, address) is { } text)
-            _strings.Add(address, Encoding.UTF8.GetString(text));
+        if (KernelText.IsText(type.Target) && !_strings.ContainsKey(address) && KernelText.TryRead(memory, address, _budget, _limits.StringBytes) is { } text)
+        {
+            if (_budget.Text(text.Length))
+                _strings.Add(address, Encoding.UTF8.GetString(text));
+            else
+                IsTruncated = true;
+        }
     }
 
     private static void Number(Utf8JsonWriter writer, ulong value, bool signed)
@@ -179,9 +188,10 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
         }
     }
 
-    private static void Float(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes)
+    private static void Float(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int bitWidth)
     {
-        double value = type.Size switch
+        // No compiler makes a bit-field of one: such a description is damaged.
+        double value = bitWidth > 0 ? double.NaN : type.Size switch
         {
             4 => BinaryPrimitives.ReadSingleLittleEndian(bytes),
             8 => BinaryPrimitives.ReadDoubleLittleEndian(bytes),

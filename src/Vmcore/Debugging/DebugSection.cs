@@ -15,8 +15,6 @@ internal sealed class DebugSection
     /// <summary>Most bytes of a compressed section when unpacked, and of any section that is held in memory.</summary>
     internal const long MaxInMemory = 0x7fff_ff00;
 
-    // What zlib can reach at most, and more than zstd does on anything but constant bytes.
-    private const long MaxRatio = 1100;
     private const int CompressionHeaderSize = 24;
     private const uint TypeZlib = 1;
     private const uint TypeZstd = 2;
@@ -46,22 +44,23 @@ internal sealed class DebugSection
     /// <param name="file">The file.</param>
     /// <param name="name">Name without prefix, for example <c>info</c>.</param>
     /// <param name="symbols">The file's symbols, for relocations; null if it has none to apply.</param>
+    /// <param name="budget">What all compressed sections of the file may still have unpacked.</param>
     /// <returns>Null if the file has no such section.</returns>
     /// <exception cref="DumpFormatException">The section is damaged.</exception>
-    internal static DebugSection? TryOpen(ElfObjectFile file, string name, ElfSymbols? symbols)
+    internal static DebugSection? TryOpen(ElfObjectFile file, string name, ElfSymbols? symbols, UnpackBudget budget)
     {
         string full = ".debug_" + name;
         if (file.Find(full) is { HasBytes: true } section)
         {
             bool compressed = (section.Flags & ElfSection.FlagCompressed) != 0;
-            byte[]? unpacked = compressed ? Unpack(file.Source, section) : null;
+            byte[]? unpacked = compressed ? Unpack(file.Source, section, budget) : null;
             return new(full, file.Source, section.Offset, unpacked?.Length ?? section.Size,
                 unpacked, symbols is null ? [] : ReadRelocations(file, section, symbols));
         }
 
         if (file.Find(".zdebug_" + name) is { HasBytes: true } old)
         {
-            byte[] bytes = UnpackOld(file.Source, old);
+            byte[] bytes = UnpackOld(file.Source, old, budget);
             return new(full, file.Source, 0, bytes.Length, bytes, symbols is null ? [] : ReadRelocations(file, old, symbols));
         }
 
@@ -92,7 +91,7 @@ internal sealed class DebugSection
         return bytes;
     }
 
-    private static byte[] Unpack(IByteSource source, ElfSection section)
+    private static byte[] Unpack(IByteSource source, ElfSection section, UnpackBudget budget)
     {
         Span<byte> header = stackalloc byte[CompressionHeaderSize];
         if (section.Size < CompressionHeaderSize)
@@ -104,13 +103,13 @@ internal sealed class DebugSection
         long packed = section.Size - CompressionHeaderSize;
         return type switch
         {
-            TypeZlib => Inflate(source, section, section.Offset + CompressionHeaderSize, packed, size),
-            TypeZstd => Zstd(source, section, section.Offset + CompressionHeaderSize, packed, size),
+            TypeZlib => Inflate(source, section, section.Offset + CompressionHeaderSize, packed, size, budget),
+            TypeZstd => Zstd(source, section, section.Offset + CompressionHeaderSize, packed, size, budget),
             _ => throw new DumpFormatException(source.Name, section.Offset, $"{section.Name} ch_type", $"{type}", "1 (zlib) or 2 (zstd)"),
         };
     }
 
-    private static byte[] UnpackOld(IByteSource source, ElfSection section)
+    private static byte[] UnpackOld(IByteSource source, ElfSection section, UnpackBudget budget)
     {
         Span<byte> header = stackalloc byte[12];
         if (section.Size < header.Length)
@@ -118,19 +117,13 @@ internal sealed class DebugSection
         source.ReadExactly(section.Offset, header, section.Name);
         if (!header.StartsWith("ZLIB"u8))
             throw new DumpFormatException(source.Name, section.Offset, section.Name, Convert.ToHexString(header[..4]), "the bytes ZLIB");
-        return Inflate(source, section, section.Offset + header.Length, section.Size - header.Length, BinaryPrimitives.ReadUInt64BigEndian(header[4..]));
+        ulong size = BinaryPrimitives.ReadUInt64BigEndian(header[4..]);
+        return Inflate(source, section, section.Offset + header.Length, section.Size - header.Length, size, budget);
     }
 
-    private static void CheckSize(IByteSource source, ElfSection section, long packed, ulong size)
+    private static byte[] Inflate(IByteSource source, ElfSection section, long offset, long packed, ulong size, UnpackBudget budget)
     {
-        if (size > MaxInMemory || size / MaxRatio > (ulong)packed)
-            throw new DumpFormatException(source.Name, section.Offset, $"{section.Name} ch_size",
-                $"{size}", $"at most {MaxInMemory}, and a size that {packed} compressed bytes can have");
-    }
-
-    private static byte[] Inflate(IByteSource source, ElfSection section, long offset, long packed, ulong size)
-    {
-        CheckSize(source, section, packed, size);
+        budget.Charge(source, section, packed, size);
         byte[] bytes = GC.AllocateUninitializedArray<byte>((int)size);
         try
         {
@@ -146,9 +139,9 @@ internal sealed class DebugSection
         return bytes;
     }
 
-    private static unsafe byte[] Zstd(IByteSource source, ElfSection section, long offset, long packed, ulong size)
+    private static unsafe byte[] Zstd(IByteSource source, ElfSection section, long offset, long packed, ulong size, UnpackBudget budget)
     {
-        CheckSize(source, section, packed, size);
+        budget.Charge(source, section, packed, size);
         if (packed > MaxInMemory)
             throw new DumpFormatException(source.Name, offset, section.Name, $"{packed} compressed bytes", $"at most {MaxInMemory}");
         byte[] input = new byte[packed], bytes = GC.AllocateUninitializedArray<byte>((int)size);

@@ -18,6 +18,9 @@ internal sealed class DwarfAbbreviations
 {
     private const int MaxAttributes = 256;
 
+    // Least bytes of an entry (code, tag, children) and of an attribute (name, form).
+    private const int PerEntry = 3, PerAttribute = 2;
+
     private readonly List<DwarfAbbreviation> _dense = [];
     private readonly Dictionary<ulong, DwarfAbbreviation> _others = [];
 
@@ -25,16 +28,16 @@ internal sealed class DwarfAbbreviations
     {
     }
 
-    /// <summary>Bytes that the table took.</summary>
-    internal int Length { get; private set; }
-
     /// <summary>The abbreviation with a code; null if there is none.</summary>
     internal DwarfAbbreviation? this[ulong code] =>
         code - 1 < (ulong)_dense.Count ? _dense[(int)code - 1] : _others.GetValueOrDefault(code);
 
     /// <summary>Parses the table at an offset.</summary>
-    /// <exception cref="DwarfException">It is damaged.</exception>
-    internal static DwarfAbbreviations Parse(ReadOnlySpan<byte> section, int offset)
+    /// <param name="section">The section.</param>
+    /// <param name="offset">Where the table starts in it.</param>
+    /// <param name="budget">Bytes that may still be parsed: charged for what is looked at, also if it turns out to be damaged.</param>
+    /// <exception cref="DwarfException">It is damaged, or the budget ends in it.</exception>
+    internal static DwarfAbbreviations Parse(ReadOnlySpan<byte> section, int offset, ref long budget)
     {
         var table = new DwarfAbbreviations();
         var cursor = new DwarfCursor(section, offset);
@@ -44,9 +47,11 @@ internal sealed class DwarfAbbreviations
             ulong tag = cursor.Uleb();
             bool hasChildren = cursor.Byte() != 0;
             attributes.Clear();
+            budget -= PerEntry;
             int size = 0;
             while (true)
             {
+                budget -= PerAttribute;
                 ulong name = cursor.Uleb(), form = cursor.Uleb();
                 long constant = form == DwarfForm.ImplicitConst ? cursor.Sleb() : 0;
                 if (name == 0 && form == 0)
@@ -58,6 +63,8 @@ internal sealed class DwarfAbbreviations
                 size = width < 0 || size < 0 ? -1 : size + width;
             }
 
+            if (budget <= 0)
+                throw new DwarfException("the units share abbreviations more often than a compiler would let them");
             var abbreviation = new DwarfAbbreviation((ushort)Math.Min(tag, ushort.MaxValue), hasChildren, [.. attributes], size);
             if (code == (ulong)table._dense.Count + 1)
                 table._dense.Add(abbreviation);
@@ -65,7 +72,6 @@ internal sealed class DwarfAbbreviations
                 table._others.TryAdd(code, abbreviation);
         }
 
-        table.Length = cursor.At - offset;
         return table;
     }
 }

@@ -9,6 +9,7 @@ internal sealed class DwarfSections
     internal const int MaxName = 4096;
 
     private const int CachedUnits = 8;
+    private const int FailureCost = 128;
     private const long CachedBytes = 64 << 20;
 
     // Abbreviations may be parsed once for each unit; a file in which many units share a large table must not take forever.
@@ -22,7 +23,7 @@ internal sealed class DwarfSections
         File = file;
         Info = info;
         _abbreviations = abbreviations.ReadAll();
-        _abbreviationBudget = (64L << 20) + (16L * _abbreviations.Length);
+        _abbreviationBudget = file.Limits.AbbreviationBytes + (16L * _abbreviations.Length);
         Strings = read("str");
         LineStrings = read("line_str");
         StringOffsets = read("str_offsets");
@@ -54,11 +55,13 @@ internal sealed class DwarfSections
     internal static DwarfSections? TryOpen(ElfObjectFile file)
     {
         ElfSymbols? symbols = file.IsRelocatable ? ElfSymbols.Read(file) : null;
-        if (DebugSection.TryOpen(file, "info", symbols) is not { } info || DebugSection.TryOpen(file, "abbrev", symbols) is not { } abbreviations)
+        var budget = new UnpackBudget(file.Limits);
+        if (DebugSection.TryOpen(file, "info", symbols, budget) is not { } info
+            || DebugSection.TryOpen(file, "abbrev", symbols, budget) is not { } abbreviations)
             return null;
-        return new(file, info, abbreviations, name => DebugSection.TryOpen(file, name, symbols)?.ReadAll() ?? [])
+        return new(file, info, abbreviations, name => DebugSection.TryOpen(file, name, symbols, budget)?.ReadAll() ?? [])
         {
-            Lines = DebugSection.TryOpen(file, "line", symbols),
+            Lines = DebugSection.TryOpen(file, "line", symbols, budget),
         };
     }
 
@@ -82,8 +85,19 @@ internal sealed class DwarfSections
             throw new DwarfException($"abbreviations at 0x{header.Abbreviations:x} lie outside .debug_abbrev");
         if (_abbreviationBudget <= 0)
             throw new DwarfException("the units share abbreviations more often than a compiler would let them");
-        DwarfAbbreviations table = DwarfAbbreviations.Parse(_abbreviations, (int)header.Abbreviations);
-        _abbreviationBudget -= table.Length;
+        long before = _abbreviationBudget;
+        DwarfAbbreviations table;
+        try
+        {
+            table = DwarfAbbreviations.Parse(_abbreviations, (int)header.Abbreviations, ref _abbreviationBudget);
+        }
+        catch (DwarfException)
+        {
+            // No compiler writes such a table: only a damaged file can ask for many of them.
+            _abbreviationBudget -= FailureCost * (before - _abbreviationBudget);
+            throw;
+        }
+
         _lastTable = (header.Abbreviations, table);
         return table;
     }

@@ -30,6 +30,9 @@ internal sealed class ErasedMemory : CrashMemory
     public override void GetPages(ulong firstPfn, Span<ulong> exists, Span<ulong> present) => _inner.GetPages(firstPfn, exists, present);
 
     /// <inheritdoc/>
+    public override ulong AbsentUntil(PfnRange range) => _inner.AbsentUntil(range);
+
+    /// <inheritdoc/>
     public override MemoryStatus ReadPage(ulong pfn, Span<byte> page)
     {
         MemoryStatus status = _inner.ReadPage(pfn, page);

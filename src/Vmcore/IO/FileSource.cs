@@ -32,7 +32,9 @@ public sealed class FileSource : IByteSource
     /// <exception cref="FileAccessException">The file is missing, is a directory or a pipe, or may not be read.</exception>
     public static FileSource Open(string path)
     {
-        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(path);
+        if (path.Length == 0)
+            throw new FileAccessException("''", "cannot open: the name is empty");
         // The runtime answers "access denied" for a directory, which would send the operator after permissions.
         if (Directory.Exists(path))
             throw new FileAccessException(path, "cannot open: Is a directory");

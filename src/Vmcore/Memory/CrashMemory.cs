@@ -41,6 +41,13 @@ public abstract class CrashMemory : IPhysicalMemory
     /// <returns>True if all are there; false if not, or if only <see cref="GetPages"/> can tell.</returns>
     public virtual bool HasAll(PfnRange range) => false;
 
+    /// <summary>Tells up to where the input has no content at all, if that can be told without looking at each page:
+    /// one step, however large the range.</summary>
+    /// <param name="range">Pages that all exist: those of one of <see cref="Extents"/>.</param>
+    /// <returns>One past the last page, from the start of the range on, without content; the start if it has content, or only
+    /// <see cref="GetPages"/> can tell.</returns>
+    public virtual ulong AbsentUntil(PfnRange range) => range.Start;
+
     /// <summary>Reads one whole page; the part of a partial page that nothing covers is zero.</summary>
     /// <param name="pfn">The page.</param>
     /// <param name="page">Receives the page, <see cref="PageSize"/> bytes; zero-filled where it cannot be read.</param>

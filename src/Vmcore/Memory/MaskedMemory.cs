@@ -33,6 +33,9 @@ internal sealed class MaskedMemory : CrashMemory
     public override bool HasAll(PfnRange range) => _inner.HasAll(range);
 
     /// <inheritdoc/>
+    public override ulong AbsentUntil(PfnRange range) => _inner.AbsentUntil(range);
+
+    /// <inheritdoc/>
     public override MemoryStatus ReadPage(ulong pfn, Span<byte> page)
     {
         MemoryStatus status = _inner.ReadPage(pfn, page);

@@ -31,4 +31,7 @@ public sealed class PageCoverage
 
     /// <inheritdoc cref="CrashMemory.HasAll"/>
     public bool HasAll(PfnRange range) => _memory.HasAll(range);
+
+    /// <inheritdoc cref="CrashMemory.AbsentUntil"/>
+    public ulong AbsentUntil(PfnRange range) => _memory.AbsentUntil(range);
 }

@@ -35,6 +35,9 @@ internal sealed class WithoutPages : CrashMemory
     }
 
     /// <inheritdoc/>
+    public override ulong AbsentUntil(PfnRange range) => _inner.AbsentUntil(range);
+
+    /// <inheritdoc/>
     public override MemoryStatus ReadPage(ulong pfn, Span<byte> page)
     {
         if (!_hidden.Contains(pfn))

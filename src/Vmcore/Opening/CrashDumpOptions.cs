@@ -21,6 +21,9 @@ public sealed record CrashDumpOptions
     /// <summary>Ranges that are pmem whatever the dump says, in bytes.</summary>
     public IReadOnlyList<PhysicalRange> PmemRanges { get; init; } = [];
 
+    /// <summary>The bounds on what the input may ask for.</summary>
+    public ReadLimits Limits { get; init; } = ReadLimits.Default;
+
     /// <summary>Which files are mapped instead of read.</summary>
     public MappingChoice Mapping { get; init; }
 }

@@ -103,6 +103,14 @@ internal sealed class DumpFile : IDisposable
                     sources[^1] = FlattenedSource.Open(sources[^1]);
             }
 
+            foreach (IByteSource source in sources.Where(static s => !KdumpHeader.IsKdump(s)))
+            {
+                throw ElfCoreFile.IsElf(source)
+                    ? new DumpFormatException(source.Name, 0, "file format", "an ELF core file",
+                        "the parts of one split kdump-compressed dump: only these are given together")
+                    : UnknownFormat(source);
+            }
+
             file = new(sources[0]);
             file.OpenKdump(sources, options);
             return file;
@@ -180,24 +188,24 @@ internal sealed class DumpFile : IDisposable
 
     private static DumpFormatException UnknownFormat(IByteSource source)
     {
-        byte[] start = new byte[8];
+        byte[] start = new byte[ForeignFormat.HeadBytes];
         int read = source.Read(0, start);
-        if (start.AsSpan().SequenceEqual("sadump\0\0"u8))
-            return new(source.Name, 0, "file format", "a sadump image",
-                "an ELF core file, a kdump-compressed file or a flattened stream of one; makedumpfile 1.7 makes one of a sadump image");
-        return new(source.Name, 0, "file format", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(start.AsSpan(0, read))}",
+        if (ForeignFormat.Name(start.AsSpan(0, read)) is var (found, expected))
+            return new(source.Name, 0, "file format", found, expected);
+        return new(source.Name, 0, "file format", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(start.AsSpan(0, Math.Min(read, 8)))}",
             "an ELF core file, a kdump-compressed file or a flattened stream of one");
     }
 
     private void OpenElf(CrashDumpOptions options)
     {
         Format = DumpFormat.Elf;
-        ElfCoreFile file = Elf = ElfCoreFile.Open(Source);
+        ElfCoreFile file = Elf = ElfCoreFile.Open(Source, options.Limits);
         _problems.AddRange(file.Problems);
         IsIncomplete |= (file.Flags & ElfConstants.FlagIncomplete) != 0 || file.IsTruncated;
         Loads = file.Loads;
         NoteArea = file.NoteArea;
         Notes = file.Notes;
+        Report(file.LargeNotes);
         SetOwnOrGiven(VmcoreInfoNote(), options);
         Architecture = MachineChoice.OfElf(Name, file.Machine, VmcoreInfo);
         var memory = new ElfMemory(file, PageShift());
@@ -225,7 +233,7 @@ internal sealed class DumpFile : IDisposable
     private void OpenKdump(IReadOnlyList<IByteSource> sources, CrashDumpOptions options)
     {
         Format = DumpFormat.Kdump;
-        KdumpFile file = Kdump = KdumpFile.Open(sources, PageCodecs.CreateDecompressor);
+        KdumpFile file = Kdump = KdumpFile.Open(sources, PageCodecs.CreateDecompressor, options.Limits);
         IsIncomplete |= file.IsIncomplete;
         if (file.SubHeader.IsSplit && file.PartRanges.Sum(static r => (long)r.Count) < (long)file.MaxPfn)
         {
@@ -234,12 +242,24 @@ internal sealed class DumpFile : IDisposable
         }
 
         NoteArea = file.Notes;
-        Notes = ElfNotes.Parse(file.Notes.Span, out string? problem);
-        if (problem is not null)
+        Notes = file.NoteList;
+        Report(file.LargeNotes);
+        if (file.NotesProblem is { } problem)
             AddProblem(problem);
         SetOwnOrGiven(file.VmcoreInfo.Length > 0 ? file.VmcoreInfo : VmcoreInfoNote(), options);
         Architecture = MachineChoice.OfKdump(Name, file.Header.Utsname.Machine, VmcoreInfo);
         Unfiltered = new KdumpCrashMemory(file);
+    }
+
+    // Nothing is lost without a word.
+    private void Report(IReadOnlyList<LargeNote> notes)
+    {
+        const int Most = 100;
+        foreach (LargeNote note in notes.Take(Most))
+        {
+            AddProblem($"note '{note.Name}' of type 0x{note.Type:x} at 0x{note.FileOffset:x}: {note.Length} bytes, the dump of a device: "
+                + "it is stepped over, and is not in what is written of this dump");
+        }
     }
 
     // The dump's own text has the addresses of the kernel that ran; another can at best agree with it.

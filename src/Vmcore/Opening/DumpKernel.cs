@@ -37,6 +37,8 @@ internal sealed class DumpKernel : IDisposable
     internal static DumpKernel Find(DumpFile file, CrashDumpOptions options)
     {
         var result = new DumpKernel();
+        if (file.VmcoreInfo is null)
+            LookInMemory(file);
         if (options.Vmlinux is { } path)
             result.OpenVmlinux(path, file);
         result.VmcoreInfo = file.VmcoreInfo;
@@ -57,6 +59,8 @@ internal sealed class DumpKernel : IDisposable
         {
             if (LinkedKernel.TryRelocate(VmcoreInfo!, file.Architecture, file.Unfiltered, out string? fault) is { } found)
                 VmcoreInfo = VmcoreInfo.Parse(found);
+            else if (options.Vmlinux is { } path)
+                throw new MissingInformationException($"{path}: {file.Name}: {fault}");
             else
                 file.AddProblem(fault!);
         }
@@ -79,6 +83,18 @@ internal sealed class DumpKernel : IDisposable
         catch (MissingInformationException e)
         {
             Problem = $"{file.Name}: {e.Message}";
+        }
+    }
+
+    // The kernel that the text describes has to be there: its names are read through its page tables. What kernels before it, or files, left is not taken.
+    private static void LookInMemory(DumpFile file)
+    {
+        foreach (byte[] text in VmcoreInfoSearch.Find(file.Unfiltered))
+        {
+            if (CrashedKernel.TryOpen(file.Unfiltered, VmcoreInfo.Parse(text), file.Architecture, file.Loads, out _) is not { IsVerified: true })
+                continue;
+            file.SetVmcoreInfo(text);
+            return;
         }
     }
 

@@ -61,6 +61,9 @@ public abstract class OpenedDump : IDisposable
     /// <summary>The file's name as the user gave it.</summary>
     public string Name => _file.Name;
 
+    /// <summary>The bounds on what the file may ask for.</summary>
+    public ReadLimits Limits => _options.Limits;
+
     /// <summary>The file's format.</summary>
     public DumpFormat Format => _file.Format;
 
@@ -95,7 +98,7 @@ public abstract class OpenedDump : IDisposable
     /// <summary>The PT_LOADs of an ELF file, in file order; empty for other formats.</summary>
     public IReadOnlyList<ElfSegment> Loads => _file.Loads;
 
-    /// <summary>The bytes of all notes.</summary>
+    /// <summary>The bytes of all notes but the largest (<see cref="ReadLimits.HeldNoteBytes"/>).</summary>
     public ReadOnlyMemory<byte> NoteArea => _file.NoteArea;
 
     /// <summary>The notes in <see cref="NoteArea"/>.</summary>

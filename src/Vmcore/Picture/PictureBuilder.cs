@@ -146,23 +146,54 @@ public sealed class PictureBuilder
             return;
         }
 
-        PfnRangeSet extents = _dump.Coverage.Extents.Intersect(region.Pages);
-        foreach (PfnRange gap in PfnRangeSet.From([region.Pages]).Except(extents))
-            region.Add(gap, PictureClass.Hole);
-        foreach (PfnRange part in extents)
-            FillRam(region, part);
-        _done += region.Pages.Count - extents.PageCount;
+        ulong drawn = 0, at = region.Pages.Start;
+        foreach ((PfnRange part, bool isWhole) in Pieces(_dump.Coverage.Extents.Intersect(region.Pages)))
+        {
+            region.Add(new(at, part.Start), PictureClass.Hole);
+            FillRam(region, part, isWhole);
+            at = part.End;
+            drawn += part.Count;
+        }
+
+        region.Add(new(at, region.Pages.End), PictureClass.Hole);
+        _done += region.Pages.Count - drawn;
     }
 
-    private void FillRam(PictureRegion region, PfnRange part)
+    /// <summary>The extents; those that are smaller than a slice, and near each other, with the gaps between them: a file may have any number.</summary>
+    private static IEnumerable<(PfnRange Pages, bool IsWhole)> Pieces(PfnRangeSet extents)
+    {
+        PfnRange small = default;
+        foreach (PfnRange extent in extents)
+        {
+            bool isSmall = extent.Count < PictureSlice.Pages;
+            if (isSmall && !small.IsEmpty && extent.Start - small.End < PictureSlice.Pages)
+            {
+                small = new(small.Start, extent.End);
+                continue;
+            }
+
+            if (!small.IsEmpty)
+                yield return (small, false);
+            small = isSmall ? extent : default;
+            if (!isSmall)
+                yield return (extent, true);
+        }
+
+        if (!small.IsEmpty)
+            yield return (small, false);
+    }
+
+    private void FillRam(PictureRegion region, PfnRange part, bool isWhole)
     {
         for (ulong start = part.Start; start < part.End;)
         {
             ulong from = start;
-            if (WithoutStructs(new(start, part.End)) is { IsEmpty: false } bare)
+            bool isPresent = false;
+            if (isWhole && WithoutStructs(new(start, part.End), out isPresent) is { IsEmpty: false } bare)
             {
                 region.Add(bare, PictureClass.Unknown);
-                region.AddPresent(bare);
+                if (isPresent)
+                    region.AddPresent(bare);
                 start = bare.End;
             }
             else
@@ -179,19 +210,21 @@ public sealed class PictureBuilder
         }
     }
 
-    /// <summary>Pages from the start of a range on that have no structures, and of which the dump has all: nothing is to be looked at.</summary>
-    private PfnRange WithoutStructs(PfnRange range)
+    /// <summary>Pages from the start of a range on that have no structures, and of which the dump has all or none: nothing is to be looked at.</summary>
+    private PfnRange WithoutStructs(PfnRange range, out bool isPresent)
     {
         ulong end = range.End;
         if (_dump.Memmap is { } memmap && _dump.PageLayout is not null)
         {
+            isPresent = false;
             if (memmap.Model.TryGetStructPage(range.Start, out _, out ulong runEnd))
                 return default;
             end = Math.Min(end, runEnd);
         }
 
         var bare = new PfnRange(range.Start, end);
-        return _dump.Coverage.HasAll(bare) ? bare : default;
+        isPresent = _dump.Coverage.HasAll(bare);
+        return isPresent ? bare : new(bare.Start, _dump.Coverage.AbsentUntil(bare));
     }
 
     private void CountPresent(PictureRegion region, PfnRangeSet extents)
@@ -206,6 +239,14 @@ public sealed class PictureBuilder
 
             for (ulong first = range.Start & ~((ulong)PictureSlice.Pages - 1); first < range.End; first += PictureSlice.Pages)
             {
+                ulong from = Math.Max(first, range.Start), absent = _dump.Coverage.AbsentUntil(new(from, range.End));
+                if (absent - from > PictureSlice.Pages)
+                {
+                    first = (absent - 1) & ~((ulong)PictureSlice.Pages - 1);
+                    if (absent == range.End)
+                        break;
+                }
+
                 _dump.Coverage.GetPages(first, _exists, _present);
                 for (int at = 0; (at = PageBits.NextSet(_present, at)) < PictureSlice.Pages;)
                 {

@@ -85,7 +85,7 @@ internal sealed class KdumpVerifier
             Add("header", 440, "max_mapnr", Hex(header.MaxMapNr), $"{Hex(Math.Min(_file.MaxPfn, uint.MaxValue))}, as the sub header says");
         if (_descriptors > _source.Length)
             Add("bitmap", _source.Length, "bitmaps", $"end of the file at {Hex((ulong)_source.Length)}", $"bitmaps up to {Hex((ulong)_descriptors)}");
-        if (header.Version >= 3 && KdumpText.ReadVmcoreInfo(_part, KdumpText.ReadNotes(_part)).Length == 0)
+        if (header.Version >= 3 && KdumpText.ReadVmcoreInfo(_part, KdumpText.ReadNotes(_part, _dump.Limits, out _)).Length == 0)
             Add("header", _file.BlockSize + 32, "vmcoreinfo", "none", "the kernel's description of itself");
     }
 

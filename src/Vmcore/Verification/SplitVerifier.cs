@@ -1,5 +1,6 @@
 using System.Globalization;
 using Vmcore.Formats.Kdump;
+using Vmcore.IO;
 
 namespace Vmcore.Verification;
 
@@ -74,7 +75,7 @@ internal static class SplitVerifier
     {
         try
         {
-            return KdumpText.ReadNotes(part);
+            return KdumpText.ReadNotes(part, ReadLimits.Default, out _).Area;
         }
         catch (VmcoreException e)
         {

@@ -10,24 +10,16 @@ namespace Vmcore.Formats.Elf;
 /// </summary>
 internal sealed class ElfCoreFile
 {
-    /// <summary>Most program headers that are accepted: 4 Mi, far above what any machine has.</summary>
-    public const int MaxSegments = 1 << 22;
-
-    /// <summary>Most note bytes that are accepted: 64 MiB, enough for 100,000 CPUs.</summary>
-    public const int MaxNoteBytes = 64 << 20;
-
     /// <summary>One past the highest physical address that is believed: 2^52, all that page tables and the kdump format can name.</summary>
     public const ulong MaxPhysicalEnd = 1UL << 52;
-
-    /// <summary>Most memory without content, in bytes over all PT_LOADs: 32 TiB, whose
-    /// bitmap takes 1 GiB. More would fill a disk out of an empty file.</summary>
-    private const ulong MaxAbsent = 1UL << 45;
 
     private const int MaxProblems = 100;
 
     private ulong _absent;
 
-    private ElfCoreFile(IByteSource source) => Source = source;
+    private readonly ReadLimits _limits;
+
+    private ElfCoreFile(IByteSource source, ReadLimits limits) => (Source, _limits) = (source, limits);
 
     /// <summary>The file.</summary>
     public IByteSource Source { get; }
@@ -50,11 +42,14 @@ internal sealed class ElfCoreFile
     /// <summary>The PT_NOTE segments in file order.</summary>
     public IReadOnlyList<ElfSegment> NoteSegments { get; private set; } = [];
 
-    /// <summary>The bytes of all PT_NOTE segments, one after the other, each cut to what its notes take.</summary>
+    /// <summary>The bytes of the notes that are held, one after the other.</summary>
     public ReadOnlyMemory<byte> NoteArea { get; private set; }
 
     /// <summary>The notes in <see cref="NoteArea"/>.</summary>
     public IReadOnlyList<ElfNote> Notes { get; private set; } = [];
+
+    /// <summary>The notes that are too large to be held: device dumps.</summary>
+    public IReadOnlyList<LargeNote> LargeNotes { get; private set; } = [];
 
     /// <summary>Faults that did not keep the file from being read, one sentence each.</summary>
     public IReadOnlyList<string> Problems { get; private set; } = [];
@@ -67,10 +62,12 @@ internal sealed class ElfCoreFile
     }
 
     /// <summary>Reads the headers and the notes.</summary>
+    /// <param name="source">The file.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <exception cref="DumpFormatException">The file is no ELF-64 little-endian core file, or its headers lie outside of it.</exception>
-    public static ElfCoreFile Open(IByteSource source)
+    public static ElfCoreFile Open(IByteSource source, ReadLimits? limits = null)
     {
-        var file = new ElfCoreFile(source);
+        var file = new ElfCoreFile(source, limits ?? ReadLimits.Default);
         List<string> problems = [];
         Span<byte> header = stackalloc byte[ElfConstants.HeaderSize];
         source.ReadExactly(0, header, "ELF header");
@@ -122,8 +119,8 @@ internal sealed class ElfCoreFile
             throw Bad(54, "e_phentsize", entrySize.ToString(CultureInfo.InvariantCulture), "56");
         if (count == ElfConstants.ExtendedNumbering)
             count = ReadExtendedCount(sectionOffset);
-        if (count is 0 or > MaxSegments)
-            throw Bad(56, "number of program headers", count.ToString(CultureInfo.InvariantCulture), $"1 to {MaxSegments}");
+        if (count == 0 || count > (uint)_limits.Segments)
+            throw Bad(56, "number of program headers", count.ToString(CultureInfo.InvariantCulture), $"1 to {_limits.Segments}");
         ulong tableSize = (ulong)count * ElfConstants.ProgramHeaderSize;
         if (tableOffset > (ulong)Source.Length || tableSize > (ulong)Source.Length - tableOffset)
             throw Bad(32, "program headers", $"{Hex(tableSize)} bytes at {Hex(tableOffset)}", $"all of it within the file's {Hex((ulong)Source.Length)} bytes");
@@ -183,9 +180,10 @@ internal sealed class ElfCoreFile
             segment = segment with { MemorySize = segment.FileSize };
         segment = CutToFile(segment, index, problems);
         ulong absent = segment.MemorySize - segment.FileSize;
-        if (absent > MaxAbsent - _absent)
+        if (absent > _limits.AbsentBytes - _absent)
         {
-            Note(problems, $"{Source.Name}: program header {index}: {Hex(absent)} bytes of memory without content, beyond 2^45 in all: taken for no memory");
+            Note(problems, $"{Source.Name}: program header {index}: {Hex(absent)} bytes of memory without content, "
+                + $"beyond {Hex(_limits.AbsentBytes)} in all: taken for no memory");
             segment = segment with { MemorySize = segment.FileSize };
             absent = 0;
         }
@@ -218,10 +216,7 @@ internal sealed class ElfCoreFile
 
     private void ReadNotes(List<string> problems)
     {
-        using var area = new MemoryStream();
-        List<ElfNote> all = [];
-        // Bytes read, not bytes kept: headers without number may name the same bytes again and again.
-        ulong budget = MaxNoteBytes;
+        var walk = new NoteWalk(Source, _limits);
         foreach (ElfSegment segment in NoteSegments)
         {
             // With device dumps in it the kernel raises only p_memsz.
@@ -233,29 +228,19 @@ internal sealed class ElfCoreFile
                 continue;
             }
 
-            if (budget == 0 || all.Count >= ElfNotes.MaxCount)
+            if (walk.IsFull)
             {
-                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: more than {MaxNoteBytes} bytes or {ElfNotes.MaxCount} notes in all; ignored");
+                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: more than {_limits.Notes} notes in all; ignored");
                 break;
             }
 
-            int length = (int)Math.Min(Math.Min(size, (ulong)Source.Length - segment.Offset), budget);
-            byte[] bytes = new byte[length];
-            int read = Source.Read((long)segment.Offset, bytes);
-            budget -= (ulong)length;
-            if ((ulong)read < size)
-                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: {read} of {size} bytes can be read");
-            IReadOnlyList<ElfNote> notes = ElfNotes.Parse(bytes.AsSpan(0, read), out string? problem);
-            if (problem is not null)
+            ulong length = Math.Min(size, (ulong)Source.Length - segment.Offset);
+            if (length < size)
+                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: {length} of {size} bytes can be read");
+            if (walk.Add((long)segment.Offset, (long)length) is { } problem)
                 Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: {problem}");
-            int used = notes.Count == 0 ? 0 : Math.Min(read, (notes[^1].DescriptorOffset + notes[^1].DescriptorLength + 3) & ~3);
-            int at = (int)area.Length;
-            area.Write(bytes, 0, used);
-            area.Write([0, 0, 0], 0, -used & 3);
-            all.AddRange(notes.Select(n => n with { DescriptorOffset = n.DescriptorOffset + at }));
         }
 
-        NoteArea = area.ToArray();
-        Notes = all;
+        (NoteArea, Notes, LargeNotes) = (walk.Area, walk.Notes, walk.Large);
     }
 }

@@ -63,6 +63,13 @@ internal sealed class ElfMemory : CrashMemory
     }
 
     /// <inheritdoc/>
+    public override ulong AbsentUntil(PfnRange range)
+    {
+        int index = _present.IndexAtOrAfter(range.Start);
+        return index >= _present.Count ? range.End : Math.Clamp(_present[index].Start, range.Start, range.End);
+    }
+
+    /// <inheritdoc/>
     public override MemoryStatus Read(ulong address, Span<byte> buffer)
     {
         while (buffer.Length > 0)
@@ -143,8 +150,14 @@ internal sealed class ElfMemory : CrashMemory
     /// <summary>Cuts the segments into pieces that do not overlap; where several have a byte, the first of the file wins.</summary>
     private static Piece[] BuildPieces(IReadOnlyList<ElfSegment> loads, ulong budget, out ulong shared)
     {
-        int[] byStart = [.. Enumerable.Range(0, loads.Count).Where(i => loads[i].FileSize > 0).OrderBy(i => loads[i].PhysicalAddress)];
-        ulong[] bounds = [.. byStart.SelectMany(i => new[] { loads[i].PhysicalAddress, loads[i].PhysicalAddress + loads[i].FileSize }).Order()];
+        int[] byStart = [.. Enumerable.Range(0, loads.Count).Where(i => loads[i].FileSize > 0)];
+        Array.Sort(byStart, (a, b) => loads[a].PhysicalAddress != loads[b].PhysicalAddress
+            ? loads[a].PhysicalAddress.CompareTo(loads[b].PhysicalAddress)
+            : a.CompareTo(b));
+        ulong[] bounds = new ulong[2 * byStart.Length];
+        for (int i = 0; i < byStart.Length; i++)
+            (bounds[2 * i], bounds[(2 * i) + 1]) = (loads[byStart[i]].PhysicalAddress, loads[byStart[i]].PhysicalAddress + loads[byStart[i]].FileSize);
+        Array.Sort(bounds);
         var active = new PriorityQueue<int, int>();
         List<Piece> pieces = [];
         int next = 0;

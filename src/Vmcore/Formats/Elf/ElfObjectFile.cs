@@ -34,17 +34,17 @@ internal sealed record ElfSection(int Index, string Name, uint Type, ulong Flags
 /// </summary>
 internal sealed class ElfObjectFile : IDisposable
 {
-    /// <summary>Most sections that are accepted; a vmlinux has about a hundred, a module built with a section a function some thousands.</summary>
-    public const int MaxSections = 1 << 18;
-
     private const int MaxName = 256;
 
     private readonly List<ElfSection> _sections = [];
 
-    private ElfObjectFile(IByteSource source) => Source = source;
+    private ElfObjectFile(IByteSource source, ReadLimits limits) => (Source, Limits) = (source, limits);
 
     /// <summary>The file.</summary>
     public IByteSource Source { get; }
+
+    /// <summary>The bounds on what the file may ask for.</summary>
+    public ReadLimits Limits { get; }
 
     /// <summary>e_type: 1 relocatable, 2 executable, 3 shared.</summary>
     public int Type { get; private set; }
@@ -61,16 +61,17 @@ internal sealed class ElfObjectFile : IDisposable
     /// <summary>Opens a file by its path.</summary>
     /// <exception cref="FileAccessException">The file cannot be opened or read.</exception>
     /// <exception cref="DumpFormatException">It is no ELF-64 little-endian file with sections.</exception>
-    public static ElfObjectFile Open(string path) => Open(FileSource.Open(path));
+    public static ElfObjectFile Open(string path, ReadLimits? limits = null) => Open(FileSource.Open(path), limits);
 
     /// <summary>Reads the section table.</summary>
     /// <param name="source">The file; it is owned from now on, also if opening fails.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <exception cref="DumpFormatException">It is no ELF-64 little-endian file with sections.</exception>
-    public static ElfObjectFile Open(IByteSource source)
+    public static ElfObjectFile Open(IByteSource source, ReadLimits? limits = null)
     {
         try
         {
-            var file = new ElfObjectFile(source);
+            var file = new ElfObjectFile(source, limits ?? ReadLimits.Default);
             file.Parse();
             return file;
         }
@@ -106,11 +107,13 @@ internal sealed class ElfObjectFile : IDisposable
     /// <summary>The build id (note NT_GNU_BUILD_ID) in lower-case hexadecimal digits; null if there is none.</summary>
     public string? ReadBuildId()
     {
-        const int MaxNotes = 1 << 20;
+        // Sections may name the same bytes: what is read counts, whether a note was found in it or not.
+        long budget = Limits.ObjectNoteBytes;
         foreach (ElfSection section in _sections)
         {
-            if (section is not { Type: ElfSection.TypeNote, HasBytes: true } || section.Size > MaxNotes)
+            if (section is not { Type: ElfSection.TypeNote, HasBytes: true } || section.Size > budget)
                 continue;
+            budget -= section.Size;
             byte[] bytes = new byte[section.Size];
             if (Source.Read(section.Offset, bytes) != bytes.Length)
                 continue;
@@ -153,15 +156,34 @@ internal sealed class ElfObjectFile : IDisposable
             count = BinaryPrimitives.ReadUInt64LittleEndian(first[32..]);
         if (names == 0xffff)
             names = BinaryPrimitives.ReadUInt32LittleEndian(first[40..]);
-        if (count > MaxSections || (ulong)Source.Length - table < count * (ulong)entrySize)
+        if (count > (ulong)Limits.Sections || (ulong)Source.Length - table < count * (ulong)entrySize)
             throw new DumpFormatException(Source.Name, 60, "ELF header e_shnum", $"{count}",
-                $"at most {MaxSections}, in a file that holds them: it is truncated");
+                $"at most {Limits.Sections}, in a file that holds them: it is truncated");
 
-        byte[] headers = new byte[(int)count * entrySize];
-        Source.ReadExactly((long)table, headers, "ELF section table");
-        byte[] strings = names < count ? ReadNames(headers.AsSpan((int)names * entrySize)) : [];
+        // e_shentsize may be up to 65,535, of which 64 bytes are known: the table is not held as a whole.
+        var headers = new byte[ElfConstants.SectionHeaderSize];
+        byte[] strings = [];
+        if (names < count)
+        {
+            Source.ReadExactly((long)table + (names * entrySize), headers, "ELF section table");
+            strings = ReadNames(headers);
+        }
+
+        if (entrySize == ElfConstants.SectionHeaderSize)
+        {
+            headers = new byte[(int)count * ElfConstants.SectionHeaderSize];
+            Source.ReadExactly((long)table, headers, "ELF section table");
+        }
+
         for (int i = 0; i < (int)count; i++)
-            _sections.Add(ParseSection(headers.AsSpan(i * entrySize), i, strings));
+        {
+            int at = 0;
+            if (entrySize == ElfConstants.SectionHeaderSize)
+                at = i * ElfConstants.SectionHeaderSize;
+            else
+                Source.ReadExactly((long)table + ((long)i * entrySize), headers, "ELF section table");
+            _sections.Add(ParseSection(headers.AsSpan(at), i, strings));
+        }
     }
 
     private byte[] ReadNames(ReadOnlySpan<byte> header)

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Vmcore.Compression;
+using Vmcore.Formats.Elf;
 using Vmcore.IO;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -19,7 +20,7 @@ public sealed class KdumpFile : IDisposable
     private readonly Func<PageCodec, IPageDecompressor> _createDecompressor;
     private readonly ConcurrentBag<PageReader> _readers = [];
 
-    private KdumpFile(KdumpPart[] parts, Func<PageCodec, IPageDecompressor> createDecompressor)
+    private KdumpFile(KdumpPart[] parts, Func<PageCodec, IPageDecompressor> createDecompressor, ReadLimits limits)
     {
         _parts = parts;
         _createDecompressor = createDecompressor;
@@ -34,8 +35,9 @@ public sealed class KdumpFile : IDisposable
         _dumped = HasTwoBitmaps
             ? new BitmapReader(whole.Source, whole.Bitmap1Offset + (Header.BitmapBlocks / 2 * BlockSize), MaxPfn)
             : _memory;
-        Notes = KdumpText.ReadNotes(parts[0]);
-        VmcoreInfo = KdumpText.ReadVmcoreInfo(parts[0], Notes);
+        NoteWalk notes = KdumpText.ReadNotes(parts[0], limits, out string? problem);
+        (Notes, NoteList, LargeNotes, NotesProblem) = (notes.Area, notes.Notes, notes.Large, problem);
+        VmcoreInfo = KdumpText.ReadVmcoreInfo(parts[0], notes);
         EraseInfo = KdumpText.ReadEraseInfo(parts[0]);
     }
 
@@ -69,8 +71,17 @@ public sealed class KdumpFile : IDisposable
     /// <summary>True once a read found that a file has become shorter after it was opened.</summary>
     internal bool HasShrunk => Array.Exists(_parts, static p => p.Source.HasShrunk);
 
-    /// <summary>The ELF notes, empty before version 4.</summary>
+    /// <summary>The bytes of the ELF notes that are held, empty before version 4.</summary>
     public ReadOnlyMemory<byte> Notes { get; }
+
+    /// <summary>The notes in <see cref="Notes"/>.</summary>
+    internal IReadOnlyList<ElfNote> NoteList { get; }
+
+    /// <summary>The notes that are too large to be held: device dumps.</summary>
+    internal IReadOnlyList<LargeNote> LargeNotes { get; }
+
+    /// <summary>What was wrong with the note at which reading them ended; null for nothing.</summary>
+    internal string? NotesProblem { get; }
 
     /// <summary>The vmcoreinfo text, empty if the dump has none.</summary>
     public ReadOnlyMemory<byte> VmcoreInfo { get; }
@@ -91,14 +102,15 @@ public sealed class KdumpFile : IDisposable
     /// <param name="source">The file; the dump owns it from now on, also if opening fails.</param>
     /// <param name="createDecompressor">Gives a decompressor for a codec, one for each thread; by default those that are built in.</param>
     /// <exception cref="DumpFormatException">It is no kdump-compressed file that Vmcore reads.</exception>
-    internal static KdumpFile Open(IByteSource source, Func<PageCodec, IPageDecompressor>? createDecompressor = null) =>
-        Open([source], createDecompressor);
+    internal static KdumpFile Open(IByteSource source, Func<PageCodec, IPageDecompressor>? createDecompressor = null) => Open([source], createDecompressor);
 
     /// <summary>Opens a dump of one or more files.</summary>
     /// <param name="sources">The files in any order; the dump owns them from now on, also if opening fails.</param>
     /// <param name="createDecompressor">Gives a decompressor for a codec, one for each thread; by default those that are built in.</param>
+    /// <param name="limits">The bounds on what they may ask for; null for the default ones.</param>
     /// <exception cref="DumpFormatException">One is no kdump-compressed file that Vmcore reads, or they are not parts of one dump.</exception>
-    internal static KdumpFile Open(IReadOnlyList<IByteSource> sources, Func<PageCodec, IPageDecompressor>? createDecompressor = null)
+    internal static KdumpFile Open(
+        IReadOnlyList<IByteSource> sources, Func<PageCodec, IPageDecompressor>? createDecompressor = null, ReadLimits? limits = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(sources.Count, nameof(sources));
         try
@@ -108,7 +120,7 @@ public sealed class KdumpFile : IDisposable
                 ? a.Pfns.Start.CompareTo(b.Pfns.Start)
                 : a.Pfns.End.CompareTo(b.Pfns.End));
             CheckParts(parts);
-            return new KdumpFile(parts, createDecompressor ?? PageCodecs.CreateDecompressor);
+            return new KdumpFile(parts, createDecompressor ?? PageCodecs.CreateDecompressor, limits ?? ReadLimits.Default);
         }
         catch
         {

@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.Formats.Elf;
 using Vmcore.IO;
 
 namespace Vmcore.Formats.Kdump;
@@ -6,21 +7,44 @@ namespace Vmcore.Formats.Kdump;
 /// <summary>Reads what a kdump-compressed file holds besides pages: notes, vmcoreinfo, the list of erased data.</summary>
 internal static class KdumpText
 {
-    /// <summary>Most bytes of notes. A machine of 8192 CPUs has about 4 MiB.</summary>
-    public const int MaxNotes = 64 * 1024 * 1024;
-
     /// <summary>Most bytes of vmcoreinfo, which the kernel keeps in one page, and of the list of erased data.</summary>
     public const int MaxText = 16 * 1024 * 1024;
 
-    public static ReadOnlyMemory<byte> ReadNotes(KdumpPart part) =>
-        Read(part, part.SubHeader.NotesOffset, part.SubHeader.NotesSize, MaxNotes, 56, "kdump size_note");
-
-    public static ReadOnlyMemory<byte> ReadVmcoreInfo(KdumpPart part, ReadOnlyMemory<byte> notes)
+    /// <summary>Walks the notes.</summary>
+    /// <param name="part">The file that has them.</param>
+    /// <param name="limits">The bounds on what they may ask for.</param>
+    /// <param name="problem">Receives what was wrong with the note at which the walk ended; null for nothing.</param>
+    /// <exception cref="DumpFormatException">They lie outside of the file.</exception>
+    public static NoteWalk ReadNotes(KdumpPart part, ReadLimits limits, out string? problem)
     {
-        long inNotes = part.SubHeader.VmcoreInfoOffset - part.SubHeader.NotesOffset;
+        long offset = part.SubHeader.NotesOffset, size = part.SubHeader.NotesSize;
+        var walk = new NoteWalk(part.Source, limits);
+        problem = null;
+        if (size == 0)
+            return walk;
+        if (size < 0 || offset < 0 || offset > part.Source.Length || size > part.Source.Length - offset)
+        {
+            throw new DumpFormatException(part.Source.Name, part.Header.BlockSize + 56, "kdump notes", $"0x{size:x} bytes at 0x{offset:x}",
+                $"all of them within the file's 0x{part.Source.Length:x} bytes");
+        }
+
+        problem = walk.Add(offset, size);
+        return walk;
+    }
+
+    public static ReadOnlyMemory<byte> ReadVmcoreInfo(KdumpPart part, NoteWalk notes)
+    {
         long size = part.SubHeader.VmcoreInfoSize;
-        if (size > 0 && inNotes >= 0 && size <= notes.Length && inNotes <= notes.Length - size)
-            return notes.Slice((int)inNotes, (int)size);
+        if (size == 0)
+            return default;
+
+        // In our own dumps and those of makedumpfile it is a note's descriptor, which is held already.
+        foreach (ElfNote note in notes.Notes)
+        {
+            if (note.Name == "VMCOREINFO" && note.DescriptorLength == size)
+                return notes.Area.Slice(note.DescriptorOffset, note.DescriptorLength);
+        }
+
         return Read(part, part.SubHeader.VmcoreInfoOffset, size, MaxText, 40, "kdump size_vmcoreinfo");
     }
 
@@ -42,7 +66,7 @@ internal static class KdumpText
         if (size > limit)
             throw new DumpFormatException(part.Source.Name, part.Header.BlockSize + field, what, $"0x{size:x} bytes", $"at most 0x{limit:x}");
         byte[] bytes = new byte[size];
-        part.Source.ReadExactly(offset, bytes, "kdump notes");
+        part.Source.ReadExactly(offset, bytes, "kdump vmcoreinfo");
         return bytes;
     }
 }

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.IO;
 
 namespace Vmcore.Kernel.Btf;
 
@@ -35,7 +36,7 @@ internal sealed class BtfBlob
     public const int HeaderLength = 24;
 
     /// <summary>Longest blob that is accepted, in bytes.</summary>
-    public const int MaxLength = 64 << 20;
+    public static int MaxLength => ReadLimits.Default.BtfBytes;
 
     private const int TypeHeader = 12;
 

@@ -25,7 +25,7 @@ internal static class BtfSource
             return null;
         }
 
-        if (stop <= start || stop - start > BtfBlob.MaxLength)
+        if (stop <= start || stop - start > (ulong)BtfBlob.MaxLength)
         {
             problem = $"__start_BTF 0x{start:x} and __stop_BTF 0x{stop:x} enclose no BTF";
             return null;
@@ -97,7 +97,7 @@ internal static class BtfSource
             || BinaryPrimitives.ReadUInt32LittleEndian(header[16..]) != typeLength
             || typeLength % 4 != 0
             || stringLength == 0
-            || length > BtfBlob.MaxLength
+            || length > (ulong)BtfBlob.MaxLength
             || length > end - address)
         {
             return 0;

@@ -33,6 +33,9 @@ public sealed class ModuleList : IModuleSymbols
     public KernelModule? Find(ulong address) => _modules.FirstOrDefault(m => m.Ranges.Any(r => r.Contains(address)));
 
     /// <inheritdoc/>
+    IEnumerable<KernelSymbol> IModuleSymbols.All() => _modules.SelectMany(static m => m.Symbols.All);
+
+    /// <inheritdoc/>
     IEnumerable<KernelSymbol> IModuleSymbols.Named(string name) => _modules.SelectMany(m => m.Symbols.All).Where(s => s.Name == name);
 
     /// <inheritdoc/>

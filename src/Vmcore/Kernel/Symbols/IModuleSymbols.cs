@@ -3,6 +3,9 @@ namespace Vmcore.Kernel.Symbols;
 /// <summary>The symbols of the modules that were loaded, behind those of the kernel's image.</summary>
 internal interface IModuleSymbols
 {
+    /// <summary>All symbols, in the order of the modules.</summary>
+    IEnumerable<KernelSymbol> All();
+
     /// <summary>All symbols of a name, in the order of the modules.</summary>
     /// <param name="name">Name as in /proc/kallsyms, without the module's.</param>
     IEnumerable<KernelSymbol> Named(string name);

@@ -158,6 +158,9 @@ public sealed class KernelSymbols
     /// <summary>All symbols in the order of the table, which is that of /proc/kallsyms. Decoded one at a time.</summary>
     public IEnumerable<KernelSymbol> All() => _table.All();
 
+    /// <summary>The same, and behind them those of modules.</summary>
+    public IEnumerable<KernelSymbol> AllWithModules() => All().Concat(_modules.Value?.All() ?? []);
+
     /// <summary>Finds the symbol that an address belongs to: the nearest one at or below it. Per-cpu offsets and absolute values are no such symbols.</summary>
     /// <param name="address">Virtual address in the kernel's image.</param>
     /// <param name="symbol">The symbol; of several at the same address the first.</param>

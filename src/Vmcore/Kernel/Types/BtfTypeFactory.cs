@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Vmcore.IO;
 using Vmcore.Kernel.Btf;
 
 namespace Vmcore.Kernel.Types;
@@ -7,33 +8,36 @@ namespace Vmcore.Kernel.Types;
 /// goes on where that of the kernel ends: ids and strings below are the kernel's.</summary>
 internal sealed class BtfTypeFactory
 {
-    private const int MaxTags = 16;
-    private const long MaxSize = 1 << 26;
+    // What a type and a member take in memory, about.
+    private const int TypeCost = 400, MemberCost = 80;
 
     private readonly BtfBlob _blob;
     private readonly BtfTypeFactory? _kernel;
+    private readonly ReadLimits _limits;
     private readonly ConcurrentDictionary<uint, KernelType> _types = new();
-    private readonly Lazy<Dictionary<string, List<uint>>> _names;
+    private readonly Lazy<BtfNameIndex> _names;
     private readonly uint _firstId;
     private readonly uint _firstString;
+    private long _memory;
 
-    internal BtfTypeFactory(BtfBlob blob, BtfTypeFactory? kernel = null)
+    internal BtfTypeFactory(BtfBlob blob, BtfTypeFactory? kernel = null, ReadLimits? limits = null)
     {
         _blob = blob;
         _kernel = kernel;
+        _limits = limits ?? kernel?._limits ?? ReadLimits.Default;
         _firstId = kernel is null ? 0 : kernel._firstId + (uint)kernel._blob.Count;
         _firstString = kernel is null ? 0 : kernel._firstString + (uint)kernel._blob.StringsLength;
-        _names = new(IndexNames);
+        _names = new(() => new(blob, String));
     }
 
-    /// <summary>All own types of a name: structs, unions, enums, typedefs, integers, variables.</summary>
-    internal IEnumerable<KernelType> Named(string name) => _names.Value.TryGetValue(name, out List<uint>? ids) ? ids.Select(Get) : [];
+    /// <summary>All own types of a name: structs, unions, enums, typedefs, integers.</summary>
+    internal IEnumerable<KernelType> Named(string name) => _names.Value.Find(name, isVariable: false).Select(id => Get(_firstId + id));
 
     /// <summary>The type of a variable; null if BTF does not describe it (most kernels describe those of each CPU only).</summary>
     internal KernelType? Variable(string name)
     {
-        foreach (uint id in _names.Value.GetValueOrDefault("var " + name, []))
-            return Get(_blob[id - _firstId].SizeOrType);
+        foreach (uint id in _names.Value.Find(name, isVariable: true))
+            return Get(_blob[id].SizeOrType);
         return null;
     }
 
@@ -47,39 +51,21 @@ internal sealed class BtfTypeFactory
         return _types.TryGetValue(id, out KernelType? known) ? known : _types.GetOrAdd(id, Make(id));
     }
 
-    private Dictionary<string, List<uint>> IndexNames()
-    {
-        Dictionary<string, List<uint>> names = new(StringComparer.Ordinal);
-        for (uint i = 1; i <= (uint)_blob.Count; i++)
-        {
-            BtfType type = _blob[i];
-            bool isVariable = type.Kind == BtfKind.Variable;
-            if (!isVariable && type.Kind is not (BtfKind.Struct or BtfKind.Union or BtfKind.Enum
-                or BtfKind.Enum64 or BtfKind.Typedef or BtfKind.Int or BtfKind.Float))
-                continue;
-            string name = String(type.NameOffset);
-            if (name.Length == 0)
-                continue;
-            name = isVariable ? "var " + name : type.Kind is BtfKind.Int ? Common(name) : name;
-            if (!names.TryGetValue(name, out List<uint>? ids))
-                names.Add(name, ids = []);
-            ids.Add(_firstId + i);
-        }
-
-        return names;
-    }
-
     private string String(uint offset) => _kernel is not null && offset < _firstString ? _kernel.String(offset) : _blob.String(offset - _firstString);
 
     // Tags say what a pointer points to (user memory, RCU); C knows nothing of them.
     private KernelType Make(uint id)
     {
+        Charge(TypeCost);
         BtfType type = _blob[id - _firstId];
-        for (int i = 0; type.Kind is BtfKind.TypeTag or BtfKind.DeclarationTag; i++)
+        for (int i = 0; type.Kind is BtfKind.TypeTag or BtfKind.DeclarationTag or BtfKind.Function or BtfKind.Variable; i++)
         {
+            // A function or variable stands for its type. That it leads to another one, or tags never to an end, is damage.
             uint next = type.SizeOrType;
-            if (i == MaxTags || (_kernel is not null && next <= _firstId))
-                return i == MaxTags ? KernelType.Void : _kernel!.Get(next);
+            if (i == _limits.TypeDepth)
+                return KernelType.Void;
+            if (_kernel is not null && next <= _firstId)
+                return _kernel.Get(next);
             type = _blob[next - _firstId];
         }
 
@@ -100,14 +86,27 @@ internal sealed class BtfTypeFactory
             BtfKind.Volatile => new(KernelTypeKind.Volatile, "", null, To(type.SizeOrType)),
             BtfKind.Restrict => new(KernelTypeKind.Restrict, "", null, To(type.SizeOrType)),
             BtfKind.FunctionPrototype => Function(type),
-            BtfKind.Function or BtfKind.Variable => Get(type.SizeOrType < id ? type.SizeOrType : 0),
             _ => KernelType.Void,
         };
     }
 
     private Func<KernelType> To(uint id) => () => Get(id);
 
-    private static long? Size(BtfType type) => type.SizeOrType <= MaxSize ? type.SizeOrType : null;
+    private long? Size(BtfType type) => type.SizeOrType <= (uint)_limits.TypeBytes ? type.SizeOrType : null;
+
+    // Names of damaged BTF may be any bytes of it, and a type have 65,535 members.
+    private void Charge(long bytes)
+    {
+        if (Interlocked.Add(ref _memory, bytes) > _limits.TypeMemory)
+            throw new KernelObjectException($"the types (BTF) are damaged: those that were looked at take more than {_limits.TypeMemory} bytes");
+    }
+
+    private string Name(uint offset)
+    {
+        string name = String(offset);
+        Charge(MemberCost + (sizeof(char) * name.Length));
+        return name;
+    }
 
     private KernelType Integer(BtfType type, string name)
     {
@@ -132,7 +131,7 @@ internal sealed class BtfTypeFactory
     {
         var list = new KernelTypeMember[count];
         for (int i = 0; i < count; i++)
-            list[i] = new(String(_blob.DataWord(type, 2 * i)), Get(_blob.DataWord(type, (2 * i) + 1)), 0, 0);
+            list[i] = new(Name(_blob.DataWord(type, 2 * i)), Get(_blob.DataWord(type, (2 * i) + 1)), 0, 0);
         return list;
     }
 
@@ -146,7 +145,7 @@ internal sealed class BtfTypeFactory
             // C has flexible arrays only behind the other members of a struct. What is declared as [0] there looks like one.
             if (type.Kind == BtfKind.Union || i < list.Length - 1 || i == 0)
                 member = WithoutElements(member);
-            list[i] = new(String(_blob.DataWord(type, 3 * i)), member, type.KindFlag ? word & 0xffffff : word, type.KindFlag ? (int)(word >> 24) : 0);
+            list[i] = new(Name(_blob.DataWord(type, 3 * i)), member, type.KindFlag ? word & 0xffffff : word, type.KindFlag ? (int)(word >> 24) : 0);
         }
 
         return list;
@@ -181,7 +180,7 @@ internal sealed class BtfTypeFactory
         {
             uint low = _blob.DataWord(type, (i * EnumWords(type)) + 1);
             long value = type.Kind == BtfKind.Enum64 ? (long)((ulong)_blob.DataWord(type, (3 * i) + 2) << 32 | low) : signed ? (int)low : low;
-            list[i] = new(String(_blob.DataWord(type, i * EnumWords(type))), value);
+            list[i] = new(Name(_blob.DataWord(type, i * EnumWords(type))), value);
         }
 
         return list;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.IO;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Types;
@@ -9,9 +10,6 @@ namespace Vmcore.Kernel.Types;
 /// </summary>
 public sealed class KernelObject
 {
-    // An object of more bytes is damage.
-    private const int MaxSize = 16 << 20;
-
     private readonly IVirtualMemory _memory;
     private readonly ulong? _value;
     private readonly int _bitOffset;
@@ -138,8 +136,8 @@ public sealed class KernelObject
         }
 
         long size = Type.Size ?? throw new KernelObjectException($"the size of '{Type}' is not known");
-        if (size is < 0 or > MaxSize)
-            throw new KernelObjectException($"'{Type}' has {size} bytes, more than {MaxSize}");
+        if (size < 0 || size > ReadLimits.Default.ObjectBytes)
+            throw new KernelObjectException($"'{Type}' has {size} bytes, more than {ReadLimits.Default.ObjectBytes}");
         byte[] bytes = new byte[size];
         Read(Address!.Value, bytes);
         return bytes;

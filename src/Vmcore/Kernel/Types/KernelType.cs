@@ -156,7 +156,15 @@ public sealed class KernelType
     }
 
     /// <summary>The type as C writes it without a variable: <c>struct list_head *[2]</c>.</summary>
-    public override string ToString() => TypeNames.Name(this);
+    public override string ToString() => ToString(new AnswerBudget());
+
+    /// <summary>The same within the budget of an answer.</summary>
+    /// <param name="budget">What the answer may still look at; beyond it <c>...</c> is written.</param>
+    public string ToString(AnswerBudget budget)
+    {
+        ArgumentNullException.ThrowIfNull(budget);
+        return TypeNames.Name(this, budget);
+    }
 
     private static KernelTypeMember? FindMember(KernelType type, string name, long offset, int depth, ref int budget)
     {

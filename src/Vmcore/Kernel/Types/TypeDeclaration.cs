@@ -7,39 +7,39 @@ namespace Vmcore.Kernel.Types;
 public static class TypeDeclaration
 {
     private const int MaxDepth = 12;
-    private const int MaxLines = 100_000;
     private const int OffsetColumn = 56;
 
     /// <summary>The declaration of a type.</summary>
     /// <param name="type">The type; structs behind a typedef are written out too if they have no name of their own.</param>
     /// <param name="withOffsets">True to say offset and size of each member in bytes, as a comment.</param>
+    /// <param name="budget">What the answer may still look at; null for one of its own. Beyond it members are left out; <c>...</c> stands there.</param>
     /// <returns>Lines without a trailing newline or semicolon.</returns>
-    public static string Write(KernelType type, bool withOffsets)
+    public static string Write(KernelType type, bool withOffsets, AnswerBudget? budget = null)
     {
         ArgumentNullException.ThrowIfNull(type);
         var text = new StringBuilder();
-        int lines = 0;
+        budget ??= new();
         if (type.Kind == KernelTypeKind.Typedef)
         {
             KernelType target = type.Target;
             text.Append("typedef ");
             if (target.Name.Length == 0 && HasBody(target))
             {
-                Body(text, target, 0, 0, withOffsets, ref lines);
+                Body(text, target, 0, 0, withOffsets, budget);
                 text.Append(' ').Append(type.Name);
             }
             else
             {
-                text.Append(TypeNames.Declare(target, type.Name));
+                text.Append(TypeNames.Declare(target, type.Name, budget));
             }
         }
         else if (HasBody(type))
         {
-            Body(text, type, 0, 0, withOffsets, ref lines);
+            Body(text, type, 0, 0, withOffsets, budget);
         }
         else
         {
-            text.Append(TypeNames.Name(type));
+            text.Append(TypeNames.Name(type, budget));
         }
 
         return text.ToString();
@@ -47,19 +47,32 @@ public static class TypeDeclaration
 
     private static bool HasBody(KernelType type) => (type.IsComposite && type.IsComplete) || type.Kind == KernelTypeKind.Enum;
 
-    private static void Body(StringBuilder text, KernelType type, int depth, long offset, bool withOffsets, ref int lines)
+    private static void Body(StringBuilder text, KernelType type, int depth, long offset, bool withOffsets, AnswerBudget budget)
     {
         string keyword = TypeNames.Base(type);
         text.Append(type.Name.Length > 0 ? keyword : keyword[..keyword.IndexOf(' ', StringComparison.Ordinal)]).Append(" {\n");
         foreach (KernelEnumerator value in type.Enumerators)
+        {
+            if (!budget.Visit() || !budget.Text(value.Name.Length + depth))
+            {
+                text.Append('\t', depth + 1).Append("...\n");
+                break;
+            }
+
             text.Append('\t', depth + 1).Append(value.Name).Append(" = ").Append(type.IsSigned
                 ? value.Value.ToString(CultureInfo.InvariantCulture)
                 : ((ulong)value.Value).ToString(CultureInfo.InvariantCulture)).Append(",\n");
+        }
+
         foreach (KernelTypeMember member in type.Members)
         {
-            if (++lines > MaxLines)
+            if (!budget.Visit() || !budget.Text(member.Name.Length + OffsetColumn))
+            {
+                text.Append('\t', depth + 1).Append("...\n");
                 break;
-            Member(text, member, depth + 1, offset, withOffsets, ref lines);
+            }
+
+            Member(text, member, depth + 1, offset, withOffsets, budget);
         }
 
         if (withOffsets && depth == 0 && type.Size is { } size)
@@ -67,7 +80,7 @@ public static class TypeDeclaration
         text.Append('\t', depth).Append('}');
     }
 
-    private static void Member(StringBuilder text, KernelTypeMember member, int depth, long start, bool withOffsets, ref int lines)
+    private static void Member(StringBuilder text, KernelTypeMember member, int depth, long start, bool withOffsets, AnswerBudget budget)
     {
         int from = text.Length;
         long offset = start + member.BitOffset;
@@ -79,16 +92,23 @@ public static class TypeDeclaration
             inner = inner.Target;
         if (inner.Name.Length == 0 && HasBody(inner) && depth < MaxDepth)
         {
-            string whole = TypeNames.Declare(member.Type, member.Name), name = TypeNames.Base(inner);
+            string whole = TypeNames.Declare(member.Type, member.Name, budget), name = TypeNames.Base(inner);
             int at = whole.IndexOf(name, StringComparison.Ordinal);
+            if (at < 0)
+            {
+                // The budget ended within the declarator.
+                text.Append(whole).Append('\n');
+                return;
+            }
+
             text.Append(whole[..at]);
-            Body(text, inner, depth, member.Type.IsComposite ? offset : 0, withOffsets, ref lines);
+            Body(text, inner, depth, member.Type.IsComposite ? offset : 0, withOffsets, budget);
             text.Append(whole[(at + name.Length)..]);
             from = text.ToString(from, text.Length - from).LastIndexOf('\n') + 1 + from;
         }
         else
         {
-            text.Append(TypeNames.Declare(member.Type, member.Name));
+            text.Append(TypeNames.Declare(member.Type, member.Name, budget));
         }
 
         if (member.BitWidth > 0)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.IO;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Types;
@@ -8,34 +9,66 @@ namespace Vmcore.Kernel.Types;
 /// <remarks>Rules learnt from drgn's documentation and behaviour.</remarks>
 public sealed class ValueFormatter
 {
-    private const int MaxDepth = 32;
-    private const int MaxText = 64 << 20;
+    private const int Chunk = 1 << 14;
 
     private readonly IVirtualMemory _memory;
     private readonly Func<ulong, string?> _symbol;
+    private readonly ReadLimits _limits;
     private readonly StringBuilder _text = new();
+    private AnswerBudget _budget;
+    private TextWriter? _writer;
+    private int _written;
 
     /// <summary>Creates a formatter.</summary>
     /// <param name="memory">The kernel's memory: for strings that pointers lead to.</param>
     /// <param name="symbol">Names an address as <c>name+0x12</c>; gives null if no symbol has it.</param>
-    public ValueFormatter(IVirtualMemory memory, Func<ulong, string?> symbol)
+    /// <param name="limits">Bounds of an answer; null for the default ones.</param>
+    public ValueFormatter(IVirtualMemory memory, Func<ulong, string?> symbol, ReadLimits? limits = null)
     {
         _memory = memory;
         _symbol = symbol;
+        _limits = limits ?? ReadLimits.Default;
+        _budget = new(_limits);
     }
+
+    /// <summary>True if the last answer was cut, and says <c>...</c> there: it went beyond the bounds.</summary>
+    public bool IsTruncated { get; private set; }
+
+    private bool IsFull => _written + _text.Length > _limits.AnswerCharacters;
 
     /// <summary>Writes an object with its type. What a pointer points to is written too, if it can be read.</summary>
     /// <param name="item">The object.</param>
     /// <exception cref="KernelObjectException">It cannot be read.</exception>
     public string Format(KernelObject item)
     {
+        _writer = null;
+        Write(item);
+        return _text.ToString();
+    }
+
+    /// <summary>The same into a writer, piece by piece: nothing that is large is held.</summary>
+    /// <param name="item">The object.</param>
+    /// <param name="writer">Where to.</param>
+    /// <exception cref="KernelObjectException">It cannot be read; nothing was written.</exception>
+    public void Format(KernelObject item, TextWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        _writer = writer;
+        Write(item);
+        Flush();
+        _writer = null;
+    }
+
+    private void Write(KernelObject item)
+    {
         ArgumentNullException.ThrowIfNull(item);
         _text.Clear();
+        (_budget, _written, IsTruncated) = (new(_limits), 0, false);
         KernelType plain = item.Type.Underlying();
         if (plain.Kind == KernelTypeKind.Pointer && !KernelText.IsText(plain.Target) && TryFollow(item) is var (target, bytes))
         {
             ulong address = item.AsUInt64();
-            _text.Append("*(").Append(TypeNames.Name(item.Type)).Append(')');
+            _text.Append("*(").Append(TypeNames.Name(item.Type, _budget)).Append(')');
             if (_symbol(address) is { } name)
                 _text.Append('(').Append(name).Append(" = ").Append(Hex(address)).Append(')');
             else
@@ -48,7 +81,26 @@ public sealed class ValueFormatter
             Typed(item.Type, item.ReadBytes(), item.BitOffset, item.BitWidth, 0);
         }
 
-        return _text.ToString();
+        IsTruncated |= _budget.IsTruncated;
+    }
+
+    private void Flush()
+    {
+        if (_writer is null)
+            return;
+        foreach (ReadOnlyMemory<char> chunk in _text.GetChunks())
+            _writer.Write(chunk.Span);
+        _written += _text.Length;
+        _text.Clear();
+    }
+
+    // What is beyond the bounds is not looked at; false there, and once for each place.
+    private bool Continue(long bytes)
+    {
+        if (!IsFull && _budget.Visit(bytes))
+            return true;
+        IsTruncated = true;
+        return false;
     }
 
     /// <summary>What a pointer points to, if its size is known and it can be read.</summary>
@@ -72,18 +124,22 @@ public sealed class ValueFormatter
 
     private void Typed(KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth, int depth)
     {
-        _text.Append('(').Append(TypeNames.Name(type)).Append(')');
+        _text.Append('(').Append(TypeNames.Name(type, _budget)).Append(')');
         Value(type, bytes, bitOffset, bitWidth, depth);
     }
 
     // The value alone; bytes start with the one that has its first bit, and may go on behind it.
     private void Value(KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth, int depth)
     {
-        if (depth > MaxDepth || _text.Length > MaxText)
+        if (depth > _budget.Depth || !Continue(bytes.Length))
         {
+            IsTruncated = true;
             _text.Append("...");
             return;
         }
+
+        if (_text.Length >= Chunk)
+            Flush();
 
         KernelType plain = type.Underlying();
         switch (plain.Kind)
@@ -96,7 +152,7 @@ public sealed class ValueFormatter
                 }
 
                 _text.Append("{\n");
-                Members(plain, bytes, 0, depth + 1, MaxDepth);
+                Members(plain, bytes, 0, depth + 1, _budget.Depth);
                 _text.Append('\t', depth).Append('}');
                 break;
             case KernelTypeKind.Array:
@@ -106,7 +162,8 @@ public sealed class ValueFormatter
                 Pointer(plain, ScalarBits.Read(bytes, bitOffset, bitWidth, plain));
                 break;
             case KernelTypeKind.Float:
-                _text.Append(plain.Size switch
+                // No compiler makes a bit-field of one: such a description is damaged.
+                _text.Append(bitWidth > 0 ? "<float>" : plain.Size switch
                 {
                     4 => BitConverter.ToSingle(bytes).ToString(CultureInfo.InvariantCulture),
                     8 => BitConverter.ToDouble(bytes).ToString(CultureInfo.InvariantCulture),
@@ -120,7 +177,7 @@ public sealed class ValueFormatter
                 _text.Append("<no value>");
                 break;
             case KernelTypeKind.Integer when plain.Size == 16:
-                var wide = System.Buffers.Binary.BinaryPrimitives.ReadUInt128LittleEndian(bytes);
+                UInt128 wide = ScalarBits.ReadWide(bytes, bitOffset, bitWidth, plain.IsSigned);
                 _text.Append(plain.IsSigned ? ((Int128)wide).ToString(CultureInfo.InvariantCulture) : wide.ToString(CultureInfo.InvariantCulture));
                 break;
             default:
@@ -134,6 +191,12 @@ public sealed class ValueFormatter
     {
         foreach (KernelTypeMember member in type.Members)
         {
+            if (!Continue(0))
+            {
+                _text.Append('\t', depth).Append("...\n");
+                return;
+            }
+
             if (member.Name.Length == 0 && member.BitWidth == 0 && nesting > 0)
             {
                 Members(member.Type.Underlying(), bytes, start + member.BitOffset, depth, nesting - 1);
@@ -141,7 +204,7 @@ public sealed class ValueFormatter
             }
 
             _text.Append('\t', depth).Append('.').Append(member.Name).Append(" = ");
-            if (_text.Length <= MaxText && MemberBytes.TryFind(member, start, bytes, out ReadOnlySpan<byte> part, out int bitOffset))
+            if (MemberBytes.TryFind(member, start, bytes, out ReadOnlySpan<byte> part, out int bitOffset))
                 Typed(member.Type, part, bitOffset, member.BitWidth, depth);
             else
                 _text.Append("<outside of the struct>");
@@ -161,7 +224,7 @@ public sealed class ValueFormatter
 
         int size = (int)Math.Clamp(element.Size ?? 0, 0, int.MaxValue);
         long count = size == 0 ? 0 : Math.Min(type.Length ?? 0, bytes.Length / size);
-        while (count > 0 && IsZero(plain, bytes.Slice((int)(count - 1) * size, size), MaxDepth))
+        while (count > 0 && IsZero(plain, bytes.Slice((int)(count - 1) * size, size), _budget.Depth))
             count--;
         if (count == 0)
         {
@@ -171,8 +234,14 @@ public sealed class ValueFormatter
 
         bool oneLine = IsOneLine(plain);
         _text.Append(oneLine ? "{ " : "{\n");
-        for (int i = 0; i < count && _text.Length <= MaxText; i++)
+        for (int i = 0; i < count; i++)
         {
+            if (IsTruncated)
+            {
+                _text.Append(oneLine ? ", ..." : "...\n");
+                break;
+            }
+
             if (oneLine)
                 _text.Append(i == 0 ? "" : ", ");
             else
@@ -188,25 +257,29 @@ public sealed class ValueFormatter
             _text.Append('\t', depth).Append('}');
     }
 
-    private static bool IsOneLine(KernelType type)
+    private bool IsOneLine(KernelType type)
     {
-        for (int i = 0; i < MaxDepth && type.Kind == KernelTypeKind.Array; i++)
+        for (int i = 0; i < _budget.Depth && type.Kind == KernelTypeKind.Array; i++)
             type = type.Target.Underlying();
         return !type.IsComposite;
     }
 
     // Padding does not count, nor what a bit-field leaves.
-    private static bool IsZero(KernelType type, ReadOnlySpan<byte> bytes, int depth)
+    private bool IsZero(KernelType type, ReadOnlySpan<byte> bytes, int depth)
     {
+        if (!Continue(bytes.Length))
+            return false;
         if (!bytes.ContainsAnyExcept((byte)0))
             return true;
         if (depth == 0 || !type.IsComposite)
             return false;
         foreach (KernelTypeMember member in type.Members)
         {
+            if (!Continue(0))
+                return false;
             KernelType inner = member.Type.Underlying();
             long at = member.BitOffset / 8, size = member.BitWidth > 0 ? ((member.BitOffset % 8) + member.BitWidth + 7) / 8 : inner.Size ?? 0;
-            if (at < 0 || at + size > bytes.Length)
+            if (at < 0 || size < 0 || at + size > bytes.Length)
                 continue;
             ReadOnlySpan<byte> part = bytes.Slice((int)at, (int)size);
             bool zero = member.BitWidth > 0 ? ScalarBits.Read(part, (int)(member.BitOffset % 8), member.BitWidth, inner) == 0
@@ -224,7 +297,7 @@ public sealed class ValueFormatter
         if (name is not null)
             _text.Append(name).Append(" = ");
         _text.Append(Hex(value));
-        if (KernelText.IsText(type.Target) && KernelText.TryRead(_memory, value) is { } text)
+        if (KernelText.IsText(type.Target) && KernelText.TryRead(_memory, value, _budget, _limits.StringBytes) is { } text)
         {
             _text.Append(" = ");
             Text(text);
@@ -233,6 +306,7 @@ public sealed class ValueFormatter
 
     private void Enum(KernelType type, long value)
     {
+        IsTruncated |= !_budget.VisitNames(type.Enumerators.Count);
         foreach (KernelEnumerator item in type.Enumerators)
         {
             if (item.Value == value)

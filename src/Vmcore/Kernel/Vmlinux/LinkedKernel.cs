@@ -71,6 +71,14 @@ internal static class LinkedKernel
                 first += step;
             for (ulong at = first; at < bytes.End && at >= first; at += step)
             {
+                ulong pfn = at >> memory.PageShift, absent = memory.AbsentUntil(new(pfn, range.End));
+                if (absent > pfn)
+                {
+                    // On to the step before the first page that is there; the loop adds one.
+                    at += ((absent << memory.PageShift) - at - 1) / step * step;
+                    continue;
+                }
+
                 if (memory.Read(at, names) != MemoryStatus.Ok || !names.AsSpan().StartsWith("Linux\0"u8))
                     continue;
                 ReadOnlySpan<byte> found = names.AsSpan(2 * Utsname.FieldSize);

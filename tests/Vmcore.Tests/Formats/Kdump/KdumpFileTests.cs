@@ -1,5 +1,6 @@
 using System.Text;
 using Vmcore.Compression;
+using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -15,8 +16,8 @@ public sealed class KdumpFileTests
     {
         Version = version,
         BlockSize = blockSize,
-        Notes = [.. new byte[40], .. VmcoreInfo, .. new byte[5000]],
-        VmcoreInfo = (40, VmcoreInfo.Length),
+        Notes = [.. ElfNotes.Build("VMCOREINFO", 0, VmcoreInfo), .. new byte[5000]],
+        VmcoreInfo = (24, VmcoreInfo.Length),
         EraseInfo = "erase key.payload size 32\n",
         MaxMapNr = 300_000,
         Compress = KdumpTestCodecs.Compress,
@@ -70,7 +71,8 @@ public sealed class KdumpFileTests
         Assert.Equal(version >= 1 ? 31 : 0, dump.SubHeader.DumpLevel);
         Assert.False(dump.SubHeader.IsSplit);
         Assert.Equal(version >= 3 ? VmcoreInfo : [], dump.VmcoreInfo.ToArray());
-        Assert.Equal(version >= 4 ? 40 + VmcoreInfo.Length + 5000 : 0, dump.Notes.Length);
+        Assert.Equal(version >= 4 ? ["VMCOREINFO"] : [], dump.NoteList.Select(n => n.Name));
+        Assert.Equal(version >= 4 ? VmcoreInfo : [], dump.NoteList.Count == 0 ? [] : dump.NoteList[0].Descriptor(dump.Notes.Span).ToArray());
         Assert.Equal(version >= 5 ? "erase key.payload size 32\n" : "", dump.EraseInfo);
         AssertPages(dump);
     }

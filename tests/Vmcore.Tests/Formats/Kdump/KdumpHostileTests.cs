@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Vmcore.Compression;
+using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.Memory;
 using Vmcore.Testing;
@@ -116,12 +117,15 @@ public sealed class KdumpHostileTests
     }
 
     [Fact]
-    public void HugeNotesAreRefused()
+    public void ANoteOfAnySizeIsSteppedOver()
     {
-        byte[] big = new byte[(64 << 20) + 1];
-        byte[] file = new KdumpBuilder { Notes = big }.Build();
-        var error = Assert.Throws<DumpFormatException>(() => Open(file));
-        Assert.Contains("size_note", error.Message, StringComparison.Ordinal);
+        // What the driver of a network adapter puts in front of all others.
+        byte[] notes = [.. ElfNotes.Build("LINUX", 0x700, new byte[70 << 20]), .. ElfNotes.Build("VMCOREINFO", 0, "A=1\n"u8)];
+        using KdumpFile file = Open(new KdumpBuilder { Notes = notes }.Build());
+        Assert.Equal(["VMCOREINFO"], file.NoteList.Select(n => n.Name));
+        LargeNote large = Assert.Single(file.LargeNotes);
+        Assert.Equal(("LINUX", 0x700u, 20L + (70 << 20)), (large.Name, large.Type, large.Length));
+        Assert.InRange(file.Notes.Length, 1, 100);
     }
 
     [Theory]

@@ -1,0 +1,55 @@
+using Vmcore.Cli;
+using Vmcore.Cli.Dmesg;
+using Vmcore.Cli.Kexec;
+using Vmcore.Cli.Makedumpfile;
+
+namespace Vmcore.Fuzz;
+
+/// <summary>Runs commands in this process, as the executable does, with a watched console.</summary>
+internal static class Commands
+{
+    /// <summary>Every command that reads a dump; the file's name goes in the place of {}.</summary>
+    internal static IReadOnlyList<string[]> Readers { get; } =
+    [
+        ["info", "{}"], ["info", "--json", "{}"], ["dmesg", "{}"], ["dmesg", "--json", "{}"], ["bt", "-a", "{}"], ["bt", "--json", "-a", "{}"], ["ps", "{}"],
+        ["ps", "--json", "{}"], ["modules", "{}"], ["mounts", "{}"], ["pmem", "{}"], ["pmem", "--json", "{}"], ["map", "{}"], ["map", "--json", "{}"],
+        ["verify", "{}"], ["print", "{}", "init_task"], ["print", "--json", "{}", "init_task"], ["type", "{}", "task_struct"],
+        ["type", "--json", "{}", "struct page"], ["symbol", "{}", "schedule"], ["read", "{}", "init_task"], ["vtop", "{}", "init_task"],
+        ["vmcore-dmesg", "{}"], ["makedumpfile", "--dump-dmesg", "-f", "{}", "/dev/null"], ["makedumpfile", "--dry-run", "-d", "31", "{}", "/dev/null"],
+        ["makedumpfile", "--dry-run", "-d", "0", "-l", "{}", "/dev/null"], ["makedumpfile", "--dry-run", "-E", "-d", "31", "{}", "/dev/null"],
+    ];
+
+    /// <summary>Runs one.</summary>
+    /// <param name="words">The command line; without the name of another tool, that of vmcore.</param>
+    /// <param name="file">What stands for {}.</param>
+    /// <param name="looksForUserData">True if no user data of pmem may come out: the input says truly what is pmem.</param>
+    /// <returns>The exit status.</returns>
+    internal static int Run(IEnumerable<string> words, string file, bool looksForUserData)
+    {
+        string[] args = [.. words.Select(w => w == "{}" ? file : w)];
+        using var output = new WatchedOutput(isError: false, looksForUserData);
+        using var error = new WatchedOutput(isError: true, looksForUserData);
+        Console.SetOut(output);
+        Console.SetError(error);
+        int status;
+        try
+        {
+            status = args[0] switch
+            {
+                "makedumpfile" => MakedumpfileCommand.Run(args[1..]),
+                "kexec" => KexecCommand.Run(args[1..], output, error),
+                "vmcore-dmesg" => VmcoreDmesgCommand.Run(args[1..]),
+                _ => VmcoreCommand.Run(args),
+            };
+        }
+        catch (VmcoreException e)
+        {
+            error.Write(e.Message + "\n");
+            status = 1;
+        }
+
+        output.Check();
+        error.Check();
+        return status;
+    }
+}
