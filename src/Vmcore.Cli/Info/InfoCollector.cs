@@ -51,7 +51,13 @@ internal static class InfoCollector
             Pages = PagesOf(dump, note),
             LostPages = note is null ? null : Math.Max(lostPages, note.Unreadable),
             Lost = [.. lost.Select(static r => new LostInfo(r.Start, r.End))],
-            Problems = [.. dump.Problems, .. lostPages > 0 ? [LostText(lost, lostPages)] : Array.Empty<string>(), .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(), .. dump.Pmem.Findings],
+            Problems =
+            [
+                .. dump.Problems,
+                .. lostPages > 0 ? [LostText(lost, lostPages)] : Array.Empty<string>(),
+                .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(),
+                .. dump.Pmem.Findings,
+            ],
         };
 
         // That pages are missing comes out when they are asked for.

@@ -132,7 +132,8 @@ internal sealed class TimeBudget
         if (plan.IsComplete)
             return 1;
         // User data of pmem takes no time.
-        ulong total = request.Dump.Coverage.Extents.PageCount, free = request.Options.IncludePmemUserData ? 0 : Math.Min(total - 1, request.Pmem.UserData.PageCount);
+        ulong total = request.Dump.Coverage.Extents.PageCount;
+        ulong free = request.Options.IncludePmemUserData ? 0 : Math.Min(total - 1, request.Pmem.UserData.PageCount);
         return Math.Min(1, (counts.Original - counts.Excluded[PageClass.PmemUserData]) / (double)(total - free));
     }
 

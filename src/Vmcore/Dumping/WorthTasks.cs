@@ -14,7 +14,8 @@ internal sealed class WorthTasks
     private const int MostTasks = 1 << 17;
     private const uint LargestTask = 64 << 10;
 
-    /// <summary>Bytes from the lowest of a stack on that are taken for it: with a guard page no more is mapped than there is (THREAD_SIZE; twice that of most).</summary>
+    /// <summary>Bytes from the lowest of a stack on that are taken for it, twice THREAD_SIZE of most kernels: with a guard page no more is mapped than there
+    /// is.</summary>
     private const ulong StackBytes = 32 << 10;
 
     private readonly IVirtualMemory _memory;

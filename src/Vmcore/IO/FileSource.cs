@@ -126,7 +126,8 @@ public sealed class FileSource : IByteSource
     private static bool IsShareable(string path, SafeFileHandle handle) =>
         FileIdentity.Of(path) is { } file && (file.IsBlockDevice || (file.IsRegular && !ProcFiles.Has(handle)));
 
-    /// <summary>Opens a file once more by its descriptor, whatever its path leads to by now; unlike dup(2) that gives an open file description of its own.</summary>
+    /// <summary>Opens a file once more by its descriptor, whatever its path leads to by now; unlike dup(2) that gives an open
+    /// file description of its own.</summary>
     private static SafeFileHandle? Reopen(SafeFileHandle file)
     {
         try

@@ -37,7 +37,7 @@ public static class DumpVerifier
         IReadOnlyList<PfnRange> lost = LostNote.Read(dump.NoteArea.Span, dump.Notes, out ulong lostPages);
         if (lostPages > 0)
             report.Add("page", null, string.Create(CultureInfo.InvariantCulture, $"{lostPages} pages that could not be read when the dump was written"),
-                "not in the dump: pfn " + string.Join(", ", lost.Take(MostRanges)) + ((ulong)lost.Take(MostRanges).Sum(static r => (long)r.Count) < lostPages ? ", …" : ""),
+                "not in the dump: pfn " + string.Join(", ", lost) + ((ulong)lost.Sum(static r => (long)r.Count) < lostPages ? ", …" : ""),
                 "all pages that stay");
 
         // First what must never be: a thousand damaged pages should not hide it.

@@ -17,7 +17,7 @@ internal static class SplitVerifier
         foreach (KdumpPart part in file.Parts)
         {
             if ((part.Header.Status & KdumpStatus.Incomplete) != 0)
-                report.Add("file", part.Source.Name, StatusOffset, "completeness", "marked incomplete: its target ran full", "a complete dump");
+                report.Add("file", part.Source.Name, StatusOffset, "completeness", "marked incomplete", "a complete dump");
         }
 
         KdumpPart first = file.Parts[0];

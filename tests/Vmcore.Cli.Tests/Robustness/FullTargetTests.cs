@@ -42,7 +42,8 @@ public sealed class FullTargetTests(SampleCore core) : IClassFixture<SampleCore>
     public void AStreamOntoANearlyFullDisk(string options, int kilobytes)
     {
         string enter = Environment.UserName == "root" ? "unshare -m" : "unshare -rm";
-        Finished done = _shell.Run($"mkdir disk; exec {enter} sh -c 'mount -t tmpfs -o size=2m tmpfs disk && head -c {2048 - kilobytes}k /dev/zero > disk/fill; "
+        Finished done = _shell.Run($"mkdir disk; exec {enter} sh -c 'mount -t tmpfs -o size=2m tmpfs disk && "
+            + $"head -c {2048 - kilobytes}k /dev/zero > disk/fill; "
             + $"$M -F -d 0 {options} {core.Path} > disk/flat'").Clean();
         Assert.Equal(1, done.Status);
         Assert.Matches("no space is left|No space left", done.Text);

@@ -67,7 +67,9 @@ public sealed class WorthOrderTests
         CoreImage core = machine.Core();
         ulong root = new CoreWalker(core).Hex("SYMBOL(swapper_pg_dir)");
         ulong physical = new CoreWalker(core).Walk(root)!.Value;
-        EditedCore edited = new EditedCore(core).WritePhysical64(physical + (8 * 0x1ff), physical | 0x63).WritePhysical64(physical + (8 * 0x1fe), physical | 0x63);
+        EditedCore edited = new EditedCore(core);
+        foreach (ulong entry in (ReadOnlySpan<ulong>)[0x1fe, 0x1ff])
+            edited.WritePhysical64(physical + (8 * entry), physical | 0x63);
         using CrashDump dump = CrashDump.Open(edited);
         using var sink = new MemorySink();
         Assert.Equal(DumpEnd.Complete, Dumper.Write(new(dump, new() { Threads = 1 }), sink, NoObserver.Instance).End);

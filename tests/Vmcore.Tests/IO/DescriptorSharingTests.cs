@@ -4,7 +4,7 @@ using Vmcore.IO;
 
 namespace Vmcore.Tests.IO;
 
-/// <summary>A file whose descriptors must not be read by two threads at once, as each open <c>/proc/kcore</c> has one bounce page for all of its readers.</summary>
+/// <summary>A file whose descriptors must not be read by two threads at once: each open <c>/proc/kcore</c> has one bounce page.</summary>
 public sealed class DescriptorSharingTests : IDisposable
 {
     private const int Threads = 4;

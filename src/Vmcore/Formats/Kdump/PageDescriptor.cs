@@ -4,7 +4,7 @@ using Vmcore.Compression;
 namespace Vmcore.Formats.Kdump;
 
 /// <summary>Where one page's data lies in a kdump-compressed file.</summary>
-/// <param name="Offset">Byte offset of the data in the file; 0 if the page was lost when the target ran full.</param>
+/// <param name="Offset">Byte offset of the data in the file; 0 if the page was lost: the target ran full, or it could not be read.</param>
 /// <param name="Length">Bytes of the data: the block size if stored raw, less if compressed.</param>
 /// <param name="Flags">How it is compressed: 0 or exactly one bit of <see cref="PageCodec"/>.</param>
 /// <param name="PageFlags">The kernel's page flags; writers put 0 here.</param>

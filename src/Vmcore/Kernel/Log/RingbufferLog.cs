@@ -55,7 +55,9 @@ internal sealed class RingbufferLog : KernelLog
     /// <inheritdoc/>
     internal override IReadOnlyList<VirtualRange> Buffers =>
     [
-        Buffer(_descriptors, (ulong)_descriptor.Length << _descriptorBits), Buffer(_infos, (ulong)_facts.Length << _descriptorBits), Buffer(_texts, 1UL << _textBits),
+        Buffer(_descriptors, (ulong)_descriptor.Length << _descriptorBits),
+        Buffer(_infos, (ulong)_facts.Length << _descriptorBits),
+        Buffer(_texts, 1UL << _textBits),
     ];
 
     /// <summary>Reads the ring's head.</summary>
