@@ -80,5 +80,5 @@ internal static class PlanText
         Line(output, $"Command line for kexec_load:\n  {layout.CommandLine.Text}");
     }
 
-    private static void Line(TextWriter output, string text) => output.WriteLine(text);
+    private static void Line(TextWriter output, string text) => output.WriteLine(TerminalText.Clean(text));
 }

@@ -44,10 +44,10 @@ public sealed class ReadLimits
     /// <summary>Bytes of a note's name; a note with a longer one is stepped over.</summary>
     public int NoteNameBytes { get; init => field = Positive(value); } = 256;
 
-    /// <summary>Bytes of a note that is held; a larger one is stepped over, and read from the file where it is needed.</summary>
-    public int HeldNoteBytes { get; init => field = Positive(value); } = 1 << 20;
+    /// <summary>Bytes of a note that is held; a larger one is stepped over.</summary>
+    public int HeldNoteBytes { get; init => field = Positive(value); } = 16 << 20;
 
-    /// <summary>Bytes of all notes that are held: enough for 100,000 CPUs.</summary>
+    /// <summary>Bytes of all notes that are held: enough for 100,000 CPUs. Those of more than 1 MiB get half of it.</summary>
     public int HeldNotesBytes { get; init => field = Positive(value); } = 40 << 20;
 
     /// <summary>Program headers of a core file; no machine has a hundredth of that.</summary>

@@ -205,6 +205,7 @@ internal sealed class DumpFile : IDisposable
         Loads = file.Loads;
         NoteArea = file.NoteArea;
         Notes = file.Notes;
+        Report(file.LargeNotes);
         SetOwnOrGiven(VmcoreInfoNote(), options);
         Architecture = MachineChoice.OfElf(Name, file.Machine, VmcoreInfo);
         var memory = new ElfMemory(file, PageShift());
@@ -242,11 +243,23 @@ internal sealed class DumpFile : IDisposable
 
         NoteArea = file.Notes;
         Notes = file.NoteList;
+        Report(file.LargeNotes);
         if (file.NotesProblem is { } problem)
             AddProblem(problem);
         SetOwnOrGiven(file.VmcoreInfo.Length > 0 ? file.VmcoreInfo : VmcoreInfoNote(), options);
         Architecture = MachineChoice.OfKdump(Name, file.Header.Utsname.Machine, VmcoreInfo);
         Unfiltered = new KdumpCrashMemory(file);
+    }
+
+    // Nothing is lost without a word.
+    private void Report(IReadOnlyList<LargeNote> notes)
+    {
+        const int Most = 100;
+        foreach (LargeNote note in notes.Take(Most))
+        {
+            AddProblem($"note '{note.Name}' of type 0x{note.Type:x} at 0x{note.FileOffset:x}: {note.Length} bytes, the dump of a device: "
+                + "it is stepped over, and is not in what is written of this dump");
+        }
     }
 
     // The dump's own text has the addresses of the kernel that ran; another can at best agree with it.

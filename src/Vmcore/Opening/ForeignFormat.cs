@@ -34,7 +34,7 @@ internal static class ForeignFormat
         new(0, [0xd2, 0xbe, 0xd2, 0xbe], "a VMware memory state (.vmss, .vmsn)", Vmware),
         new(0, [0xd3, 0xbe, 0xd3, 0xbe], "a VMware memory state (.vmss, .vmsn)", Vmware),
         new(0, [0xed, 0x23, 0x8f, 0x61, 0x73, 0x01, 0x19, 0xa8], "an LKCD dump", "one of kdump; crash reads LKCD dumps"),
-        new(0, [0xa8, 0x19, 0x01, 0x73, 0x61, 0x8f, 0x23], "a stand-alone dump of an IBM Z machine", "one of a machine that is read; crash reads it on such a machine"),
+        new(0, [0xa8, 0x19, 0x01, 0x73, 0x61, 0x8f, 0x23], "a stand-alone dump of an IBM Z machine", "one of a machine that is read; crash reads it there"),
         new(0, [.. "PAGEDU64"u8], "a crash dump of Windows", "one of Linux"),
         new(0, [.. "PAGEDUMP"u8], "a crash dump of Windows", "one of Linux"),
         new(0, [.. "sadump\0\0"u8], "a sadump image",

@@ -98,7 +98,7 @@ public abstract class OpenedDump : IDisposable
     /// <summary>The PT_LOADs of an ELF file, in file order; empty for other formats.</summary>
     public IReadOnlyList<ElfSegment> Loads => _file.Loads;
 
-    /// <summary>The bytes of all notes but those of more than a megabyte.</summary>
+    /// <summary>The bytes of all notes but the largest (<see cref="ReadLimits.HeldNoteBytes"/>).</summary>
     public ReadOnlyMemory<byte> NoteArea => _file.NoteArea;
 
     /// <summary>The notes in <see cref="NoteArea"/>.</summary>

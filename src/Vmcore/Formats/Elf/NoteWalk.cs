@@ -19,6 +19,7 @@ internal sealed class NoteWalk(IByteSource source, ReadLimits limits)
 {
     private const int HeaderSize = 12;
     private const int WindowBytes = 4000;
+    private const int Small = 1 << 20;
 
     private readonly MemoryStream _area = new();
     private readonly List<ElfNote> _notes = [];
@@ -68,7 +69,10 @@ internal sealed class NoteWalk(IByteSource source, ReadLimits limits)
             }
 
             string name = Name(offset + at + HeaderSize, nameSize);
-            if (nameSize > limits.NoteNameBytes || descriptorSize > limits.HeldNoteBytes || _area.Length + length + 3 > limits.HeldNotesBytes)
+
+            // Half of the room is left to the small ones, which come last and matter most.
+            int room = descriptorSize > Small ? limits.HeldNotesBytes / 2 : limits.HeldNotesBytes;
+            if (nameSize > limits.NoteNameBytes || descriptorSize > limits.HeldNoteBytes || _area.Length + length + 3 > room)
                 _large.Add(new(name, type, offset + at, length));
             else if (!Hold(offset + at, (int)length, name, type, (int)toDescriptor, (int)descriptorSize))
                 return $"note {number} at 0x{at:x} cannot be read";
