@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.Architectures;
 using Vmcore.Dumping;
 using Vmcore.IO;
 using Vmcore.Kernel.Log;
