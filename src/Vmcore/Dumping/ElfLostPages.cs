@@ -19,7 +19,7 @@ internal static class ElfLostPages
     /// <param name="pageShift">log2 of the page size.</param>
     internal static List<ElfSegment> Cut(List<ElfSegment> segments, IReadOnlyList<PfnRange> lost, int most, int pageShift)
     {
-        PfnRange[] sorted = [.. lost.OrderBy(static r => r.Start)];
+        PfnRangeSet sorted = PfnRangeSet.From(lost);
         for (ulong gap = 0; ; gap = Math.Max(1, gap * 2))
         {
             List<PhysicalRange> holes = [];

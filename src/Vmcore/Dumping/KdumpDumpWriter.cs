@@ -84,11 +84,14 @@ internal sealed class KdumpDumpWriter : IDumpWriter
         var windows = new KeptWindows(plan, _classifiers, zero: null);
         (PfnRange Pfns, long Kept)[] shares = plan.Shares.Share(layout.MaxMapNr, windows, _targets.Count, _request.Options.SplitBlockPages);
         DuplicatePages? written = _request.Options.ShareEqualPages ? new(_request.CopySource) : null;
+        long[] ranks = new long[shares.Length];
+        for (int i = 1; i < shares.Length; i++)
+            ranks[i] = ranks[i - 1] + shares[i - 1].Kept;
         _targets.ForEach((target, i) =>
         {
             _parts[i] = new(target.Sink, _isStream, _request.Options.IsCompressing, layout, shares[i].Pfns, shares[i].Kept, written)
             {
-                FirstRank = shares[..i].Sum(static s => s.Kept),
+                FirstRank = ranks[i],
             };
             _parts[i]!.Reserve(_reserve);
             if (IsSplit)

@@ -1,3 +1,4 @@
+using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Log;
@@ -65,21 +66,31 @@ internal sealed class WorthFinder
         }
 
         KernelLog? log = KernelLog.TryOpen(_kernel.VmcoreInfo, _kernel.Memory, out _);
-        order.Add((log?.Buffers ?? []).SelectMany(Pages));
+        order.Add(Pages(log?.Buffers ?? []));
         order.Add(Tables());
-        order.Add([.. CpuAreas(), .. Tasks()]);
+        order.Add(Pages([.. CpuAreas(), .. Tasks()]));
         (VirtualRange text, VirtualRange image) = Image();
         // Variables and read-only data: symbols, types, unwind tables. The text itself says least.
-        order.Add([.. Pages(new(image.Start, text.Start)), .. Pages(new(text.End, image.End))]);
-        order.Add([.. Pages(new(image.Start - Math.Min(image.Start, Reach), image.Start)), .. Pages(new(image.End, image.End + Math.Min(Reach, ~image.End)))]);
-        order.Add(Pages(text));
-        order.Add([.. _dump.Pmem.Metadata, .. Memmap()]);
+        order.Add(Pages([new(image.Start, text.Start), new(text.End, image.End)]));
+        order.Add(Pages([new(image.Start - Math.Min(image.Start, Reach), image.Start), new(image.End, image.End + Math.Min(Reach, ~image.End))]));
+        order.Add(Pages([text]));
+        order.Add([.. _dump.Pmem.Metadata, .. Pages(Memmap())]);
     }
 
     /// <summary>The pages to which virtual addresses lead.</summary>
-    private IEnumerable<PfnRange> Pages(VirtualRange range) => range.End <= range.Start ? []
-        : _kernel.Memory.FindMapped(range.Start, range.End, MostRuns, ref _steps, out _)
-            .Select(run => new PfnRange(run.PhysicalAddress >> _pageShift, (run.PhysicalAddress + run.Length + (1UL << _pageShift) - 1) >> _pageShift));
+    private List<PfnRange> Pages(IEnumerable<VirtualRange> ranges)
+    {
+        List<PfnRange> pages = [];
+        foreach (VirtualRange range in ranges)
+        {
+            if (range.End <= range.Start)
+                continue;
+            foreach (MappedRun run in _kernel.Memory.FindMapped(range.Start, range.End, MostRuns, ref _steps, out _))
+                pages.Add(new PhysicalRange(run.PhysicalAddress, run.PhysicalAddress + run.Length).ToPfns(_pageShift));
+        }
+
+        return pages;
+    }
 
     private List<PfnRange> Tables()
     {
@@ -106,15 +117,15 @@ internal sealed class WorthFinder
     }
 
     /// <summary>The variables that each CPU has for itself.</summary>
-    private List<PfnRange> CpuAreas()
+    private List<VirtualRange> CpuAreas()
     {
-        List<PfnRange> areas = [];
+        List<VirtualRange> areas = [];
         if (!_symbols.TryGetValue("__per_cpu_start", out ulong start) || !_symbols.TryGetValue("__per_cpu_end", out ulong end) || end <= start)
             return areas;
         foreach (ulong offset in CpuOffsets())
         {
             if (_kernel.Memory.IsKernelAddress(unchecked(start + offset)))
-                areas.AddRange(Pages(new(unchecked(start + offset), unchecked(end + offset))));
+                areas.Add(new(unchecked(start + offset), unchecked(end + offset)));
         }
 
         return areas;
@@ -151,13 +162,13 @@ internal sealed class WorthFinder
         return tasks;
     }
 
-    private IEnumerable<PfnRange> Tasks() =>
+    private IEnumerable<VirtualRange> Tasks() =>
         _symbols.TryGetValue("init_task", out ulong first) && _symbols.TryGetValue("__start_BTF", out ulong start)
             && _symbols.TryGetValue("__stop_BTF", out ulong stop)
-            && WorthTasks.TryFindLayout(_kernel.Memory, start, stop) is { } tasks ? tasks.Walk(first, IdleTasks()).SelectMany(Pages) : [];
+            && WorthTasks.TryFindLayout(_kernel.Memory, start, stop) is { } tasks ? tasks.Walk(first, IdleTasks()) : [];
 
     /// <summary>The memmap, as far as it lies in RAM.</summary>
-    private IEnumerable<PfnRange> Memmap()
+    private IEnumerable<VirtualRange> Memmap()
     {
         if (_dump.Memmap is not { } memmap)
             yield break;
@@ -168,10 +179,7 @@ internal sealed class WorthFinder
                 bool found = memmap.Model.TryGetStructPage(pfn, out ulong address, out ulong runEnd);
                 ulong next = Math.Clamp(runEnd, pfn + 1, extent.End);
                 if (found)
-                {
-                    foreach (PfnRange range in Pages(new(address, address + ((next - pfn) * (ulong)memmap.StructPageSize))))
-                        yield return range;
-                }
+                    yield return new(address, address + ((next - pfn) * (ulong)memmap.StructPageSize));
 
                 pfn = next;
             }

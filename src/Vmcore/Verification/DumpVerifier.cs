@@ -35,9 +35,12 @@ public static class DumpVerifier
             report.Add("file", null, "completeness", "marked incomplete, or cut short", "a complete dump");
 
         IReadOnlyList<PfnRange> lost = LostNote.Read(dump.NoteArea.Span, dump.Notes, out ulong lostPages);
+        ulong listedPages = 0;
+        foreach (PfnRange range in lost)
+            listedPages += range.Count;
         if (lostPages > 0)
             report.Add("page", null, string.Create(CultureInfo.InvariantCulture, $"{lostPages} pages that could not be read when the dump was written"),
-                "not in the dump: pfn " + string.Join(", ", lost) + ((ulong)lost.Sum(static r => (long)r.Count) < lostPages ? ", …" : ""),
+                "not in the dump: pfn " + string.Join(", ", lost) + (listedPages < lostPages ? ", …" : ""),
                 "all pages that stay");
 
         // First what must never be: a thousand damaged pages should not hide it.

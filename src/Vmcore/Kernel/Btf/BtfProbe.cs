@@ -30,6 +30,8 @@ internal sealed class BtfProbe
 
     private readonly IVirtualMemory _memory;
     private readonly byte[] _window = new byte[WindowBytes];
+    private string[] _names = [];
+    private uint[] _offsets = [];
 
     private BtfProbe(IVirtualMemory memory) => _memory = memory;
 
@@ -42,27 +44,24 @@ internal sealed class BtfProbe
     internal static bool TryFind(IVirtualMemory memory, ulong start, ulong stop, params BtfWanted[] wanted)
     {
         byte[] header = new byte[BtfBlob.HeaderLength];
-        if (stop <= start || stop - start > (ulong)BtfBlob.MaxLength || memory.Read(start, header) != MemoryStatus.Ok || !header.AsSpan().StartsWith(BtfBlob.Magic))
+        if (stop <= start || stop - start > (ulong)BtfBlob.MaxLength || memory.Read(start, header) != MemoryStatus.Ok
+            || !header.AsSpan().StartsWith(BtfBlob.Magic))
             return false;
         ulong types = start + UInt32(header, 4) + UInt32(header, 8), typesEnd = types + UInt32(header, 12);
         ulong strings = start + UInt32(header, 4) + UInt32(header, 16), stringsEnd = strings + UInt32(header, 20);
         if (typesEnd > stop || stringsEnd > stop)
             return false;
         var probe = new BtfProbe(memory);
-        var names = new Dictionary<string, uint>(StringComparer.Ordinal);
+        List<string> names = [];
         foreach (BtfWanted want in wanted)
-        {
-            names[want.Name] = 0;
-            foreach (string member in want.Members)
-                names[member] = 0;
-        }
-
-        return probe.FindNames(strings, stringsEnd, names) && probe.FindTypes(types, typesEnd, names, wanted);
+            names.AddRange([want.Name, .. want.Members]);
+        probe._names = [.. names];
+        probe._offsets = new uint[names.Count];
+        return probe.FindNames(strings, stringsEnd) && probe.FindTypes(types, typesEnd, wanted);
     }
 
-    private bool FindNames(ulong start, ulong end, Dictionary<string, uint> names)
+    private bool FindNames(ulong start, ulong end)
     {
-        Dictionary<string, uint>.AlternateLookup<ReadOnlySpan<char>> byName = names.GetAlternateLookup<ReadOnlySpan<char>>();
         Span<char> text = stackalloc char[LongestName];
         for (ulong at = start; at < end;)
         {
@@ -72,9 +71,8 @@ internal sealed class BtfProbe
             int used = 0;
             while (window[used..].IndexOf((byte)0) is var length && length >= 0)
             {
-                if (length is > 0 and <= LongestName && Encoding.Latin1.GetChars(window.Slice(used, length), text) == length
-                    && byName.TryGetValue(text[..length], out uint known) && known == 0)
-                    byName[text[..length]] = (uint)(at - start) + (uint)used;
+                if (length is > 0 and <= LongestName && Encoding.Latin1.GetChars(window.Slice(used, length), text) == length)
+                    TakeName(text[..length], (uint)(at - start) + (uint)used);
                 used += length + 1;
             }
 
@@ -85,7 +83,17 @@ internal sealed class BtfProbe
         return true;
     }
 
-    private bool FindTypes(ulong start, ulong end, Dictionary<string, uint> names, BtfWanted[] wanted)
+    /// <summary>BTF has each string once; a name can be wanted twice.</summary>
+    private void TakeName(ReadOnlySpan<char> name, uint offset)
+    {
+        for (int i = 0; i < _names.Length; i++)
+        {
+            if (name.SequenceEqual(_names[i]))
+                _offsets[i] = offset;
+        }
+    }
+
+    private bool FindTypes(ulong start, ulong end, BtfWanted[] wanted)
     {
         for (ulong at = start; at + TypeHeader <= end;)
         {
@@ -101,7 +109,7 @@ internal sealed class BtfProbe
                 if (length > type.Length)
                     break;
                 if ((BtfKind)(info >> 24 & 0x1f) is BtfKind.Struct or BtfKind.Union && UInt32(type, 0) is var name and not 0)
-                    Take(type[..(int)length], name, names, wanted);
+                    Take(type[..(int)length], name, wanted);
                 used += (int)length;
             }
 
@@ -116,11 +124,11 @@ internal sealed class BtfProbe
         return true;
     }
 
-    private static void Take(ReadOnlySpan<byte> type, uint name, Dictionary<string, uint> names, BtfWanted[] wanted)
+    private void Take(ReadOnlySpan<byte> type, uint name, BtfWanted[] wanted)
     {
         foreach (BtfWanted want in wanted)
         {
-            if (names[want.Name] != name || want.Size != 0)
+            if (OffsetOf(want.Name) != name || want.Size != 0)
                 continue;
             want.Size = UInt32(type, 8);
             bool hasBitFields = UInt32(type, 4) >> 31 != 0;
@@ -129,12 +137,14 @@ internal sealed class BtfProbe
                 uint offset = UInt32(type, at + 8), member = UInt32(type, at);
                 for (int i = 0; i < want.Members.Length; i++)
                 {
-                    if (member != 0 && names[want.Members[i]] == member)
+                    if (member != 0 && OffsetOf(want.Members[i]) == member)
                         want.Offsets[i] = (int)((hasBitFields ? offset & 0xffffff : offset) / 8);
                 }
             }
         }
     }
+
+    private uint OffsetOf(string name) => _offsets[Array.IndexOf(_names, name)];
 
     /// <summary>Bytes that follow the header of a type.</summary>
     private static long ExtraBytes(BtfKind kind, uint count) => kind switch
