@@ -16,7 +16,8 @@ public enum KdumpStatus
     /// <summary>The run compressed with snappy.</summary>
     Snappy = 0x4,
 
-    /// <summary>The dump lacks pages that it should have, since its target ran out of space, it was stopped, or they could not be read: their descriptors are zero.</summary>
+    /// <summary>The dump lacks pages that it should have, since its target ran out of space, it was stopped, or they could not be read:
+    /// their descriptors are zero.</summary>
     Incomplete = 0x8,
 
     /// <summary>Unused parts of the vmemmap were excluded.</summary>

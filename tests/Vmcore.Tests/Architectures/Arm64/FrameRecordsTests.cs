@@ -84,7 +84,8 @@ public sealed class FrameRecordsTests
     private TaskStack Run(ulong ip, int fp, ulong mask = PacMask)
     {
         FakeVirtualMemory memory = new FakeVirtualMemory().Add(Stack, _stack);
-        var around = new StackSurroundings(memory, a => a is >= Code and < Code + 0x1000, (type, member) => type + member == "pt_regsstackframe" ? Record : null)
+        var around = new StackSurroundings(memory, a => a is >= Code and < Code + 0x1000,
+            (type, member) => type + member == "pt_regsstackframe" ? Record : null)
         {
             FunctionAt = _ => null,
         };
