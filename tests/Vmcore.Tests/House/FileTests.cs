@@ -27,11 +27,13 @@ public sealed partial class FileTests
                 .Select(l => (f.Path, $"{l.Where}: {l.Length} columns"))),
             $"A line of C# has at most {MostColumns} columns. Wrap these, or find the name that says it shorter:");
 
+    /// <summary>The crash loader is one room, with one namespace: its folders are drawers.</summary>
     [Fact]
     public void NamespacesAreFolders() =>
         KnownViolations.Check(
             "namespace",
-            SourceFile.Shipped.Where(static f => f.Namespace is not null && f.Namespace != f.Folder["src/".Length..].Replace('/', '.'))
+            SourceFile.Shipped.Where(static f => !f.Path.StartsWith("src/Vmcore.Kexec/", StringComparison.Ordinal))
+                .Where(static f => f.Namespace is not null && f.Namespace != f.Folder["src/".Length..].Replace('/', '.'))
                 .Select(static f => (f.Folder, $"{f.Path}: namespace {f.Namespace}")),
             "A file's namespace is its folder below src. Change the namespace, or move the file:");
 

@@ -53,7 +53,7 @@ internal static partial class TestMethods
         return code[start..];
     }
 
-    [GeneratedRegex(@"(?<test>\[(?:Fact|Theory)\b(?:[^\n]*\n\s*\[)*[^\n]*\n\s*)?"
+    [GeneratedRegex(@"(?<test>\[(?:Fact|Theory)\b[^;{}]*?\n\s*)?"
         + @"(?:(?:public|private|internal|static|async|override|partial) )+[\w<>\[\],.? ()]+? (?<name>\w+)(?:<\w+>)?(?=\()")]
     private static partial Regex Header();
 
