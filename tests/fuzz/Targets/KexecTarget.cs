@@ -41,7 +41,8 @@ internal sealed class KexecTarget(bool isImage, string? folder) : FuzzTarget
         {
             if (!isImage)
             {
-                string[] files = [.. Directory.GetFiles(tree, "*", SearchOption.AllDirectories).Where(static f => new FileInfo(f).Length is > 0 and < 1 << 20)
+                string[] files = [.. Directory.GetFiles(tree, "*", SearchOption.AllDirectories)
+                    .Where(static f => new FileInfo(f) is { LinkTarget: null, Length: > 0 and < 1 << 20 })
                     .Order(StringComparer.Ordinal)];
                 damaged = files[random.Next(files.Length)];
                 before = File.ReadAllBytes(damaged);
