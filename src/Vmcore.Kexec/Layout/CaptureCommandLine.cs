@@ -76,7 +76,7 @@ public sealed record CaptureCommandLine
 
     /// <summary>True if the capture kernel shall not drive pmem: binding a namespace writes its memmap anew, over the evidence.</summary>
     internal static bool KeepsDriversOut(RunningSystem system, LoadOptions options) =>
-        !options.KeepPmemDrivers && options.Pmem != PmemInDump.None && (!system.Pmem.IsEmpty || system.HasKmem);
+        !options.KeepPmemDrivers && options.Pmem != PmemInDump.None && (system.NamespacesOnMedia.Any() || system.HasKmem);
 
     // What stands behind "--" goes to init, so the loader's words go in front of it.
     private static string Join(List<string> words, List<string> added)

@@ -61,10 +61,12 @@ public static class LoadPlanner
 
     private static IReadOnlyList<LoadSyscall> Order(RunningSystem system, LoadOptions options)
     {
-        if (system.IsXen && options.Syscall == LoadSyscall.FileLoad)
-            throw new KexecException("kexec_file_load does not work under Xen: leave out -s.");
         if (system.IsXen)
-            return [LoadSyscall.Load];
+        {
+            throw new KexecException(
+                "This is the control domain or a paravirtual guest of Xen, whose crash kernel the hypervisor loads: use the kexec of kexec-tools for it.", 1);
+        }
+
         // Under lockdown kexec_load is refused, whatever it is given.
         bool isLocked = system.Lockdown is "integrity" or "confidentiality";
         if (isLocked && options.Syscall == LoadSyscall.Load)

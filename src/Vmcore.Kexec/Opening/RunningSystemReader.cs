@@ -53,7 +53,7 @@ public static class RunningSystemReader
             KernelAddsPmem = kcore.KnowsPmem || symbols.ContainsKey("devm_memmap_vmcore_head"),
             Firmware = platform.ReadFirmware(root, commandLine),
             PossibleMemoryEnd = AcpiSrat.EndOfMemory(root.TryReadBytes("/sys/firmware/acpi/tables/SRAT")),
-            IsXen = root.TryReadText("/sys/hypervisor/type", 64) == "xen",
+            IsXen = IsLoadedByXen(root),
             Lockdown = ReadLockdown(root),
             IsLoadDisabled = root.TryReadText("/proc/sys/kernel/kexec_load_disabled", 64) == "1",
             LoadLimit = ReadLimit(root),
@@ -201,6 +201,11 @@ public static class RunningSystemReader
 
         return null;
     }
+
+    // HVM and PVH guests are as bare metal; /sys/hypervisor/guest_type tells them since Linux 4.13. The control domain has the capability.
+    private static bool IsLoadedByXen(SystemRoot root) => root.TryReadText("/sys/hypervisor/type", 64) == "xen"
+        && ((root.TryReadText("/proc/xen/capabilities", 256) ?? "").Contains("control_d", StringComparison.Ordinal)
+            || root.TryReadText("/sys/hypervisor/guest_type", 64) == "PV");
 
     private static string ReadCommandLine(SystemRoot root) => root.TryReadText("/proc/cmdline", 65536) ?? "";
 

@@ -62,7 +62,7 @@ public sealed record RunningSystem
     /// <summary>End of what the firmware (SRAT) says is memory or may become it, pmem included, in bytes; 0 if it does not say.</summary>
     public ulong PossibleMemoryEnd { get; init; }
 
-    /// <summary>True if it runs under Xen, where only kexec_load works.</summary>
+    /// <summary>True if it is the control domain or a paravirtual guest of Xen: there the hypervisor loads crash kernels, not Linux.</summary>
     public bool IsXen { get; init; }
 
     /// <summary>Mode of lockdown in force: <c>none</c>, <c>integrity</c>, <c>confidentiality</c>; empty if unknown.</summary>

@@ -9,6 +9,7 @@ public sealed class CaptureCommandLineTests
     {
         CommandLine = "BOOT_IMAGE=/vmlinuz root=/dev/vda1 crashkernel=192M,high crashkernel=64M,low quiet",
         Pmem = PfnRangeSet.From([new(0x100000, 0x110000)]),
+        Namespaces = [Space(MemmapPlace.Media)],
     };
 
     [Fact]
@@ -21,7 +22,13 @@ public sealed class CaptureCommandLineTests
 
     [Fact]
     public void WhereThereIsNoneNothingIsAdded() =>
-        Assert.Equal("quiet elfcorehdr=1K", Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = "quiet" }).Text);
+        Assert.Equal("quiet elfcorehdr=1K", Build(Pmem with { Namespaces = [] }, new() { CommandLine = "quiet" }).Text);
+
+    [Theory]
+    [InlineData(MemmapPlace.None)]
+    [InlineData(MemmapPlace.Ram)]
+    public void NamespacesWithoutAMemmapOnTheMediaMayBeDumpTargets(MemmapPlace place) =>
+        Assert.Equal("quiet elfcorehdr=1K", Build(Pmem with { Namespaces = [Space(place)] }, new() { CommandLine = "quiet" }).Text);
 
     [Fact]
     public void NorIfToldSo()
@@ -32,12 +39,12 @@ public sealed class CaptureCommandLineTests
 
     [Fact]
     public void RamOfKmemWouldBeOverwrittenByItsDriver() =>
-        Assert.Contains(",dax_kmem_init elfcorehdr", Build(Pmem with { HasKmem = true, Pmem = PfnRangeSet.Empty }, new()).Text, StringComparison.Ordinal);
+        Assert.Contains(",dax_kmem_init elfcorehdr", Build(Pmem with { HasKmem = true, Namespaces = [] }, new()).Text, StringComparison.Ordinal);
 
     [Fact]
     public void TheRunningCommandLineLosesImageAndCrashkernel() =>
         Assert.Equal("root=/dev/vda1 quiet irqpoll elfcorehdr=1K",
-            Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = "irqpoll", ReuseCommandLine = true }).Text);
+            Build(Pmem with { Namespaces = [] }, new() { CommandLine = "irqpoll", ReuseCommandLine = true }).Text);
 
     [Fact]
     public void TheUsersOwnBlacklistIsCompletedNotRepeated()
@@ -88,10 +95,13 @@ public sealed class CaptureCommandLineTests
     public void LengthIsCountedInBytes()
     {
         string user = new('é', 1020);
-        Assert.Throws<KexecException>(() => Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = user }));
+        Assert.Throws<KexecException>(() => Build(Pmem with { Namespaces = [] }, new() { CommandLine = user }));
         Assert.Equal((2 * 1010) + " elfcorehdr=1K".Length + 1,
-            Build(Pmem with { Pmem = PfnRangeSet.Empty }, new() { CommandLine = user[..1010] }).ToBytes().Length);
+            Build(Pmem with { Namespaces = [] }, new() { CommandLine = user[..1010] }).ToBytes().Length);
     }
+
+    private static NdNamespace Space(MemmapPlace place) =>
+        new() { Name = "namespace0.0", Range = new(0x100000000, 0x110000000), Mode = "fsdax", Memmap = place };
 
     private static CaptureCommandLine Build(RunningSystem system, LoadOptions options) => CaptureCommandLine.Build(system, options, ["elfcorehdr=1K"], 2047);
 }

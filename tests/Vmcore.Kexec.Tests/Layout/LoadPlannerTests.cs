@@ -128,11 +128,20 @@ public sealed class LoadPlannerTests
     }
 
     [Fact]
-    public void XenLeavesOnlyTheOtherOne()
+    public void OnlyWhereXenLoadsItTheLoadIsRefused()
     {
-        static TestTree Xen() => TestTree.Stock().File("/sys/hypervisor/type", "xen");
-        Assert.Equal([LoadSyscall.Load], Plan(Xen(), new()).Order);
-        Assert.Contains("Xen", Refusal(Xen(), new() { Syscall = LoadSyscall.FileLoad }).Message, StringComparison.Ordinal);
+        static TestTree Xen() => TestTree.Stock().File("/sys/hypervisor/type", "xen\n");
+        foreach (LoadSyscall syscall in (LoadSyscall[])[LoadSyscall.Best, LoadSyscall.Load, LoadSyscall.FileLoad])
+        {
+            Assert.Contains("of Xen", Refusal(Xen().File("/proc/xen/capabilities", "control_d\n"), new() { Syscall = syscall }).Message,
+                StringComparison.Ordinal);
+            Assert.Contains("of Xen", Refusal(Xen().File("/sys/hypervisor/guest_type", "PV\n"), new() { Syscall = syscall }).Message, StringComparison.Ordinal);
+        }
+
+        // Others are as bare metal.
+        Assert.Equal([LoadSyscall.FileLoad], Plan(Xen(), new() { Syscall = LoadSyscall.FileLoad }).Order);
+        Assert.Equal(2, Plan(Xen().File("/sys/hypervisor/guest_type", "HVM\n"), new()).Order.Count);
+        Assert.Equal(2, Plan(Xen().File("/sys/hypervisor/guest_type", "PVH\n").File("/proc/xen/capabilities", "\n"), new()).Order.Count);
     }
 
     [Fact]

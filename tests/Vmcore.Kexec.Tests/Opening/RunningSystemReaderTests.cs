@@ -95,7 +95,8 @@ public sealed class RunningSystemReaderTests
             .File("/proc/sys/kernel/kexec_load_disabled", "1\n")
             .File("/proc/sys/kernel/kexec_load_limit_panic", "0\n")
             .File("/sys/kernel/crash_elfcorehdr_size", "921600\n")
-            .File("/sys/hypervisor/type", "xen\n");
+            .File("/sys/hypervisor/type", "xen\n")
+            .File("/proc/xen/capabilities", "control_d\n");
         RunningSystem system = RunningSystemReader.Read(tree.Root);
         Assert.Equal("integrity", system.Lockdown);
         Assert.True(system.IsLoadDisabled);
