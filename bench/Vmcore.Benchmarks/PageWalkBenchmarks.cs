@@ -1,6 +1,5 @@
 using BenchmarkDotNet.Attributes;
 using Vmcore.Architectures;
-using Vmcore.Memory;
 using Vmcore.Testing;
 
 namespace Vmcore.Benchmarks;

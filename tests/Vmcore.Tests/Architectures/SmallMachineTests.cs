@@ -1,7 +1,5 @@
 using System.Text;
 using Vmcore.Architectures;
-using Vmcore.Dumping;
-using Vmcore.Formats.Kdump;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Testing;

@@ -7,7 +7,6 @@ using Vmcore.Dumping;
 using Vmcore.IO;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Memmap;
-using Vmcore.Testing;
 using Vmcore.Tests.Dumping;
 
 namespace Vmcore.Tests.Architectures.Arm64;
@@ -115,7 +114,11 @@ public sealed class Arm64CrashTests
 
     private static ulong[] PageFlags(string path)
     {
-        using Process zstd = Process.Start(new ProcessStartInfo("zstd", ["-q", "-d", "-c", path]) { RedirectStandardOutput = true })!;
+        using Process zstd = Process.Start(new ProcessStartInfo("zstd", ["-q", "-d", "-c", path])
+        {
+            RedirectStandardOutput = true,
+            UseShellExecute = false,
+        })!;
         using MemoryStream bytes = new();
         zstd.StandardOutput.BaseStream.CopyTo(bytes);
         zstd.WaitForExit();

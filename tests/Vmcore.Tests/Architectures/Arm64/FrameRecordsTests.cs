@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using Vmcore.Architectures;
 using Vmcore.Architectures.Arm64;
-using Vmcore.Memory;
 using Vmcore.Tests.Kernel;
 
 namespace Vmcore.Tests.Architectures.Arm64;
