@@ -120,8 +120,14 @@ internal sealed class A64Machine
             case 0x0a000000: Set(d, (uint)(a & b)); return true;
             case 0x2a000000: Set(d, (uint)(a | b)); return true;
             case 0x4a000000:
-                uint right = ((word >> 22) & 3) switch { 0 => (uint)b << six, 1 => (uint)b >> six, 3 => BitOperations.RotateRight((uint)b, six), _ =>
-                    throw new InvalidOperationException() };
+                uint right = ((word >> 22) & 3) switch
+                {
+                    0 => (uint)b << six,
+                    1 => (uint)b >> six,
+                    3 => BitOperations.RotateRight((uint)b, six),
+                    _ =>
+                    throw new InvalidOperationException()
+                };
                 Set(d, (uint)a ^ right);
                 return true;
             case 0x8b000000: Set(d, a + b); return true;
