@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Vmcore.Architectures;
 using Vmcore.Debugging;
+using Vmcore.Kernel.Lists;
 using Vmcore.Memory;
 
 namespace Vmcore.Erasing;
@@ -110,20 +111,16 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
         DebugMember next = node.Type!.Find(loop.Via!) ?? throw new EraseException($"'{loop.List.Text}' has no member '{loop.Via}'");
         if (next.ByteOffset is not { } offset || next.Type.Resolve().Kind != DebugTypeKind.Pointer)
             throw new EraseException($"'{loop.Via}' is no pointer");
-        HashSet<ulong> seen = [];
-        for (ulong at = node.Address; at != 0; at = ReadPointer(unchecked(at + (ulong)offset), loop.List.Text))
-        {
-            if (!seen.Add(at))
-            {
-                if (at == node.Address)
-                    yield break;
-                throw new EraseException($"the list '{loop.List.Text}' is damaged: after {seen.Count} elements it runs in a circle that leaves out its start");
-            }
-
-            if (seen.Count > MaxElements)
-                throw new EraseException($"the list '{loop.List.Text}' has more than {MaxElements} elements");
+        var outcome = new WalkOutcome();
+        foreach (ulong at in ListWalk.Chain(space, node.Address, (ulong)offset, MaxElements, outcome))
             yield return new(at, node.Type);
-        }
+        if (!outcome.IsComplete)
+            throw new EraseException(outcome.End switch
+            {
+                WalkEnd.Unreadable => Unreadable(unchecked(outcome.Address + (ulong)offset), loop.List.Text),
+                WalkEnd.Limit => $"the list '{loop.List.Text}' has more than {MaxElements} elements",
+                _ => $"the list '{loop.List.Text}' is damaged: after {outcome.Count} elements it runs in a circle that leaves out its start",
+            });
     }
 
     private IEnumerable<Place> List(EraseLoop loop, Place start)
@@ -132,17 +129,16 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
             throw new EraseException($"there is no struct {loop.WithinStruct} with a member '{loop.WithinMember}'{Because()}");
         bool isSingle = within.Member.Type.Resolve().Name == "hlist_node";
         (ulong head, bool backwards) = HeadOf(loop, start);
-        HashSet<ulong> seen = [];
         ulong step = backwards ? 8UL : 0;
-        for (ulong at = ReadPointer(unchecked(head + step), loop.List.Text); at != head; at = ReadPointer(unchecked(at + step), loop.List.Text))
-        {
-            if (at == 0 && isSingle)
-                yield break;
-            if (at == 0 || !seen.Add(at) || seen.Count > MaxElements)
-                throw new EraseException($"the list '{loop.List.Text}' is damaged: "
-                    + $"after {seen.Count} elements it {(at == 0 ? "ends in NULL" : "does not come back to its head")}");
+        var outcome = new WalkOutcome();
+        IEnumerable<ulong> nodes = isSingle ? ListWalk.Singly(space, unchecked(head + step), step, MaxElements, outcome)
+            : ListWalk.Circular(space, head, MaxElements, outcome, step);
+        foreach (ulong at in nodes)
             yield return new(unchecked(at - (ulong)offset), within.Type);
-        }
+        if (!outcome.IsComplete)
+            throw new EraseException(outcome.End == WalkEnd.Unreadable ? Unreadable(unchecked(outcome.Address + step), loop.List.Text)
+                : $"the list '{loop.List.Text}' is damaged: "
+                + $"after {outcome.Count} elements it {(outcome.End == WalkEnd.Null ? "ends in NULL" : "does not come back to its head")}");
     }
 
     // The head itself, a pointer to it, or its member next or prev.
@@ -347,13 +343,13 @@ internal sealed class EraseResolver(KernelAddressSpace space, EraseScope scope, 
         throw new EraseException($"'{text}': {Describe(place.Type!)} has no members");
     }
 
-    private ulong ReadPointer(ulong address, string text)
+    private ulong ReadPointer(ulong address, string text) =>
+        space.TryReadUInt64(address, out ulong value) ? value : throw new EraseException(Unreadable(address, text));
+
+    private string Unreadable(ulong address, string text)
     {
-        Span<byte> bytes = stackalloc byte[8];
-        MemoryStatus status = space.Read(address, bytes);
-        return status == MemoryStatus.Ok ? BinaryPrimitives.ReadUInt64LittleEndian(bytes)
-            : throw new EraseException($"'{text}': the pointer at 0x{address:x} cannot be read ({MemoryStatusText.Of(status)}), "
-                + "so what it points to is not erased");
+        MemoryStatus status = space.Read(address, stackalloc byte[8]);
+        return $"'{text}': the pointer at 0x{address:x} cannot be read ({MemoryStatusText.Of(status)}), so what it points to is not erased";
     }
 
     private void Add(ulong address, long size, bool nullify, string name)
