@@ -29,18 +29,24 @@ internal sealed class DumpFiles
     }
 
     /// <summary>The files, in the order of the command line; at least one.</summary>
-    /// <exception cref="VmcoreException">A file is named twice.</exception>
-    internal IReadOnlyList<string> Of(ParseResult parsed)
+    internal IReadOnlyList<string> Of(ParseResult parsed) =>
+        _file is not null ? [parsed.GetRequiredValue(_file), .. parsed.GetValue(_parts!) ?? []] : parsed.GetRequiredValue(_files!);
+
+    /// <summary>Refuses a file that is named twice: it would count as two parts of a split dump.</summary>
+    /// <param name="files">The files, in the order of the command line.</param>
+    /// <exception cref="FileAccessException">A file is named twice.</exception>
+    internal static void CheckDistinct(IReadOnlyList<string> files)
     {
-        string[] files = _file is not null ? [parsed.GetRequiredValue(_file), .. parsed.GetValue(_parts!) ?? []] : parsed.GetRequiredValue(_files!);
-        for (int i = 1; i < files.Length; i++)
+        for (int i = 1; i < files.Count; i++)
         {
             FileIdentity? own = FileIdentity.Of(files[i]);
-            int same = Array.FindIndex(files, 0, i, f => f == files[i] || (own is not null && FileIdentity.Of(f) == own));
-            if (same >= 0)
-                throw new VmcoreException(files[same] == files[i] ? $"{files[i]}: is named twice" : $"{files[i]}: is the same file as {files[same]}");
+            for (int j = 0; j < i; j++)
+            {
+                if (files[j] == files[i])
+                    throw new FileAccessException(files[i], "is named twice");
+                if (own is not null && FileIdentity.Of(files[j]) == own)
+                    throw new FileAccessException(files[i], $"is the same file as {files[j]}");
+            }
         }
-
-        return files;
     }
 }

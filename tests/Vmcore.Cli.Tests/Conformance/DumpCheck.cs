@@ -37,15 +37,24 @@ internal static class DumpCheck
         int words = (int)((raw.MaxPfn + 63) / 64);
         ulong[] exists = new ulong[words], present = new ulong[words];
         dump.Unfiltered.GetPages(0, exists, present);
-        Assert.Equal(raw.MaxPfn, dump.Unfiltered.MaxPfn);
+
+        // A kdump ends with the last section that has a memmap: behind it there is only user data of pmem.
+        ulong maxPfn = dump.Unfiltered.MaxPfn;
+        Assert.InRange(maxPfn, dump.Format == DumpFormat.Elf ? raw.MaxPfn : 1, raw.MaxPfn);
         byte[] page = new byte[RawVmcore.PageSize], original = new byte[RawVmcore.PageSize];
         foreach (RawLoad load in raw.Loads)
         {
             ulong end = (load.End + RawVmcore.PageSize - 1) / RawVmcore.PageSize;
             for (ulong pfn = load.Address / RawVmcore.PageSize; pfn < end; pfn++)
             {
-                Assert.True(Get(exists, pfn), $"pfn 0x{pfn:x} is not known to the dump");
                 bool isMetadata = metadata.Contains(pfn);
+                if (pfn >= maxPfn)
+                {
+                    Assert.True(load.IsPmem && !isMetadata && !Get(present, pfn), $"pfn 0x{pfn:x} lies behind the end of the dump, 0x{maxPfn:x}");
+                    continue;
+                }
+
+                Assert.True(Get(exists, pfn), $"pfn 0x{pfn:x} is not known to the dump");
                 bool kept = Get(present, pfn);
                 if (kept)
                 {

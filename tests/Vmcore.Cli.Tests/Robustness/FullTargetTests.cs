@@ -1,3 +1,5 @@
+using Vmcore.Cli.Tests.Conformance;
+
 namespace Vmcore.Cli.Tests.Robustness;
 
 /// <summary>Every mode that writes a file, onto a target that takes only some of it: status 1 and a sentence, never a signal, never success.</summary>
@@ -16,12 +18,12 @@ public sealed class FullTargetTests(SampleCore core) : IClassFixture<SampleCore>
     [InlineData("$M -R out < flat")]
     [InlineData("$M --split -d 31 in out out2")]
     [InlineData("$M --reassemble part1 part2 out")]
-    [InlineData("$M --dump-dmesg in out")]
-    [InlineData("$M --dump-dmesg -F in > out")]
+    [InlineData("$M --dump-dmesg log out")]
+    [InlineData("$M --dump-dmesg -F log > out")]
     [InlineData("$V map in -o out.html")]
     public void TheFileMayNotGrow(string command)
     {
-        string vmcore = $"V=$(dirname $M)/vmcore; ln -s {core.Path} in; ";
+        string vmcore = $"V=$(dirname $M)/vmcore; ln -s {core.Path} in; ln -s {RealCrash.Get("sample rfc-v2-6.1").Path} log; ";
         Finished ready = _shell.Run(vmcore + "$M -F -d 31 in > flat && $M --split -d 31 in part1 part2");
         Assert.Equal(0, ready.Status);
         Finished done = _shell.Run($"V=$(dirname $M)/vmcore; ulimit -f 1; {command} 2> errors; s=$?; head -c 500 errors >&2; exit $s").Clean();
