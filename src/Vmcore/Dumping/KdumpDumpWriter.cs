@@ -201,6 +201,8 @@ internal sealed class KdumpDumpWriter : IDumpWriter
     {
         try
         {
+            // A stream that was full before its head was through gets the rest of it: what there is can then be opened.
+            _headers.WriteKnown(sink, layout);
             _headers.WriteLater(sink, layout, plan.Counts, incomplete);
         }
         catch (FileAccessException e) when (e.IsNoSpace)

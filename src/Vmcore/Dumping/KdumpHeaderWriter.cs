@@ -10,6 +10,7 @@ namespace Vmcore.Dumping;
 internal sealed class KdumpHeaderWriter
 {
     private readonly DumpRequest _request;
+    private int _knownUntil;
     private readonly byte[] _notes;
     private readonly byte[] _eraseInfo;
 
@@ -43,17 +44,21 @@ internal sealed class KdumpHeaderWriter
     /// <param name="sink">The stream.</param>
     /// <param name="layout">Its layout.</param>
     /// <exception cref="FileAccessException">The stream refused.</exception>
+    /// <remarks>May be called again where it was refused: it goes on with what the stream does not have yet.</remarks>
     internal void WriteKnown(LimitedSink sink, KdumpLayout layout)
     {
         byte[] head = Build(layout, part: null, new(), incomplete: false);
         int at = 0;
-        foreach ((int offset, int length) in Later(layout))
+        foreach ((int offset, int length) in Later(layout).Append((head.Length, 0)))
         {
-            sink.Write(at, head.AsSpan(at..offset));
+            if (at >= _knownUntil)
+            {
+                sink.Write(at, head.AsSpan(at..offset));
+                _knownUntil = offset + length;
+            }
+
             at = offset + length;
         }
-
-        sink.Write(at, head.AsSpan(at));
     }
 
     /// <summary>Writes of the head of a stream what <see cref="WriteKnown"/> left.</summary>

@@ -136,7 +136,11 @@ public sealed class DumpConformanceTests
             File.Delete(again);
             ToolResult reassembled = Tool.RunWithInput(Tool.Debian, flat, "-R", again);
             Assert.True(reassembled.ExitCode == 0, reassembled.Output + reassembled.Error);
-            Assert.True(File.ReadAllBytes(again).AsSpan().SequenceEqual(File.ReadAllBytes(output)), "the flattened dump, put together, is not the dump");
+            // A kdump file has its pages in the order of their worth, a stream in that of their addresses: as streams both are the same bytes.
+            bool isElf = options[0] == "-E";
+            byte[] straight = isElf ? File.ReadAllBytes(output) : Tool.Dump([.. options, "-F", output]).OutputBytes;
+            byte[] joined = isElf ? File.ReadAllBytes(again) : Tool.Dump([.. options, "-F", again]).OutputBytes;
+            Assert.True(straight.AsSpan().SequenceEqual(joined), "the flattened dump, put together, is not the dump");
         }
 
         return pages;

@@ -1,5 +1,6 @@
 using Vmcore.Compression;
 using Vmcore.Dumping;
+using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.Memory;
 using Vmcore.Testing;
@@ -45,7 +46,7 @@ public sealed class ReassembleVersionsTests
 
     private static KdumpBuilder Builder(int version)
     {
-        var builder = new KdumpBuilder { Version = version, Notes = version >= 4 ? [.. Enumerable.Range(0, 64).Select(i => (byte)i)] : [] };
+        var builder = new KdumpBuilder { Version = version, Notes = version >= 4 ? ElfNotes.Build("TEST", 1, [.. Enumerable.Range(0, 64).Select(i => (byte)i)]) : [] };
         for (ulong pfn = 5; pfn < 45; pfn++)
             builder.Page(pfn, KdumpBuilder.Pattern(pfn), PageCodec.Zlib);
         return builder;
