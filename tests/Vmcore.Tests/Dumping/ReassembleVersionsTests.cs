@@ -46,7 +46,8 @@ public sealed class ReassembleVersionsTests
 
     private static KdumpBuilder Builder(int version)
     {
-        var builder = new KdumpBuilder { Version = version, Notes = version >= 4 ? ElfNotes.Build("TEST", 1, [.. Enumerable.Range(0, 64).Select(i => (byte)i)]) : [] };
+        byte[] note = ElfNotes.Build("TEST", 1, [.. Enumerable.Range(0, 64).Select(i => (byte)i)]);
+        var builder = new KdumpBuilder { Version = version, Notes = version >= 4 ? note : [] };
         for (ulong pfn = 5; pfn < 45; pfn++)
             builder.Page(pfn, KdumpBuilder.Pattern(pfn), PageCodec.Zlib);
         return builder;
