@@ -9,7 +9,7 @@ internal sealed record LongOption(string Name, string Key, bool TakesValue = fal
 /// <summary>One option found on the command line.</summary>
 /// <param name="Key">The option's key: a letter, or the key of a <see cref="LongOption"/>.</param>
 /// <param name="Value">Its value, null if it takes none.</param>
-internal readonly record struct ParsedOption(string Key, string? Value);
+internal sealed record ParsedOption(string Key, string? Value);
 
 /// <summary>
 /// Command lines as getopt_long(3) reads them: bundled short options, values attached or apart, long options that may be

@@ -97,7 +97,7 @@ internal sealed class KexecOptions
     public bool Has(string key) => _options.Exists(o => o.Key == key);
 
     /// <summary>The last value given for this key; null if there is none.</summary>
-    public string? Value(string key) => _options.FindLast(o => o.Key == key).Value;
+    public string? Value(string key) => _options.FindLast(o => o.Key == key)?.Value;
 
     /// <summary>All values given for this key.</summary>
     public IEnumerable<string> Values(string key) => _options.Where(o => o.Key == key).Select(static o => o.Value).OfType<string>();

@@ -29,7 +29,7 @@ public enum HeaderKind
 /// <param name="Memory">Physical addresses in bytes; also the offset in the file, as the capture kernel wants it.</param>
 /// <param name="Virtual">Virtual address of the first byte; 0 for notes.</param>
 /// <param name="Title">For people: the namespace's or region's name; empty if the kind says all.</param>
-public readonly record struct ProgramHeader(HeaderKind Kind, PhysicalRange Memory, ulong Virtual, string Title = "")
+public sealed record ProgramHeader(HeaderKind Kind, PhysicalRange Memory, ulong Virtual, string Title = "")
 {
     /// <summary>p_flags bit that marks device memory.</summary>
     public const uint PfDev = 0x10;

@@ -62,4 +62,4 @@ public enum MemoryMapType
 /// <summary>An entry of the capture kernel's memory map.</summary>
 /// <param name="Range">Physical addresses in bytes.</param>
 /// <param name="Type">What is there.</param>
-public readonly record struct MemoryMapEntry(PhysicalRange Range, MemoryMapType Type);
+public sealed record MemoryMapEntry(PhysicalRange Range, MemoryMapType Type);

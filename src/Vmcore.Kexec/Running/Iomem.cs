@@ -7,7 +7,7 @@ namespace Vmcore.Kexec;
 /// <param name="Range">Physical addresses in bytes, half-open.</param>
 /// <param name="Depth">0 for a top-level resource, 1 for its children, and so on.</param>
 /// <param name="Name">The resource's name, for example <c>System RAM (kmem)</c>.</param>
-public readonly record struct IomemResource(PhysicalRange Range, int Depth, string Name);
+public sealed record IomemResource(PhysicalRange Range, int Depth, string Name);
 
 /// <summary>The kernel's map of physical addresses, /proc/iomem.</summary>
 public sealed class Iomem

@@ -16,7 +16,7 @@ public readonly record struct Translation(MemoryStatus Status, ulong PhysicalAdd
 /// <param name="Entry">The entry; 0 if it cannot be read.</param>
 /// <param name="Shift">log2 of the bytes that the entry covers.</param>
 /// <param name="Status"><see cref="MemoryStatus.Ok"/>, or why the walk ends here.</param>
-public readonly record struct PageTableStep(string Level, ulong EntryAddress, ulong Entry, int Shift, MemoryStatus Status);
+public sealed record PageTableStep(string Level, ulong EntryAddress, ulong Entry, int Shift, MemoryStatus Status);
 
 /// <summary>A run of virtual addresses that one leaf of the page tables, or several in a row, map to neighbouring physical addresses.</summary>
 /// <param name="VirtualAddress">First byte.</param>

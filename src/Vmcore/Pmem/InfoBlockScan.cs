@@ -8,7 +8,7 @@ namespace Vmcore.Pmem;
 /// <param name="Base">Physical address of the namespace.</param>
 /// <param name="Block">The block.</param>
 /// <param name="IsLive">True if the kernel had struct pages for the namespace's whole data when it crashed.</param>
-internal readonly record struct LocatedInfoBlock(ulong Base, InfoBlock Block, bool IsLive);
+internal sealed record LocatedInfoBlock(ulong Base, InfoBlock Block, bool IsLive);
 
 /// <summary>
 /// Looks for info blocks through the dump itself. User data may hold an image of one, and destroyed namespaces leave stale ones: where blocks overlap,

@@ -9,7 +9,7 @@ namespace Vmcore.Pmem;
 /// <summary>An entry of the kernel's own list of memmaps on pmem.</summary>
 /// <param name="Address">Virtual address of the entry.</param>
 /// <param name="Pages">The pages that it names.</param>
-internal readonly record struct KernelListEntry(ulong Address, PfnRange Pages);
+internal sealed record KernelListEntry(ulong Address, PfnRange Pages);
 
 /// <summary>
 /// The list that kernels with pmem support keep (<c>devm_memmap_vmcore_head</c>). It names whole reserved areas and may have been caught in the

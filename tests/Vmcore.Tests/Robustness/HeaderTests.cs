@@ -45,7 +45,7 @@ public class HeaderTests
     public void ATruncatedFileIsIncompleteAndKeepsItsWholePages()
     {
         HostileSource source = HostileMachine.Open();
-        ElfSegment last = ElfCoreFile.Open(source).Loads.Where(l => !l.IsDevice).MaxBy(l => l.Offset);
+        ElfSegment last = ElfCoreFile.Open(source).Loads.Where(l => !l.IsDevice).MaxBy(l => l.Offset)!;
         ulong all = HostileRun.One(source, 0, noCanary: true).Report!.MissingInInput;
         source.Truncate((long)last.Offset + 8191);
         using CrashDump dump = CrashDump.Open(source);

@@ -8,7 +8,7 @@ namespace Vmcore.Formats.Elf;
 /// <param name="Type">n_type.</param>
 /// <param name="DescriptorOffset">Byte offset of the descriptor in the note area.</param>
 /// <param name="DescriptorLength">Length of the descriptor in bytes.</param>
-public readonly record struct ElfNote(string Name, uint Type, int DescriptorOffset, int DescriptorLength)
+public sealed record ElfNote(string Name, uint Type, int DescriptorOffset, int DescriptorLength)
 {
     /// <summary>True for the registers of one CPU (NT_PRSTATUS).</summary>
     public bool IsCpuStatus => Name == "CORE" && Type == ElfConstants.NotePrStatus;

@@ -9,7 +9,7 @@ namespace Vmcore.Formats.Elf;
 /// <param name="FileSize">p_filesz in bytes.</param>
 /// <param name="MemorySize">p_memsz in bytes; what it has over p_filesz is not in the file.</param>
 /// <param name="Align">p_align.</param>
-public readonly record struct ElfSegment(
+public sealed record ElfSegment(
     uint Type, uint Flags, ulong Offset, ulong VirtualAddress, ulong PhysicalAddress, ulong FileSize, ulong MemorySize, ulong Align)
 {
     /// <summary>

@@ -9,7 +9,7 @@ namespace Vmcore.Formats.Elf;
 /// <param name="Type">n_type.</param>
 /// <param name="FileOffset">Byte offset of the note's header in the file.</param>
 /// <param name="Length">Bytes of header, name and descriptor, padding included where the file has it.</param>
-internal readonly record struct LargeNote(string Name, uint Type, long FileOffset, long Length);
+internal sealed record LargeNote(string Name, uint Type, long FileOffset, long Length);
 
 /// <summary>
 /// Walks the notes of a file. Kernels with CONFIG_PROC_VMCORE_DEVICE_DUMP put device dumps of 30 MB and more for each adapter in front of the registers and

@@ -63,7 +63,7 @@ public sealed record KernelTypeMember(string Name, KernelType Type, long BitOffs
 /// <summary>One name of an enum.</summary>
 /// <param name="Name">The name.</param>
 /// <param name="Value">Its value; of an unsigned enum of 64 bits the same bits.</param>
-public readonly record struct KernelEnumerator(string Name, long Value);
+public sealed record KernelEnumerator(string Name, long Value);
 
 /// <summary>A C type of the crashed kernel. What it refers to is looked up when asked for, so cycles cost nothing.</summary>
 /// <remarks>Descriptions come from a file that may be damaged: following types needs a bound. Safe for several threads at once.</remarks>
