@@ -51,7 +51,8 @@ internal sealed class ReaderContext : IDisposable
     internal string? Loss => _dump.IsValueCreated ? _dump.Value.Loss?.ToString() : null;
 
     /// <summary>The same, if something that is missing was asked for.</summary>
-    internal string? LossMet => _dump.IsValueCreated && _dump.Value is { Kdump.HasLostPages: true } or { HasShrunk: true } ? _dump.Value.Loss?.ToString() : null;
+    internal string? LossMet =>
+        _dump.IsValueCreated && _dump.Value is { Kdump.HasLostPages: true } or { HasShrunk: true } ? _dump.Value.Loss?.ToString() : null;
 
     /// <summary>The kernel.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>

@@ -60,7 +60,8 @@ internal sealed class EraseTypes : IDisposable
         try
         {
             string? problem = null;
-            KernelTypes? own = file is not null && DwarfTypes.TryLoad(file, out problem) is { } types ? new(new DwarfTypeFactory(types, static _ => null)) : null;
+            DwarfTypes? types = file is null ? null : DwarfTypes.TryLoad(file, out problem);
+            KernelTypes? own = types is null ? null : new(new DwarfTypeFactory(types, static _ => null));
             problem = own is null && problem is not null ? $"{path}: {problem}" : null;
             KernelTypes? debug = OfVmlinux(vmlinux), dump = view.Types;
             if (own is null && debug is null && dump is null)

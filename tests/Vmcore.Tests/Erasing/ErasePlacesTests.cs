@@ -73,7 +73,7 @@ public sealed class ErasePlacesTests
             ("(struct outer)o.points.x", "'(struct outer)o.points.x': it has no members"),
             ("(struct outer)o.callback.x", "'(struct outer)o.callback.x': it has no members"),
             ("(struct outer)o.data.x", "'(struct outer)o.data.x': it has no members"),
-            ("(struct outer *)wild.in", "'(struct outer *)wild.in': the pointer at 0x10 cannot be read (not in the dump), so what it points to is not erased"),
+            ("(struct outer *)wild.in", "'(struct outer *)wild.in': the pointer at 0x10 cannot be read (not mapped by the kernel), so what it points to is not erased"),
         ];
         foreach ((string expression, string message) in all)
             Assert.Equal(message, Assert.Throws<EraseException>(() => places.Resolve(Expression(expression)).Count()).Message);
@@ -210,7 +210,7 @@ public sealed class ErasePlacesTests
         Assert.Contains("between", Assert.Throws<KernelObjectException>(() => item.Member("between")).Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Per-cpu variables have addresses of the kernel since x86_64's 6.15, and always had elsewhere: each CPU's is erased, not what it began as.</summary>
+    /// <summary>Since 6.15 on x86_64, and always elsewhere, a per-cpu variable has an address of the kernel: each CPU's is erased.</summary>
     [Theory]
     [InlineData(0x0UL)]
     [InlineData(0xffffffff82a00000UL)]

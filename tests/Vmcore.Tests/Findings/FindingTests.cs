@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using Vmcore.Findings;
 using Vmcore.Ranges;
 using Vmcore.Testing;
@@ -31,6 +32,12 @@ public sealed class FindingTests
         Assert.DoesNotContain('{', finding.ToString());
     }
 
+    [Theory]
+    [MemberData(nameof(Codes))]
+    public void EveryCodeIsInTheDocuments(FindingCode code) =>
+        Assert.Contains($"| `{JsonNamingPolicy.SnakeCaseLower.ConvertName(code.ToString())}` |",
+            File.ReadAllText(Path.Combine(SourceTree.Root, "docs", "json-schema.md")), StringComparison.Ordinal);
+
     [Fact]
     public void TextsOfTheMachineAreNeverTakenForWords()
     {
@@ -44,12 +51,13 @@ public sealed class FindingTests
     {
         Dictionary<string, string> all = [];
         string text = "";
-        foreach (string line in File.ReadLines(Path.Combine(SourceTree.Root, "src", "Vmcore", "Findings", "FindingCode.cs")).Select(static l => l.Trim()))
+        string path = Path.Combine(SourceTree.Root, "src", "Vmcore", "Findings", "FindingCode.cs");
+        foreach (string line in File.ReadLines(path).Select(static l => l.Trim()))
         {
             if (line.StartsWith("/// ", StringComparison.Ordinal))
-                text += (text.Length > 0 ? " " : "") + line[4..].Replace("<summary>", "", StringComparison.Ordinal).Replace("</summary>", "", StringComparison.Ordinal);
+                text += (text.Length > 0 ? " " : "") + line[4..];
             else if (line.EndsWith(',') && text.Length > 0)
-                all[line.TrimEnd(',')] = text;
+                all[line.TrimEnd(',')] = text.Replace("<summary>", "", StringComparison.Ordinal).Replace("</summary>", "", StringComparison.Ordinal);
             if (!line.StartsWith("/// ", StringComparison.Ordinal))
                 text = "";
         }

@@ -36,7 +36,8 @@ public sealed class KernelListTests
     public void LoopsEnd()
     {
         Assert.Contains(Findings(Edit(_first + Next, _first)),
-            f => f.ToString().Contains("damaged", StringComparison.Ordinal) && f.ToString().Contains($"0x{_first:x}", StringComparison.Ordinal));
+            f => f.ToString().Contains("damaged", StringComparison.Ordinal)
+            && f.ToString().Contains($"0x{_first:x}", StringComparison.Ordinal));
         Assert.Contains(Findings(Edit(_second + Next, _first)), f => f.ToString().Contains("damaged", StringComparison.Ordinal));
     }
 
@@ -62,7 +63,8 @@ public sealed class KernelListTests
     {
         EditedCore edited = Edit(_first + Start, start);
         edited.WritePhysical64(_walker.Walk(_first + End)!.Value, end);
-        Assert.Contains(Findings(edited), f => f.ToString().Contains("no range", StringComparison.Ordinal) && f.ToString().Contains($"0x{_first:x}", StringComparison.Ordinal));
+        Assert.Contains(Findings(edited), f => f.ToString().Contains("no range", StringComparison.Ordinal)
+            && f.ToString().Contains($"0x{_first:x}", StringComparison.Ordinal));
     }
 
     /// <summary>Both values are in the finding.</summary>
@@ -74,7 +76,8 @@ public sealed class KernelListTests
         {
             IReadOnlyList<Finding> findings = Findings(Edit(_first + End, wrong));
             Assert.Contains(findings,
-                f => f.ToString().Contains($"0x{start:x} - 0x{wrong:x}", StringComparison.Ordinal) && f.ToString().Contains($"0x{start:x} - 0x{end:x}", StringComparison.Ordinal));
+                f => f.ToString().Contains($"0x{start:x} - 0x{wrong:x}", StringComparison.Ordinal)
+                    && f.ToString().Contains($"0x{start:x} - 0x{end:x}", StringComparison.Ordinal));
         }
 
         // An entry may end before the area does, but not before the memmap.

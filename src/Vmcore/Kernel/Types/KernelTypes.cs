@@ -102,7 +102,8 @@ public sealed class KernelTypes
     /// <param name="memberPath">Member, or members of members: <c>d_name.len</c>. Anonymous members are passed through.</param>
     /// <returns>The offset; null if there is no such member, or it is a bit-field.</returns>
     internal int? MemberOffset(string structName, string memberPath) =>
-        (int?)Composites(Own(structName)).Select(type => type.FindPath(memberPath)?.ByteOffset).FirstOrDefault(static offset => offset is >= 0 and <= int.MaxValue);
+        (int?)Composites(Own(structName)).Select(type => type.FindPath(memberPath)?.ByteOffset)
+            .FirstOrDefault(static offset => offset is >= 0 and <= int.MaxValue);
 
     /// <summary>A value of an enum of the kernel's own; modules are not looked at.</summary>
     /// <param name="enumName">Name of the enum.</param>
