@@ -143,8 +143,8 @@ internal sealed class JsonText
     /// <summary>Writes findings twice, in one order: their sentences under the name, their codes under the name in the singular and <c>_codes</c>.</summary>
     internal void Put(IReadOnlyList<Finding> value, [CallerArgumentExpression(nameof(value))] string name = "")
     {
-        Put((IReadOnlyList<string?>)[.. value.Select(static f => f.ToString())], name);
-        Put((IReadOnlyList<string?>)[.. value.Select(static f => JsonNamingPolicy.SnakeCaseLower.ConvertName(f.Code.ToString()))], name.TrimEnd('s') + "Codes");
+        Put([.. value.Select(static f => f.ToString())], name);
+        Put([.. value.Select(static f => JsonNamingPolicy.SnakeCaseLower.ConvertName(f.Code.ToString()))], name.TrimEnd('s') + "Codes");
     }
 
     internal void Put(IReadOnlyList<ulong>? value, [CallerArgumentExpression(nameof(value))] string name = "") =>

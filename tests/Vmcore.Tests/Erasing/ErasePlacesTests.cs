@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Globalization;
 using Vmcore.Debugging;
 using Vmcore.Erasing;
 using Vmcore.Formats.Elf;
