@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.IO;
 using Vmcore.Kernel.Log;
 
@@ -80,8 +81,8 @@ internal static class VmcoreDmesgCommand
 
     private static int Write(CrashDump dump)
     {
-        foreach (string problem in dump.Problems)
-            Console.Error.WriteLine(TerminalText.Clean(problem));
+        foreach (Finding problem in dump.Problems)
+            Console.Error.WriteLine(TerminalText.Clean(problem.ToString()));
         if (dump.Kernel is null)
             return Fail(dump.ClassificationProblem ?? $"{dump.Name}: no kernel", NoLog);
         if (KernelLog.TryOpen(dump.Kernel.VmcoreInfo, dump.Kernel.Memory, out string? missing) is not { } log)

@@ -1,4 +1,5 @@
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 
 namespace Vmcore.Cli.Info;
 
@@ -64,7 +65,7 @@ internal sealed record DumpInfo : IJsonItem
     /// <summary>Where they are; of very many the first.</summary>
     public IReadOnlyList<LostInfo> Lost { get; init; } = [];
 
-    public IReadOnlyList<string> Problems { get; init; } = [];
+    public IReadOnlyList<Finding> Problems { get; init; } = [];
 
     /// <inheritdoc/>
     public void Write(JsonText json)

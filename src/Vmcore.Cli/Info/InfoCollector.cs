@@ -1,6 +1,7 @@
 using System.Globalization;
 using Vmcore.Compression;
 using Vmcore.Dumping;
+using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.Formats.Notes;
@@ -54,8 +55,8 @@ internal static class InfoCollector
             Problems =
             [
                 .. dump.Problems,
-                .. lostPages > 0 ? [LostText(lost, lostPages)] : Array.Empty<string>(),
-                .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(),
+                .. lostPages > 0 ? [new(FindingCode.PagesUnreadable, LostText(lost, lostPages))] : Array.Empty<Finding>(),
+                .. dump.ClassificationProblem is { } problem ? [new(FindingCode.PagesNotClassified, problem)] : Array.Empty<Finding>(),
                 .. dump.Pmem.Findings,
             ],
         };

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Vmcore.Cli.Reader;
+using Vmcore.Findings;
 using Vmcore.Kernel.Summary;
 
 namespace Vmcore.Cli.Info;
@@ -33,7 +34,7 @@ internal static class InfoText
         Pages(text, info);
         if (info.Problems.Count > 0)
             text.Append("\nProblems\n");
-        foreach (string problem in info.Problems)
+        foreach (Finding problem in info.Problems)
             text.Append("  ").Append(problem).Append('\n');
         return text.ToString();
     }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
+using Vmcore.Findings;
 
 namespace Vmcore.Cli.Json;
 
@@ -138,6 +139,13 @@ internal sealed class JsonText
 
     internal void Put(IReadOnlyList<string?>? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
         PutList(value, name, _writer.WriteStringValue);
+
+    /// <summary>Writes findings twice, in one order: their sentences under the name, their codes under the name in the singular and <c>_codes</c>.</summary>
+    internal void Put(IReadOnlyList<Finding> value, [CallerArgumentExpression(nameof(value))] string name = "")
+    {
+        Put([.. value.Select(static f => f.ToString())], name);
+        Put([.. value.Select(static f => JsonNamingPolicy.SnakeCaseLower.ConvertName(f.Code.ToString()))], name.TrimEnd('s') + "Codes");
+    }
 
     internal void Put(IReadOnlyList<ulong>? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
         PutList(value, name, _writer.WriteNumberValue);

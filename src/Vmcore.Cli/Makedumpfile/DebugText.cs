@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.Pmem;
 using Vmcore.Ranges;
@@ -54,7 +55,7 @@ internal static class DebugText
         foreach (PfnRange range in pmem.Metadata)
             text.Append(CultureInfo.InvariantCulture,
                 $"pfn: [0x{range.Start:x} - 0x{range.End:x}) sha256: {MetadataHash.Compute(dump.Memory, range) ?? "not in the dump"}\n");
-        foreach (string finding in pmem.Findings)
+        foreach (Finding finding in pmem.Findings)
             text.Append(finding).Append('\n');
         return text.ToString();
     }

@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.IO;
 using Vmcore.Kernel.Identity;
 
@@ -37,8 +38,8 @@ internal static class InputDump
             }
         }
 
-        foreach (string problem in dump.Problems)
-            messages.Line(MessageKind.Error, problem);
+        foreach (Finding problem in dump.Problems)
+            messages.Line(MessageKind.Error, problem.ToString());
         if (given is null || CheckRelease(options, dump, given) is not { } mismatch)
             return dump;
         messages.Line(MessageKind.Error, mismatch);

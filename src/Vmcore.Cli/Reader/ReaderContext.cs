@@ -48,10 +48,11 @@ internal sealed class ReaderContext : IDisposable
     internal CrashDump Dump => _dump.Value;
 
     /// <summary>What is missing of the dump, as far as that is known; null if nothing is, or it is not open.</summary>
-    internal string? Loss => _dump.IsValueCreated ? _dump.Value.Loss : null;
+    internal string? Loss => _dump.IsValueCreated ? _dump.Value.Loss?.ToString() : null;
 
     /// <summary>The same, if something that is missing was asked for.</summary>
-    internal string? LossMet => _dump.IsValueCreated && _dump.Value is { Kdump.HasLostPages: true } or { HasShrunk: true } ? _dump.Value.Loss : null;
+    internal string? LossMet =>
+        _dump.IsValueCreated && _dump.Value is { Kdump.HasLostPages: true } or { HasShrunk: true } ? _dump.Value.Loss?.ToString() : null;
 
     /// <summary>The kernel.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>

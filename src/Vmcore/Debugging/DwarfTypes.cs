@@ -8,7 +8,7 @@ namespace Vmcore.Debugging;
 /// type is read when it is asked for. Damage costs the unit that it is in, and <see cref="Problem"/> says so.
 /// </summary>
 /// <remarks>Reads from the file as long as it is used. Not safe for several threads at once.</remarks>
-internal sealed class DwarfTypes : IDebugTypes
+internal sealed class DwarfTypes
 {
     private const int MaxCachedTypes = 1 << 16;
 
@@ -17,7 +17,7 @@ internal sealed class DwarfTypes : IDebugTypes
 
     private readonly DwarfSections _sections;
     private readonly DwarfIndex _index;
-    private readonly Dictionary<long, DebugType> _types = [];
+    private readonly Dictionary<long, DwarfType> _types = [];
     private int _steps;
 
     private DwarfTypes(DwarfSections sections)
@@ -57,12 +57,14 @@ internal sealed class DwarfTypes : IDebugTypes
         return null;
     }
 
-    /// <inheritdoc/>
-    public DebugType? FindComposite(string name)
+    /// <summary>Finds a structure or union by its name, or by that of a typedef of one. Of several the first.</summary>
+    /// <param name="name">Name without <c>struct</c>.</param>
+    /// <returns>Null if there is none.</returns>
+    public DwarfType? FindComposite(string name)
     {
         foreach (DwarfKind kind in (ReadOnlySpan<DwarfKind>)[DwarfKind.Composite, DwarfKind.Typedef])
         {
-            foreach ((DebugType type, _) in Named(kind, name))
+            foreach ((DwarfType type, _) in Named(kind, name))
             {
                 if (type.IsComposite)
                     return type;
@@ -72,12 +74,15 @@ internal sealed class DwarfTypes : IDebugTypes
         return null;
     }
 
-    /// <inheritdoc/>
-    public DebugMember? FindMember(string name, string path)
+    /// <summary>Finds a structure that has a member, among several of the same name.</summary>
+    /// <param name="name">Name without <c>struct</c>.</param>
+    /// <param name="path">Member, or members of members.</param>
+    /// <returns>The member with its offset; null if there is none.</returns>
+    public DwarfMember? FindMember(string name, string path)
     {
         foreach (DwarfKind kind in (ReadOnlySpan<DwarfKind>)[DwarfKind.Composite, DwarfKind.Typedef])
         {
-            foreach ((DebugType type, _) in Named(kind, name))
+            foreach ((DwarfType type, _) in Named(kind, name))
             {
                 if (type.Find(path) is { } member)
                     return member;
@@ -87,13 +92,16 @@ internal sealed class DwarfTypes : IDebugTypes
         return null;
     }
 
-    /// <inheritdoc/>
-    public DebugType? FindVariable(string name, ulong? linkAddress)
+    /// <summary>Finds the type of a variable.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="linkAddress">Its link-time address, to tell variables of the same name apart; null if it is not known.</param>
+    /// <returns>Null if there is none, or its type is not known.</returns>
+    public DwarfType? FindVariable(string name, ulong? linkAddress)
     {
-        DebugType? first = null;
+        DwarfType? first = null;
         foreach (DwarfKind kind in (ReadOnlySpan<DwarfKind>)[DwarfKind.Variable, DwarfKind.Declaration])
         {
-            foreach ((DebugType type, ulong? address) in Named(kind, name))
+            foreach ((DwarfType type, ulong? address) in Named(kind, name))
             {
                 if (linkAddress is not null && address == linkAddress)
                     return type;
@@ -105,10 +113,11 @@ internal sealed class DwarfTypes : IDebugTypes
         return first;
     }
 
-    /// <inheritdoc/>
+    /// <summary>The value of an enumerator, in whatever enumeration it is.</summary>
+    /// <returns>Null if there is none of that name.</returns>
     public long? FindEnumerator(string name)
     {
-        foreach ((DebugType type, _) in Named(DwarfKind.Enumerator, name))
+        foreach ((DwarfType type, _) in Named(DwarfKind.Enumerator, name))
         {
             foreach (KeyValuePair<string, long> value in type.Enumerators)
             {
@@ -134,26 +143,26 @@ internal sealed class DwarfTypes : IDebugTypes
     }
 
     /// <summary>All definitions of a name: structures and unions, enumerations, then typedefs.</summary>
-    internal IEnumerable<DebugType> FindAll(string name) =>
+    internal IEnumerable<DwarfType> FindAll(string name) =>
         Named(DwarfKind.Composite, name).Concat(Named(DwarfKind.Enumeration, name)).Concat(Named(DwarfKind.Typedef, name)).Select(n => n.Type);
 
     /// <summary>The type at an offset of .debug_info; void if there is none.</summary>
-    internal DebugType TypeAt(long? offset)
+    internal DwarfType TypeAt(long? offset)
     {
         if (offset is not { } at)
-            return DebugType.Void;
-        if (_types.TryGetValue(at, out DebugType? known))
+            return DwarfType.Void;
+        if (_types.TryGetValue(at, out DwarfType? known))
             return known;
         if (_types.Count >= MaxCachedTypes)
             _types.Clear();
         _steps++;
-        DebugType type = ReadAt(at) is { } found ? Build(found) : DebugType.Void;
+        DwarfType type = ReadAt(at) is { } found ? Build(found) : DwarfType.Void;
         _steps--;
         _types[at] = type;
         return type;
     }
 
-    internal DebugType TypeOfSignature(ulong signature) => TypeAt(_index.FindSignature(signature));
+    internal DwarfType TypeOfSignature(ulong signature) => TypeAt(_index.FindSignature(signature));
 
     /// <summary>Reads the entry at an offset of .debug_info; null if it is damaged.</summary>
     internal (DwarfUnit Unit, DwarfEntry Entry)? ReadAt(long offset)
@@ -177,14 +186,14 @@ internal sealed class DwarfTypes : IDebugTypes
 
     internal static string Text((DwarfUnit Unit, DwarfEntry Entry) at, DwarfText text) => Encoding.UTF8.GetString(at.Unit.TextOf(text));
 
-    private DebugType TypeOf(DwarfEntry entry, DwarfEntry? declaration)
+    private DwarfType TypeOf(DwarfEntry entry, DwarfEntry? declaration)
     {
         if (entry.Type is null && entry.TypeSignature == 0 && declaration is not null)
             entry = declaration;
         return entry.Type is null && entry.TypeSignature != 0 ? TypeOfSignature(entry.TypeSignature) : TypeAt(entry.Type);
     }
 
-    private DebugType Build((DwarfUnit Unit, DwarfEntry Entry) at)
+    private DwarfType Build((DwarfUnit Unit, DwarfEntry Entry) at)
     {
         DwarfEntry entry = at.Entry;
         if (_steps < MaxSteps && entry.Tag is (DwarfTag.StructureType or DwarfTag.UnionType or DwarfTag.ClassType or DwarfTag.EnumerationType))
@@ -199,7 +208,7 @@ internal sealed class DwarfTypes : IDebugTypes
     }
 
     // A pointer to a structure that its unit only declares: some other unit defines it.
-    private DebugType? FindDefinition((DwarfUnit Unit, DwarfEntry Entry) at)
+    private DwarfType? FindDefinition((DwarfUnit Unit, DwarfEntry Entry) at)
     {
         string name = Text(at, at.Entry.Name);
         DwarfKind kind = at.Entry.Tag == DwarfTag.EnumerationType ? DwarfKind.Enumeration : DwarfKind.Composite;
@@ -214,7 +223,7 @@ internal sealed class DwarfTypes : IDebugTypes
     }
 
     // Variables give their type, and the address if they have one; enumerators the enumeration that they are in.
-    private IEnumerable<(DebugType Type, ulong? Address)> Named(DwarfKind kind, string name)
+    private IEnumerable<(DwarfType Type, ulong? Address)> Named(DwarfKind kind, string name)
     {
         foreach ((long offset, ulong? address) in _index.Find(kind, Encoding.UTF8.GetBytes(name)))
         {
@@ -230,7 +239,7 @@ internal sealed class DwarfTypes : IDebugTypes
             DwarfEntry entry = at.Entry;
             DwarfEntry? declaration = entry.Specification is { } specification && ReadAt(specification) is { } other ? other.Entry : null;
             DwarfText text = entry.Name.Place != DwarfTextPlace.None || declaration is null ? entry.Name : declaration.Name;
-            if (Text(at, text) == name && TypeOf(entry, declaration) is { Kind: not DebugTypeKind.Void } type)
+            if (Text(at, text) == name && TypeOf(entry, declaration) is { Kind: not DwarfTypeKind.Void } type)
                 yield return (type, _sections.File.IsRelocatable ? null : address);
         }
     }

@@ -67,7 +67,7 @@ public static class Eraser
             return null;
         }
 
-        string? debug = EraseScope.FindModuleFile(module.Name, kernel.VmcoreInfo?.OsRelease, vmlinux?.Path);
+        string? debug = ModuleFiles.Find(module.Name, kernel.VmcoreInfo?.OsRelease, vmlinux?.Path);
         return EraseScope.OfModule(kernel, vmlinux, module, debug);
     }
 }

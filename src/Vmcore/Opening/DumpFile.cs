@@ -1,6 +1,7 @@
 using System.Numerics;
 using Vmcore.Architectures;
 using Vmcore.Compression;
+using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Flattened;
 using Vmcore.Formats.Kdump;
@@ -15,11 +16,7 @@ namespace Vmcore.Opening;
 /// </summary>
 internal sealed class DumpFile : IDisposable
 {
-    /// <summary>Ends the problem of a split dump that is not whole.</summary>
-    internal const string MissingParts =
-        "a part of a split dump, of which others are missing: their pages cannot be read; name all of its files, or join them with makedumpfile --reassemble";
-
-    private readonly List<string> _problems = [];
+    private readonly List<Finding> _problems = [];
 
     private DumpFile(IByteSource source)
     {
@@ -64,21 +61,20 @@ internal sealed class DumpFile : IDisposable
     /// <summary>vmcoreinfo: the file's own, or what stands in for it; null if there is none.</summary>
     internal VmcoreInfo? VmcoreInfo { get; private set; }
 
-    internal IReadOnlyList<string> Problems => _problems;
+    internal IReadOnlyList<Finding> Problems => _problems;
 
-    /// <summary>What is missing of the file, as far as that has come to light. One sentence, or null.</summary>
-    internal string? Loss
+    /// <summary>What is missing of the file, as far as that has come to light; null if nothing has.</summary>
+    internal Finding? Loss
     {
         get
         {
-            if (_problems.Exists(static p => p.EndsWith(MissingParts, StringComparison.Ordinal)))
-                return $"{Name}: {MissingParts}";
+            if (_problems.Find(static p => p.Code == FindingCode.PartsMissing) is { } parts)
+                return parts;
             if (HasShrunk)
-                return $"{Name}: the file became shorter while it was read";
+                return new(FindingCode.FileShrank, Name);
             if (IsIncomplete)
-                return $"{Name}: the dump is not complete: it is marked so, or was cut short";
-            return Kdump is { HasLostPages: true }
-                ? $"{Name}: pages that the dump should have are not in the file: it was cut short or damaged ('vmcore verify' says where)" : null;
+                return new(FindingCode.Incomplete, Name);
+            return Kdump is { HasLostPages: true } ? new(FindingCode.PagesOutsideFile, Name) : null;
         }
     }
 
@@ -143,7 +139,7 @@ internal sealed class DumpFile : IDisposable
             if (source is FlattenedSource { IsTruncated: true })
             {
                 file.IsIncomplete = true;
-                file._problems.Add($"{source.Name}: the flattened stream ends without its end record: it is truncated");
+                file.AddProblem(FindingCode.StreamTruncated);
             }
 
             if (ElfCoreFile.IsElf(source))
@@ -167,7 +163,7 @@ internal sealed class DumpFile : IDisposable
     {
         if (text.Length > VmcoreInfo.MaxLength)
         {
-            _problems.Add($"{Name}: vmcoreinfo: {text.Length} bytes; only the first {VmcoreInfo.MaxLength} are read");
+            AddProblem(FindingCode.VmcoreInfoTooLong, text.Length, VmcoreInfo.MaxLength);
             text = text[..VmcoreInfo.MaxLength];
         }
 
@@ -176,8 +172,9 @@ internal sealed class DumpFile : IDisposable
     }
 
     /// <summary>Notes what is wrong without keeping the file from being read.</summary>
-    /// <param name="problem">One sentence without the file's name.</param>
-    internal void AddProblem(string problem) => _problems.Add($"{Name}: {problem}");
+    /// <param name="code">What it is.</param>
+    /// <param name="parameters">The parameters behind the file's name.</param>
+    internal void AddProblem(FindingCode code, params object[] parameters) => _problems.Add(new(code, [Name, .. parameters]));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -212,7 +209,7 @@ internal sealed class DumpFile : IDisposable
         Unfiltered = memory;
         if (memory.SharedBytes > 0)
         {
-            AddProblem($"PT_LOADs give {memory.SharedBytes} bytes more than the file has, by naming the same bytes for several addresses; those are not read");
+            AddProblem(FindingCode.SegmentsShareBytes, memory.SharedBytes);
             IsIncomplete = true;
         }
     }
@@ -225,8 +222,7 @@ internal sealed class DumpFile : IDisposable
         int shift = BitOperations.Log2((uint)size);
         if (Architecture.PageShifts.Contains(shift))
             return shift;
-        AddProblem($"vmcoreinfo: PAGESIZE is {size}, but {Architecture.Name} has pages of "
-            + $"{string.Join(" or ", Architecture.PageShifts.Select(s => 1 << s))} bytes; ignored");
+        AddProblem(FindingCode.PageSizeImpossible, size, Architecture.Name, string.Join(" or ", Architecture.PageShifts.Select(s => 1 << s)));
         return smallest;
     }
 
@@ -237,7 +233,7 @@ internal sealed class DumpFile : IDisposable
         IsIncomplete |= file.IsIncomplete;
         if (file.SubHeader.IsSplit && file.PartRanges.Sum(static r => (long)r.Count) < (long)file.MaxPfn)
         {
-            AddProblem(MissingParts);
+            AddProblem(FindingCode.PartsMissing);
             IsIncomplete = true;
         }
 
@@ -245,7 +241,7 @@ internal sealed class DumpFile : IDisposable
         Notes = file.NoteList;
         Report(file.LargeNotes);
         if (file.NotesProblem is { } problem)
-            AddProblem(problem);
+            AddProblem(FindingCode.KdumpNotesDamaged, problem);
         SetOwnOrGiven(file.VmcoreInfo.Length > 0 ? file.VmcoreInfo : VmcoreInfoNote(), options);
         Architecture = MachineChoice.OfKdump(Name, file.Header.Utsname.Machine, VmcoreInfo);
         Unfiltered = new KdumpCrashMemory(file);
@@ -256,10 +252,7 @@ internal sealed class DumpFile : IDisposable
     {
         const int Most = 100;
         foreach (LargeNote note in notes.Take(Most))
-        {
-            AddProblem($"note '{note.Name}' of type 0x{note.Type:x} at 0x{note.FileOffset:x}: {note.Length} bytes, the dump of a device: "
-                + "it is stepped over, and is not in what is written of this dump");
-        }
+            AddProblem(FindingCode.NoteSteppedOver, note.Name, note.Type, note.FileOffset, note.Length);
     }
 
     // The dump's own text has the addresses of the kernel that ran; another can at best agree with it.

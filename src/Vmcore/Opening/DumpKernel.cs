@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
@@ -62,12 +63,12 @@ internal sealed class DumpKernel : IDisposable
             else if (options.Vmlinux is { } path)
                 throw new MissingInformationException($"{path}: {file.Name}: {fault}");
             else
-                file.AddProblem(fault!);
+                file.AddProblem(FindingCode.KernelNotLocated, fault!);
         }
 
         Unfiltered = CrashedKernel.TryOpen(file.Unfiltered, VmcoreInfo!, file.Architecture, file.Loads, out string? problem);
         if (problem is not null)
-            file.AddProblem(problem);
+            file.AddProblem(FindingCode.KernelDoubtful, problem);
         if (Unfiltered is null)
         {
             Problem = $"{file.Name}: {problem}";

@@ -1,6 +1,7 @@
 using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Erasing;
+using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
@@ -81,7 +82,7 @@ public abstract class OpenedDump : IDisposable
     public bool HasShrunk => _file.HasShrunk;
 
     /// <summary>What is wrong with the file without keeping it from being read; one sentence each.</summary>
-    public IReadOnlyList<string> Problems => _file.Problems;
+    public IReadOnlyList<Finding> Problems => _file.Problems;
 
     /// <summary>
     /// The machine's physical memory: all of it that may be shown. User data of pmem reads as if a filter had left it out, what the kernel never wrote of a
@@ -140,8 +141,8 @@ public abstract class OpenedDump : IDisposable
     /// <summary>The ELF file; null for other formats.</summary>
     internal ElfCoreFile? Elf => _file.Elf;
 
-    /// <summary>What is missing of the dump, as far as that has come to light: a reason for whatever else cannot be read. One sentence, or null.</summary>
-    internal string? Loss => _file.Loss;
+    /// <summary>What is missing of the dump, as far as that has come to light: a reason for whatever else cannot be read. Null if nothing has.</summary>
+    internal Finding? Loss => _file.Loss;
 
     /// <summary>
     /// The machine's memory with all that the file has of it, USER DATA OF PMEM INCLUDED, with nothing erased. For the check that no such data is in a dump,

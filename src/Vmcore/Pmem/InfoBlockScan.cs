@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Kernel.Resources;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -23,7 +24,7 @@ internal static class InfoBlockScan
     private const int MaxBlocks = 4096;
 
     internal static IReadOnlyList<LocatedInfoBlock> Find(
-        PfnRangeSet pages, VmemmapWalk walk, IReadOnlyList<KernelListEntry> list, PmemEvidence evidence, List<string> findings)
+        PfnRangeSet pages, VmemmapWalk walk, IReadOnlyList<KernelListEntry> list, PmemEvidence evidence, List<Finding> findings)
     {
         int shift = evidence.Memory.PageShift, structSize = evidence.Memmap?.StructPageSize ?? 0;
         var pending = new SortedSet<ulong>(Candidates(pages, walk, list, evidence, shift));
@@ -38,7 +39,7 @@ internal static class InfoBlockScan
                 continue;
             InfoBlock? found = InfoBlock.TryParse(block, at, structSize, out string? problem);
             if (problem is not null)
-                findings.Add($"pmem: the info block at {PmemFinder.Hex(at + InfoBlock.Offset)} is not valid: {problem}");
+                findings.Add(new(FindingCode.PmemInfoBlockInvalid, at + InfoBlock.Offset, problem));
             if (found is null)
                 continue;
             all.Add(new(at, found, IsLive(at, found, pages, walk, evidence) && !BlockProof.Contradicts(at, found, evidence)));
@@ -97,7 +98,7 @@ internal static class InfoBlockScan
         return rest.Intersect(pages).IsEmpty && rest.All(r => VmemmapWalk.IsMapped(r, evidence));
     }
 
-    private static List<LocatedInfoBlock> Resolve(List<LocatedInfoBlock> all, List<string> findings)
+    private static List<LocatedInfoBlock> Resolve(List<LocatedInfoBlock> all, List<Finding> findings)
     {
         List<LocatedInfoBlock> result = [];
         foreach (LocatedInfoBlock candidate in all.OrderByDescending(b => b.IsLive).ThenBy(b => b.Base))
@@ -107,8 +108,7 @@ internal static class InfoBlockScan
             if (other < 0)
                 result.Add(candidate);
             else
-                findings.Add($"pmem: an info block at {PmemFinder.Hex(candidate.Base)} claims {range}, "
-                    + $"which overlaps the namespace at {PmemFinder.Hex(result[other].Base)}; it is taken for a stale one");
+                findings.Add(new(FindingCode.PmemInfoBlockStale, candidate.Base, range, result[other].Base));
         }
 
         result.Sort(static (a, b) => a.Base.CompareTo(b.Base));

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Lists;
 using Vmcore.Memory;
@@ -18,9 +19,8 @@ internal sealed record KernelListEntry(ulong Address, PfnRange Pages);
 internal static class KernelList
 {
     private const int MaxEntries = 65536;
-    private const string Damaged = "pmem: the kernel's list of memmaps is damaged";
 
-    internal static IReadOnlyList<KernelListEntry> Read(CrashedKernel? kernel, List<string> findings)
+    internal static IReadOnlyList<KernelListEntry> Read(CrashedKernel? kernel, List<Finding> findings)
     {
         List<KernelListEntry> entries = [];
         if (kernel?.VmcoreInfo is not { } info || info.Symbol("devm_memmap_vmcore_head") is not { } head)
@@ -29,7 +29,7 @@ internal static class KernelList
         if (info.Offset("devm_memmap_vmcore.entry") is not { } entry || info.Offset("devm_memmap_vmcore.start") is not { } start
             || info.Offset("devm_memmap_vmcore.end") is not { } end || size is < 32 or > 4096 || Math.Max(Math.Max(start, end), entry + next) + 8 > size)
         {
-            findings.Add("pmem: vmcoreinfo names the kernel's list of memmaps, but its SIZE and OFFSET keys are absent or impossible; the list is not used");
+            findings.Add(new(FindingCode.PmemListUnusable));
             return entries;
         }
 
@@ -41,24 +41,23 @@ internal static class KernelList
             ulong address = link - (ulong)entry;
             if (kernel.Memory.Read(address, node) != MemoryStatus.Ok)
             {
-                findings.Add($"{Damaged}: entry {entries.Count} at {PmemFinder.Hex(address)} cannot be read");
+                findings.Add(new(FindingCode.PmemListBroken, entries.Count, address));
                 break;
             }
 
             var pages = new PfnRange(BinaryPrimitives.ReadUInt64LittleEndian(node.AsSpan(start)), BinaryPrimitives.ReadUInt64LittleEndian(node.AsSpan(end)));
             if (pages.IsEmpty || pages.End > 1UL << 44)
-                findings.Add($"pmem: the kernel's list of memmaps: entry at {PmemFinder.Hex(address)} names pfn {pages}, which is no range; ignored");
+                findings.Add(new(FindingCode.PmemListNoRange, address, pages));
             else
                 entries.Add(new(address, pages));
         }
 
-        string? fault = outcome.End switch
+        Finding? fault = outcome.End switch
         {
-            WalkEnd.Unreadable when outcome.Count == 0 => $"pmem: the head of the kernel's list of memmaps at {PmemFinder.Hex(head)} cannot be read",
-            WalkEnd.Unreadable => $"{Damaged}: entry {entries.Count} at {PmemFinder.Hex(outcome.Address - (ulong)entry)} cannot be read",
-            WalkEnd.Null => $"{Damaged}: entry {entries.Count} at {PmemFinder.Hex(unchecked(0 - (ulong)entry))} cannot be read",
-            WalkEnd.Cycle or WalkEnd.Limit =>
-                $"{Damaged}: it comes back to {PmemFinder.Hex(outcome.Address)} after {entries.Count} entries instead of to its head",
+            WalkEnd.Unreadable when outcome.Count == 0 => new(FindingCode.PmemListUnreadable, head),
+            WalkEnd.Unreadable => new(FindingCode.PmemListBroken, entries.Count, outcome.Address - (ulong)entry),
+            WalkEnd.Null => new(FindingCode.PmemListBroken, entries.Count, unchecked(0 - (ulong)entry)),
+            WalkEnd.Cycle or WalkEnd.Limit => new(FindingCode.PmemListCyclic, outcome.Address, entries.Count),
             _ => null,
         };
         if (fault is not null)
@@ -68,13 +67,13 @@ internal static class KernelList
 
     /// <summary>Reports where the list, the info blocks and the page tables do not agree.</summary>
     internal static void Compare(
-        IReadOnlyList<KernelListEntry> list, PfnRangeSet memmapPages, IReadOnlyList<LocatedInfoBlock> blocks, int pageShift, List<string> findings)
+        IReadOnlyList<KernelListEntry> list, PfnRangeSet memmapPages, IReadOnlyList<LocatedInfoBlock> blocks, int pageShift, List<Finding> findings)
     {
         if (list.Count == 0)
             return;
         PfnRangeSet listed = PfnRangeSet.From(list.Select(e => e.Pages));
         foreach (PfnRange range in memmapPages.Except(listed))
-            findings.Add($"pmem: the page tables have live memmap at pfn {range}, the kernel's list does not name it; it is metadata");
+            findings.Add(new(FindingCode.PmemNotListed, range));
         foreach (LocatedInfoBlock block in blocks.Where(b => b.IsLive && b.Block.Map == PmemMap.Device))
         {
             var reserved = new PfnRange((block.Base + block.Block.StartPad) >> pageShift,
@@ -82,14 +81,13 @@ internal static class KernelList
 
             // Kernels differ in where an entry ends: with the area set aside, or with the last page of it that is in use.
             if (!list.Any(e => e.Pages.Start == reserved.Start && e.Pages.End <= reserved.End))
-                findings.Add($"pmem: the info block at {PmemFinder.Hex(block.Base)} reserves pfn {reserved}, "
-                    + $"the kernel's list has {Nearest(list, reserved)}; the page tables decide");
+                findings.Add(new(FindingCode.PmemListDiffers, block.Base, reserved, Nearest(list, reserved)));
         }
 
         foreach (KernelListEntry entry in list)
         {
             if (!blocks.Any(b => b.IsLive && b.Base >> pageShift <= entry.Pages.Start && (b.Base + b.Block.NamespaceSize) >> pageShift >= entry.Pages.End))
-                findings.Add($"pmem: the kernel's list names pfn {entry.Pages}, but no namespace with a valid info block is there; the page tables decide");
+                findings.Add(new(FindingCode.PmemListedElsewhere, entry.Pages));
         }
     }
 

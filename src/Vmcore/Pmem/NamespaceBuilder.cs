@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Kernel.Resources;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -10,7 +11,7 @@ internal static class NamespaceBuilder
     private const int MaxNamed = 4096;
 
     internal static IReadOnlyList<PmemNamespace> Build(
-        PfnRangeSet pages, PfnRangeSet metadata, VmemmapWalk walk, IReadOnlyList<LocatedInfoBlock> blocks, PmemEvidence evidence, List<string> findings)
+        PfnRangeSet pages, PfnRangeSet metadata, VmemmapWalk walk, IReadOnlyList<LocatedInfoBlock> blocks, PmemEvidence evidence, List<Finding> findings)
     {
         int shift = evidence.Memory.PageShift;
         List<PmemNamespace> result = [];
@@ -27,10 +28,9 @@ internal static class NamespaceBuilder
                 : present < own.PageCount ? MemmapState.Incomplete : MemmapState.Complete;
             string? name = NameAt(evidence.Resources, block.Base);
             if (state is MemmapState.Missing or MemmapState.Incomplete)
-                findings.Add($"pmem: {name ?? "the namespace"} at {range}: {own.PageCount - present} of {own.PageCount} metadata pages are not in the dump");
+                findings.Add(new(FindingCode.PmemMetadataMissing, name ?? "the namespace", range, own.PageCount - present, own.PageCount));
             if (state == MemmapState.Overwritten)
-                findings.Add($"pmem: {name ?? "the namespace"} at {range}: "
-                    + "its memmap was written anew after the crash (a pmem driver ran in the capture kernel): its struct pages are not those of the crash");
+                findings.Add(new(FindingCode.PmemMemmapOverwritten, name ?? "the namespace", range));
             result.Add(new()
             {
                 Name = name,
@@ -52,7 +52,7 @@ internal static class NamespaceBuilder
 
     /// <summary>Namespaces without a live info block: raw, sector, legacy, or not in the dump.</summary>
     private static void AddNamed(
-        List<PmemNamespace> result, PfnRangeSet pages, PfnRangeSet metadata, VmemmapWalk walk, PmemEvidence evidence, int shift, List<string> findings)
+        List<PmemNamespace> result, PfnRangeSet pages, PfnRangeSet metadata, VmemmapWalk walk, PmemEvidence evidence, int shift, List<Finding> findings)
     {
         if (evidence.Resources is null)
             return;
@@ -70,7 +70,7 @@ internal static class NamespaceBuilder
             PfnRangeSet own = metadata.Intersect(pfns), memmap = walk.MemmapPages.Intersect(pfns);
             ulong present = Present(evidence.Memory, own);
             if (!memmap.IsEmpty && present < own.PageCount)
-                findings.Add($"pmem: {resource.Name} at {range}: {own.PageCount - present} of {own.PageCount} metadata pages are not in the dump");
+                findings.Add(new(FindingCode.PmemMetadataMissing, resource.Name, range, own.PageCount - present, own.PageCount));
             added.Add(new()
             {
                 Name = resource.Name,
@@ -131,13 +131,12 @@ internal static class NamespaceBuilder
         tree?.All().FirstOrDefault(r => r.Start == start && r.Name.StartsWith("namespace", StringComparison.Ordinal))?.Name;
 
     /// <summary>The memmap must lie inside what the info block reserves for it.</summary>
-    private static void CheckBounds(LocatedInfoBlock block, PfnRangeSet memmap, int shift, List<string> findings)
+    private static void CheckBounds(LocatedInfoBlock block, PfnRangeSet memmap, int shift, List<Finding> findings)
     {
         ulong start = block.Base + block.Block.StartPad;
         PfnRange reserved = new PhysicalRange(start, start + block.Block.DataOffset).ToPfns(shift);
         foreach (PfnRange range in memmap.Except(PfnRangeSet.From([reserved])))
-            findings.Add($"pmem: the page tables have live memmap at pfn {range}, "
-                + $"the info block at {PmemFinder.Hex(block.Base)} reserves pfn {reserved}; the page tables decide");
+            findings.Add(new(FindingCode.PmemMemmapOutside, range, block.Base, reserved));
     }
 
     private static ulong Present(CrashMemory memory, PfnRangeSet set)

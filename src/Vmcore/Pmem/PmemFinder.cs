@@ -1,40 +1,7 @@
-using System.Globalization;
-using Vmcore.Formats.Elf;
-using Vmcore.Kernel.Identity;
-using Vmcore.Kernel.Resources;
-using Vmcore.Memmap;
-using Vmcore.Memory;
+using Vmcore.Findings;
 using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
-
-/// <summary>What is known of the crashed machine when its pmem is looked for. Whatever is null or empty is simply not there.</summary>
-internal sealed record PmemEvidence
-{
-    /// <summary>The memory that the dump has.</summary>
-    public required CrashMemory Memory { get; init; }
-
-    /// <summary>The PT_LOADs of a core file.</summary>
-    public IReadOnlyList<ElfSegment> Loads { get; init; } = [];
-
-    /// <summary>The kernel; null without vmcoreinfo.</summary>
-    public CrashedKernel? Kernel { get; init; }
-
-    /// <summary>The memmap; null if it cannot be found.</summary>
-    public MemmapReader? Memmap { get; init; }
-
-    /// <summary>The kernel's /proc/iomem; null if it is not in the dump.</summary>
-    public ResourceTree? Resources { get; init; }
-
-    /// <summary>Ranges that the user names as pmem, in bytes.</summary>
-    public IReadOnlyList<PhysicalRange> Forced { get; init; } = [];
-
-    /// <summary>pmem that an earlier run wrote into the dump.</summary>
-    public PfnRangeSet NotedPages { get; init; } = PfnRangeSet.Empty;
-
-    /// <summary>Metadata that an earlier run wrote into the dump.</summary>
-    public PfnRangeSet NotedMetadata { get; init; } = PfnRangeSet.Empty;
-}
 
 /// <summary>
 /// Finds the pmem and its metadata. Several sources say what is pmem, and the union of them counts: user data must never leak because
@@ -49,7 +16,7 @@ internal static class PmemFinder
     /// <summary>Merges all evidence to one answer.</summary>
     public static PmemLayout Find(PmemEvidence evidence)
     {
-        List<string> findings = [];
+        List<Finding> findings = [];
         int pageShift = evidence.Memory.PageShift;
         PfnRangeSet pages = PmemRanges.Find(evidence, findings);
         if (pages.IsEmpty)
@@ -67,7 +34,7 @@ internal static class PmemFinder
         {
             int more = findings.Count - MaxFindings;
             findings.RemoveRange(MaxFindings, more);
-            findings.Add($"pmem: {more} more findings");
+            findings.Add(new(FindingCode.MoreOfPmem, more));
         }
 
         IReadOnlyList<PhysicalRange> besides = BesideBlocks(blockPages.Except(walk.MemmapPages), blocks, pageShift);
@@ -100,8 +67,6 @@ internal static class PmemFinder
 
         return result;
     }
-
-    internal static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);
 
     private static PfnRange PageAt(ulong address, int pageShift) => new(address >> pageShift, (address >> pageShift) + 1);
 }

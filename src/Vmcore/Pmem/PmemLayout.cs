@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Ranges;
 
 namespace Vmcore.Pmem;
@@ -12,11 +13,11 @@ public sealed class PmemLayout
     /// <param name="pages">All pages of pmem.</param>
     /// <param name="metadata">Those of them that are metadata.</param>
     /// <param name="namespaces">The namespaces, by address.</param>
-    /// <param name="findings">Disagreements between sources, damage, and what could not be found out; one sentence each.</param>
+    /// <param name="findings">Disagreements between sources, damage, and what could not be found out.</param>
     /// <param name="unwritten">Bytes in metadata pages that the kernel never wrote; null for none.</param>
     public PmemLayout(
         PfnRangeSet pages, PfnRangeSet metadata, IReadOnlyList<PmemNamespace> namespaces,
-            IReadOnlyList<string> findings, IReadOnlyList<PhysicalRange>? unwritten = null)
+            IReadOnlyList<Finding> findings, IReadOnlyList<PhysicalRange>? unwritten = null)
     {
         Unwritten = unwritten ?? [];
         Pages = pages;
@@ -41,6 +42,6 @@ public sealed class PmemLayout
     /// <summary>The namespaces, by address.</summary>
     public IReadOnlyList<PmemNamespace> Namespaces { get; }
 
-    /// <summary>Disagreements between sources, damage, and what could not be found out; one sentence each.</summary>
-    public IReadOnlyList<string> Findings { get; }
+    /// <summary>Disagreements between sources, damage, and what could not be found out.</summary>
+    public IReadOnlyList<Finding> Findings { get; }
 }

@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.Kernel.Resources;
 using Vmcore.Memmap;
@@ -15,7 +16,7 @@ internal static class PmemRanges
     /// <summary>Most runs of sections of one kind; a damaged table could alternate for terabytes.</summary>
     private const int MaxSections = 1 << 20;
 
-    internal static PfnRangeSet Find(PmemEvidence evidence, List<string> findings)
+    internal static PfnRangeSet Find(PmemEvidence evidence, List<Finding> findings)
     {
         int shift = evidence.Memory.PageShift;
         List<PfnRange> flagged = [.. evidence.Loads.Where(l => l.IsDevice).Select(l => Pfns(l, shift))];
@@ -146,7 +147,7 @@ internal static class PmemRanges
     /// The last resort for a file without vmcoreinfo and without flags, as QEMU writes it: a valid info block where a namespace could start
     /// makes everything from there to the namespace's end pmem.
     /// </summary>
-    private static PfnRangeSet ByInfoBlocks(PmemEvidence evidence, PfnRangeSet known, List<string> findings)
+    private static PfnRangeSet ByInfoBlocks(PmemEvidence evidence, PfnRangeSet known, List<Finding> findings)
     {
         const ulong Step = 2 << 20;
         int shift = evidence.Memory.PageShift, probes = 0;
@@ -162,8 +163,7 @@ internal static class PmemRanges
                     || InfoBlock.TryParse(block, at, 0, out _) is not { } found)
                     continue;
                 var pmem = new PhysicalRange(at, at + found.NamespaceSize);
-                findings.Add("pmem: no vmcoreinfo and no flag says so, "
-                    + $"but an info block at {PmemFinder.Hex(at + InfoBlock.Offset)} does: {pmem} is taken for pmem");
+                findings.Add(new(FindingCode.PmemByInfoBlock, at + InfoBlock.Offset, pmem));
                 result.Add(pmem.ToPfns(shift));
                 at = Math.Max(at, pmem.End - Step);
             }
@@ -172,11 +172,11 @@ internal static class PmemRanges
         return PfnRangeSet.From(result).Intersect(evidence.Memory.Extents);
     }
 
-    private static void ReportUnflagged(PfnRangeSet flagged, PfnRangeSet named, List<string> findings)
+    private static void ReportUnflagged(PfnRangeSet flagged, PfnRangeSet named, List<Finding> findings)
     {
         if (flagged.IsEmpty || named.IsEmpty)
             return;
         foreach (PfnRange range in flagged.Except(named))
-            findings.Add($"pmem: pfn {range} is in a PT_LOAD flagged as device memory, but the kernel's resource tree names no pmem there; taken for pmem");
+            findings.Add(new(FindingCode.PmemOnlyFlagged, range));
     }
 }

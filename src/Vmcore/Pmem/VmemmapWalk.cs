@@ -1,4 +1,5 @@
 using Vmcore.Architectures;
+using Vmcore.Findings;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -34,11 +35,11 @@ internal sealed class VmemmapWalk
     /// <summary>Number of page tables that are not in the dump.</summary>
     internal int TablesMissing { get; }
 
-    internal static VmemmapWalk Over(PfnRangeSet pmem, PmemEvidence evidence, List<string> findings)
+    internal static VmemmapWalk Over(PfnRangeSet pmem, PmemEvidence evidence, List<Finding> findings)
     {
         if (evidence.Memmap is not { } memmap || evidence.Kernel is not { } kernel)
         {
-            findings.Add("pmem: the memmap cannot be located, so no page of it can be proven live: only user data is assumed, and all pmem is left out");
+            findings.Add(new(FindingCode.PmemMemmapNotFound));
             return new(PfnRangeSet.Empty, PfnRangeSet.Empty, 0);
         }
 
@@ -58,11 +59,11 @@ internal sealed class VmemmapWalk
         }
 
         if (tablesMissing > 0)
-            findings.Add($"pmem: {tablesMissing} page tables of the memmap are not in the dump: metadata that they map cannot be known and is left out");
+            findings.Add(new(FindingCode.PmemTablesMissing, tablesMissing));
         if (steps <= 0)
-            findings.Add($"pmem: the page tables of the memmap have more than {MaxSteps} entries, which is damage: the rest of the metadata is left out");
+            findings.Add(new(FindingCode.PmemTablesTooMany, MaxSteps));
         if (holds.Count >= MaxRuns)
-            findings.Add($"pmem: the page tables of the memmap are fragmented beyond {MaxRuns} runs, which is damage: the rest of the metadata is left out");
+            findings.Add(new(FindingCode.PmemTablesFragmented, MaxRuns));
         return new(PfnRangeSet.From(holds).Intersect(pmem), PfnRangeSet.From(has), tablesMissing);
     }
 

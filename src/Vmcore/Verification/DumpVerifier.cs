@@ -1,4 +1,5 @@
 using System.Globalization;
+using Vmcore.Findings;
 using Vmcore.Formats.Kdump;
 using Vmcore.Formats.Notes;
 using Vmcore.Memory;
@@ -24,11 +25,11 @@ public static class DumpVerifier
     public static VerifyReport Verify(OpenedDump dump, Action<ulong, ulong>? progress = null)
     {
         var report = new VerifyReport(dump.Name);
-        foreach (string problem in dump.Problems)
+        foreach (Finding problem in dump.Problems)
         {
             // Which pages are missing is said below.
-            if (!problem.EndsWith(DumpFile.MissingParts, StringComparison.Ordinal))
-                report.Add("file", null, "structure", problem, "no such fault");
+            if (problem.Code != FindingCode.PartsMissing)
+                report.Add("file", null, "structure", problem.ToString(), "no such fault");
         }
 
         if (dump.IsIncomplete && dump.Kdump is null)

@@ -69,7 +69,7 @@ public sealed class SplitTests : IDisposable
         Assert.NotNull(set.Kernel?.Utsname);
         Assert.False(set.IsIncomplete);
         Assert.True(one.IsIncomplete);
-        Assert.Contains(one.Problems, p => p.Contains("part of a split dump", StringComparison.Ordinal));
+        Assert.Contains(one.Problems, p => p.ToString().Contains("part of a split dump", StringComparison.Ordinal));
     }
 
     [Fact]

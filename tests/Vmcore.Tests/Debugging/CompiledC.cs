@@ -51,9 +51,17 @@ internal static class CompiledC
         };
         struct empties some_empties;
         enum big biggest = BIG; int anon = ANON_A; point_t origin;
+        static long twin __attribute__((used)) = 1;
+        extern long twin_of_a __attribute__((alias("twin")));
         """;
 
-    internal const string Other = "struct only_declared { long x; char y[3]; }; struct only_declared here; struct only_declared *there(void) { return &here; }";
+    internal const string Other = """
+        struct only_declared { long x; char y[3]; };
+        struct only_declared here;
+        struct only_declared *there(void) { return &here; }
+        static char twin[24] __attribute__((used)) = "2";
+        extern char twin_of_b[24] __attribute__((alias("twin")));
+        """;
 
     /// <summary>Compiles, and runs more commands on what comes of it.</summary>
     /// <param name="command">The compiler and its options.</param>

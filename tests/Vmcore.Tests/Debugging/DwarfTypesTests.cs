@@ -56,22 +56,22 @@ public class DwarfTypesTests
     public void VariablesHaveTheTypesOfTheirDefinitions(string compiler, string[] after)
     {
         DwarfTypes types = CompiledC.Load(CompiledC.Compile(compiler, after), out _);
-        Assert.Equal((DebugTypeKind.Struct, "outer"), Shape(types.FindVariable("an_outer", null)));
-        DebugType pointer = types.FindVariable("outer_pointer", null)!;
-        Assert.Equal((DebugTypeKind.Pointer, 8L), (pointer.Kind, pointer.ByteSize));
+        Assert.Equal((DwarfTypeKind.Struct, "outer"), Shape(types.FindVariable("an_outer", null)));
+        DwarfType pointer = types.FindVariable("outer_pointer", null)!;
+        Assert.Equal((DwarfTypeKind.Pointer, 8L), (pointer.Kind, pointer.ByteSize));
         Assert.Equal("outer", pointer.Target.Resolve().Name);
-        DebugType table = types.FindVariable("table", null)!;
-        Assert.Equal((DebugTypeKind.Array, 9L, 180L), (table.Kind, table.Count, table.ByteSize));
+        DwarfType table = types.FindVariable("table", null)!;
+        Assert.Equal((DwarfTypeKind.Array, 9L, 180L), (table.Kind, table.Count, table.ByteSize));
         Assert.Equal(100, types.FindVariable("secret", null)!.ByteSize);
-        Assert.Equal((DebugTypeKind.Struct, "list_head"), Shape(types.FindVariable("head", null)));
+        Assert.Equal((DwarfTypeKind.Struct, "list_head"), Shape(types.FindVariable("head", null)));
         Assert.Null(types.FindVariable("outer", null));
-        DebugMember points = types.FindMember("outer", "points")!;
+        DwarfMember points = types.FindMember("outer", "points")!;
         Assert.Equal((12L, 96L), (points.Type.Count, points.Type.ByteSize));
-        DebugType text = types.FindMember("outer", "text")!.Type;
-        Assert.Equal((DebugTypeKind.Integer, 1L), (text.Target.Resolve().Kind, text.Target.ByteSize));
-        Assert.Equal(DebugTypeKind.Void, types.FindMember("outer", "data")!.Type.Target.Resolve().Kind);
+        DwarfType text = types.FindMember("outer", "text")!.Type;
+        Assert.Equal((DwarfTypeKind.Integer, 1L), (text.Target.Resolve().Kind, text.Target.ByteSize));
+        Assert.Equal(DwarfTypeKind.Void, types.FindMember("outer", "data")!.Type.Target.Resolve().Kind);
         Assert.Null(types.FindMember("outer", "tail")!.Type.Count is > 0 ? 1 : null);
-        Assert.Equal(DebugTypeKind.Function, types.FindMember("outer", "callback")!.Type.Target.Kind);
+        Assert.Equal(DwarfTypeKind.Function, types.FindMember("outer", "callback")!.Type.Target.Kind);
     }
 
     [Theory]
@@ -94,7 +94,7 @@ public class DwarfTypesTests
     public void AStructureThatIsOnlyDeclaredIsFoundWhereAnotherUnitDefinesIt()
     {
         DwarfTypes types = CompiledC.Load(CompiledC.Compile("gcc -g -shared"), out _);
-        DebugType far = types.FindMember("outer", "far")!.Type.Target.Resolve();
+        DwarfType far = types.FindMember("outer", "far")!.Type.Target.Resolve();
         Assert.Equal(16, far.ByteSize);
         Assert.Equal(8, far.Find("y")!.ByteOffset);
         DwarfTypes alone = CompiledC.Load(CompiledC.Compile("gcc -g"), out _);
@@ -187,7 +187,7 @@ public class DwarfTypesTests
         }
     }
 
-    private static (DebugTypeKind Kind, string Name) Shape(DebugType? type) => type is null ? default : (type.Kind, type.Name);
+    private static (DwarfTypeKind Kind, string Name) Shape(DwarfType? type) => type is null ? default : (type.Kind, type.Name);
 
     private static void Use(byte[] file)
     {
@@ -209,13 +209,13 @@ public class DwarfTypesTests
         }
     }
 
-    private static void Walk(DebugType? type, int depth)
+    private static void Walk(DwarfType? type, int depth)
     {
         if (type is null || depth > 4)
             return;
         _ = (type.ByteSize, type.Count, type.Name, type.IsSigned, type.Enumerators.Count);
         Walk(type.Target, depth + 1);
-        foreach (DebugMember member in type.Members)
+        foreach (DwarfMember member in type.Members)
             Walk(member.Type, depth + 1);
     }
 }

@@ -80,7 +80,7 @@ public sealed partial class VmlinuxTests
             linked.Replace("SYMBOL(init_top_pgt)=ffffffff8", "SYMBOL(init_top_pgt)=ffffffff9", StringComparison.Ordinal)])
         {
             using CrashDump dump = CrashDump.Open(source, new() { VmcoreInfo = Encoding.Latin1.GetBytes(other) });
-            Assert.Contains(dump.Problems, p => p.Contains("is in the dump's memory", StringComparison.Ordinal));
+            Assert.Contains(dump.Problems, p => p.ToString().Contains("is in the dump's memory", StringComparison.Ordinal));
             Assert.False(dump.Kernel is { IsVerified: true });
             source = new HostileSource(machine.ToElf(new() { Vmcoreinfo = false }));
         }

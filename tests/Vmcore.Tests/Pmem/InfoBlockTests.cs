@@ -121,7 +121,7 @@ public sealed class InfoBlockTests
         (SyntheticMachine machine, PmemNamespace space) = Machines.WithNamespace(128 * MiB, new() { State = PmemState.LiveInfoBlockLost });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         Assert.Contains(dump.Pmem.Findings,
-            f => f.Contains("checksum", StringComparison.Ordinal) && f.Contains($"0x{space.Start + 4096:x}", StringComparison.Ordinal));
+            f => f.ToString().Contains("checksum", StringComparison.Ordinal) && f.ToString().Contains($"0x{space.Start + 4096:x}", StringComparison.Ordinal));
         Assert.Equal((ulong)space.MemmapPfns.Count, dump.Pmem.Metadata.PageCount);
     }
 

@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Testing;
 using Vmcore.Tests.Dumping;
 using Vmcore.Tests.Synthetic;
@@ -35,8 +36,9 @@ public sealed class KernelListTests
     public void LoopsEnd()
     {
         Assert.Contains(Findings(Edit(_first + Next, _first)),
-            f => f.Contains("damaged", StringComparison.Ordinal) && f.Contains($"0x{_first:x}", StringComparison.Ordinal));
-        Assert.Contains(Findings(Edit(_second + Next, _first)), f => f.Contains("damaged", StringComparison.Ordinal));
+            f => f.ToString().Contains("damaged", StringComparison.Ordinal)
+            && f.ToString().Contains($"0x{_first:x}", StringComparison.Ordinal));
+        Assert.Contains(Findings(Edit(_second + Next, _first)), f => f.ToString().Contains("damaged", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -47,8 +49,8 @@ public sealed class KernelListTests
     [InlineData(0xffffc90000001000ul)]
     public void DanglingLinksEndTheList(ulong link)
     {
-        Assert.Contains(Findings(Edit(_first + Next, link)), f => f.Contains("cannot be read", StringComparison.Ordinal));
-        Assert.Contains(Findings(Edit(_head + Next, link)), f => f.Contains("cannot be read", StringComparison.Ordinal));
+        Assert.Contains(Findings(Edit(_first + Next, link)), f => f.ToString().Contains("cannot be read", StringComparison.Ordinal));
+        Assert.Contains(Findings(Edit(_head + Next, link)), f => f.ToString().Contains("cannot be read", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -61,7 +63,8 @@ public sealed class KernelListTests
     {
         EditedCore edited = Edit(_first + Start, start);
         edited.WritePhysical64(_walker.Walk(_first + End)!.Value, end);
-        Assert.Contains(Findings(edited), f => f.Contains("no range", StringComparison.Ordinal) && f.Contains($"0x{_first:x}", StringComparison.Ordinal));
+        Assert.Contains(Findings(edited), f => f.ToString().Contains("no range", StringComparison.Ordinal)
+            && f.ToString().Contains($"0x{_first:x}", StringComparison.Ordinal));
     }
 
     /// <summary>Both values are in the finding.</summary>
@@ -71,16 +74,17 @@ public sealed class KernelListTests
         ulong start = _walker.VirtualWord(_first + Start), end = _walker.VirtualWord(_first + End);
         foreach (ulong wrong in new[] { end + 1, end + 512, start + 0x8000 })
         {
-            IReadOnlyList<string> findings = Findings(Edit(_first + End, wrong));
+            IReadOnlyList<Finding> findings = Findings(Edit(_first + End, wrong));
             Assert.Contains(findings,
-                f => f.Contains($"0x{start:x} - 0x{wrong:x}", StringComparison.Ordinal) && f.Contains($"0x{start:x} - 0x{end:x}", StringComparison.Ordinal));
+                f => f.ToString().Contains($"0x{start:x} - 0x{wrong:x}", StringComparison.Ordinal)
+                    && f.ToString().Contains($"0x{start:x} - 0x{end:x}", StringComparison.Ordinal));
         }
 
         // An entry may end before the area does, but not before the memmap.
         foreach (ulong wrong in new[] { end - 512, end - 1, start + 1 })
             Assert.Contains(Findings(Edit(_first + End, wrong)),
-                f => f.Contains("does not name it", StringComparison.Ordinal) && f.Contains($"0x{end:x}", StringComparison.Ordinal));
-        IReadOnlyList<string> elsewhere = Findings(Edit(_first + Start, 0x100));
+                f => f.ToString().Contains("does not name it", StringComparison.Ordinal) && f.ToString().Contains($"0x{end:x}", StringComparison.Ordinal));
+        IReadOnlyList<Finding> elsewhere = Findings(Edit(_first + Start, 0x100));
         Assert.NotEmpty(elsewhere);
     }
 
@@ -89,16 +93,16 @@ public sealed class KernelListTests
     {
         EditedCore edited = Edit(_first + Start, 0x200);
         edited.WritePhysical64(_walker.Walk(_first + End)!.Value, 0x400);
-        IReadOnlyList<string> findings = Findings(edited);
-        Assert.Contains(findings, f => f.Contains("[0x200 - 0x400)", StringComparison.Ordinal));
-        Assert.Contains(findings, f => f.Contains($"0x{_spaces[1].Start:x}", StringComparison.Ordinal));
-        Assert.Contains(findings, f => f.Contains("does not name it", StringComparison.Ordinal));
+        IReadOnlyList<Finding> findings = Findings(edited);
+        Assert.Contains(findings, f => f.ToString().Contains("[0x200 - 0x400)", StringComparison.Ordinal));
+        Assert.Contains(findings, f => f.ToString().Contains($"0x{_spaces[1].Start:x}", StringComparison.Ordinal));
+        Assert.Contains(findings, f => f.ToString().Contains("does not name it", StringComparison.Ordinal));
     }
 
     private EditedCore Edit(ulong virtualAddress, ulong value) => new EditedCore(_core).WritePhysical64(_walker.Walk(virtualAddress)!.Value, value);
 
     /// <summary>The findings; the pmem and its metadata are right whatever they are.</summary>
-    private IReadOnlyList<string> Findings(EditedCore core)
+    private IReadOnlyList<Finding> Findings(EditedCore core)
     {
         using CrashDump dump = CrashDump.Open(core);
         Assert.Equal(_machine.PmemMetadataPfns, dump.Pmem.Metadata.SelectMany(r => Enumerable.Range(0, (int)r.Count).Select(i => r.Start + (ulong)i)));

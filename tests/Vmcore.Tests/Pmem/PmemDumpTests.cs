@@ -164,7 +164,7 @@ public sealed class PmemDumpTests
         (SyntheticMachine machine, PmemNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = PmemState.MemmapOverwritten });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         Assert.Contains(dump.Pmem.Findings,
-            f => f.Contains("written anew", StringComparison.Ordinal) && f.Contains($"0x{space.Start:x}", StringComparison.Ordinal));
+            f => f.ToString().Contains("written anew", StringComparison.Ordinal) && f.ToString().Contains($"0x{space.Start:x}", StringComparison.Ordinal));
         Assert.Equal(MemmapState.Overwritten, Assert.Single(dump.Pmem.Namespaces).State);
         (SyntheticMachine live, _) = Machines.WithNamespace(256 * MiB);
         using CrashDump good = CrashDump.Open(new CoreSource(live.Core()));

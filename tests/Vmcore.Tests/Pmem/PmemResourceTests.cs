@@ -48,7 +48,8 @@ public sealed class PmemResourceTests
         PmemLayout pmem = Find(PmemSegments.WholeRegions, new Node(Start, 200 * MiB, "Persistent Memory", Memory, 4));
         Assert.Equal(300ul * 256, pmem.Pages.PageCount);
         Assert.Contains(pmem.Findings,
-            f => f.Contains($"0x{(Start + (200 * MiB)) >> 12:x}", StringComparison.Ordinal) && f.Contains("resource tree", StringComparison.Ordinal));
+            f => f.ToString().Contains($"0x{(Start + (200 * MiB)) >> 12:x}", StringComparison.Ordinal)
+                && f.ToString().Contains("resource tree", StringComparison.Ordinal));
     }
 
     /// <summary>Nested nodes: each one lies in the one before it.</summary>

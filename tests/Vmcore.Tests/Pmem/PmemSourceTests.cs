@@ -84,7 +84,7 @@ public sealed class PmemSourceTests
 
         using CrashDump open = CrashDump.Open(new CoreSource(core));
         Assert.Throws<MissingInformationException>(() => new DumpRequest(open, new() { Level = DumpLevel.Free }));
-        Assert.Contains(open.Pmem.Findings, f => f.Contains("left out", StringComparison.Ordinal));
+        Assert.Contains(open.Pmem.Findings, f => f.ToString().Contains("left out", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -113,7 +113,7 @@ public sealed class PmemSourceTests
         dump.AssertNoPmemUserData();
         new DumpOracle(machine, core, 0) { Override = (pfn, v) => machine.IsPmem(pfn) ? ExpectedVerdict.PmemUserData : v }.CheckKdump(dump);
         using CrashDump open = CrashDump.Open(new CoreSource(core));
-        Assert.Contains(open.Pmem.Findings, f => f.Contains($"0x{Machines.PmemBase + 4096:x}", StringComparison.Ordinal));
+        Assert.Contains(open.Pmem.Findings, f => f.ToString().Contains($"0x{Machines.PmemBase + 4096:x}", StringComparison.Ordinal));
     }
 
     /// <summary>dax/kmem: a section of a flagged PT_LOAD that is online is RAM.</summary>

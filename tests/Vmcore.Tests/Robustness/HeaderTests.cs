@@ -34,7 +34,7 @@ public class HeaderTests
             if (outcome.Report is { } report)
             {
                 Assert.True(report.MissingInInput > 0, $"cut at {cuts[i]}");
-                Assert.Contains(outcome.Problems, p => p.Contains("truncated", StringComparison.Ordinal));
+                Assert.Contains(outcome.Problems, p => p.ToString().Contains("truncated", StringComparison.Ordinal));
             }
 
             source.Restore();

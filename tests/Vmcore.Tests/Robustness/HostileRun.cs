@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Dumping;
 using Vmcore.IO;
 using Vmcore.Memmap;
@@ -11,7 +12,7 @@ namespace Vmcore.Tests.Robustness;
 /// <param name="Error">The error for the operator; null if a dump was made.</param>
 /// <param name="Report">The report of the dump that was made.</param>
 /// <param name="Problems">What opening complained of.</param>
-internal sealed record Outcome(VmcoreException? Error, DumpReport? Report, IReadOnlyList<string> Problems);
+internal sealed record Outcome(VmcoreException? Error, DumpReport? Report, IReadOnlyList<Finding> Problems);
 
 /// <summary>
 /// Takes a file through all that the command does with it. Only errors for the operator may come out of it; any other exception fails the test
@@ -38,7 +39,7 @@ internal static class HostileRun
     /// <summary>Dumps in one way.</summary>
     public static Outcome One(IByteSource source, int way, bool noCanary, CrashDumpOptions? options = null)
     {
-        IReadOnlyList<string> problems = [];
+        IReadOnlyList<Finding> problems = [];
         try
         {
             using CrashDump dump = CrashDump.Open(source, options);

@@ -75,7 +75,7 @@ public partial class KernelLieTests
             (text[i - 1], text[i]) = ((byte)'=', (byte)'\n');
         using CrashDump dump = CrashDump.Open(source, new() { VmcoreInfo = text });
         Assert.InRange(dump.VmcoreInfo!.Text.Length, 1, VmcoreInfo.MaxLength);
-        Assert.Contains(dump.Problems, p => p.Contains("vmcoreinfo", StringComparison.Ordinal));
+        Assert.Contains(dump.Problems, p => p.ToString().Contains("vmcoreinfo", StringComparison.Ordinal));
     }
 
     [Theory]

@@ -39,7 +39,7 @@ public class SegmentHeapTests
     public void SegmentsThatNameTheSameBytesForATerabyte(int way)
     {
         Outcome outcome = HostileRun.One(Core(50_000, Data, i => (0, (ulong)i << 24, Data, Data)), way, noCanary: true);
-        Assert.Contains(outcome.Problems, p => p.Contains("same bytes", StringComparison.Ordinal));
+        Assert.Contains(outcome.Problems, p => p.ToString().Contains("same bytes", StringComparison.Ordinal));
         if (outcome.Report is { } report)
             Assert.InRange(report.Remaining, 1UL, 5UL * Data / 4096);
     }
@@ -71,7 +71,7 @@ public class SegmentHeapTests
         HostileSource source = Core(1000, Data, i => (0, (ulong)i << 42, i == 0 ? Data : 0UL, 1UL << 42));
         using CrashDump dump = CrashDump.Open(source);
         Assert.InRange(dump.Memory.Extents.PageCount, 1UL, (1UL << 45) / 4096 * 2);
-        Assert.Contains(dump.Problems, p => p.Contains("beyond 0x200000000000 in all", StringComparison.Ordinal));
+        Assert.Contains(dump.Problems, p => p.ToString().Contains("beyond 0x200000000000 in all", StringComparison.Ordinal));
         Assert.InRange(dump.Problems.Count, 1, 110);
     }
 
@@ -111,7 +111,7 @@ public class SegmentHeapTests
         source.Write((int)source.Length - all.Length, all);
         using CrashDump dump = CrashDump.Open(source);
         Assert.Equal(ReadLimits.Default.Notes, dump.Notes.Count);
-        Assert.Contains(dump.Problems, p => p.Contains("notes; the rest is ignored", StringComparison.Ordinal));
+        Assert.Contains(dump.Problems, p => p.ToString().Contains("notes; the rest is ignored", StringComparison.Ordinal));
     }
 
     /// <summary>A core file without notes.</summary>

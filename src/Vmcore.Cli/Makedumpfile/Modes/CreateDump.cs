@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Vmcore.Architectures;
 using Vmcore.Cli.Reader;
 using Vmcore.Dumping;
+using Vmcore.Findings;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Memory;
@@ -206,8 +207,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
 
     private void ReportFindings(CrashDump dump)
     {
-        foreach (string finding in dump.Pmem.Findings)
-            _messages.Line(MessageKind.Error, finding);
+        foreach (Finding finding in dump.Pmem.Findings)
+            _messages.Line(MessageKind.Error, finding.ToString());
     }
 
     private static PosixSignalRegistration OnSignal(PosixSignal signal, CancellationTokenSource cancel) =>

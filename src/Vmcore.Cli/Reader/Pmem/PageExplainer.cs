@@ -1,4 +1,5 @@
 using System.Globalization;
+using Vmcore.Findings;
 using Vmcore.Kernel.Vfs;
 using Vmcore.Memory;
 using Vmcore.Pmem;
@@ -104,7 +105,7 @@ internal static class PageExplainer
                 $"It is pinned: its reference count is {page.References}, so direct I/O, RDMA or the like was using it."));
         if (page.IsPoisoned)
             words.Add("It is poisoned: the memory failed there (PG_hwpoison).");
-        foreach (string problem in usage.Problems)
+        foreach (Finding problem in usage.Problems)
             words.Add($"Note: {problem}.");
         return answer with
         {

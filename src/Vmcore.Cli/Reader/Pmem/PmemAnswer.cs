@@ -1,4 +1,5 @@
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 
 namespace Vmcore.Cli.Reader.Pmem;
 
@@ -17,7 +18,7 @@ internal sealed record PmemAnswer : ReaderAnswer
 
     public IReadOnlyList<PmemProcessInfo> Processes { get; init; } = [];
 
-    public IReadOnlyList<string> Findings { get; init; } = [];
+    public IReadOnlyList<Finding> Findings { get; init; } = [];
 
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Findings;
 
 namespace Vmcore.Cli.Reader.Pmem;
 
@@ -28,8 +29,8 @@ internal static class PmemText
         Processes(text, answer, style);
         if (answer.Findings.Count > 0)
             text.Append('\n').Append(style.Bold("Findings")).Append('\n');
-        foreach (string finding in answer.Findings)
-            text.Append("  ").Append(style.Yellow(finding)).Append('\n');
+        foreach (Finding finding in answer.Findings)
+            text.Append("  ").Append(style.Yellow(finding.ToString())).Append('\n');
         return text.ToString();
     }
 

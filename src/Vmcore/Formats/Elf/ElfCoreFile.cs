@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
+using Vmcore.Findings;
 using Vmcore.IO;
 
 namespace Vmcore.Formats.Elf;
@@ -52,7 +53,7 @@ internal sealed class ElfCoreFile
     public IReadOnlyList<LargeNote> LargeNotes { get; private set; } = [];
 
     /// <summary>Faults that did not keep the file from being read, one sentence each.</summary>
-    public IReadOnlyList<string> Problems { get; private set; } = [];
+    public IReadOnlyList<Finding> Problems { get; private set; } = [];
 
     /// <summary>True if the file starts with the ELF magic.</summary>
     public static bool IsElf(IByteSource source)
@@ -68,7 +69,7 @@ internal sealed class ElfCoreFile
     public static ElfCoreFile Open(IByteSource source, ReadLimits? limits = null)
     {
         var file = new ElfCoreFile(source, limits ?? ReadLimits.Default);
-        List<string> problems = [];
+        List<Finding> problems = [];
         Span<byte> header = stackalloc byte[ElfConstants.HeaderSize];
         source.ReadExactly(0, header, "ELF header");
         file.ParseHeader(header, problems);
@@ -76,7 +77,7 @@ internal sealed class ElfCoreFile
         {
             int more = problems.Count - MaxProblems;
             problems.RemoveRange(MaxProblems, more);
-            problems.Add($"{source.Name}: {more} more faults of this kind");
+            problems.Add(new(FindingCode.MoreOfTheFile, source.Name, more));
         }
 
         file.Problems = problems;
@@ -98,7 +99,7 @@ internal sealed class ElfCoreFile
     private DumpFormatException Bad(long offset, string what, string found, string expected) =>
         new(Source.Name, offset, what, found, expected);
 
-    private void ParseHeader(ReadOnlySpan<byte> header, List<string> problems)
+    private void ParseHeader(ReadOnlySpan<byte> header, List<Finding> problems)
     {
         if (!header[..4].SequenceEqual("\u007fELF"u8))
             throw Bad(0, "magic", Convert.ToHexString(header[..4]), "7F454C46 (ELF)");
@@ -138,7 +139,7 @@ internal sealed class ElfCoreFile
         return BinaryPrimitives.ReadUInt32LittleEndian(section[44..]);
     }
 
-    private void ReadSegments(long offset, int count, List<string> problems)
+    private void ReadSegments(long offset, int count, List<Finding> problems)
     {
         List<ElfSegment> loads = [], notes = [];
         byte[] block = new byte[Math.Min(count, 1024) * ElfConstants.ProgramHeaderSize];
@@ -165,14 +166,14 @@ internal sealed class ElfCoreFile
             throw Bad(offset, "program headers", "no PT_LOAD", "at least one PT_LOAD");
     }
 
-    private void AddLoad(List<ElfSegment> loads, ElfSegment segment, int index, List<string> problems)
+    private void AddLoad(List<ElfSegment> loads, ElfSegment segment, int index, List<Finding> problems)
     {
         if (segment.PhysicalAddress == ulong.MaxValue || segment.MemorySize == 0)
             return; // Old /proc/kcore marks an unknown physical address so.
         ulong size = Math.Max(segment.MemorySize, segment.FileSize);
         if (segment.PhysicalAddress + size < segment.PhysicalAddress || segment.PhysicalAddress + size > MaxPhysicalEnd)
         {
-            Note(problems, $"{Source.Name}: program header {index}: physical range {Hex(segment.PhysicalAddress)} + {Hex(size)} lies beyond 2^52; ignored");
+            Note(problems, FindingCode.SegmentImpossible, index, segment.PhysicalAddress, size);
             return;
         }
 
@@ -182,8 +183,7 @@ internal sealed class ElfCoreFile
         ulong absent = segment.MemorySize - segment.FileSize;
         if (absent > _limits.AbsentBytes - _absent)
         {
-            Note(problems, $"{Source.Name}: program header {index}: {Hex(absent)} bytes of memory without content, "
-                + $"beyond {Hex(_limits.AbsentBytes)} in all: taken for no memory");
+            Note(problems, FindingCode.SegmentTooLarge, index, absent, _limits.AbsentBytes);
             segment = segment with { MemorySize = segment.FileSize };
             absent = 0;
         }
@@ -194,27 +194,24 @@ internal sealed class ElfCoreFile
     }
 
     /// <summary>A truncated file lacks these pages: they exist, but are not in it. Its last page, of the smallest size, goes too unless it is whole.</summary>
-    private ElfSegment CutToFile(ElfSegment segment, int index, List<string> problems)
+    private ElfSegment CutToFile(ElfSegment segment, int index, List<Finding> problems)
     {
         ulong length = (ulong)Source.Length;
         if (segment.FileSize == 0 || (segment.Offset <= length && segment.FileSize <= length - segment.Offset))
             return segment;
         IsTruncated = true;
-        Note(problems, $"{Source.Name}: program header {index}: "
-            + $"file range {Hex(segment.Offset)} + {Hex(segment.FileSize)} goes beyond the end of the file ({Hex(length)}); the file is truncated");
+        Note(problems, FindingCode.SegmentTruncated, index, segment.Offset, segment.FileSize, length);
         ulong left = segment.Offset < length ? length - segment.Offset : 0;
         const ulong Smallest = 4096;
         ulong end = (segment.PhysicalAddress + left) & ~(Smallest - 1);
         return segment with { FileSize = end > segment.PhysicalAddress ? end - segment.PhysicalAddress : 0 };
     }
 
-    private static void Note(List<string> problems, string text)
-    {
-        // A million bad headers are one problem; beyond the limit only their number counts.
-        problems.Add(problems.Count <= MaxProblems ? text : "");
-    }
+    // A million bad headers are one problem; beyond the limit only their number counts.
+    private void Note(List<Finding> problems, FindingCode code, params object[] parameters) =>
+        problems.Add(problems.Count <= MaxProblems ? new(code, [Source.Name, .. parameters]) : problems[^1]);
 
-    private void ReadNotes(List<string> problems)
+    private void ReadNotes(List<Finding> problems)
     {
         var walk = new NoteWalk(Source, _limits);
         foreach (ElfSegment segment in NoteSegments)
@@ -224,21 +221,21 @@ internal sealed class ElfCoreFile
             if (segment.Offset >= (ulong)Source.Length || size == 0)
             {
                 if (size != 0)
-                    Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)} lies beyond the end of the file ({Hex((ulong)Source.Length)})");
+                    Note(problems, FindingCode.NotesOutsideFile, segment.Offset, Source.Length);
                 continue;
             }
 
             if (walk.IsFull)
             {
-                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: more than {_limits.Notes} notes in all; ignored");
+                Note(problems, FindingCode.NotesTooMany, segment.Offset, _limits.Notes);
                 break;
             }
 
             ulong length = Math.Min(size, (ulong)Source.Length - segment.Offset);
             if (length < size)
-                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: {length} of {size} bytes can be read");
+                Note(problems, FindingCode.NotesTruncated, segment.Offset, length, size);
             if (walk.Add((long)segment.Offset, (long)length) is { } problem)
-                Note(problems, $"{Source.Name}: PT_NOTE at {Hex(segment.Offset)}: {problem}");
+                Note(problems, FindingCode.NotesDamaged, segment.Offset, problem);
         }
 
         (NoteArea, Notes, LargeNotes) = (walk.Area, walk.Notes, walk.Large);

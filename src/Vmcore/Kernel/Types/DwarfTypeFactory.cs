@@ -34,7 +34,7 @@ internal sealed class DwarfTypeFactory
     private readonly DwarfTypes _types;
     private readonly Func<string, ulong?> _linkAddress;
     private readonly Lock _gate = new();
-    private readonly Dictionary<DebugType, KernelType> _known = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<DwarfType, KernelType> _known = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>Creates the factory.</summary>
     /// <param name="types">The debug information.</param>
@@ -64,20 +64,26 @@ internal sealed class DwarfTypeFactory
     {
         ulong? address = _linkAddress(name);
         isPerCpu = address is { } at && _linkAddress("__per_cpu_start") is { } start && _linkAddress("__per_cpu_end") is { } end && at >= start && at < end;
+        return Variable(name, address);
+    }
+
+    /// <summary>The type of the variable at an address; null if there is none of that name.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="linkAddress">Its link-time address, to tell variables of the same name apart; null if it is not known.</param>
+    internal KernelType? Variable(string name, ulong? linkAddress)
+    {
         lock (_gate)
-            return _types.FindVariable(name, address) is { Kind: not DebugTypeKind.Void } type ? Get(type) : null;
+            return _types.FindVariable(name, linkAddress) is { } type ? Get(type) : null;
     }
 
     // Called with the gate held.
-    private KernelType Get(DebugType type)
+    private KernelType Get(DwarfType type)
     {
-        if (type is not DwarfType dwarf)
-            return KernelType.Void;
         if (_known.TryGetValue(type, out KernelType? known))
             return known;
         if (_known.Count >= MaxCached)
             _known.Clear();
-        return _known[type] = Make(dwarf);
+        return _known[type] = Make(type);
     }
 
     private KernelType Make(DwarfType type)
@@ -115,7 +121,7 @@ internal sealed class DwarfTypeFactory
     private static KernelType Base(DwarfType type, string name, long? size)
     {
         const int Boolean = 2;
-        if (type.Kind == DebugTypeKind.Float)
+        if (type.Kind == DwarfTypeKind.Float)
             return new(KernelTypeKind.Float, name, size);
         KernelTypeKind kind = type.BaseEncoding == Boolean ? KernelTypeKind.Boolean
             : name is "char" or "signed char" or "unsigned char" ? KernelTypeKind.Character : KernelTypeKind.Integer;
@@ -138,11 +144,11 @@ internal sealed class DwarfTypeFactory
 
     private KernelType Function(DwarfType type)
     {
-        IReadOnlyList<DebugType> parameters = type.ReadParameters(out bool isVariadic);
+        IReadOnlyList<DwarfType> parameters = type.ReadParameters(out bool isVariadic);
         return new(KernelTypeKind.Function, "", null, To(type), () => Parameters(parameters)) { IsVariadic = isVariadic };
     }
 
-    private KernelTypeMember[] Parameters(IReadOnlyList<DebugType> types)
+    private KernelTypeMember[] Parameters(IReadOnlyList<DwarfType> types)
     {
         lock (_gate)
             return [.. types.Select(t => new KernelTypeMember("", Get(t), 0, 0))];

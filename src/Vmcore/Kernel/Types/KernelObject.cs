@@ -57,6 +57,8 @@ public sealed class KernelObject
                 + $"say its type, ((struct NAME *)...)->{name}");
         KernelObject target = IsPointer ? Dereference() : this;
         KernelTypeMember member = target.Type.FindMember(name) ?? throw new KernelObjectException($"'{target.Type}' has no member '{name}'");
+        if (member is { BitWidth: 0, ByteOffset: null })
+            throw new KernelObjectException($"'{name}' of '{target.Type}' does not start on a byte: the types are damaged");
         ulong address = target.Address ?? throw new KernelObjectException("a computed value has no members");
         return member.BitWidth > 0
             ? new(Memory, member.Type, address + (ulong)(member.BitOffset / 8), null, (int)(member.BitOffset % 8), member.BitWidth)

@@ -142,6 +142,23 @@ public sealed class KernelType
     /// <summary>Size in bytes; null for void, functions and types of which only the name is known. 0 for a flexible array.</summary>
     public long? Size => SizeWithin(MaxAliases);
 
+    /// <summary>The same, but null for a flexible array too, also of or in other arrays: where it ends nobody knows.</summary>
+    internal long? KnownSize
+    {
+        get
+        {
+            KernelType type = Underlying();
+            for (int i = 0; i < MaxAliases && type.Kind == KernelTypeKind.Array; i++)
+            {
+                if (type.Length is null)
+                    return null;
+                type = type.Target.Underlying();
+            }
+
+            return Size;
+        }
+    }
+
     private long? DeclaredSize { get; }
 
     /// <summary>The type behind typedefs and qualifiers; void if they do not end.</summary>
@@ -199,7 +216,8 @@ public sealed class KernelType
 
     private static KernelTypeMember? FindMember(KernelType type, string name, long offset, int depth, ref int budget)
     {
-        if (depth == 0)
+        // What a function has in their place are its parameters.
+        if (depth == 0 || !type.IsComposite)
             return null;
         foreach (KernelTypeMember member in type.Members)
         {

@@ -72,12 +72,38 @@ public sealed class KernelTypes
         return _debug.Value?.Variable(name, out isPerCpu);
     }
 
+    /// <summary>The type of a variable that debug information describes.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="linkAddress">Its link-time address, to tell variables of the same name apart; null if it is not known.</param>
+    /// <returns>The type; null without debug information, and if there is none of that name in it.</returns>
+    internal KernelType? DebugVariable(string name, ulong? linkAddress) => _debug.Value?.Variable(name, linkAddress);
+
+    /// <summary>Finds a struct or union by its name or by that of a typedef, also among those of modules.</summary>
+    /// <param name="name">The name without a keyword.</param>
+    /// <param name="path">A member with a byte offset that it must have, or members of members; null for none.</param>
+    /// <returns>Of several the first, those whose members are known before others; null if there is none.</returns>
+    internal KernelType? FindComposite(string name, string? path = null)
+    {
+        KernelType? declared = null;
+        foreach (KernelType type in Composites(Named(name)))
+        {
+            if (!type.IsComposite || (path is not null && type.FindPath(path)?.ByteOffset is null))
+                continue;
+            if (type.IsComplete)
+                return type;
+            declared ??= type;
+        }
+
+        return declared;
+    }
+
     /// <summary>Offset of a member in bytes; modules are not looked at.</summary>
     /// <param name="structName">Name of a struct, a union or a typedef of one. Of several with one name the first counts that has the member.</param>
     /// <param name="memberPath">Member, or members of members: <c>d_name.len</c>. Anonymous members are passed through.</param>
     /// <returns>The offset; null if there is no such member, or it is a bit-field.</returns>
     internal int? MemberOffset(string structName, string memberPath) =>
-        (int?)Composites(structName).Select(type => type.FindPath(memberPath)?.ByteOffset).FirstOrDefault(static offset => offset is >= 0 and <= int.MaxValue);
+        (int?)Composites(Own(structName)).Select(type => type.FindPath(memberPath)?.ByteOffset)
+            .FirstOrDefault(static offset => offset is >= 0 and <= int.MaxValue);
 
     /// <summary>A value of an enum of the kernel's own; modules are not looked at.</summary>
     /// <param name="enumName">Name of the enum.</param>
@@ -118,9 +144,9 @@ public sealed class KernelTypes
     }
 
     // Structs and unions of a name first, then what typedefs of that name lead to.
-    private IEnumerable<KernelType> Composites(string name)
+    private static IEnumerable<KernelType> Composites(IEnumerable<KernelType> named)
     {
-        KernelType[] all = [.. Own(name).Take(MaxNamesakes)];
+        KernelType[] all = [.. named.Take(MaxNamesakes)];
         return all.Where(static t => t.IsComposite).Concat(all.Where(static t => t.Kind == KernelTypeKind.Typedef).Select(static t => t.Underlying()));
     }
 

@@ -104,7 +104,7 @@ internal static class VmcoreInfoWriter
     {
         foreach (string name in (ReadOnlySpan<string>)["node_data", "pgdat_list", "mem_section", "node_memblk"])
         {
-            if (types.FindVariable(name, vmlinux.Find(name))?.Resolve() is { Kind: DebugTypeKind.Array } array)
+            if (types.FindVariable(name, vmlinux.Find(name))?.Resolve() is { Kind: DwarfTypeKind.Array } array)
                 Append(text, "LENGTH", name, array.Count);
         }
 

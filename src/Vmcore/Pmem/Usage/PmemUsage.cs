@@ -1,4 +1,5 @@
 using Vmcore.Architectures;
+using Vmcore.Findings;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Tasks;
@@ -78,7 +79,7 @@ public sealed class PmemUsage
     private readonly int _pageShift;
     private readonly Dictionary<ulong, PmemFile> _files = [];
     private readonly List<PmemMapping> _mappings = [];
-    private readonly List<string> _problems = [];
+    private readonly List<Finding> _problems = [];
 
     private PmemUsage(KernelView kernel, PmemLayout pmem)
     {
@@ -96,8 +97,8 @@ public sealed class PmemUsage
     /// <summary>Where processes map pmem, by process.</summary>
     public IReadOnlyList<PmemMapping> Mappings => _mappings;
 
-    /// <summary>What could not be found out; one sentence each.</summary>
-    public IReadOnlyList<string> Problems => _problems;
+    /// <summary>What could not be found out.</summary>
+    public IReadOnlyList<Finding> Problems => _problems;
 
     /// <summary>The kernel's file systems; null without types.</summary>
     public KernelVfs? Vfs { get; private set; }
@@ -120,7 +121,7 @@ public sealed class PmemUsage
         var result = new PmemUsage(kernel, pmem);
         if (kernel is not { Memory: { } memory, VmcoreInfo: { } info } || memmap is null || layout is null)
         {
-            result._problems.Add(kernel.KernelProblem ?? $"{kernel.Name}: the struct pages cannot be found");
+            result._problems.Add(new(FindingCode.UsageUnknown, kernel.KernelProblem ?? $"{kernel.Name}: the struct pages cannot be found"));
             return result;
         }
 
@@ -131,11 +132,11 @@ public sealed class PmemUsage
         if (kernel.Types is { } types)
             result.Resolve(types);
         else
-            result._problems.Add($"files and processes cannot be named: {kernel.TypesProblem}");
+            result._problems.Add(new(FindingCode.UsageWithoutNames, kernel.TypesProblem ?? ""));
         foreach (NamespaceUsage item in result.Namespaces)
         {
             if (item.Damage is { } damage)
-                result._problems.Add($"{item.Namespace.Name ?? "the namespace"} at {item.Namespace.Range}: {damage}");
+                result._problems.Add(new(FindingCode.UsageDamaged, item.Namespace.Name ?? "the namespace", item.Namespace.Range, damage));
         }
 
         result.Order();
@@ -174,11 +175,11 @@ public sealed class PmemUsage
                 AddFiles(i);
             FindSharers();
             FindProcesses(_kernel.RequireTasks(), new(types, memory));
-            _problems.AddRange(Vfs.Problems);
+            AddAll(Vfs.Problems);
         }
         catch (MissingInformationException e)
         {
-            _problems.Add(e.Message);
+            _problems.Add(new(FindingCode.UsageIncomplete, e.Message));
         }
     }
 
@@ -294,7 +295,7 @@ public sealed class PmemUsage
     private void FindProcesses(TaskList tasks, ProcessMappings mappings)
     {
         if (tasks.Problem is { } problem)
-            _problems.Add(problem);
+            _problems.Add(new(FindingCode.UsageIncomplete, problem));
         var known = new Dictionary<ulong, (KernelPath Path, ulong Mapping, bool IsDevice)?>();
         foreach (KernelTask process in tasks.Tasks.Where(t => t.Pid == t.Tgid && !t.IsKernelThread))
         {
@@ -308,8 +309,14 @@ public sealed class PmemUsage
         }
 
         if (_mappings.Count == MostMappings)
-            _problems.Add($"more than {MostMappings} mappings of pmem; the rest is left out");
-        _problems.AddRange(mappings.Problems);
+            _problems.Add(new(FindingCode.UsageTooMuch, MostMappings));
+        AddAll(mappings.Problems);
+    }
+
+    private void AddAll(IEnumerable<string> clauses)
+    {
+        foreach (string clause in clauses)
+            _problems.Add(new(FindingCode.UsageIncomplete, clause));
     }
 
     private (KernelPath Path, ulong Mapping, bool IsDevice)? Classify(ulong file)

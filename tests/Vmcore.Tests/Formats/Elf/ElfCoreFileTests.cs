@@ -128,7 +128,7 @@ public sealed class ElfCoreFileTests
             BinaryPrimitives.WriteUInt32LittleEndian(notes.AsSpan(s_note.Length + field), value);
             ElfCoreFile file = Open(new ElfBytes { Notes = notes, Data = new byte[0x1000] }.Load(0, 0, 0x1000));
             Assert.Equal("VMCOREINFO", Assert.Single(file.Notes).Name);
-            Assert.Contains("overrun", Assert.Single(file.Problems), StringComparison.Ordinal);
+            Assert.Contains("overrun", Assert.Single(file.Problems).ToString(), StringComparison.Ordinal);
         }
     }
 
@@ -137,7 +137,7 @@ public sealed class ElfCoreFileTests
     {
         ElfCoreFile file = Open(new ElfBytes { Notes = s_note, NoteSizes = (1ul << 60, 1ul << 60), Data = new byte[0x1000] }.Load(0, 0, 0x1000));
         Assert.Single(file.Notes);
-        Assert.Contains(file.Problems, p => p.Contains("PT_NOTE", StringComparison.Ordinal));
+        Assert.Contains(file.Problems, p => p.ToString().Contains("PT_NOTE", StringComparison.Ordinal));
 
         // With device dumps the kernel raises p_memsz alone.
         Assert.Single(Open(new ElfBytes { Notes = s_note, NoteSizes = (0, (ulong)s_note.Length), Data = new byte[0x1000] }.Load(0, 0, 0x1000)).Notes);

@@ -1,0 +1,148 @@
+namespace Vmcore.Findings;
+
+/// <summary>What a <see cref="Finding"/> says. Addresses, offsets and lengths are in bytes; ranges are half-open.</summary>
+public enum FindingCode
+{
+    /// <summary>A flattened stream has no end record. Parameters: file.</summary>
+    StreamTruncated,
+
+    /// <summary>Of a split dump only some parts were given. Parameters: file.</summary>
+    PartsMissing,
+
+    /// <summary>The file became shorter while it was read. Parameters: file.</summary>
+    FileShrank,
+
+    /// <summary>The dump is marked incomplete, or was cut short. Parameters: file.</summary>
+    Incomplete,
+
+    /// <summary>Pages that the dump should have are not in its file. Parameters: file.</summary>
+    PagesOutsideFile,
+
+    /// <summary>Pages could not be read when the dump was written. Parameters: a sentence with their number and pfns.</summary>
+    PagesUnreadable,
+
+    /// <summary>A PT_LOAD lies where no memory can be, and is ignored. Parameters: file, number of the program header, physical address, bytes.</summary>
+    SegmentImpossible,
+
+    /// <summary>PT_LOADs have more memory without content than is believed. Parameters: file, number of the program header, bytes, most bytes of all.</summary>
+    SegmentTooLarge,
+
+    /// <summary>A PT_LOAD goes beyond the end of the file. Parameters: file, number of the program header, offset, bytes, length of the file.</summary>
+    SegmentTruncated,
+
+    /// <summary>PT_LOADs give the same bytes of the file several addresses. Parameters: file, bytes that are not read.</summary>
+    SegmentsShareBytes,
+
+    /// <summary>A PT_NOTE lies beyond the end of the file. Parameters: file, offset, length of the file.</summary>
+    NotesOutsideFile,
+
+    /// <summary>There are more notes than are read. Parameters: file, offset of the PT_NOTE, most notes.</summary>
+    NotesTooMany,
+
+    /// <summary>A PT_NOTE goes beyond the end of the file. Parameters: file, offset, bytes that can be read, bytes.</summary>
+    NotesTruncated,
+
+    /// <summary>A PT_NOTE is damaged. Parameters: file, offset, a clause that says how.</summary>
+    NotesDamaged,
+
+    /// <summary>The notes of a kdump-compressed file are damaged. Parameters: file, a clause that says how.</summary>
+    KdumpNotesDamaged,
+
+    /// <summary>A note holds the dump of a device, and is stepped over. Parameters: file, name, type, offset, bytes.</summary>
+    NoteSteppedOver,
+
+    /// <summary>The file has more faults than are listed. Parameters: file, number of those left out.</summary>
+    MoreOfTheFile,
+
+    /// <summary>vmcoreinfo is longer than is read. Parameters: file, bytes, bytes that are read.</summary>
+    VmcoreInfoTooLong,
+
+    /// <summary>vmcoreinfo names a page size that the architecture does not have. Parameters: file, bytes, architecture, the sizes that it has.</summary>
+    PageSizeImpossible,
+
+    /// <summary>Where the kernel of a given description ran cannot be found in the memory. Parameters: file, a clause that says why.</summary>
+    KernelNotLocated,
+
+    /// <summary>The kernel's memory cannot be found, or is not what vmcoreinfo says. Parameters: file, a clause that says why.</summary>
+    KernelDoubtful,
+
+    /// <summary>Pages cannot be told apart, so that none can be left out. Parameters: a sentence that says why.</summary>
+    PagesNotClassified,
+
+    /// <summary>An info block on pmem is not valid. Parameters: physical address, a clause that says why.</summary>
+    PmemInfoBlockInvalid,
+
+    /// <summary>Two info blocks claim the same memory; this one is taken for a stale one. Parameters: physical address of the namespace that it
+    /// describes, range that it claims, physical address of the other.</summary>
+    PmemInfoBlockStale,
+
+    /// <summary>Only an info block says that there is pmem. Parameters: its physical address, the range.</summary>
+    PmemByInfoBlock,
+
+    /// <summary>A PT_LOAD is flagged as device memory where the kernel names no pmem. Parameters: pfns.</summary>
+    PmemOnlyFlagged,
+
+    /// <summary>The memmap cannot be found, so that all pmem is left out. No parameters.</summary>
+    PmemMemmapNotFound,
+
+    /// <summary>Page tables of the memmap are not in the dump. Parameters: number.</summary>
+    PmemTablesMissing,
+
+    /// <summary>The page tables of the memmap have more entries than is believed. Parameters: most entries.</summary>
+    PmemTablesTooMany,
+
+    /// <summary>The memmap is in more pieces than is believed. Parameters: most pieces.</summary>
+    PmemTablesFragmented,
+
+    /// <summary>vmcoreinfo does not describe the kernel's list of memmaps. No parameters.</summary>
+    PmemListUnusable,
+
+    /// <summary>The head of the kernel's list of memmaps cannot be read. Parameters: virtual address.</summary>
+    PmemListUnreadable,
+
+    /// <summary>An entry of the kernel's list of memmaps cannot be read. Parameters: number of the entry, virtual address.</summary>
+    PmemListBroken,
+
+    /// <summary>The kernel's list of memmaps does not come back to its head. Parameters: virtual address that it comes back to, number of entries.</summary>
+    PmemListCyclic,
+
+    /// <summary>An entry of the kernel's list of memmaps names no range. Parameters: virtual address, pfns.</summary>
+    PmemListNoRange,
+
+    /// <summary>Live memmap is not in the kernel's list. Parameters: pfns.</summary>
+    PmemNotListed,
+
+    /// <summary>An info block and the kernel's list do not agree on the memmap. Parameters: physical address of the namespace, pfns that the block
+    /// reserves, what the list has.</summary>
+    PmemListDiffers,
+
+    /// <summary>The kernel's list names a memmap where no namespace is. Parameters: pfns.</summary>
+    PmemListedElsewhere,
+
+    /// <summary>Live memmap is not where the info block says. Parameters: pfns, physical address of the namespace, pfns that the block reserves.</summary>
+    PmemMemmapOutside,
+
+    /// <summary>Metadata of a namespace is not in the dump. Parameters: namespace, range, pages that are missing, pages.</summary>
+    PmemMetadataMissing,
+
+    /// <summary>The memmap of a namespace was written anew after the crash. Parameters: namespace, range.</summary>
+    PmemMemmapOverwritten,
+
+    /// <summary>There are more findings on pmem than are listed. Parameters: number of those left out.</summary>
+    MoreOfPmem,
+
+    /// <summary>Who uses pmem cannot be found out. Parameters: a sentence that says why.</summary>
+    UsageUnknown,
+
+    /// <summary>Files and processes that use pmem cannot be named. Parameters: a clause that says why.</summary>
+    UsageWithoutNames,
+
+    /// <summary>The struct pages of a namespace cannot be trusted. Parameters: namespace, range, a sentence that says why.</summary>
+    UsageDamaged,
+
+    /// <summary>Some of what uses pmem cannot be found out. Parameters: a clause that says what and why.</summary>
+    UsageIncomplete,
+
+    /// <summary>Processes map pmem more often than is listed. Parameters: most mappings.</summary>
+    UsageTooMuch,
+}
