@@ -18,7 +18,8 @@ public sealed partial class InternalsTests
     {
         string[] used = [.. Used(Path.Combine(AppContext.BaseDirectory, tool + ".dll")).Order(StringComparer.Ordinal)];
         string[] listed = [.. Row().Matches(File.ReadAllText(Path.Combine(SourceTree.Root, "docs", "design.md")))
-            .Where(r => r.Groups["tools"].Value.Split(", ").Contains(tool)).Select(static r => "Vmcore." + r.Groups["what"].Value).Order(StringComparer.Ordinal)];
+            .Where(r => r.Groups["tools"].Value.Split(", ").Contains(tool))
+            .Select(static r => "Vmcore." + r.Groups["what"].Value).Order(StringComparer.Ordinal)];
         Assert.Equal(listed, used);
         Assert.NotEmpty(used);
     }

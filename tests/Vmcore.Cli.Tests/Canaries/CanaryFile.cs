@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Vmcore.Cli.Tests.Conformance;
 
 namespace Vmcore.Cli.Tests.Canaries;
@@ -19,7 +20,7 @@ public sealed class CanaryFile : IDisposable
         Tool.Succeed("cp", "--sparse=always", "--", sample, Path);
         byte[] canaries = new byte[CanaryLength];
         Assert.Equal(canaries.Length, Machine.Source.Read(Machine.OffsetOf(Machine.Canary), canaries));
-        Assert.Equal(CanarySource.Text, System.Text.Encoding.ASCII.GetString(canaries, 0x48, CanarySource.Text.Length));
+        Assert.Equal(CanarySource.Text, Encoding.ASCII.GetString(canaries, 0x48, CanarySource.Text.Length));
         Write(Machine.OffsetOf(Machine.Canary), canaries);
 
         // The second half is pointers to the first, so that pointers to pointers find their way too.
@@ -54,7 +55,8 @@ public sealed class CanaryFile : IDisposable
         return [.. followed.Take(2).Concat(followed.OrderBy(_ => random.Next())).Distinct().Take(most)];
     }
 
-    /// <summary>Runs a command for the machine with a word of it replaced, and says what it told, in whatever way: both streams, and a file whose name begins with OUT.</summary>
+    /// <summary>Runs a command for the machine with a word of it replaced, and says what it told in whatever way: both streams, and a file whose name
+    /// begins with OUT.</summary>
     internal string Run(string program, long offset, ulong word, params IEnumerable<string> arguments)
     {
         string? output = null;
@@ -71,7 +73,8 @@ public sealed class CanaryFile : IDisposable
             ToolResult result = Tool.Run(program, arguments.Select(a => a == "DUMP" ? Path
                 : a.StartsWith("OUT", StringComparison.Ordinal) ? output = _folder.File(a) : a));
             Assert.True(result.ExitCode is >= 0 and < 128, $"{program}: exit status {result.ExitCode}: {result.Error}");
-            return result.Output + result.Error + (output is not null && File.Exists(output) ? System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(output)) : "");
+            byte[] written = output is not null && File.Exists(output) ? File.ReadAllBytes(output) : [];
+            return result.Output + result.Error + Encoding.Latin1.GetString(written);
         }
         finally
         {

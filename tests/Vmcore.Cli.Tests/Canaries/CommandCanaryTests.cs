@@ -9,7 +9,9 @@ namespace Vmcore.Cli.Tests.Canaries;
 /// </summary>
 public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFile>
 {
-    private const int MostPointers = 4;
+    private const int MostPointers = 3;
+
+    private static readonly ulong s_text = BitConverter.ToUInt64(Encoding.ASCII.GetBytes(CanarySource.Text + "\0"));
 
     /// <summary>The command as a line, and the reader of the library that follows the same pointers.</summary>
     public static TheoryData<string, string> Commands { get; } = new()
@@ -94,7 +96,7 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
     public void NobodyGetsUserDataByItsAddress(string command)
     {
         long unused = file.Machine.OffsetOf(file.Machine.Canary);
-        string said = Run(Place(command, file.Text, file.Machine.Canary + 0x48), unused, BitConverter.ToUInt64(Encoding.ASCII.GetBytes(CanarySource.Text + "\0")));
+        string said = Run(Place(command, file.Text, file.Machine.Canary + 0x48), unused, s_text);
         CanaryFile.AssertClean(said, command, unused);
     }
 
@@ -107,8 +109,9 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         ulong address = file.Machine.Symbol("init_uts_ns")!.Value + 336;
         using CrashDump dump = CrashDump.Open(file.Path);
         ulong physical = dump.KernelView.RequireMemory().Translate(address).PhysicalAddress;
-        string said = Run(Place(command, address, physical), file.Machine.OffsetOf(physical), BitConverter.ToUInt64(Encoding.ASCII.GetBytes(CanarySource.Text + "\0")));
-        Assert.True(CanarySource.Traces.Any(t => said.Contains(t, StringComparison.OrdinalIgnoreCase)), $"'{command}' shows the text in no way that is known: {said}");
+        string said = Run(Place(command, address, physical), file.Machine.OffsetOf(physical), s_text);
+        Assert.True(CanarySource.Traces.Any(t => said.Contains(t, StringComparison.OrdinalIgnoreCase)),
+            $"'{command}' shows the text in no way that is known: {said}");
     }
 
     private static string Place(string command, ulong address, ulong physical) => command

@@ -3,7 +3,7 @@ using Vmcore.Cli.Tests.Conformance;
 
 namespace Vmcore.Cli.Tests.Readers;
 
-/// <summary>What README shows of a console is what the tools say of the bundled crash: each line that it shows, in that order, where it leaves some out.</summary>
+/// <summary>What README shows of a console is what the tools say of the bundled crash: each line that it shows, in that order; it may leave some out.</summary>
 public sealed partial class ReadmeTests
 {
     [Fact]
