@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Vmcore.Cli.Reader;
 using Vmcore.Cli.Tests.Conformance;
 using Vmcore.Kernel.Types;
 using Vmcore.Testing;
