@@ -8,6 +8,7 @@ using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Kernel.Vfs;
+using Vmcore.Memmap;
 using Vmcore.Opening;
 using Vmcore.Pmem.Usage;
 
@@ -58,6 +59,17 @@ public sealed class CrashDump : OpenedDump
     /// <inheritdoc cref="PmemUsage.Collect"/>
     public PmemUsage CollectPmemUsage(bool scanPages = true, Action<ulong, ulong>? progress = null) =>
         PmemUsage.Collect(KernelView, Pmem, Memmap, PageLayout, scanPages, progress);
+
+    /// <summary>Finds out what a page of pmem was at the crash: metadata, or user data and whose. No page but those of the kernel's metadata is read.</summary>
+    /// <param name="pfn">The page frame number.</param>
+    public PmemPage FindPmemPage(ulong pfn) => PmemPageFinder.Find(KernelView, Pmem, Memmap, PageLayout, pfn);
+
+    /// <summary>Finds out what a page of RAM was at the crash, by its struct page: cache, user memory, free, the kernel's own …</summary>
+    /// <param name="pfn">The page frame number.</param>
+    public PageLookup FindPage(ulong pfn) => PageLookup.Find(Memmap, PageLayout, Pmem.Pages, pfn);
+
+    /// <inheritdoc cref="Vmcore.Kernel.KernelView.Evaluate"/>
+    public KernelObject Evaluate(string expression) => KernelView.Evaluate(expression);
 
     /// <summary>The file systems: mounts, paths, open files.</summary>
     /// <inheritdoc cref="KernelVfs.Open(Kernel.KernelView)" path="/exception"/>

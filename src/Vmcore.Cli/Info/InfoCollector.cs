@@ -1,5 +1,4 @@
 using System.Globalization;
-using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Findings;
 using Vmcore.Formats.Elf;
@@ -34,7 +33,7 @@ internal static class InfoCollector
             Flattened = dump.IsFlattened,
             Incomplete = dump.IsIncomplete,
             DumpLevel = note is not null ? (int)(note.Level & (uint)DumpLevel.All) : kdump?.SubHeader.DumpLevel,
-            Compression = kdump is null ? null : CompressionOf(kdump.Header.Status),
+            Compression = kdump is null ? null : kdump.Header.Codec?.ToString().ToLowerInvariant() ?? "unknown",
             Release = dump.VmcoreInfo?.OsRelease ?? kdump?.Header.Utsname.Release,
             Version = dump.Kernel?.Utsname?.Version ?? kdump?.Header.Utsname.Version,
             Machine = dump.Kernel?.Utsname?.Machine ?? kdump?.Header.Utsname.Machine ?? dump.Architecture.Machine.ToString().ToLowerInvariant(),
@@ -49,7 +48,7 @@ internal static class InfoCollector
             MaxPfn = dump.Memory.MaxPfn,
             Loads = [.. dump.Loads.Select(l => LoadOf(dump, l))],
             Pmem = PmemOf(dump, hashAll || dump.Pmem.Metadata.PageCount <= MostHashed),
-            Pages = PagesOf(dump, note),
+            Pages = PagesOf(dump),
             LostPages = note is null ? null : Math.Max(lostPages, note.Unreadable),
             Lost = [.. lost.Select(static r => new LostInfo(r.Start, r.End))],
             Problems =
@@ -84,10 +83,6 @@ internal static class InfoCollector
         Task = crash.Crashing?.Task is { } task ? new(task.Pid, task.Name, task.Address) : null,
         Problems = crash.Problems,
     };
-
-    private static string CompressionOf(KdumpStatus status) =>
-        PageCodecs.TryFromFlags((uint)status & (uint)(PageCodec.Zlib | PageCodec.Lzo | PageCodec.Snappy | PageCodec.Zstd), out PageCodec codec)
-            ? codec.ToString().ToLowerInvariant() : "unknown";
 
     private static LoadInfo LoadOf(CrashDump dump, ElfSegment load)
     {
@@ -129,63 +124,25 @@ internal static class InfoCollector
 
     internal static string MapName(PmemMap map) => map switch { PmemMap.Device => "dev", PmemMap.Memory => "mem", _ => "none" };
 
-    private static PageInfo? PagesOf(CrashDump dump, CountsNote? note)
+    private static PageInfo? PagesOf(CrashDump dump)
     {
-        PageCounts? noted = note is null ? null : PageCounts.From(note.LeftOut);
-        if (noted is null && dump.ClassificationProblem is not null)
+        if (PageCensus.Take(dump) is not { } census)
             return null;
-        ulong existing = 0, present = 0;
-        PageCounts counts = noted ?? new();
-        ulong metadata = noted is null ? 0 : note!.MetadataKept + noted[PageClass.PmemMetadata];
-
-        // Counted at the level that names every class; a filtered file is only asked which pages it has.
-        DumpLevel level = noted is null ? DumpLevel.All & ~(DumpLevel.Zero | DumpLevel.PmemMetadata) : DumpLevel.None;
-        var plan = new DumpRequest(dump, new() { Level = level });
-        var classifiers = new Classifiers(plan);
-        var work = new (WindowClassifier Classifier, PlanWindow Window)[ParallelScan.BatchSize];
-        for (int i = 0; i < work.Length; i++)
-            work[i] = (classifiers.Create(), new());
-        ulong[] numbers = new ulong[work.Length];
-        int filled = 0;
-        foreach (ulong number in plan.Windows())
-        {
-            numbers[filled++] = number;
-            if (filled == numbers.Length)
-                Classify();
-        }
-
-        Classify();
+        PageCounts counts = census.Counts;
         return new()
         {
-            Counted = noted is null ? "in this file" : "when it was filtered",
-            Existing = existing,
-            InFile = present,
-            Zero = noted?[PageClass.Zero],
+            Counted = census.IsNoted ? "when it was filtered" : "in this file",
+            Existing = census.Existing,
+            InFile = census.InFile,
+            Zero = census.IsNoted ? counts[PageClass.Zero] : null,
             Cache = counts[PageClass.Cache],
             CachePrivate = counts[PageClass.CachePrivate],
             User = counts[PageClass.User],
             Free = counts[PageClass.Free],
             HwPoison = counts[PageClass.HwPoison],
             Offline = counts[PageClass.Offline],
-            PmemMetadata = metadata,
+            PmemMetadata = census.PmemMetadata,
             PmemUserData = counts[PageClass.PmemUserData],
         };
-
-        void Classify()
-        {
-            ParallelScan.Run(filled, i => work[i].Classifier.Classify(numbers[i], work[i].Window));
-            foreach ((_, PlanWindow window) in work.AsSpan(0, filled))
-            {
-                existing += (ulong)PageBits.Count(window.Exists);
-                present += (ulong)PageBits.Count(window.Exists) - window.MissingInInput;
-                if (noted is null)
-                {
-                    counts.Add(window.Excluded);
-                    metadata += window.MetadataKept;
-                }
-            }
-
-            filled = 0;
-        }
     }
 }

@@ -46,7 +46,7 @@ internal static class InfoText
             Field(text, "Task", crash.Task is { } task
                 ? string.Create(CultureInfo.InvariantCulture, $"PID {task.Pid} \"{task.Name}\" on CPU {cpu}")
                 : string.Create(CultureInfo.InvariantCulture, $"unknown, on CPU {cpu}"));
-        Field(text, "Uptime", crash.UptimeSeconds is { } seconds ? CrashSummary.Format(TimeSpan.FromSeconds(seconds)) : null);
+        Field(text, "Uptime", crash.UptimeSeconds is { } seconds ? TimeText(TimeSpan.FromSeconds(seconds)) : null);
         Field(text, "Load", crash.LoadAverage is { } load
             ? string.Join(", ", load.Select(l => l.ToString("0.00", CultureInfo.InvariantCulture))) + " (1, 5, 15 minutes)"
             : null);
@@ -147,4 +147,9 @@ internal static class InfoText
 
     private static void Count(StringBuilder text, string name, ulong pages, int pageSize) =>
         text.Append(CultureInfo.InvariantCulture, $"  {name,-20} {pages,12}  {Size(pages * (ulong)pageSize)}\n");
+
+    /// <summary>A time as <c>3 days, 04:05:06</c>.</summary>
+    private static string TimeText(TimeSpan time) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{(time.Days > 0 ? $"{time.Days} day{(time.Days == 1 ? "" : "s")}, " : "")}{time.Hours:00}:{time.Minutes:00}:{time.Seconds:00}");
 }

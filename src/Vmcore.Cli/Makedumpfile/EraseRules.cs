@@ -1,7 +1,5 @@
 using System.Globalization;
-using System.Text;
 using Vmcore.Erasing;
-using Vmcore.IO;
 using Vmcore.Kernel.Vmlinux;
 
 namespace Vmcore.Cli.Makedumpfile;
@@ -16,7 +14,7 @@ internal static class EraseRules
     internal static void Apply(CrashDump dump, MakedumpfileOptions options, Messages messages)
     {
         string path = options.ConfigFile!;
-        EraseConfig config = EraseConfig.Parse(path, Read(path));
+        EraseConfig config = EraseConfig.Read(path);
         using VmlinuxFile? vmlinux = options.Vmlinux is { } file ? VmlinuxFile.Open(file) : null;
         EraseResult result = Eraser.Apply(dump.KernelView, config, path, vmlinux);
         if (vmlinux?.TypesProblem is { } problem)
@@ -31,15 +29,5 @@ internal static class EraseRules
         dump.Erase(result.Data);
         if (messages.Shows(MessageKind.Debug))
             messages.Write(MessageKind.Debug, result.Data.Text);
-    }
-
-    private static string Read(string path)
-    {
-        using FileSource source = FileSource.Open(path);
-        if (source.Length > EraseConfig.MaxLength)
-            throw new DumpFormatException(path, 0, "erase rules", $"{source.Length} bytes", $"at most {EraseConfig.MaxLength}");
-        byte[] bytes = new byte[source.Length];
-        source.ReadExactly(0, bytes, "erase rules");
-        return Encoding.UTF8.GetString(bytes);
     }
 }

@@ -25,7 +25,7 @@ internal static class VmlinuxDescription
                 return;
             }
 
-            byte[] text = Encoding.Latin1.GetBytes(VmcoreInfoWriter.Write(vmlinux));
+            byte[] text = Encoding.Latin1.GetBytes(vmlinux.WriteVmcoreInfo());
             dump.Dispose();
             dump = CrashDump.Open(options.Input, new()
             {

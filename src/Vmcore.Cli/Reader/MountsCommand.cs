@@ -12,7 +12,10 @@ internal static class MountsCommand
 
     private static int Run(ReaderContext context)
     {
-        KernelVfs vfs = KernelVfs.Open(context.Symbols, context.NamedTypes, context.Memory);
+        // Without them the message says which options bring them.
+        _ = context.Symbols;
+        _ = context.NamedTypes;
+        KernelVfs vfs = context.Dump.OpenVfs();
         IReadOnlyList<KernelMount> mounts = vfs.Mounts;
         if (context.IsJson)
         {

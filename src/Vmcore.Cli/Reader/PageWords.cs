@@ -9,7 +9,7 @@ internal static class PageWords
     /// <summary>In some words, for a table.</summary>
     internal static string Short(CrashDump dump, ulong pfn)
     {
-        PageLookup page = Find(dump, pfn);
+        PageLookup page = dump.FindPage(pfn);
         return page.Knowledge switch
         {
             PageKnowledge.NoMemmap => "unknown, there is no memmap",
@@ -31,7 +31,7 @@ internal static class PageWords
     /// <summary>As a sentence that says what dump levels make of it; null if there is no memmap.</summary>
     internal static string? Sentence(CrashDump dump, ulong pfn)
     {
-        PageLookup page = Find(dump, pfn);
+        PageLookup page = dump.FindPage(pfn);
         string? text = page.Knowledge switch
         {
             PageKnowledge.NoMemmap => null,
@@ -52,6 +52,4 @@ internal static class PageWords
             : string.Create(CultureInfo.InvariantCulture, $"{text} {(page.Block.Start == pfn ? "It begins" : "It is in")} a block "
                 + $"of {page.Block.Count} pages{(page.Block.Start == pfn ? "" : $" that begins at {Sizes.Hex(page.Block.Start)}")}.");
     }
-
-    private static PageLookup Find(CrashDump dump, ulong pfn) => PageLookup.Find(dump.Memmap, dump.PageLayout, dump.Pmem.Pages, pfn);
 }

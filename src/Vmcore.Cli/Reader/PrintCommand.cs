@@ -100,25 +100,12 @@ internal sealed record PrintAnswer : ReaderAnswer
         json.Put(type);
         json.PutAddress(Item.Address);
         json.Put(Item.Type.Size);
-        json.Put("value", writer => Tree.Write(writer, Item.Type, Item.ReadBytes(), Item.BitOffset, Item.BitWidth));
-        if (Item.Type.Underlying() is { Kind: KernelTypeKind.Pointer } pointer
-            && !KernelText.IsText(pointer.Target) && ValueFormatter.TryFollow(Item) is var (target, bytes))
+        json.Put("value", writer => Tree.Write(writer, Item));
+        json.Put("target", writer =>
         {
-            json.Put("target", writer =>
-            {
-                writer.WriteStartObject();
-                writer.WriteString("type", target.Type.ToString());
-                writer.WriteString("address", Hex(target.Address ?? 0));
-                writer.WritePropertyName("value");
-                Tree.Write(writer, target.Type, bytes, 0, 0);
-                writer.WriteEndObject();
-            });
-        }
-        else
-        {
-            json.Put((string?)null, "target");
-        }
-
+            if (!Tree.TryWriteTarget(writer, Item))
+                writer.WriteNullValue();
+        });
         json.Put("symbols", writer => Write(writer, Tree.Symbols));
         json.Put("strings", writer => Write(writer, Tree.Strings));
         json.Put(Tree.IsTruncated, "truncated");

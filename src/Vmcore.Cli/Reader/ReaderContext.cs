@@ -79,13 +79,15 @@ internal sealed class ReaderContext : IDisposable
         Dump.Symbols is { } symbols && symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset)
             ? string.Create(CultureInfo.InvariantCulture, $"{symbol.Name}+0x{offset:x}{(symbol.Module is { } module ? $" [{module}]" : "")}") : null;
 
-    /// <summary>What expressions stand on.</summary>
-    internal KernelExpressionContext Expressions =>
-        new(Memory, NamedTypes, name => Dump.Symbols is { } s && s.TryFind(name, out ulong a) ? a : null, cpu => Dump.PerCpu?.OffsetOf(cpu));
-
     /// <summary>Evaluates an expression.</summary>
     /// <param name="text">A number, a symbol, a member, a cast …</param>
-    internal KernelObject Evaluate(string text) => KernelExpression.Evaluate(text, Expressions);
+    internal KernelObject Evaluate(string text)
+    {
+        // Without types the message says which options bring them.
+        _ = Memory;
+        _ = NamedTypes;
+        return Dump.Evaluate(text);
+    }
 
     /// <summary>The address that a word of the command line means: a number, or an expression that is a number, a pointer, or in memory.</summary>
     /// <param name="text">The word.</param>

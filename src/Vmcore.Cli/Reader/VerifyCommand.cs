@@ -92,7 +92,7 @@ internal static class VerifyCommand
         if (manifest is not null)
         {
             // The files as they lie there: of a flattened stream the hashes are those of the stream.
-            manifest.Compare(dump.Kdump is { } kdump ? [.. kdump.Parts.Select(p => p.Source.Name)] : [dump.Name], report);
+            manifest.Compare(dump.Files, report);
         }
 
         if (context.IsJson)

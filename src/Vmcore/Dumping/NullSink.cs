@@ -3,7 +3,7 @@ using Vmcore.IO;
 namespace Vmcore.Dumping;
 
 /// <summary>A sink that only counts: for a dry run.</summary>
-internal sealed class NullSink : IByteSink
+public sealed class NullSink : IByteSink
 {
     /// <inheritdoc/>
     public string Name => "(dry run)";

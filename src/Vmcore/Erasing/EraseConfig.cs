@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text;
+using Vmcore.IO;
 
 namespace Vmcore.Erasing;
 
@@ -41,8 +43,8 @@ internal sealed record EraseSection(string Module, IReadOnlyList<EraseCommand> C
 /// <c>erase (struct foo *)symbol.member</c>. Nothing that is not understood is passed over.</summary>
 public sealed class EraseConfig
 {
-    /// <summary>Longest file that is read, in bytes.</summary>
-    internal const int MaxLength = 16 << 20;
+    // Longest file that is read, in bytes.
+    private const int MaxLength = 16 << 20;
 
     private readonly string _file;
     private readonly List<EraseSection> _sections = [];
@@ -54,6 +56,21 @@ public sealed class EraseConfig
 
     /// <summary>The sections in the order of the file.</summary>
     internal IReadOnlyList<EraseSection> Sections => _sections;
+
+    /// <summary>Reads a file of rules.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="FileAccessException">It cannot be opened or read.</exception>
+    /// <exception cref="EraseException">It has what is not understood.</exception>
+    /// <exception cref="DumpFormatException">It is larger than any file of rules.</exception>
+    public static EraseConfig Read(string path)
+    {
+        using FileSource source = FileSource.Open(path);
+        if (source.Length > MaxLength)
+            throw new DumpFormatException(path, 0, "erase rules", $"{source.Length} bytes", $"at most {MaxLength}");
+        byte[] bytes = new byte[source.Length];
+        source.ReadExactly(0, bytes, "erase rules");
+        return Parse(path, Encoding.UTF8.GetString(bytes));
+    }
 
     /// <summary>Parses the text of a file.</summary>
     /// <param name="file">The file's name, for errors.</param>

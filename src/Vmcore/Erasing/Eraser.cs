@@ -13,17 +13,16 @@ public sealed record EraseResult(ErasedData Data, IReadOnlyList<string> Remarks,
 /// <summary>Applies rules to a dump: finds out which bytes of its memory they mean.</summary>
 public static class Eraser
 {
-    /// <inheritdoc cref="Apply(KernelView, EraseConfig, string, VmlinuxFile?)"/>
-    public static EraseResult Apply(KernelView kernel, EraseConfig config, string file) => Apply(kernel, config, file, null);
-
     /// <summary>Applies the rules. The dump is not changed: that does whoever hands <see cref="EraseResult.Data"/> to it.</summary>
     /// <param name="kernel">The crashed kernel.</param>
     /// <param name="config">The rules.</param>
     /// <param name="file">Name of the file with the rules, for messages.</param>
     /// <param name="vmlinux">The kernel's debug information; null to take what the dump itself says.</param>
     /// <exception cref="MissingInformationException">The dump's kernel cannot be read, so that no rule can be applied.</exception>
-    internal static EraseResult Apply(KernelView kernel, EraseConfig config, string file, VmlinuxFile? vmlinux)
+    public static EraseResult Apply(KernelView kernel, EraseConfig config, string file, VmlinuxFile? vmlinux = null)
     {
+        ArgumentNullException.ThrowIfNull(kernel);
+        ArgumentNullException.ThrowIfNull(config);
         if (kernel.Memory is not { } memory)
             throw new MissingInformationException($"{file}: {kernel.KernelProblem}: nothing can be erased");
         if (kernel.Symbols is null && vmlinux is null)

@@ -22,14 +22,14 @@ public interface IByteSource : IDisposable
 }
 
 /// <summary>Reading helpers for <see cref="IByteSource"/>.</summary>
-internal static class ByteSourceExtensions
+public static class ByteSourceExtensions
 {
     /// <summary>The part of a buffer that a source can fill from an offset on; empty at or beyond its end.</summary>
     /// <param name="source">The source.</param>
     /// <param name="offset">Byte offset, 0 or more.</param>
     /// <param name="buffer">The buffer.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="offset"/> is negative.</exception>
-    public static Span<byte> Within(this IByteSource source, long offset, Span<byte> buffer)
+    internal static Span<byte> Within(this IByteSource source, long offset, Span<byte> buffer)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         return buffer[..(int)Math.Clamp(source.Length - offset, 0, buffer.Length)];
@@ -43,6 +43,7 @@ internal static class ByteSourceExtensions
     /// <exception cref="DumpFormatException">The source ends before the buffer is full.</exception>
     public static void ReadExactly(this IByteSource source, long offset, Span<byte> buffer, string what)
     {
+        ArgumentNullException.ThrowIfNull(source);
         int read = source.Read(offset, buffer);
         if (read != buffer.Length)
             throw new DumpFormatException(source.Name, offset, what,

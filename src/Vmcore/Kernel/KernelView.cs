@@ -156,6 +156,17 @@ public sealed class KernelView
     /// <exception cref="MissingInformationException">They are not; the message is <see cref="TasksProblem"/>.</exception>
     public TaskList RequireTasks() => Tasks ?? throw new MissingInformationException(TasksProblem!);
 
+    /// <summary>Finds out what an expression names: a symbol, <c>init_task.comm</c>, <c>-&gt;</c>, <c>[i]</c>, <c>*</c>, <c>&amp;</c>, a cast
+    /// (<c>((struct page *)0x…)-&gt;flags</c>), <c>per_cpu(runqueues, 0)</c>, a number, sums.</summary>
+    /// <param name="expression">The expression, in the small part of C that <see cref="KernelExpression"/> knows.</param>
+    /// <exception cref="KernelObjectException">It is malformed, or names what is not there.</exception>
+    /// <exception cref="MissingInformationException">The kernel's memory or its types are not there.</exception>
+    public KernelObject Evaluate(string expression) => KernelExpression.Evaluate(expression, new(
+        RequireMemory(),
+        RequireTypes(),
+        name => Symbols is { } symbols && symbols.TryFind(name, out ulong address) ? address : null,
+        cpu => PerCpu?.OffsetOf(cpu)));
+
     private (KernelSymbols? Value, string? Problem) LoadSymbols()
     {
         if (Kernel is not { } kernel)

@@ -3,7 +3,7 @@ using Vmcore.Ranges;
 namespace Vmcore.Memmap;
 
 /// <summary>How much is known of a page of RAM.</summary>
-internal enum PageKnowledge
+public enum PageKnowledge
 {
     /// <summary>Nothing: there is no memmap.</summary>
     NoMemmap,
@@ -22,15 +22,16 @@ internal enum PageKnowledge
 /// <param name="Knowledge">How much is known.</param>
 /// <param name="Class">Its class, if that is known.</param>
 /// <param name="Block">The free block or compound page that decides it; the page itself if none does.</param>
-internal readonly record struct PageLookup(PageKnowledge Knowledge, PageClass Class, PfnRange Block)
+public readonly record struct PageLookup(PageKnowledge Knowledge, PageClass Class, PfnRange Block)
 {
     /// <summary>Looks a page up as the dumper would, at the level that names every class: blocks first, the largest before all.</summary>
     /// <param name="memmap">The memmap; null if there is none.</param>
     /// <param name="layout">The layout of its structures; null if it is not known.</param>
     /// <param name="pmem">The pmem, of which no block reaches into RAM.</param>
     /// <param name="pfn">The page.</param>
-    internal static PageLookup Find(MemmapReader? memmap, StructPageLayout? layout, PfnRangeSet pmem, ulong pfn)
+    public static PageLookup Find(MemmapReader? memmap, StructPageLayout? layout, PfnRangeSet pmem, ulong pfn)
     {
+        ArgumentNullException.ThrowIfNull(pmem);
         var own = new PfnRange(pfn, pfn + 1);
         if (memmap is null || layout is null)
             return new(PageKnowledge.NoMemmap, PageClass.Kept, own);

@@ -29,9 +29,29 @@ public sealed class PageCoverage
     /// <inheritdoc cref="CrashMemory.GetPages"/>
     public void GetPages(ulong firstPfn, Span<ulong> exists, Span<ulong> present) => _memory.GetPages(firstPfn, exists, present);
 
+    /// <summary>True if the machine had memory at a page, as far as the dump tells.</summary>
+    /// <param name="pfn">The page.</param>
+    public bool Exists(ulong pfn) => PagesOf(pfn, out _);
+
+    /// <summary>True if the file has the content of a page.</summary>
+    /// <param name="pfn">The page.</param>
+    public bool Has(ulong pfn)
+    {
+        PagesOf(pfn, out bool present);
+        return present;
+    }
+
     /// <inheritdoc cref="CrashMemory.HasAll"/>
     public bool HasAll(PfnRange range) => _memory.HasAll(range);
 
     /// <inheritdoc cref="CrashMemory.AbsentUntil"/>
     public ulong AbsentUntil(PfnRange range) => _memory.AbsentUntil(range);
+
+    private bool PagesOf(ulong pfn, out bool isPresent)
+    {
+        Span<ulong> exists = stackalloc ulong[1], present = stackalloc ulong[1];
+        _memory.GetPages(pfn & ~63UL, exists, present);
+        isPresent = PageBits.Get(present, (int)(pfn & 63));
+        return PageBits.Get(exists, (int)(pfn & 63));
+    }
 }

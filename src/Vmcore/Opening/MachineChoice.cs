@@ -1,6 +1,7 @@
 using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
 using Vmcore.Kernel.Identity;
+using Vmcore.Memory;
 
 namespace Vmcore.Opening;
 
@@ -40,7 +41,25 @@ internal static class MachineChoice
         Architecture? proven = info is null ? null : Architecture.ProvenBy(info);
         if (said is not null && proven is not null && said != proven)
             throw new DumpFormatException(file, offset, field, name, $"{proven.Name}, of whose kernels vmcoreinfo is");
-        return said ?? proven ?? throw NotRead(file, offset, field, name);
+        Architecture chosen = said ?? proven ?? throw NotRead(file, offset, field, name);
+        RequireLittleEndian(file, offset, field, chosen.Name, chosen.ByteOrder);
+        return chosen;
+    }
+
+    /// <summary>
+    /// The one place that decides which byte orders are read. Every architecture that Vmcore knows is little-endian, and headers, notes, struct pages and
+    /// values are read so without asking again; whoever adds one that is not has to go through them (docs/design.md, Byte order).
+    /// </summary>
+    /// <param name="file">Name of the file.</param>
+    /// <param name="offset">Where it names its machine.</param>
+    /// <param name="field">What does.</param>
+    /// <param name="name">The machine.</param>
+    /// <param name="order">Its byte order.</param>
+    /// <exception cref="DumpFormatException">It is not little-endian.</exception>
+    internal static void RequireLittleEndian(string file, long offset, string field, string name, ByteOrder order)
+    {
+        if (order != ByteOrder.LittleEndian)
+            throw new DumpFormatException(file, offset, field, $"{name}, a big-endian machine", "a little-endian one");
     }
 
     private static DumpFormatException NotRead(string file, long offset, string field, string name) =>

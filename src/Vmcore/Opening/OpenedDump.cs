@@ -62,6 +62,9 @@ public abstract class OpenedDump : IDisposable
     /// <summary>The file's name as the user gave it.</summary>
     public string Name => _file.Name;
 
+    /// <summary>The names of the files: of a split dump all, in the order of their pages.</summary>
+    public IReadOnlyList<string> Files => Kdump is { } kdump ? [.. kdump.Parts.Select(static p => p.Source.Name)] : [Name];
+
     /// <summary>The bounds on what the file may ask for.</summary>
     public ReadLimits Limits => _options.Limits;
 
@@ -135,14 +138,14 @@ public abstract class OpenedDump : IDisposable
     /// <summary>The bytes of the file, of a split dump those of the first one given; of a flattened stream those of the file that it describes.</summary>
     internal IByteSource Source => _file.Source;
 
-    /// <summary>The kdump-compressed file; null for other formats.</summary>
-    internal KdumpFile? Kdump => _file.Kdump;
+    /// <summary>The kdump-compressed file; null for other formats. It belongs to the dump.</summary>
+    public KdumpFile? Kdump => _file.Kdump;
 
     /// <summary>The ELF file; null for other formats.</summary>
     internal ElfCoreFile? Elf => _file.Elf;
 
     /// <summary>What is missing of the dump, as far as that has come to light: a reason for whatever else cannot be read. Null if nothing has.</summary>
-    internal Finding? Loss => _file.Loss;
+    public Finding? Loss => _file.Loss;
 
     /// <summary>
     /// The machine's memory with all that the file has of it, USER DATA OF PMEM INCLUDED, with nothing erased. For the check that no such data is in a dump,

@@ -28,7 +28,11 @@ public static class MetadataHash
     /// <param name="memory">The dump.</param>
     /// <param name="range">The pages.</param>
     /// <returns>64 hex digits; null if a page is not in the dump or cannot be read.</returns>
-    internal static string? Compute(CrashMemory memory, PfnRange range) => Compute(memory, range, PfnRangeSet.From([range]));
+    public static string? Compute(CrashMemory memory, PfnRange range)
+    {
+        ArgumentNullException.ThrowIfNull(memory);
+        return Compute(memory, range, PfnRangeSet.From([range]));
+    }
 
     /// <summary>Hashes a range of which only some pages count: the others, user data, are taken for zero.</summary>
     /// <param name="memory">The dump.</param>

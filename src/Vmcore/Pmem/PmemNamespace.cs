@@ -50,4 +50,10 @@ public sealed record PmemNamespace
 
     /// <summary>What became of the memmap.</summary>
     public MemmapState State { get; init; }
+
+    /// <summary>The pages that hold data: those behind what the info block sets aside; all, if there is no info block.</summary>
+    /// <param name="pageShift">log2 of the page size in bytes.</param>
+    public PfnRange DataPages(int pageShift) => InfoBlock is { } block
+        ? new((Range.Start + block.StartPad + block.DataOffset) >> pageShift, (Range.End - block.EndTruncation) >> pageShift)
+        : Range.ToPfns(pageShift);
 }

@@ -11,8 +11,12 @@ internal sealed class CanarySource(IByteSource inner, IReadOnlyList<(long Start,
     /// <summary>Every word of the user data: text with its end, so that a pointer to any of them is a pointer to a string.</summary>
     internal const string Text = "CANARY~";
 
-    /// <summary>What nothing that is shown or written may have in it: the text, its word in hexadecimal and in decimal, its bytes in hexadecimal.</summary>
-    internal static IReadOnlyList<string> Traces { get; } = [Text, "7e5952414e4143", "43414e4152597e", "35563435432591683", "7e 00 43 41 4e 41"];
+    /// <summary>What nothing that is shown or written may have in it: the text, its word in hexadecimal and in decimal, its bytes in hexadecimal, alone, in
+    /// words of 2 and 4 bytes, and in base 64 (of a run of canaries one in three begins a group of it).</summary>
+    internal static IReadOnlyList<string> Traces { get; } =
+    [
+        Text, "7e5952414e4143", "43414e4152597e", "35563435432591683", "7e 00 43 41 4e 41", "43 41 4e 41 52 59", "4143 414e 5952", "414e4143", "Q0FOQVJZ",
+    ];
 
     private readonly List<(long Offset, byte[] Bytes)> _patches = [];
 

@@ -70,6 +70,7 @@ public sealed class CanaryTests
     public void NoPageTableShowsUserData(string reader)
     {
         using CanaryMachine machine = Open(pointers: false);
+        int tried = 0;
         foreach (string symbol in (string[])["init_uts_ns", "prb", "mem_section", "node_data"])
         {
             if (machine.Symbol(symbol) is not { } address)
@@ -79,8 +80,12 @@ public sealed class CanaryTests
                 machine.Source.Patch(offset, entry);
                 Run(machine, reader, $"the {level} of {symbol}");
                 machine.Source.Restore();
+                tried++;
             }
         }
+
+        // Four levels of tables, or three above a large page, of each symbol.
+        Assert.True(tried >= 6, $"only {tried} entries of page tables were tried");
     }
 
     [Theory]
@@ -93,13 +98,17 @@ public sealed class CanaryTests
     public void NoSymbolOfVmcoreInfoShowsUserData(string reader)
     {
         using CanaryMachine machine = Open(pointers: false);
+        int tried = 0;
         byte[] value = Encoding.ASCII.GetBytes(machine.CanaryAddress.ToString("x16", CultureInfo.InvariantCulture));
         foreach ((long offset, int length, string name) in machine.SymbolTexts().Where(static s => s.Length == 16).ToArray())
         {
             machine.Source.Patch(offset, value);
             Run(machine, reader, name);
             machine.Source.Restore();
+            tried++;
         }
+
+        Assert.True(tried >= 10, $"only {tried} symbols were tried");
     }
 
     private static CanaryMachine Open(bool pointers)

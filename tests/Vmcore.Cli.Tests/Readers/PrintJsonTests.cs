@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Vmcore.Cli.Reader;
 using Vmcore.Cli.Tests.Conformance;
 using Vmcore.Kernel.Types;
 using Vmcore.Testing;
@@ -111,7 +110,7 @@ public sealed class PrintJsonTests
             var item = KernelObject.At(dump.Kernel?.Memory!, dump.Types!.Find(words[2])!, address);
             using var buffer = new MemoryStream();
             using (var writer = new Utf8JsonWriter(buffer))
-                new ValueJson(dump.Kernel?.Memory!, _ => null).Write(writer, item.Type, item.ReadBytes(), 0, 0);
+                new ValueJson(dump.Kernel?.Memory!, _ => null).Write(writer, item);
             JsonNode ours = JsonNode.Parse(Encoding.UTF8.GetString(buffer.ToArray()))!, theirs = JsonNode.Parse(answers[i])!;
             if (!JsonNode.DeepEquals(theirs, ours))
                 Assert.Fail($"{asked[i]}: {Difference(theirs, ours)}");

@@ -62,7 +62,7 @@ internal static class Parsers
             KernelObject item = KernelObject.At(memory, type, At);
             new ValueFormatter(memory, static _ => null).Format(item, TextWriter.Null);
             using var writer = new Utf8JsonWriter(Stream.Null);
-            new ValueJson(memory, static _ => null, ReadLimits.Default).Write(writer, type, item.ReadBytes(), item.BitOffset, item.BitWidth);
+            new ValueJson(memory, static _ => null, ReadLimits.Default).Write(writer, item);
         }
         catch (KernelObjectException)
         {

@@ -14,7 +14,7 @@ internal sealed class GenerateVmcoreInfo(MakedumpfileOptions options, Messages m
         string output = options.GeneratedVmcoreInfo!, text;
         using (VmlinuxFile vmlinux = VmlinuxFile.Open(options.Vmlinux!))
         {
-            text = VmcoreInfoWriter.Write(vmlinux);
+            text = vmlinux.WriteVmcoreInfo();
             if (vmlinux.TypesProblem is { } problem)
                 messages.Line(MessageKind.Error, problem);
         }

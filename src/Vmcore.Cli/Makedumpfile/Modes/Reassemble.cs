@@ -1,6 +1,5 @@
 using System.Globalization;
 using Vmcore.Dumping;
-using Vmcore.Formats.Flattened;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 
@@ -14,7 +13,7 @@ internal sealed class Reassemble(MakedumpfileOptions options, Messages messages)
     internal int Run()
     {
         string output = options.Output!;
-        using KdumpFile parts = KdumpFile.Open([.. options.Inputs.Select(Open)]);
+        using KdumpFile parts = KdumpFile.Open([.. options.Inputs]);
         Reassembler.Check(parts);
         var progress = new ProgressLine(messages) { PageSize = parts.BlockSize };
         ReassemblyReport report;
@@ -30,23 +29,5 @@ internal sealed class Reassemble(MakedumpfileOptions options, Messages messages)
 
         messages.Line(MessageKind.Common, $"\nThe dumpfile is saved to {output}.");
         return ExitStatus.Success;
-    }
-
-    private static IByteSource Open(string path)
-    {
-        FileSource source = FileSource.Open(path);
-        try
-        {
-            if (FlattenedSource.IsFlattened(source))
-                return FlattenedSource.Open(source);
-            if (!KdumpHeader.IsKdump(source))
-                throw new DumpFormatException(path, 0, "file format", "another one", "a part of a split kdump-compressed dump");
-            return source;
-        }
-        catch
-        {
-            source.Dispose();
-            throw;
-        }
     }
 }

@@ -4,7 +4,6 @@ using Vmcore.Kernel.Vfs;
 using Vmcore.Memory;
 using Vmcore.Pmem;
 using Vmcore.Pmem.Usage;
-using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Reader.Pmem;
 
@@ -13,223 +12,145 @@ internal static class PageExplainer
 {
     internal static PmemPageAnswer Explain(CrashDump dump, ulong pfn)
     {
-        int shift = dump.Memory.PageShift;
-        ulong address = pfn << shift;
+        PmemPage page = dump.FindPmemPage(pfn);
+        ulong address = pfn << dump.Memory.PageShift;
         List<string> words = [];
-        var answer = new PmemPageAnswer { Pfn = pfn, Address = address, Kind = "not_pmem", Words = words };
+        var answer = new PmemPageAnswer
+        {
+            Pfn = pfn,
+            Address = address,
+            Kind = page.Kind switch
+            {
+                PmemPageKind.NotPmem => "not_pmem",
+                PmemPageKind.InfoBlock => "info_block",
+                PmemPageKind.Memmap => "memmap",
+                _ => "user_data",
+            },
+            Namespace = page.Namespace?.Name,
+            Words = words,
+        };
         string which = $"Page {Sizes.Hex(pfn)} (physical address {Sizes.Hex(address)})";
-        if (!dump.Pmem.Pages.Contains(pfn))
+        if (page.Kind == PmemPageKind.NotPmem)
         {
             words.Add($"{which} is not on pmem.");
-            words.Add(InDump(dump, pfn, out bool exists));
-            if (exists && PageWords.Sentence(dump, pfn) is { } page)
-                words.Add(page);
+            words.Add(InDump(dump, pfn));
+            if (dump.Coverage.Exists(pfn) && PageWords.Sentence(dump, pfn) is { } ram)
+                words.Add(ram);
             return answer;
         }
 
-        PmemNamespace? item = dump.Pmem.Namespaces.FirstOrDefault(n => n.Range.Contains(address));
-        answer = answer with { Namespace = item?.Name };
-        words.Add(item is null ? $"{which} is on pmem, in no namespace: nothing of it is in any dump."
+        words.Add(page.Namespace is not { } item ? $"{which} is on pmem, in no namespace: nothing of it is in any dump."
             : $"{which} is on pmem, {Sizes.Text(address - item.Range.Start)} into {item.Name ?? "a namespace"} "
                 + $"({(item.Mode == PmemMode.Unknown ? "mode not known" : item.Mode.ToString().ToLowerInvariant())}).");
-        if (dump.Pmem.Metadata.Contains(pfn))
+        if (!page.IsUserData)
         {
-            bool isBlock = item?.InfoBlock is not null && pfn == (item.Range.Start + InfoBlock.Offset) >> shift;
-            words.Add(isBlock ? "It holds the namespace's info block: metadata."
-                : "It holds struct pages of the namespace, its memmap: metadata." + Describes(dump, pfn));
-            words.Add(InDump(dump, pfn, out _));
-            return answer with { Kind = isBlock ? "info_block" : "memmap" };
+            words.Add(page.Kind == PmemPageKind.InfoBlock ? "It holds the namespace's info block: metadata."
+                : "It holds struct pages of the namespace, its memmap: metadata." + Describes(page));
+            words.Add(InDump(dump, pfn));
+            return answer;
         }
 
         words.Add("It is user data: Vmcore keeps it out of every dump.");
-        answer = answer with { Kind = "user_data" };
-        if (item is null || item.StructPages == 0)
+        if (page.Kind == PmemPageKind.WithoutStructPage)
         {
             words.Add("The kernel had no struct page for it, so nothing is known of its use.");
             return answer;
         }
 
-        if (pfn < UsageScan.DataOf(item, shift).Start)
+        if (page.Kind == PmemPageKind.Reserved)
         {
             words.Add("It lies in the space that the namespace sets aside in front of its data, in a part that the kernel does not use: "
                 + "it holds whatever the media held before.");
             return answer;
         }
 
-        return OfUserData(dump, pfn, item, answer, words);
+        if (page.Namespace?.State == MemmapState.Overwritten)
+            words.Add("Careful: the namespace's memmap was written anew after the crash; what follows is not of the crash.");
+        if (page.Use is { } use)
+            return OfUse(use, pfn, dump.Memory.PageShift, answer, words);
+        words.Add("Its struct page is not in the dump, so nothing is known of its use.");
+        return answer;
     }
 
-    private static PmemPageAnswer OfUserData(CrashDump dump, ulong pfn, PmemNamespace item, PmemPageAnswer answer, List<string> words)
+    private static PmemPageAnswer OfUse(PmemPageUse use, ulong pfn, int pageShift, PmemPageAnswer answer, List<string> words)
     {
-        if (item.State == MemmapState.Overwritten)
-            words.Add("Careful: the namespace's memmap was written anew after the crash; what follows is not of the crash.");
-        PmemUsage usage = dump.CollectPmemUsage(scanPages: false);
-        if (usage.Scan is not { } scan || !scan.TryReadPage(pfn, out DaxPage page, out ulong head, out int order))
-        {
-            words.Add("Its struct page is not in the dump, so nothing is known of its use.");
-            return answer;
-        }
-
-        if (order > 0)
-            words.Add(head == pfn
-                ? $"It is the first page of a compound page of {1UL << order} pages."
-                : $"It is part of a compound page of {1UL << order} pages that starts at {Sizes.Hex(head)}.");
-        List<PageOwnerInfo> owners = [];
-        switch (page.State)
-        {
-            case DaxPageState.Idle:
-                words.Add("It is idle: no process had it mapped and no file claimed it through a mapping. "
-                    + "Files that are only read and written leave no trace, so it may hold data all the same.");
-                break;
-            case DaxPageState.Mapped:
-                Owner(dump, usage, usage.Vfs?.InodeOfMapping(page.Mapping), page.Mapping, page.Index, pfn, owners, words);
-                Sharers(dump, usage, pfn, page.Mapping, owners, words);
-                break;
-            case DaxPageState.Shared when scan.HasFolios:
-                page = OfFolio(dump, usage, pfn, page, owners, words);
-                break;
-            case DaxPageState.Shared:
-                words.Add(string.Create(CultureInfo.InvariantCulture, $"Several files share it (reflink); the kernel's share count is {page.Index}."));
-                Sharers(dump, usage, pfn, 0, owners, words);
-                break;
-            case DaxPageState.InUse:
-                words.Add("It is in use without a file: the kernel or a device holds it.");
-                break;
-            default:
-                words.Add($"Its struct page is not that of a page of pmem (flags {Sizes.Hex(page.Flags)}): never written, damaged, or of another kernel.");
-                break;
-        }
-
-        if (page.IsPinned)
+        if (use.Order > 0)
+            words.Add(use.Head == pfn
+                ? $"It is the first page of a compound page of {1UL << use.Order} pages."
+                : $"It is part of a compound page of {1UL << use.Order} pages that starts at {Sizes.Hex(use.Head)}.");
+        if (StateText(use) is { } state)
+            words.Add(state);
+        foreach (PmemPageOwner owner in use.Owners)
+            AddOwner(owner, pageShift, words);
+        if (use.Struct.IsPinned)
             words.Add(string.Create(CultureInfo.InvariantCulture,
-                $"It is pinned: its reference count is {page.References}, so direct I/O, RDMA or the like was using it."));
-        if (page.IsPoisoned)
+                $"It is pinned: its reference count is {use.Struct.References}, so direct I/O, RDMA or the like was using it."));
+        if (use.Struct.IsPoisoned)
             words.Add("It is poisoned: the memory failed there (PG_hwpoison).");
-        foreach (Finding problem in usage.Problems)
+        foreach (Finding problem in use.Problems)
             words.Add($"Note: {problem}.");
         return answer with
         {
-            State = page.State == DaxPageState.InUse ? "in_use" : page.State.ToString().ToLowerInvariant(),
-            Pinned = page.IsPinned,
-            Poisoned = page.IsPoisoned,
-            References = page.References,
-            ShareCount = page.State == DaxPageState.Shared && page.Index > 0 ? page.Index : null,
-            Owners = owners,
+            State = use.State == DaxPageState.InUse ? "in_use" : use.State.ToString().ToLowerInvariant(),
+            Pinned = use.Struct.IsPinned,
+            Poisoned = use.Struct.IsPoisoned,
+            References = use.Struct.References,
+            ShareCount = use.ShareCount > 0 ? use.ShareCount : null,
+            Owners = [.. use.Owners.Select(o => OwnerOf(o, pageShift))],
         };
     }
 
-    /// <summary>Since 6.15 a page that lost its only file may look shared: the files' page trees decide.</summary>
-    private static DaxPage OfFolio(CrashDump dump, PmemUsage usage, ulong pfn, DaxPage page, List<PageOwnerInfo> owners, List<string> words)
+    /// <summary>What a page is used for; null of a mapped one, which its owners say.</summary>
+    private static string? StateText(PmemPageUse use) => use.State switch
     {
-        int at = words.Count;
-        Sharers(dump, usage, pfn, 0, owners, words);
-        bool isIdle = owners.Count == 0 && usage.Vfs is { Problems.Count: 0 };
-        words.Insert(at, isIdle
-            ? "It is idle: its struct page looks like that of a shared page, but no file names it. The kernel leaves such traces of files that are gone."
-            : owners.Count == 0 ? "Its struct page is that of a page that several files share (reflink), but none of them was found."
-            : string.Create(CultureInfo.InvariantCulture, $"Files share it (reflink): {owners.Count} of them name it."));
-        return page with { State = isIdle ? DaxPageState.Idle : DaxPageState.Shared, Index = (ulong)owners.Count };
-    }
+        DaxPageState.Mapped => null,
+        DaxPageState.Idle when use.Struct.State == DaxPageState.Shared =>
+            "It is idle: its struct page looks like that of a shared page, but no file names it. The kernel leaves such traces of files that are gone.",
+        DaxPageState.Idle => "It is idle: no process had it mapped and no file claimed it through a mapping. "
+            + "Files that are only read and written leave no trace, so it may hold data all the same.",
+        DaxPageState.Shared when use.KernelCountsSharers =>
+            string.Create(CultureInfo.InvariantCulture, $"Several files share it (reflink); the kernel's share count is {use.ShareCount}."),
+        DaxPageState.Shared when use.Owners.Count == 0 =>
+            "Its struct page is that of a page that several files share (reflink), but none of them was found.",
+        DaxPageState.Shared => string.Create(CultureInfo.InvariantCulture, $"Files share it (reflink): {use.Owners.Count} of them name it."),
+        DaxPageState.InUse => "It is in use without a file: the kernel or a device holds it.",
+        _ => $"Its struct page is not that of a page of pmem (flags {Sizes.Hex(use.Struct.Flags)}): never written, damaged, or of another kernel.",
+    };
 
-    private static void Owner(CrashDump dump, PmemUsage usage, KernelInode? inode,
-        ulong mapping, ulong index, ulong pfn, List<PageOwnerInfo> owners, List<string> words)
+    private static void AddOwner(PmemPageOwner owner, int pageShift, List<string> words)
     {
-        bool isDevice = inode is { IsDeviceDax: true };
-        string? path = null;
-        if (isDevice)
+        words.Add(owner.Inode switch
         {
-            string? name = dump.Resources?.All().LastOrDefault(r => r.Range.Contains(pfn << dump.Memory.PageShift)
-                && r.Name.StartsWith("dax", StringComparison.Ordinal))?.Name;
-            path = name is null ? null : "/dev/" + name;
-            words.Add(string.Create(CultureInfo.InvariantCulture,
-                $"It is page {index} of the device {path ?? inode!.Device.ToString()} (device number {inode!.Device})."));
-        }
-        else if (inode is not null)
-        {
-            KernelPath found = usage.Vfs!.PathOf(inode);
-            path = found.Text;
-            words.Add(string.Create(CultureInfo.InvariantCulture, $"It is page {index} (offset {Sizes.Hex(index << dump.Memory.PageShift)}) "
-                + $"of the file {path ?? "whose path is not in memory"}{(found.IsDeleted ? " (deleted)" : "")}, "
-                + $"inode {inode.Number} of {inode.SuperBlock?.Type ?? "a file system"} on {inode.SuperBlock?.Id ?? "an unknown device"}."));
-        }
-        else
+            null => string.Create(CultureInfo.InvariantCulture,
+                $"It is page {owner.Index} of a file whose address_space at {Sizes.Hex(owner.Mapping)} cannot be followed to an inode."),
+            { IsDeviceDax: true } device => string.Create(CultureInfo.InvariantCulture,
+                $"It is page {owner.Index} of the device {PathOf(owner) ?? device.Device.ToString()} (device number {device.Device})."),
+            var inode => string.Create(CultureInfo.InvariantCulture, $"It is page {owner.Index} (offset {Sizes.Hex(owner.Index << pageShift)}) "
+                + $"of the file {PathOf(owner) ?? "whose path is not in memory"}{(owner.Path.IsDeleted ? " (deleted)" : "")}, "
+                + $"inode {inode.Number} of {inode.SuperBlock?.Type ?? "a file system"} on {inode.SuperBlock?.Id ?? "an unknown device"}."),
+        });
+        foreach (PmemMapping mapper in owner.Mappers)
         {
             words.Add(string.Create(CultureInfo.InvariantCulture,
-                $"It is page {index} of a file whose address_space at {Sizes.Hex(mapping)} cannot be followed to an inode."));
+                $"Process {mapper.Process.Pid} ({mapper.Process.Name}) maps it at {Sizes.Hex(owner.AddressIn(mapper, pageShift))}."));
         }
 
-        List<PageMapperInfo> mappers = [];
-        foreach (PmemMapping area in usage.Mappings.Where(m => m.Mapping == mapping))
-        {
-            ulong pages = (area.Area.End - area.Area.Start) >> dump.Memory.PageShift;
-            if (index >= area.Area.PageOffset && index - area.Area.PageOffset < pages)
-                mappers.Add(new(area.Process.Pid, area.Process.Name, area.Area.Start + ((index - area.Area.PageOffset) << dump.Memory.PageShift)));
-        }
-
-        foreach (PageMapperInfo mapper in mappers)
-            words.Add(string.Create(CultureInfo.InvariantCulture, $"Process {mapper.Pid} ({mapper.Name}) maps it at {Sizes.Hex(mapper.Address)}."));
-        if (mappers.Count == 0)
+        if (owner.Mappers.Count == 0)
             words.Add("No process maps it now.");
-        owners.Add(new(path, isDevice ? null : inode?.SuperBlock?.Id, isDevice ? null : inode?.Number, index, mappers));
     }
 
-    /// <summary>Up to 6.2 a shared page names one file only, so the page trees of all are asked.</summary>
-    private static void Sharers(CrashDump dump, PmemUsage usage, ulong pfn, ulong known, List<PageOwnerInfo> owners, List<string> words)
+    private static PageOwnerInfo OwnerOf(PmemPageOwner owner, int pageShift)
     {
-        if (usage.Vfs is not { } vfs)
-            return;
-        foreach (KernelSuperBlock block in vfs.SuperBlocks().Where(b => b.Id.StartsWith("pmem", StringComparison.Ordinal)))
-        {
-            foreach (KernelInode inode in vfs.InodesWithPages(block).Where(i => i.IsDax && i.Mapping != known))
-            {
-                foreach (DaxEntry entry in vfs.DaxEntries(inode.Mapping, dump.Memory.PageShift))
-                {
-                    if (pfn >= entry.Pfn && pfn - entry.Pfn < entry.Pages)
-                        Owner(dump, usage, inode, inode.Mapping, entry.Index + (pfn - entry.Pfn), pfn, owners, words);
-                }
-            }
-        }
+        bool isDevice = owner.Inode is { IsDeviceDax: true };
+        return new(PathOf(owner), isDevice ? null : owner.Inode?.SuperBlock?.Id, isDevice ? null : owner.Inode?.Number, owner.Index,
+            [.. owner.Mappers.Select(m => new PageMapperInfo(m.Process.Pid, m.Process.Name, owner.AddressIn(m, pageShift)))]);
     }
 
-    private static string InDump(CrashDump dump, ulong pfn, out bool isMemory)
-    {
-        Span<ulong> exists = stackalloc ulong[1], present = stackalloc ulong[1];
-        dump.Coverage.GetPages(pfn & ~63UL, exists, present);
-        isMemory = PageBits.Get(exists, (int)(pfn & 63));
-        return PageBits.Get(present, (int)(pfn & 63)) ? "Its content is in the dump."
-            : isMemory ? "It was left out of the dump." : "The dump knows of no memory there.";
-    }
+    private static string? PathOf(PmemPageOwner owner) => owner.Device is { } device ? "/dev/" + device : owner.Path.Text;
 
-    private static string Describes(CrashDump dump, ulong pfn)
-    {
-        if (dump.Memmap is not { } memmap || dump.Kernel is not { } kernel)
-            return "";
+    private static string InDump(CrashDump dump, ulong pfn) => dump.Coverage.Has(pfn) ? "Its content is in the dump."
+        : dump.Coverage.Exists(pfn) ? "It was left out of the dump." : "The dump knows of no memory there.";
 
-        // Backwards: of which page is the structure that starts first in it? Namespaces are small
-        // in number, and a binary search is not possible where blocks come in any order.
-        ulong physical = pfn << dump.Memory.PageShift;
-        int perPage = dump.Memory.PageSize / memmap.StructPageSize;
-        foreach (PmemNamespace item in dump.Pmem.Namespaces.Where(n => n.Metadata.Contains(pfn)))
-        {
-            PfnRange all = item.Range.ToPfns(dump.Memory.PageShift);
-            for (ulong at = all.Start; at < all.End;)
-            {
-                if (!memmap.Model.TryGetStructPage(at, out ulong address, out _))
-                    break;
-                Architectures.Translation translation = kernel.Memory.Translate(address);
-                ulong size = Math.Max(translation.Size, (ulong)dump.Memory.PageSize),
-                    leaf = translation.PhysicalAddress & ~(size - 1), inLeaf = address & (size - 1);
-                if (translation.Status == MemoryStatus.Ok && physical >= leaf && physical - leaf < size)
-                {
-                    ulong offset = physical - leaf;
-                    ulong first = offset >= inLeaf ? at + ((offset - inLeaf) / (ulong)memmap.StructPageSize) : at;
-                    return string.Create(CultureInfo.InvariantCulture, $" They describe the pages from {Sizes.Hex(first)} on, about {perPage}.");
-                }
-
-                at += Math.Max(1, (size - inLeaf) / (ulong)memmap.StructPageSize);
-            }
-        }
-
-        return "";
-    }
+    private static string Describes(PmemPage page) => page.Described is not { } pages ? ""
+        : string.Create(CultureInfo.InvariantCulture, $" They describe the pages from {Sizes.Hex(pages.Start)} on, about {pages.Count}.");
 }

@@ -48,7 +48,7 @@ internal static class PmemCollector
     {
         NamespaceUsage? usage = all.Namespaces.FirstOrDefault(u => ReferenceEquals(u.Namespace, item));
         int shift = dump.Memory.PageShift, number = usage is null ? -1 : all.Namespaces.ToList().IndexOf(usage);
-        PhysicalRange? data = item.InfoBlock is null ? null : UsageScan.DataOf(item, shift).ToPhysical(shift);
+        PhysicalRange? data = item.InfoBlock is null ? null : item.DataPages(shift).ToPhysical(shift);
         return new()
         {
             Name = item.Name,

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Vmcore.Compression;
 using Vmcore.Formats.Elf;
+using Vmcore.Formats.Flattened;
 using Vmcore.IO;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -69,7 +70,7 @@ public sealed class KdumpFile : IDisposable
     public bool HasLostPages { get; private set; }
 
     /// <summary>True once a read found that a file has become shorter after it was opened.</summary>
-    internal bool HasShrunk => Array.Exists(_parts, static p => p.Source.HasShrunk);
+    public bool HasShrunk => Array.Exists(_parts, static p => p.Source.HasShrunk);
 
     /// <summary>The bytes of the ELF notes that are held, empty before version 4.</summary>
     public ReadOnlyMemory<byte> Notes { get; }
@@ -97,6 +98,46 @@ public sealed class KdumpFile : IDisposable
 
     /// <summary>A file that has the bitmaps to their end, if one has.</summary>
     internal KdumpPart WholePart { get; }
+
+    /// <summary>Opens the files of a dump, flattened or not, without looking for the kernel in it: to join parts, or to look at headers.</summary>
+    /// <param name="paths">The files: one, or parts of a split dump in any order.</param>
+    /// <exception cref="FileAccessException">A file cannot be opened or read.</exception>
+    /// <exception cref="DumpFormatException">One is no kdump-compressed file that Vmcore reads, or they are not parts of one dump.</exception>
+    public static KdumpFile Open(IReadOnlyList<string> paths)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        List<IByteSource> sources = [];
+        try
+        {
+            foreach (string path in paths)
+                sources.Add(OpenFile(path));
+        }
+        catch
+        {
+            foreach (IByteSource source in sources)
+                source.Dispose();
+            throw;
+        }
+
+        return Open(sources);
+    }
+
+    private static IByteSource OpenFile(string path)
+    {
+        FileSource source = FileSource.Open(path);
+        try
+        {
+            if (FlattenedSource.IsFlattened(source))
+                return FlattenedSource.Open(source);
+            return KdumpHeader.IsKdump(source) ? source
+                : throw new DumpFormatException(path, 0, "file format", "another one", "a part of a split kdump-compressed dump");
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>Opens a dump that is one file, or one part alone of a split dump.</summary>
     /// <param name="source">The file; the dump owns it from now on, also if opening fails.</param>

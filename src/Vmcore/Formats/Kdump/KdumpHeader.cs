@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Numerics;
+using Vmcore.Compression;
 using Vmcore.IO;
 
 namespace Vmcore.Formats.Kdump;
@@ -41,6 +42,10 @@ public sealed record KdumpHeader
 
     /// <summary>The codec of the run that wrote the file, and whether the file is incomplete.</summary>
     public KdumpStatus Status { get; init; }
+
+    /// <summary>The codec of the run that wrote the file; null if the file names none that exists.</summary>
+    public PageCodec? Codec =>
+        PageCodecs.TryFromFlags((uint)Status & (uint)(PageCodec.Zlib | PageCodec.Lzo | PageCodec.Snappy | PageCodec.Zstd), out PageCodec codec) ? codec : null;
 
     /// <summary>Page size in bytes: a power of two, 4096 to 262144.</summary>
     public int BlockSize { get; init; } = 4096;

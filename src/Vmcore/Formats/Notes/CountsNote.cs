@@ -12,22 +12,22 @@ namespace Vmcore.Formats.Notes;
 /// <param name="LeftOut">Pages left out, by class in the order above.</param>
 /// <param name="MetadataKept">pmem metadata pages in the dump.</param>
 /// <param name="Unreadable">Pages that stay but could not be read.</param>
-internal sealed record CountsNote(uint Level, IReadOnlyList<ulong> LeftOut, ulong MetadataKept, ulong Unreadable)
+public sealed record CountsNote(uint Level, IReadOnlyList<ulong> LeftOut, ulong MetadataKept, ulong Unreadable)
 {
     /// <summary>The note's type: ASCII <c>STAT</c>.</summary>
-    public const uint Type = 0x54415453;
+    internal const uint Type = 0x54415453;
 
     /// <summary>Number of classes.</summary>
-    public const int Classes = 9;
+    internal const int Classes = 9;
 
     private const int Length = 8 + (8 * (Classes + 2));
 
     /// <summary>Builds a note that says nothing yet: room for <see cref="Update"/>.</summary>
-    public static byte[] Build() => ElfNotes.Build(PmemNote.Name, Type, new byte[Length]);
+    internal static byte[] Build() => ElfNotes.Build(PmemNote.Name, Type, new byte[Length]);
 
     /// <summary>Puts the numbers into a note that <see cref="Build"/> made.</summary>
     /// <param name="area">The note area.</param>
-    public void Update(Span<byte> area)
+    internal void Update(Span<byte> area)
     {
         foreach (ElfNote note in ElfNotes.Parse(area, out _))
         {
@@ -49,6 +49,7 @@ internal sealed record CountsNote(uint Level, IReadOnlyList<ulong> LeftOut, ulon
     /// <returns>Null if there is no note that can be understood.</returns>
     public static CountsNote? TryRead(ReadOnlySpan<byte> area, IReadOnlyList<ElfNote> notes)
     {
+        ArgumentNullException.ThrowIfNull(notes);
         foreach (ElfNote note in notes)
         {
             if (note.Name != PmemNote.Name || note.Type != Type || note.DescriptorLength < Length)

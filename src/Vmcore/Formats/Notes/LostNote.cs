@@ -9,13 +9,13 @@ namespace Vmcore.Formats.Notes;
 /// descriptor, little-endian: u32 version = 1, u32 number of ranges, u64 pages in all, then room for 62 ranges of u64 first pfn, u64 end pfn (exclusive).
 /// If the ranges have fewer pages than there are in all, there are more that found no room.
 /// </summary>
-internal static class LostNote
+public static class LostNote
 {
     /// <summary>The note's type: ASCII <c>LOST</c>.</summary>
-    public const uint Type = 0x54534f4c;
+    internal const uint Type = 0x54534f4c;
 
     /// <summary>Most ranges in a note.</summary>
-    public const int MostRanges = 62;
+    internal const int MostRanges = 62;
 
     private const int HeaderSize = 16;
     private const int EntrySize = 16;
@@ -23,13 +23,13 @@ internal static class LostNote
     private const ulong MaxPfn = 1UL << 44;
 
     /// <summary>Builds a note that says nothing yet: room for <see cref="Update"/>.</summary>
-    public static byte[] Build() => ElfNotes.Build(PmemNote.Name, Type, new byte[Length]);
+    internal static byte[] Build() => ElfNotes.Build(PmemNote.Name, Type, new byte[Length]);
 
     /// <summary>Puts ranges into a note that <see cref="Build"/> made.</summary>
     /// <param name="area">The note area.</param>
     /// <param name="ranges">The ranges; those that find no room are left out.</param>
     /// <param name="pages">Pages in all.</param>
-    public static void Update(Span<byte> area, IReadOnlyList<PfnRange> ranges, ulong pages)
+    internal static void Update(Span<byte> area, IReadOnlyList<PfnRange> ranges, ulong pages)
     {
         foreach (ElfNote note in ElfNotes.Parse(area, out _))
         {
@@ -55,6 +55,7 @@ internal static class LostNote
     /// <returns>The ranges that are listed, half-open; empty if there is no note that can be understood.</returns>
     public static IReadOnlyList<PfnRange> Read(ReadOnlySpan<byte> area, IReadOnlyList<ElfNote> notes, out ulong pages)
     {
+        ArgumentNullException.ThrowIfNull(notes);
         pages = 0;
         foreach (ElfNote note in notes)
         {

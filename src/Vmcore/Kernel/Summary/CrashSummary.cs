@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Log;
@@ -179,10 +178,4 @@ public sealed record CrashSummary
             return null;
         }
     }
-
-    /// <summary>A time as <c>3 days, 04:05:06</c>.</summary>
-    /// <param name="time">The time.</param>
-    internal static string Format(TimeSpan time) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{(time.Days > 0 ? $"{time.Days} day{(time.Days == 1 ? "" : "s")}, " : "")}{time.Hours:00}:{time.Minutes:00}:{time.Seconds:00}");
 }

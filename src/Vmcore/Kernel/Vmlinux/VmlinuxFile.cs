@@ -11,7 +11,7 @@ namespace Vmcore.Kernel.Vmlinux;
 /// for as debuggers do: by .gnu_debuglink beside it, and by the build id below <c>/usr/lib/debug</c>.
 /// </summary>
 /// <remarks>Not safe for several threads at once.</remarks>
-internal sealed class VmlinuxFile : IDisposable
+public sealed class VmlinuxFile : IDisposable
 {
     private const string DebugRoot = "/usr/lib/debug";
 
@@ -33,10 +33,10 @@ internal sealed class VmlinuxFile : IDisposable
     public string Path { get; }
 
     /// <summary>The machine that the kernel is for.</summary>
-    public ElfMachine Machine => _file.Machine;
+    internal ElfMachine Machine => _file.Machine;
 
     /// <summary>The symbols, with link-time addresses.</summary>
-    public ElfSymbols Symbols { get; }
+    internal ElfSymbols Symbols { get; }
 
     /// <summary>The sections.</summary>
     internal IReadOnlyList<ElfSection> Sections => _file.Sections;
@@ -52,9 +52,9 @@ internal sealed class VmlinuxFile : IDisposable
 
     /// <summary>The types; null if there are none (see <see cref="TypesProblem"/>). Read when first asked for, which takes seconds.</summary>
     /// <exception cref="DumpFormatException">The debug information is damaged as a whole.</exception>
-    public DwarfTypes? Types => _types.Value.Value;
+    internal DwarfTypes? Types => _types.Value.Value;
 
-    /// <summary>Why there are no <see cref="Types"/>, or what of them could not be read; null if all is well.</summary>
+    /// <summary>Why it gives no types (its debug information is missing or cannot be read), or what of them could not be read; null if all is well.</summary>
     public string? TypesProblem => _types.Value.Problem;
 
     /// <summary>Opens a file.</summary>
@@ -81,7 +81,12 @@ internal sealed class VmlinuxFile : IDisposable
 
     /// <summary>Reads a link-time address of a symbol.</summary>
     /// <returns>Null if there is no such symbol.</returns>
-    public ulong? Find(string symbol) => Symbols.TryFind(symbol, out ulong address) ? address : null;
+    internal ulong? Find(string symbol) => Symbols.TryFind(symbol, out ulong address) ? address : null;
+
+    /// <summary>Writes the vmcoreinfo of this kernel, as <c>makedumpfile -g</c> does; with it a dump that has none can be opened
+    /// (<c>CrashDumpOptions.VmcoreInfo</c>).</summary>
+    /// <returns>Lines <c>KEY=VALUE</c> with addresses of the linker.</returns>
+    public string WriteVmcoreInfo() => VmcoreInfoWriter.Write(this);
 
     /// <summary>Says why a dump is not of this kernel: by the build id, and where one of them has none by the release.</summary>
     /// <param name="info">What the dump says of its kernel.</param>
@@ -102,7 +107,7 @@ internal sealed class VmlinuxFile : IDisposable
     /// <summary>Reads the kernel's own type information (section .BTF).</summary>
     /// <param name="problem">One clause for the operator on what is wrong with it; null if nothing is, also if there is none.</param>
     /// <returns>Null if there is none, or it is damaged.</returns>
-    public BtfTypes? TryReadBtf(out string? problem)
+    internal BtfTypes? TryReadBtf(out string? problem)
     {
         problem = null;
         if (_file.Find(".BTF") is not { HasBytes: true } section)

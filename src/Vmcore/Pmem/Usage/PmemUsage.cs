@@ -146,7 +146,8 @@ public sealed class PmemUsage
     /// <summary>The file with an address_space; null if none of its pages was found.</summary>
     public PmemFile? FileOf(ulong mapping) => _files.GetValueOrDefault(mapping);
 
-    private string? DeviceOf(KernelInode? inode, ulong pfn)
+    /// <summary>The device that a page of a file lies on, or the devdax device itself; null if it is not known.</summary>
+    internal string? DeviceOf(KernelInode? inode, ulong pfn)
     {
         if (inode is { IsDeviceDax: true } || inode is null)
         {
@@ -161,7 +162,7 @@ public sealed class PmemUsage
     private void ScanPages(Action<ulong, ulong>? progress)
     {
         PmemNamespace[] items = [.. _pmem.Namespaces.Where(n => n.StructPages > 0)];
-        ulong done = 0, total = items.Aggregate(0UL, (sum, item) => sum + UsageScan.DataOf(item, _pageShift).Count);
+        ulong done = 0, total = items.Aggregate(0UL, (sum, item) => sum + item.DataPages(_pageShift).Count);
         Namespaces = [.. items.Select(item => Scan!.Run(item, pages => progress?.Invoke(done += pages, total)))];
     }
 

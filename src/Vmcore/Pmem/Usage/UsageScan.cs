@@ -46,20 +46,12 @@ internal sealed class UsageScan
     /// <summary>True if the pages are folios (6.15 and later), of which only the files' page trees say whether they are shared.</summary>
     internal bool HasFolios => _layout.HasFolios;
 
-    /// <summary>The pages of a namespace that hold data.</summary>
-    /// <param name="item">The namespace.</param>
-    /// <param name="pageShift">log2 of the page size in bytes.</param>
-    public static PfnRange DataOf(PmemNamespace item, int pageShift) =>
-        item.InfoBlock is { } block
-            ? new((item.Range.Start + block.StartPad + block.DataOffset) >> pageShift, (item.Range.End - block.EndTruncation) >> pageShift)
-            : item.Range.ToPfns(pageShift);
-
     /// <summary>Scans a namespace.</summary>
     /// <param name="item">The namespace.</param>
     /// <param name="scanned">Is told now and then how many pages were done since the last time; null for nobody.</param>
     internal NamespaceUsage Run(PmemNamespace item, Action<ulong>? scanned = null)
     {
-        var usage = new NamespaceUsage(item, DataOf(item, _pageShift));
+        var usage = new NamespaceUsage(item, item.DataPages(_pageShift));
         var slices = new UsageSlice[ParallelScan.BatchSize];
         for (int i = 0; i < slices.Length; i++)
             slices[i] = new(this, _memmap, _layout);

@@ -1,4 +1,6 @@
-namespace Vmcore.IO;
+using Vmcore.IO;
+
+namespace Vmcore.Cli;
 
 /// <summary>A sink as a stream that is only written forwards. It does not own the sink.</summary>
 internal sealed class SinkStream(IByteSink sink) : Stream

@@ -4,16 +4,19 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using Vmcore.IO;
-using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
-namespace Vmcore.Cli.Reader;
+namespace Vmcore.Kernel.Types;
 
 /// <summary>
 /// Writes values as JSON: a struct or union is an object with its members, those of anonymous ones within it; an array is a list, of characters a string;
 /// a pointer is <c>"0x…"</c>, an enum the name of its value. What pointers lead to is collected beside them.
 /// </summary>
-internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symbol, ReadLimits? limits = null)
+/// <param name="memory">The kernel's memory.</param>
+/// <param name="symbol">Names an address; null if there is no symbol at it.</param>
+/// <param name="limits">The bounds on an answer; null for the default ones.</param>
+/// <remarks>Not safe for several threads at once.</remarks>
+public sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symbol, ReadLimits? limits = null)
 {
     // What a reader of JSON can hold that takes all numbers for doubles.
     private const ulong MaxExact = (1UL << 53) - 1;
@@ -24,22 +27,46 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
     private readonly AnswerBudget _budget = new(limits);
 
     /// <summary>The symbols that pointers were found to point to, by address.</summary>
-    internal IReadOnlyDictionary<ulong, string> Symbols => _symbols;
+    public IReadOnlyDictionary<ulong, string> Symbols => _symbols;
 
     /// <summary>The strings that pointers to characters were found to point to, by address.</summary>
-    internal IReadOnlyDictionary<ulong, string> Strings => _strings;
+    public IReadOnlyDictionary<ulong, string> Strings => _strings;
 
     /// <summary>True if values were left out, as null, because there were too many or too deep.</summary>
-    internal bool IsTruncated { get; private set; }
+    public bool IsTruncated { get; private set; }
 
     /// <summary>Writes an object's value.</summary>
     /// <param name="writer">Where to.</param>
-    /// <param name="type">Its type.</param>
-    /// <param name="bytes">Its bytes, from the one with its first bit on.</param>
-    /// <param name="bitOffset">Its first bit, 0 to 7.</param>
-    /// <param name="bitWidth">Width of a bit-field in bits; 0 for what is none.</param>
-    internal void Write(Utf8JsonWriter writer, KernelType type, ReadOnlySpan<byte> bytes, int bitOffset, int bitWidth) =>
-        Value(writer, type, bytes, bitOffset, bitWidth, 0);
+    /// <param name="item">The object.</param>
+    /// <exception cref="KernelObjectException">Its bytes cannot be read.</exception>
+    public void Write(Utf8JsonWriter writer, KernelObject item)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(item);
+        Value(writer, item.Type, item.ReadBytes(), item.BitOffset, item.BitWidth, 0);
+    }
+
+    /// <summary>Writes what a pointer leads to: an object with <c>type</c>, <c>address</c> and <c>value</c>.</summary>
+    /// <param name="writer">Where to.</param>
+    /// <param name="pointer">The pointer.</param>
+    /// <returns>False, and nothing is written, if the object is none, points to text, or to what has no size or cannot be read.</returns>
+    public bool TryWriteTarget(Utf8JsonWriter writer, KernelObject pointer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        ArgumentNullException.ThrowIfNull(pointer);
+        if (pointer.Type.Underlying() is not { Kind: KernelTypeKind.Pointer } type
+            || KernelText.IsText(type.Target) || ValueFormatter.TryFollow(pointer) is not var (target, bytes))
+            return false;
+        writer.WriteStartObject();
+        writer.WriteString("type", target.Type.ToString());
+        writer.WriteString("address", Hex(target.Address ?? 0));
+        writer.WritePropertyName("value");
+        Value(writer, target.Type, bytes, 0, 0, 0);
+        writer.WriteEndObject();
+        return true;
+    }
+
+    private static string Hex(ulong value) => "0x" + value.ToString("x", CultureInfo.InvariantCulture);
 
     // The answer is held in memory until it is whole.
     private bool IsFull(Utf8JsonWriter writer) => writer.BytesCommitted + writer.BytesPending > _limits.AnswerCharacters;
@@ -155,7 +182,7 @@ internal sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symb
 
     private void Pointer(Utf8JsonWriter writer, KernelType type, ulong address)
     {
-        writer.WriteStringValue("0x" + address.ToString("x", CultureInfo.InvariantCulture));
+        writer.WriteStringValue(Hex(address));
         if (address == 0)
             return;
         if (symbol(address) is { } name)
