@@ -120,6 +120,27 @@ public abstract class Architecture
     /// <returns>What is possible, likeliest first: the right one reads the kernel's names. Empty if nothing is.</returns>
     internal abstract IReadOnlyList<KernelPlace> FindKernel(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, IPhysicalMemory memory, out string? problem);
 
+    /// <summary>Where the kernel's image lies in physical memory as one piece.</summary>
+    /// <param name="keys">vmcoreinfo.</param>
+    /// <param name="loads">PT_LOADs; may be empty.</param>
+    /// <param name="place">Where the kernel was found.</param>
+    /// <returns>No more than is known to be the image, or to be nothing else; null if that is not known.</returns>
+    internal abstract LinearRange? LinearImage(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, KernelPlace place);
+
+    /// <summary>The kernel's map of all memory (its direct or linear map).</summary>
+    /// <param name="keys">vmcoreinfo.</param>
+    /// <param name="loads">PT_LOADs; may be empty.</param>
+    /// <param name="place">Where the kernel was found.</param>
+    /// <param name="variables">The values of <see cref="DirectMapVariables"/>, null for those that are not known.</param>
+    /// <returns>Null if it is not known where it is.</returns>
+    internal virtual LinearRange? DirectMap(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, KernelPlace place, ReadOnlySpan<ulong?> variables) => null;
+
+    /// <summary>Variables of the kernel, each a word, that say where its direct map is.</summary>
+    internal virtual string[] DirectMapVariables => [];
+
+    /// <summary>The stacks of a CPU beside that of its task, as per-CPU variables: those that a kernel does not have are none.</summary>
+    internal abstract CpuStackVariable[] CpuStacks { get; }
+
     /// <summary>True if vmcoreinfo has link-time addresses: it does not say where the kernel ran.</summary>
     internal abstract bool IsLinked(IKernelKeys keys);
 
