@@ -72,7 +72,7 @@ internal static class BtCommand
         if (cpus && stacks.OfflineCpus.Count > 0)
             ReaderContext.Warn($"offline: CPU {string.Join(", ", stacks.OfflineCpus)}");
         if (stacks.UnassignedNotes > 0)
-            ReaderContext.Warn($"of {stacks.UnassignedNotes} notes with registers it is not known which CPU they are of");
+            ReaderContext.Warn($"notes with registers of no CPU that was up, or of one that is not known: {stacks.UnassignedNotes}");
     }
 
     private static List<(KernelTask? Task, CpuState? Cpu)> Choose(ReaderContext context, KernelStacks stacks, string[] wanted, bool all, bool cpus, int? cpu)
@@ -89,7 +89,8 @@ internal static class BtCommand
         if (cpu is { } number)
         {
             CpuState one = stacks.Cpus.FirstOrDefault(c => c.Number == number)
-                ?? throw new VmcoreException($"{context.Dump.Name}: {(stacks.OfflineCpus.Contains(number) ? $"CPU {number} was offline" : $"there is no CPU {number}")}");
+                ?? throw new VmcoreException(
+                    $"{context.Dump.Name}: {(stacks.OfflineCpus.Contains(number) ? $"CPU {number} was offline" : $"there is no CPU {number}")}");
             return [(one.Task, one)];
         }
 

@@ -45,10 +45,10 @@ internal static class VtopCommand
 
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"virtual   {address:x16}{(context.SymbolAt(address) is { } name ? "  " + name : "")}\n");
-        text.Append(translation.IsLinear
-            ? string.Create(CultureInfo.InvariantCulture, $"physical  {translation.PhysicalAddress:x16}  by the kernel's linear mapping: see below\n")
-            : mapped
-            ? string.Create(CultureInfo.InvariantCulture, $"physical  {translation.PhysicalAddress:x16}  in a page of {translation.Size >> 10} KiB\n")
+        string how = translation.IsLinear ? "as the kernel lays out its image and its map of all memory"
+            : string.Create(CultureInfo.InvariantCulture, $"in a page of {translation.Size >> 10} KiB");
+        text.Append(mapped
+            ? string.Create(CultureInfo.InvariantCulture, $"physical  {translation.PhysicalAddress:x16}  {how}\n")
             : $"physical  none: {MemoryStatusText.Of(translation.Status)}\n");
         foreach (PageTableStep step in steps)
             text.Append(CultureInfo.InvariantCulture, $"  {step.Level}  at {step.EntryAddress:x12}  {step.Entry:x16}  "

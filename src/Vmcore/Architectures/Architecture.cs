@@ -13,11 +13,12 @@ namespace Vmcore.Architectures;
 /// vmcoreinfo that no other architecture has (<see cref="IsProvenBy"/>; kernel file arch/*/kernel/vmcore_info.c or arch/*/kernel/crash_core.c).</para>
 /// <para>2. <b>To translate</b>: describe the page tables as data (<see cref="PageTableFormat"/>: bits of each level, where leaves
 /// may stand, how an entry is decoded) and say in <see cref="FindKernel"/> where their root is. Then the memmap, and with it the filter, work:
-/// <see cref="DefaultSectionBits"/> and <see cref="DefaultPhysicalBits"/> are asked if vmcoreinfo does not say them.</para>
+/// <see cref="DefaultSectionBits"/> and <see cref="DefaultPhysicalBits"/> are asked if vmcoreinfo does not say them. What lies in physical memory as
+/// it lies in the kernel's, should a table be missing: <see cref="LinearImage"/> and <see cref="DirectMap"/>.</para>
 /// <para>3. <b>To find the kernel of a vmlinux</b>: <see cref="ImageStep"/>, <see cref="IsLinked"/>, <see cref="LinkedSpaces"/>
 /// and <see cref="RelocatedKeys"/>.</para>
 /// <para>4. <b>To unwind</b>: <see cref="Registers"/> (the kernel's <c>struct pt_regs</c>, and where the note NT_PRSTATUS has it),
-/// <see cref="Sleeping"/>, <see cref="StackSize"/> and <see cref="CreateWalker"/>.</para>
+/// <see cref="Sleeping"/>, <see cref="StackSize"/>, <see cref="CpuStacks"/> and <see cref="CreateWalker"/>.</para>
 /// <para>5. <b>To load a capture kernel</b>: a folder of the crash loader (Vmcore.Kexec/Platforms).</para>
 /// <para>6. <b>To prove it</b>: a machine of it in Vmcore.Testing (page tables are written from the same data; write down the entries that
 /// you expect by hand), a real dump if there is one, and the support matrix.</para>

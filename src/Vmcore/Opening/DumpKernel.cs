@@ -1,5 +1,6 @@
 using System.Text;
 using Vmcore.Kernel.Identity;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
 
@@ -65,7 +66,8 @@ internal sealed class DumpKernel : IDisposable
                 file.AddProblem(fault!);
         }
 
-        Unfiltered = CrashedKernel.TryOpen(file.Unfiltered, VmcoreInfo!, file.Architecture, file.Loads, out string? problem);
+        Unfiltered = CrashedKernel.TryOpen(file.Unfiltered, VmcoreInfo!, file.Architecture, file.Loads, out string? problem,
+            static (info, memory, names) => KernelSymbols.TryFindSome(info, memory, names));
         if (problem is not null)
             file.AddProblem(problem);
         if (Unfiltered is null)

@@ -77,6 +77,13 @@ internal sealed class FrameRecords(StackSurroundings around, ulong codeMask) : I
     // The bits that authentication took are ones in every address of the kernel.
     private ulong Code(ulong address) => (address >> 55 & 1) != 0 ? address | codeMask : address;
 
+    // EL1 or, with virtualisation, EL2. What was interrupted need not be code: a jump into nowhere is an exception too.
+    private static bool IsKernelMode(CpuRegisters saved)
+    {
+        const ulong ModeMask = 0x1f, Lowest = 4, Highest = 9;
+        return (saved["pstate"] & ModeMask) is >= Lowest and <= Highest;
+    }
+
     // The registers that hold a record, if it is one of an exception: both must say the same.
     private CpuRegisters? SavedAround(ulong fp, ulong next, ulong link)
     {
@@ -91,9 +98,9 @@ internal sealed class FrameRecords(StackSurroundings around, ulong codeMask) : I
             bool isMarked = around.Memory.TryReadUInt64(fp + 16, out ulong mark);
             if (saved is { InstructionPointer: not 0, IsUser: true } && !around.Memory.IsKernelAddress(saved.InstructionPointer))
                 return saved;
-            return isMarked && mark == RegistersMark && around.IsCode(Code(saved.InstructionPointer)) ? saved : null;
+            return isMarked && mark == RegistersMark && IsKernelMode(saved) ? saved : null;
         }
 
-        return saved.InstructionPointer == link && saved.FramePointer == next && !saved.IsUser && around.IsCode(Code(link)) ? saved : null;
+        return saved.InstructionPointer == link && saved.FramePointer == next && IsKernelMode(saved) ? saved : null;
     }
 }

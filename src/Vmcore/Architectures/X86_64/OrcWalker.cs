@@ -57,7 +57,8 @@ internal sealed class OrcWalker(StackSurroundings around, Func<ulong, OrcEntry> 
             return $"the unwind table that has 0x{_ip:x} cannot be read";
         if (entry.Frame == OrcFrame.Missing && around.IsFramed(_ip))
             entry = s_framePointer;
-        if (isFirst && (entry.Frame is OrcFrame.Undefined or OrcFrame.Missing || (entry.Frame == OrcFrame.Call && !TryStackPointer(entry, out _))) && TryCaller())
+        bool isUnknown = entry.Frame is OrcFrame.Undefined or OrcFrame.Missing || (entry.Frame == OrcFrame.Call && !TryStackPointer(entry, out _));
+        if (isFirst && isUnknown && TryCaller())
             return null;
         isEnd = entry.Frame == OrcFrame.End;
         return entry.Frame switch

@@ -1,22 +1,28 @@
 using System.Globalization;
 using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
-using Vmcore.Kernel.Symbols;
 using Vmcore.Memory;
 using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Identity;
 
+/// <summary>Finds symbols of the kernel's image by name.</summary>
+/// <param name="info">vmcoreinfo.</param>
+/// <param name="memory">The kernel's memory.</param>
+/// <param name="names">The names.</param>
+/// <returns>The address of each, null where there is none; null if the table cannot be read.</returns>
+internal delegate ulong?[]? SymbolSearch(VmcoreInfo info, IVirtualMemory memory, string[] names);
+
 /// <summary>The crashed kernel: what it says of itself, and its address space.</summary>
 public sealed class CrashedKernel
 {
-    private CrashedKernel(VmcoreInfo info, Architecture architecture, KernelPlace place, IReadOnlyList<ElfSegment>? loads = null)
+    private CrashedKernel(VmcoreInfo info, Architecture architecture, KernelPlace place, IReadOnlyList<ElfSegment>? loads = null, SymbolSearch? search = null)
     {
         VmcoreInfo = info;
         Architecture = architecture;
         PhysicalBase = place.PhysicalBase;
         Image = place.Image;
-        Memory = loads is null ? place.Memory : place.Memory.With(new(() => FindLinear(info, architecture, place, loads)));
+        Memory = loads is null ? place.Memory : place.Memory.With(new(() => FindLinear(info, architecture, place, loads, search)));
 
         // Only names that the page tables lead to prove them.
         var names = Utsname.TryRead(info, place.Memory);
@@ -75,14 +81,15 @@ public sealed class CrashedKernel
     /// <param name="architecture">The machine's architecture.</param>
     /// <param name="loads">PT_LOADs, for kernels that do not say where they are; may be empty.</param>
     /// <param name="problem">Receives null, or why there is no address space, or what looks wrong with it.</param>
+    /// <param name="search">Finds symbols, for addresses whose page table is missing; null to know no more than vmcoreinfo of these.</param>
     /// <returns>Null if virtual addresses cannot be translated.</returns>
     internal static CrashedKernel? TryOpen(
-        IPhysicalMemory memory, VmcoreInfo info, Architecture architecture, IReadOnlyList<ElfSegment> loads, out string? problem)
+        IPhysicalMemory memory, VmcoreInfo info, Architecture architecture, IReadOnlyList<ElfSegment> loads, out string? problem, SymbolSearch? search = null)
     {
         CrashedKernel? kernel = null;
         foreach (KernelPlace place in architecture.FindKernel(info, loads, memory, out problem))
         {
-            CrashedKernel found = new(info, architecture, place, loads);
+            CrashedKernel found = new(info, architecture, place, loads, search);
             if (kernel is null || found.IsVerified)
                 kernel = found;
             if (found.IsVerified)
@@ -101,13 +108,14 @@ public sealed class CrashedKernel
     }
 
     // Where the kernel's map of all memory is, KASLR's variables say; they are in the image, and kallsyms tells where.
-    private static LinearRange[] FindLinear(VmcoreInfo info, Architecture architecture, KernelPlace place, IReadOnlyList<ElfSegment> loads)
+    private static LinearRange[] FindLinear(
+        VmcoreInfo info, Architecture architecture, KernelPlace place, IReadOnlyList<ElfSegment> loads, SymbolSearch? search)
     {
         if (architecture.LinearImage(info, loads, place) is not { } image)
             return [];
         KernelAddressSpace memory = place.Memory.With(new(() => [image]));
         string[] names = architecture.DirectMapVariables;
-        ulong?[] found = KernelSymbols.TryFindSome(info, memory, ["_end", .. names]) ?? new ulong?[names.Length + 1];
+        ulong?[] found = search?.Invoke(info, memory, ["_end", .. names]) ?? new ulong?[names.Length + 1];
         if (found[0] is { } end && end > image.Start && end < image.End)
             image = image with { End = end };
         var values = new ulong?[names.Length];

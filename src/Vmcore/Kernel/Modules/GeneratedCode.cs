@@ -92,11 +92,11 @@ internal sealed class GeneratedCode
 
     private void AddSlots(ulong? cache, string name)
     {
-        const ulong PageSize = 4096; // Instructions lie in one page of the kernel; larger pages are not used up by them.
+        const ulong Smallest = 4 << 10; // Of pages: larger ones are not named to their ends.
         if (cache is not { } address || _types.FindNamed(KernelTypeKind.Struct, "kprobe_insn_cache")?.FindMember("pages")?.BitOffset is not { } pages)
             return;
         Visit(address + (ulong)(pages / 8), "kprobe_insn_page", "list", item =>
-            Add(item.Member("insns").AsUInt64(), PageSize, name, "__builtin__kprobes", GeneratedKind.Kprobe));
+            Add(item.Member("insns").AsUInt64(), Smallest, name, "__builtin__kprobes", GeneratedKind.Kprobe));
     }
 
     private void Visit(ulong? head, string typeName, string link, Action<KernelObject> visit)

@@ -130,7 +130,8 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
             int? cpu = null;
             foreach (int candidate in possible.Where(c => !registers.ContainsKey(c)))
             {
-                bool isProven = read.IsUser ? (isQemu ? pid == candidate + 1 : pid > 0 && Running(candidate)?.Pid == pid) : IsOnStackOf(candidate, read.StackPointer);
+                bool isProven = !read.IsUser ? IsOnStackOf(candidate, read.StackPointer)
+                    : isQemu ? pid == candidate + 1 : pid > 0 && Running(candidate)?.Pid == pid;
                 if (isProven)
                     cpu ??= candidate;
             }

@@ -12,6 +12,7 @@ namespace Vmcore.Kernel.Stacks;
 internal sealed class StackPlaces
 {
     private const ulong MostStack = 1 << 20;
+    private const ulong Grain = 4 << 10;
 
     private readonly Architecture _architecture;
     private readonly IVirtualMemory _memory;
@@ -92,7 +93,7 @@ internal sealed class StackPlaces
         {
             case CpuStackKind.End:
                 // Since 5.11 the last word, before that the end.
-                ulong end = (pointer + 8) & ~0xfffUL;
+                ulong end = (pointer + sizeof(ulong)) / Grain * Grain;
                 Put(found, end - size, size);
                 break;
             case CpuStackKind.Members:
