@@ -4,7 +4,6 @@ using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
-using Vmcore.Memory;
 
 namespace Vmcore.Tests.Kernel;
 

@@ -30,16 +30,17 @@ internal sealed class KernelCode
     internal KernelCode(string name, IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, ModuleList? modules)
     {
         (_memory, _symbols, _modules) = (memory, symbols, modules);
-        ulong?[] found = symbols.Find("_stext", "_etext", "_sinittext", "_einittext", "__start_orc_unwind_ip", "__stop_orc_unwind_ip", "__start_orc_unwind");
+        ulong?[] found = symbols.FindInImage("_stext", "_etext", "_sinittext", "_einittext", "__start_orc_unwind_ip", "__stop_orc_unwind_ip",
+            "__start_orc_unwind", "ftrace_regs_call", "ftrace_call");
         _text = found is [{ } start, { } end, ..] && end > start
             ? new(start, end)
             : throw new MissingInformationException($"{name}: the kernel's symbols do not say where its code is");
 
         // The idle task of the first CPU was called from code that is gone since the start.
         _initText = found is [_, _, { } initStart, { } initEnd, ..] && initEnd > initStart ? new(initStart, initEnd) : default;
-        _calls = symbols.Find("ftrace_regs_call", "ftrace_call");
+        _calls = found[^2..];
         _layout = OrcLayout.TryFrom(types);
-        if (_layout is not null && found is [_, _, _, _, { } first, { } stop, { } entries] && stop > first)
+        if (_layout is not null && found is [_, _, _, _, { } first, { } stop, { } entries, ..] && stop > first)
         {
             int count = (int)Math.Min((stop - first) / 4, int.MaxValue);
             _layout.LearnNumbers(memory, entries, count);

@@ -32,7 +32,7 @@ internal sealed class StackPlaces
         Architecture architecture, int pageShift, IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, PerCpuAreas? perCpu)
     {
         (_architecture, _memory, _types, _perCpu) = (architecture, memory, types, perCpu);
-        _variables = symbols.Find(Array.ConvertAll(architecture.CpuStacks, s => s.Variable));
+        _variables = symbols.FindInImage(Array.ConvertAll(architecture.CpuStacks, s => s.Variable));
 
         // KASAN doubles stacks.
         Size = types.FindNamed(KernelTypeKind.Union, "thread_union")?.Size is { } size and > 0 and <= (long)MostStack

@@ -109,14 +109,15 @@ public sealed class X86StackTests
 
     /// <summary>The word at the stack pointer is where a call to a wild address returns to, if a call stands in front of it there.</summary>
     [Theory]
-    [InlineData(0ul, new byte[] { 0xe8, 1, 2, 3, 4 }, true)]
-    [InlineData(0x123456789aul, new byte[] { 0xff, 0xd0 }, true)]
-    [InlineData(0x123456789aul, new byte[] { 0xff, 0x50, 0x18 }, true)]
-    [InlineData(0xffff_c900_0000_5000ul, new byte[] { 0x41, 0xff, 0x14, 0xc4 }, true)]
-    [InlineData(0ul, new byte[] { 0x90, 0x90, 0x90 }, false)]
-    [InlineData(0ul, new byte[] { 0xff, 0xe0 }, false)]
-    public void TheCallerOfAWildAddressIsFound(ulong ip, byte[] call, bool isFound)
+    [InlineData(0ul, "e801020304", true)]
+    [InlineData(0x123456789aul, "ffd0", true)]
+    [InlineData(0x123456789aul, "ff5018", true)]
+    [InlineData(0xffff_c900_0000_5000ul, "41ff14c4", true)]
+    [InlineData(0ul, "909090", false)]
+    [InlineData(0ul, "ffe0", false)]
+    public void TheCallerOfAWildAddressIsFound(ulong ip, string code, bool isFound)
     {
+        byte[] call = Convert.FromHexString(code);
         call.CopyTo(_code, 0x210 - call.Length);
         Word(Sp, Code + 0x210);
         Entry(0x20f, Call(16));

@@ -1,6 +1,5 @@
 using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
-using Vmcore.Kernel;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Ranges;
 

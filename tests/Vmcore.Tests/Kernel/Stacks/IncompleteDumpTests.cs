@@ -1,5 +1,4 @@
 using Vmcore.Architectures;
-using Vmcore.Kernel;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Ranges;
