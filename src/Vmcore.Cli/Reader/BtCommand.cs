@@ -37,10 +37,12 @@ internal static class BtCommand
         List<(KernelTask? Task, CpuState? Cpu)> chosen = Choose(context, stacks, wanted, all, cpus, cpu);
         var text = new StringBuilder();
         List<StackInfo> answer = [];
+        int incomplete = 0;
         foreach ((KernelTask? task, CpuState? state) in chosen)
         {
             TaskStack trace = state is not null ? stacks.Trace(state) : stacks.Trace(task!);
             CpuState? ran = state ?? stacks.Cpus.FirstOrDefault(c => c.Task?.Address == task!.Address);
+            incomplete += trace.Problem is null ? 0 : 1;
             if (context.IsJson)
             {
                 answer.Add(Describe(context, task, ran, trace));
@@ -52,11 +54,25 @@ internal static class BtCommand
             Append(text, context, task, ran, trace);
         }
 
+        string? missing = all ? context.Dump.KernelView.RequireTasks().Problem : null;
         if (context.IsJson)
-            context.WriteJson(new BtAnswer { Stacks = answer });
+            context.WriteJson(new BtAnswer { Stacks = answer, OfflineCpus = [.. stacks.OfflineCpus.Select(static c => (ulong)c)], Problem = missing });
         else
             ReaderContext.Write(text.ToString());
-        return 0;
+        Warn(stacks, cpus, incomplete, chosen.Count, missing);
+        return incomplete > 0 || missing is not null ? 1 : 0;
+    }
+
+    private static void Warn(KernelStacks stacks, bool cpus, int incomplete, int count, string? missing)
+    {
+        if (missing is not null)
+            ReaderContext.Warn($"the list is not complete: {missing}");
+        if (incomplete > 0)
+            ReaderContext.Warn(count == 1 ? "the stack is not complete" : $"{incomplete} of {count} stacks are not complete");
+        if (cpus && stacks.OfflineCpus.Count > 0)
+            ReaderContext.Warn($"offline: CPU {string.Join(", ", stacks.OfflineCpus)}");
+        if (stacks.UnassignedNotes > 0)
+            ReaderContext.Warn($"notes with registers of no CPU that was up, or of one that is not known: {stacks.UnassignedNotes}");
     }
 
     private static List<(KernelTask? Task, CpuState? Cpu)> Choose(ReaderContext context, KernelStacks stacks, string[] wanted, bool all, bool cpus, int? cpu)
@@ -65,11 +81,16 @@ internal static class BtCommand
         if (all)
             return [.. tasks.Select(t => (t, (CpuState?)null))];
         if (cpus)
-            return [.. stacks.Cpus.Select(c => (c.Task, c))];
+        {
+            return stacks.Cpus.Count > 0 ? [.. stacks.Cpus.Select(c => (c.Task, c))]
+                : throw new VmcoreException($"{context.Dump.Name}: which CPUs there were is not in the dump");
+        }
+
         if (cpu is { } number)
         {
             CpuState one = stacks.Cpus.FirstOrDefault(c => c.Number == number)
-                ?? throw new VmcoreException($"{context.Dump.Name}: the dump has no registers of CPU {number}");
+                ?? throw new VmcoreException(
+                    $"{context.Dump.Name}: {(stacks.OfflineCpus.Contains(number) ? $"CPU {number} was offline" : $"there is no CPU {number}")}");
             return [(one.Task, one)];
         }
 
@@ -85,17 +106,25 @@ internal static class BtCommand
 
         if (wanted.Length > 0)
             return found;
-        CpuState crashing = stacks.Crashing
-            ?? (stacks.Cpus.Count > 0 ? stacks.Cpus[0] : throw new VmcoreException($"{context.Dump.Name}: the dump has no registers of any CPU; name a task"));
-        if (!crashing.IsCrashing)
-            ReaderContext.Warn($"the kernel did not panic; this is CPU {crashing.Number}");
-        return [(crashing.Task, crashing)];
+        if (stacks.Crashing is { } crashing)
+            return [(crashing.Task, crashing)];
+        string why = stacks.DidPanic switch
+        {
+            false => "the kernel did not panic",
+            true => "the kernel panicked on a CPU that is not known",
+            null => "which CPU panicked is not in the dump",
+        };
+        CpuState first = stacks.Cpus.FirstOrDefault(c => c.Registers is not null)
+            ?? throw new VmcoreException($"{context.Dump.Name}: {why}, and the dump has no registers of any CPU; name a task");
+        ReaderContext.Warn($"{why}; this is CPU {first.Number}");
+        return [(first.Task, first)];
     }
 
     private static void Append(StringBuilder text, ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace)
     {
         TextStyle style = context.Style;
-        string name = task is null ? "unknown task" : $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\"";
+        string name = task is not null ? $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\""
+            : cpu is not null ? $"CPU {cpu.Number}  unknown task" : "unknown task";
         text.Append(style.Bold(name))
             .Append(cpu is { IsCrashing: true } ? "  " + style.Red("panicked here") : cpu is not null ? "  was running" : "").Append('\n');
         int number = 0;
@@ -159,10 +188,18 @@ internal sealed record BtAnswer : ReaderAnswer
 {
     public IReadOnlyList<StackInfo> Stacks { get; init; } = [];
 
+    /// <summary>Numbers of the CPUs that were offline.</summary>
+    public IReadOnlyList<ulong> OfflineCpus { get; init; } = [];
+
+    /// <summary>With <c>--all</c>: what is missing of the list of tasks; null if it is whole.</summary>
+    public string? Problem { get; init; }
+
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)
     {
         json.Put(Stacks);
+        json.Put(OfflineCpus);
+        json.Put(Problem);
     }
 }
 
@@ -171,7 +208,7 @@ internal sealed record StackInfo : IJsonItem
 {
     public TaskInfo? Task { get; init; }
 
-    /// <summary>The CPU whose registers the stack starts from; null for a task that slept.</summary>
+    /// <summary>The CPU that it ran on, from whose registers the stack starts if there are any; null for a task that slept.</summary>
     public int? Cpu { get; init; }
 
     public bool Panicked { get; init; }

@@ -24,7 +24,14 @@ internal sealed class ReaderContext : IDisposable
         _dump = new(() =>
         {
             DumpFiles.CheckDistinct(files);
-            return CrashDump.Open(files, options);
+            CrashDump dump = CrashDump.Open(files, options);
+            if (options.BtfFile is null || dump.KernelView.OwnTypes is not null)
+                return dump;
+
+            // What was given is not of this kernel: no command goes on as if it had not been given.
+            string why = $"{dump.Name}: no types: {dump.TypesProblem}";
+            dump.Dispose();
+            throw new MissingInformationException(why);
         });
     }
 

@@ -34,7 +34,8 @@ internal static class VtopCommand
                 {
                     Virtual = address,
                     Physical = mapped ? translation.PhysicalAddress : null,
-                    PageBytes = mapped ? translation.Size : null,
+                    PageBytes = mapped && !translation.IsLinear ? translation.Size : null,
+                    Linear = translation.IsLinear,
                     Status = MemoryStatusText.Of(translation.Status),
                     Walk = [.. steps.Select(s => new WalkStep(s.Level, s.EntryAddress, s.Entry, Flags(space, s)))],
                     Page = page,
@@ -44,8 +45,10 @@ internal static class VtopCommand
 
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"virtual   {address:x16}{(context.SymbolAt(address) is { } name ? "  " + name : "")}\n");
+        string how = translation.IsLinear ? "as the kernel lays out its image and its map of all memory"
+            : string.Create(CultureInfo.InvariantCulture, $"in a page of {translation.Size >> 10} KiB");
         text.Append(mapped
-            ? string.Create(CultureInfo.InvariantCulture, $"physical  {translation.PhysicalAddress:x16}  in a page of {translation.Size >> 10} KiB\n")
+            ? string.Create(CultureInfo.InvariantCulture, $"physical  {translation.PhysicalAddress:x16}  {how}\n")
             : $"physical  none: {MemoryStatusText.Of(translation.Status)}\n");
         foreach (PageTableStep step in steps)
             text.Append(CultureInfo.InvariantCulture, $"  {step.Level}  at {step.EntryAddress:x12}  {step.Entry:x16}  "
@@ -89,7 +92,11 @@ internal sealed record VtopAnswer : ReaderAnswer
     /// <summary>Null if nothing is mapped there.</summary>
     public ulong? Physical { get; init; }
 
+    /// <summary>Null if nothing is mapped there, or it is not known in which page.</summary>
     public ulong? PageBytes { get; init; }
+
+    /// <summary>True if a page table is not in the dump, and the address is translated as the kernel lays out its image and its map of all memory.</summary>
+    public bool Linear { get; init; }
 
     public required string Status { get; init; }
 
@@ -103,6 +110,7 @@ internal sealed record VtopAnswer : ReaderAnswer
         json.PutAddress(Virtual);
         json.PutAddress(Physical);
         json.Put(PageBytes);
+        json.Put(Linear);
         json.Put(Status);
         json.Put(Walk);
         json.Put(Page);

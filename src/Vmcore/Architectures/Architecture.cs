@@ -13,11 +13,12 @@ namespace Vmcore.Architectures;
 /// vmcoreinfo that no other architecture has (<see cref="IsProvenBy"/>; kernel file arch/*/kernel/vmcore_info.c or arch/*/kernel/crash_core.c).</para>
 /// <para>2. <b>To translate</b>: describe the page tables as data (<see cref="PageTableFormat"/>: bits of each level, where leaves
 /// may stand, how an entry is decoded) and say in <see cref="FindKernel"/> where their root is. Then the memmap, and with it the filter, work:
-/// <see cref="DefaultSectionBits"/> and <see cref="DefaultPhysicalBits"/> are asked if vmcoreinfo does not say them.</para>
+/// <see cref="DefaultSectionBits"/> and <see cref="DefaultPhysicalBits"/> are asked if vmcoreinfo does not say them. What lies in physical memory as
+/// it lies in the kernel's, should a table be missing: <see cref="LinearImage"/> and <see cref="DirectMap"/>.</para>
 /// <para>3. <b>To find the kernel of a vmlinux</b>: <see cref="ImageStep"/>, <see cref="IsLinked"/>, <see cref="LinkedSpaces"/>
 /// and <see cref="RelocatedKeys"/>.</para>
 /// <para>4. <b>To unwind</b>: <see cref="Registers"/> (the kernel's <c>struct pt_regs</c>, and where the note NT_PRSTATUS has it),
-/// <see cref="Sleeping"/>, <see cref="StackSize"/> and <see cref="CreateWalker"/>.</para>
+/// <see cref="Sleeping"/>, <see cref="StackSize"/>, <see cref="CpuStacks"/> and <see cref="CreateWalker"/>.</para>
 /// <para>5. <b>To load a capture kernel</b>: a folder of the crash loader (Vmcore.Kexec/Platforms).</para>
 /// <para>6. <b>To prove it</b>: a machine of it in Vmcore.Testing (page tables are written from the same data; write down the entries that
 /// you expect by hand), a real dump if there is one, and the support matrix.</para>
@@ -119,6 +120,27 @@ public abstract class Architecture
     /// <param name="problem">Receives null, or why there are none, as a clause for the operator.</param>
     /// <returns>What is possible, likeliest first: the right one reads the kernel's names. Empty if nothing is.</returns>
     internal abstract IReadOnlyList<KernelPlace> FindKernel(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, IPhysicalMemory memory, out string? problem);
+
+    /// <summary>Where the kernel's image lies in physical memory as one piece.</summary>
+    /// <param name="keys">vmcoreinfo.</param>
+    /// <param name="loads">PT_LOADs; may be empty.</param>
+    /// <param name="place">Where the kernel was found.</param>
+    /// <returns>No more than is known to be the image, or to be nothing else; null if that is not known.</returns>
+    internal abstract LinearRange? LinearImage(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, KernelPlace place);
+
+    /// <summary>The kernel's map of all memory (its direct or linear map).</summary>
+    /// <param name="keys">vmcoreinfo.</param>
+    /// <param name="loads">PT_LOADs; may be empty.</param>
+    /// <param name="place">Where the kernel was found.</param>
+    /// <param name="variables">The values of <see cref="DirectMapVariables"/>, null for those that are not known.</param>
+    /// <returns>Null if it is not known where it is.</returns>
+    internal virtual LinearRange? DirectMap(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, KernelPlace place, ReadOnlySpan<ulong?> variables) => null;
+
+    /// <summary>Variables of the kernel, each a word, that say where its direct map is.</summary>
+    internal virtual string[] DirectMapVariables => [];
+
+    /// <summary>The stacks of a CPU beside that of its task, as per-CPU variables: those that a kernel does not have are none.</summary>
+    internal abstract CpuStackVariable[] CpuStacks { get; }
 
     /// <summary>True if vmcoreinfo has link-time addresses: it does not say where the kernel ran.</summary>
     internal abstract bool IsLinked(IKernelKeys keys);

@@ -11,12 +11,13 @@ internal interface IFrameWalker
     /// <param name="fp">The frame pointer.</param>
     /// <param name="registers">The CPU's registers; null for a task that sleeps.</param>
     /// <param name="interrupted">True if no call led to <paramref name="ip"/>.</param>
-    TaskStack Run(ulong ip, ulong sp, ulong fp, CpuRegisters? registers, bool interrupted);
+    /// <param name="stacks">The stacks that the walk can be on. The first frame is given; each further one is proven.</param>
+    TaskStack Run(ulong ip, ulong sp, ulong fp, CpuRegisters? registers, bool interrupted, StackBounds stacks);
 }
 
 /// <summary>What a walker of stacks asks of the rooms above.</summary>
 /// <param name="Memory">The kernel's memory.</param>
-/// <param name="IsCode">Tells whether an address lies in the kernel's code or a module's.</param>
+/// <param name="IsCode">Tells whether an address lies in code: the kernel's, a module's, or generated.</param>
 /// <param name="MemberOffset">Offset of a member of a structure, both by name; null if it is not known.</param>
 internal sealed record StackSurroundings(IVirtualMemory Memory, Func<ulong, bool> IsCode, Func<string, string, int?> MemberOffset)
 {
@@ -24,7 +25,10 @@ internal sealed record StackSurroundings(IVirtualMemory Memory, Func<ulong, bool
     internal required Func<ulong, ulong?> FunctionAt { get; init; }
 
     /// <summary>Gives the entry of the kernel's unwind tables (ORC) for an address; null if there are no such tables.</summary>
-    internal Func<ulong, OrcEntry?>? FindOrc { get; init; }
+    internal Func<ulong, OrcEntry>? FindOrc { get; init; }
+
+    /// <summary>Tells whether an address lies in a BPF program or its trampoline: generated code that sets up a frame pointer.</summary>
+    internal Func<ulong, bool> IsFramed { get; init; } = static _ => false;
 
     /// <summary>True if the kernel was built with frame pointers.</summary>
     internal bool HasFramePointers { get; init; }

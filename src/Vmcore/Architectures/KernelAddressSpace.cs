@@ -8,7 +8,12 @@ namespace Vmcore.Architectures;
 /// <param name="Status"><see cref="MemoryStatus.Ok"/>, <see cref="MemoryStatus.NotMapped"/> or <see cref="MemoryStatus.PageTableMissing"/>.</param>
 /// <param name="PhysicalAddress">Where the address lies in physical memory, if the status is Ok.</param>
 /// <param name="Size">Bytes that the entry covers: a leaf's size, or how far the hole goes.</param>
-public readonly record struct Translation(MemoryStatus Status, ulong PhysicalAddress, ulong Size);
+public readonly record struct Translation(MemoryStatus Status, ulong PhysicalAddress, ulong Size)
+{
+    /// <summary>True if no page table said it: one is not in the dump, and the address is one of the kernel's image or of its map of all memory,
+    /// which lie in physical memory as they lie here.</summary>
+    public bool IsLinear { get; init; }
+}
 
 /// <summary>One step of a page walk.</summary>
 /// <param name="Level">Name of the level: <c>PGD</c>, <c>P4D</c>, <c>PUD</c>, <c>PMD</c>, <c>PTE</c>.</param>
@@ -24,6 +29,12 @@ public sealed record PageTableStep(string Level, ulong EntryAddress, ulong Entry
 /// <param name="Length">Length in bytes.</param>
 internal readonly record struct MappedRun(ulong VirtualAddress, ulong PhysicalAddress, ulong Length);
 
+/// <summary>Virtual addresses that the kernel maps to physical ones at one distance, whatever its page tables' pages are: its image, its direct map.</summary>
+/// <param name="Start">First address.</param>
+/// <param name="End">One past the last.</param>
+/// <param name="Distance">Virtual minus physical address, modulo 2^64.</param>
+internal readonly record struct LinearRange(ulong Start, ulong End, ulong Distance);
+
 /// <summary>
 /// The crashed kernel's address space: virtual to physical, and reads by virtual address. One walker for every architecture;
 /// what differs between them is data (<see cref="Architecture"/>).
@@ -37,6 +48,7 @@ public sealed class KernelAddressSpace : IVirtualMemory
     private readonly PageTableLevel[] _levels;
     private readonly ulong _root;
     private readonly ulong? _userRoot;
+    private readonly Lazy<LinearRange[]>? _linear;
     private readonly Table?[] _tables = new Table?[TableCacheSize];
 
     /// <summary>Creates the address space.</summary>
@@ -44,17 +56,18 @@ public sealed class KernelAddressSpace : IVirtualMemory
     /// <param name="format">The format of the page tables.</param>
     /// <param name="root">Physical address of the top-level table.</param>
     internal KernelAddressSpace(IPhysicalMemory memory, PageTableFormat format, ulong root)
-        : this(memory, format, root, null)
+        : this(memory, format, root, null, null)
     {
     }
 
-    private KernelAddressSpace(IPhysicalMemory memory, PageTableFormat format, ulong root, ulong? userRoot)
+    private KernelAddressSpace(IPhysicalMemory memory, PageTableFormat format, ulong root, ulong? userRoot, Lazy<LinearRange[]>? linear)
     {
         PhysicalMemory = memory;
         _format = format;
         _levels = format.Levels;
         _root = root;
         _userRoot = userRoot;
+        _linear = linear;
     }
 
     /// <summary>The physical memory below.</summary>
@@ -77,11 +90,15 @@ public sealed class KernelAddressSpace : IVirtualMemory
 
     /// <summary>The same page tables over another view of the same memory.</summary>
     /// <param name="memory">The view.</param>
-    public KernelAddressSpace Over(IPhysicalMemory memory) => new(memory, _format, _root, _userRoot);
+    public KernelAddressSpace Over(IPhysicalMemory memory) => new(memory, _format, _root, _userRoot, _linear);
 
     /// <summary>The address space of a process, the kernel's half included.</summary>
     /// <param name="root">Physical address of its top-level table.</param>
-    public KernelAddressSpace ForProcess(ulong root) => new(PhysicalMemory, _format, _format.IsShared ? root : _root, root);
+    public KernelAddressSpace ForProcess(ulong root) => new(PhysicalMemory, _format, _format.IsShared ? root : _root, root, _linear);
+
+    /// <summary>The same address space, in which addresses whose page table is missing are translated where that is possible without it.</summary>
+    /// <param name="linear">The addresses; asked for when the first table is missing.</param>
+    internal KernelAddressSpace With(Lazy<LinearRange[]> linear) => new(PhysicalMemory, _format, _root, _userRoot, linear);
 
     /// <summary>Translates one address.</summary>
     /// <param name="address">Virtual address; a tag in it is ignored as the CPU does.</param>
@@ -98,7 +115,7 @@ public sealed class KernelAddressSpace : IVirtualMemory
             int shift = level.Shift;
             MemoryStatus status = ReadEntry(table, address >> shift, level.Bits, out ulong entry);
             if (status != MemoryStatus.Ok)
-                return new(MemoryStatus.PageTableMissing, 0, 1UL << (shift + level.Bits)); // What the whole missing table covers.
+                return WithoutTable(address, shift + level.Bits); // What the whole missing table covers.
             if ((entry & format.Valid) == 0)
                 return new(MemoryStatus.NotMapped, 0, 1UL << shift);
             table = format.AddressOf(entry);
@@ -111,6 +128,23 @@ public sealed class KernelAddressSpace : IVirtualMemory
             if (i + 1 == levels.Length)
                 return new(MemoryStatus.NotMapped, 0, 1UL << shift);
         }
+    }
+
+    private Translation WithoutTable(ulong address, int shift)
+    {
+        foreach (LinearRange range in _linear?.Value ?? [])
+        {
+            if (address < range.Start || address >= range.End)
+                continue;
+            for (int part = Math.Min(shift, 63); part >= 0; part--)
+            {
+                ulong low = (1UL << part) - 1, first = address & ~low;
+                if (first >= range.Start && (first | low) < range.End)
+                    return new(MemoryStatus.Ok, unchecked(address - range.Distance), low + 1) { IsLinear = true };
+            }
+        }
+
+        return new(MemoryStatus.PageTableMissing, 0, 1UL << shift);
     }
 
     /// <summary>The entries that a walk meets, from the top-level table down to the leaf or to where it ends.</summary>

@@ -32,7 +32,20 @@ internal enum OrcFrame
 
     /// <summary>What the CPU pushes at an exception.</summary>
     Interrupt,
+
+    /// <summary>No table has the address: code that the kernel generated.</summary>
+    Missing,
+
+    /// <summary>The table that has the address cannot be read, or not be understood: what it says is not known.</summary>
+    Unreadable,
 }
 
 /// <summary>How to get from a place in the code to its caller.</summary>
-internal readonly record struct OrcEntry(OrcFrame Frame, OrcRegister SpRegister, int SpOffset, OrcRegister BpRegister, int BpOffset);
+internal readonly record struct OrcEntry(OrcFrame Frame, OrcRegister SpRegister, int SpOffset, OrcRegister BpRegister, int BpOffset)
+{
+    /// <summary>No table has the address.</summary>
+    internal static OrcEntry Missing => new(OrcFrame.Missing, OrcRegister.Undefined, 0, OrcRegister.Undefined, 0);
+
+    /// <summary>The table cannot be read.</summary>
+    internal static OrcEntry Unreadable => new(OrcFrame.Unreadable, OrcRegister.Undefined, 0, OrcRegister.Undefined, 0);
+}

@@ -185,6 +185,7 @@ public sealed class KernelView
             using FileSource source = FileSource.Open(_source.BtfFile);
             BtfTypes? saved = BtfTypes.TryRead(source, out string? fault);
             fault ??= saved is not null && VmcoreInfo is { } info ? Mismatch(new KernelTypes(saved, () => [], () => null), info) : null;
+            fault ??= saved is not null && Symbols is { } known && Memory is { } memory ? BtfSource.Difference(known, memory, source) : null;
             return fault is null ? (saved, null) : (null, $"{_source.BtfFile}: {fault}");
         }
 

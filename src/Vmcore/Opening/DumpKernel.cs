@@ -1,6 +1,7 @@
 using System.Text;
 using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
+using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
 
@@ -66,7 +67,8 @@ internal sealed class DumpKernel : IDisposable
                 file.AddProblem(FindingCode.KernelNotLocated, fault!);
         }
 
-        Unfiltered = CrashedKernel.TryOpen(file.Unfiltered, VmcoreInfo!, file.Architecture, file.Loads, out string? problem);
+        Unfiltered = CrashedKernel.TryOpen(file.Unfiltered, VmcoreInfo!, file.Architecture, file.Loads, out string? problem,
+            static (info, memory, names) => KernelSymbols.TryFindSome(info, memory, names));
         if (problem is not null)
             file.AddProblem(FindingCode.KernelDoubtful, problem);
         if (Unfiltered is null)

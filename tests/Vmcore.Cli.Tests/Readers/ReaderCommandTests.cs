@@ -81,12 +81,20 @@ public sealed class ReaderCommandTests
             .Single(at => Int32(at) == zone && (Int32(at + 4) >> 24 & 31) == 4);
         btf[record + 8] ^= 64;
         File.WriteAllBytes(other, btf);
-        foreach (string command in (string[])["ps", "bt"])
+        foreach (string command in (string[])["ps", "bt", "info", "dmesg", "modules", "mounts", "pmem", "map"])
         {
             ToolResult result = Tool.Run(s_vmcore, command, Dump, "--btf", other);
             Assert.Equal(1, result.ExitCode);
             Assert.Contains("it is of another kernel: struct zone has", result.Error, StringComparison.Ordinal);
         }
+
+        // Of the same sizes, but not the same: what the dump has of its own is compared.
+        btf[record + 8] ^= 64;
+        btf[^2] ^= 1;
+        File.WriteAllBytes(other, btf);
+        Assert.Contains("its bytes from", Tool.Run(s_vmcore, "ps", Dump, "--btf", other).Error, StringComparison.Ordinal);
+        File.WriteAllBytes(other, [.. btf, 0]);
+        Assert.Contains("it is of another kernel: it has", Tool.Run(s_vmcore, "ps", Dump, "--btf", other).Error, StringComparison.Ordinal);
 
         int Int32(int at) => BitConverter.ToInt32(btf, at);
         static ulong AddressOf(string symbol) => Convert.ToUInt64(Tool.Succeed(s_vmcore, "symbol", Dump, symbol).Output.Split(' ')[0], 16);

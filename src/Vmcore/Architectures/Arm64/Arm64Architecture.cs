@@ -14,6 +14,10 @@ internal sealed class Arm64Architecture : Architecture
     // The image, its .bss included, is smaller; modules lie as near as that, but nowhere at its distance to physical memory.
     private const ulong MostImage = 512 << 20;
 
+    // Of the image, from its read-only data to its .bss.
+    private static readonly string[] s_imageSymbols =
+        ["kallsyms_names", "kallsyms_offsets", "swapper_pg_dir", "init_uts_ns", "node_online_map", "prb", "printk_rb_static", "clear_seq"];
+
     // Bits that a kernel can be built for, likeliest first, by log2 of the page size.
     private static readonly (int PageShift, int[] Bits)[] s_widths = [(12, [48, 39, 52]), (14, [47, 52, 48, 36]), (16, [48, 52, 42])];
 
@@ -97,6 +101,45 @@ internal sealed class Arm64Architecture : Architecture
         return places;
     }
 
+    /// <summary>From the first symbol of the image to the last that vmcoreinfo knows, or to where the page tables say that it ends.</summary>
+    internal override LinearRange? LinearImage(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, KernelPlace place)
+    {
+        if (keys.Symbol("_stext") is not { } text || FindImageOffset(keys, loads, text) is not { } offset)
+            return null;
+        ulong end = Math.Max(text, place.Image.End);
+        foreach (string name in s_imageSymbols)
+        {
+            if (keys.Symbol(name) is { } symbol && symbol > text && symbol - text < MostImage)
+                end = Math.Max(end, symbol + (ulong)PageSizeOf(keys));
+        }
+
+        return end > text ? new(text, end, offset) : null;
+    }
+
+    /// <summary>Source: arch/arm64/include/asm/memory.h, and kernel/vmcore_info.c there for the keys. Before 5.4 vmalloc's part came first.</summary>
+    internal override LinearRange? DirectMap(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, KernelPlace place, ReadOnlySpan<ulong?> variables)
+    {
+        if (keys.Number("VA_BITS") is not { } bits || bits is < 36 or > 52 || keys.Number("PHYS_OFFSET") is not { } physical)
+            return null;
+        ulong start = ulong.MaxValue << (int)bits, end = 0;
+        foreach (string key in (ReadOnlySpan<string>)["MODULES_VADDR", "VMALLOC_START"])
+        {
+            if (keys.Number(key) is { } above)
+                end = end == 0 ? unchecked((ulong)above) : Math.Min(end, unchecked((ulong)above));
+        }
+
+        return end > start ? new(start, end, unchecked(start - (ulong)physical)) : null;
+    }
+
+    /// <summary>Source: arch/arm64/kernel/irq.c, traps.c and sdei.c.</summary>
+    internal override CpuStackVariable[] CpuStacks { get; } =
+    [
+        new("irq_stack_ptr", CpuStackKind.Start),
+        new("overflow_stack", CpuStackKind.Itself) { Size = 4 << 10 },
+        new("sdei_stack_normal_ptr", CpuStackKind.Start),
+        new("sdei_stack_critical_ptr", CpuStackKind.Start),
+    ];
+
     /// <inheritdoc/>
     internal override bool IsLinked(IKernelKeys keys) =>
         keys.Number("kimage_voffset") is null && keys.Hex("KERNELOFFSET") is null && keys.Symbol("_stext") >= LowestKernelAddress;
@@ -131,6 +174,9 @@ internal sealed class Arm64Architecture : Architecture
             string.Create(CultureInfo.InvariantCulture, $"NUMBER(kimage_voffset)=0x{unchecked(offset - delta):x}"),
         ];
     }
+
+    // A symbol and what it names lie within a page.
+    private static int PageSizeOf(IKernelKeys keys) => 1 << PageShiftOf(keys);
 
     private static int PageShiftOf(IKernelKeys keys) => keys.PageSize is { } size ? BitOperations.Log2((uint)size) : 12;
 

@@ -79,6 +79,15 @@ internal sealed class Riscv64Architecture : Architecture
         return [.. widths.Select(w => new KernelPlace(new(memory, Riscv64PageTables.Create(w), unchecked(root - offset)), ramBase, new(link, ulong.MaxValue)))];
     }
 
+    /// <summary>The image has the last part of the address space for itself. What lies where in the linear map is not told by vmcoreinfo.</summary>
+    internal override LinearRange? LinearImage(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, KernelPlace place) =>
+        keys.Symbol("_stext") is { } text && text >= place.Image.Start && FindImageOffset(keys, loads, text) is { } offset
+            ? new(text, place.Image.End, offset) : null;
+
+    /// <summary>Source: arch/riscv/kernel/irq.c and traps.c.</summary>
+    internal override CpuStackVariable[] CpuStacks { get; } =
+        [new("irq_stack_ptr", CpuStackKind.Start), new("overflow_stack", CpuStackKind.Itself) { Size = 4 << 10 }];
+
     /// <inheritdoc/>
     internal override bool IsLinked(IKernelKeys keys) =>
         keys.Number("va_kernel_pa_offset") is null && keys.Hex("KERNELOFFSET") is null && keys.Symbol("_stext") >= LinkAddress;

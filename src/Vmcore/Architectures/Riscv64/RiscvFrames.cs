@@ -14,18 +14,19 @@ internal sealed class RiscvFrames(StackSurroundings around) : IFrameWalker
     private const ulong RecordSize = 16;
 
     /// <inheritdoc/>
-    public TaskStack Run(ulong ip, ulong sp, ulong fp, CpuRegisters? registers, bool interrupted)
+    public TaskStack Run(ulong ip, ulong sp, ulong fp, CpuRegisters? registers, bool interrupted, StackBounds stacks)
     {
         List<StackFrame> frames = [new() { Address = ip, StackPointer = sp, IsInterrupted = interrupted, Registers = registers }];
         if (registers is { IsUser: true })
             return new(StackMethod.FramePointers, frames, null);
-        HashSet<ulong> seen = [];
         while (frames.Count < MaxFrames)
         {
             if (fp == 0)
                 return new(StackMethod.FramePointers, frames, null);
-            if ((fp & 7) != 0 || !seen.Add(fp))
-                return Broken(frames, (fp & 7) != 0 ? $"the frame at 0x{fp:x} is not aligned" : $"the frame at 0x{fp:x} leads back into itself");
+            if ((fp & 7) != 0)
+                return Broken(frames, $"the frame at 0x{fp:x} is not aligned");
+            if (stacks.Step(fp) is { } problem)
+                return Broken(frames, problem);
             if (!around.Memory.TryReadUInt64(fp - RecordSize, out ulong next) || !around.Memory.TryReadUInt64(fp - 8, out ulong address))
                 return Broken(frames, $"the frame at 0x{fp:x} cannot be read");
             if (!around.IsCode(address))

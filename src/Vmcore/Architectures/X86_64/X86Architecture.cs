@@ -47,7 +47,7 @@ internal sealed class X86Architecture : Architecture
 
     /// <inheritdoc/>
     internal override IFrameWalker? CreateWalker(IKernelKeys keys, StackSurroundings around) =>
-        around.FindOrc is { } find ? new OrcWalker(around.Memory, find, around.FunctionAt) : around.HasFramePointers ? new FramePointers(around) : null;
+        around.FindOrc is { } find ? new OrcWalker(around, find) : around.HasFramePointers ? new FramePointers(around) : null;
 
     /// <inheritdoc/>
     private protected override bool IsProvenBy(IKernelKeys keys) =>
@@ -83,6 +83,50 @@ internal sealed class X86Architecture : Architecture
         KernelPlace first = Place(memory, rootAddress, levels, encryption, physicalBase);
         return keys.Number(FiveLevels) is not null ? [first] : [first, Place(memory, rootAddress, 9 - levels, encryption, physicalBase)];
     }
+
+    /// <summary>Source: arch/x86/include/asm/page_64_types.h. Modules begin behind KERNEL_IMAGE_SIZE, so nothing else is in what is given.</summary>
+    internal override LinearRange? LinearImage(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, KernelPlace place)
+    {
+        const ulong Smallest = 512UL << 20;
+        ulong text = keys.Symbol("_stext") is { } stext && stext >= StartKernelMap ? stext : StartKernelMap;
+        ulong size = keys.Number("KERNEL_IMAGE_SIZE") is { } known && known > 0 && (ulong)known <= ImageSpace ? (ulong)known : Smallest;
+        return text < StartKernelMap + size ? new(text, StartKernelMap + size, unchecked(StartKernelMap - place.PhysicalBase)) : null;
+    }
+
+    /// <inheritdoc/>
+    internal override string[] DirectMapVariables => ["page_offset_base", "vmalloc_base"];
+
+    /// <inheritdoc/>
+    internal override LinearRange? DirectMap(IKernelKeys keys, IReadOnlyList<ElfSegment> loads, KernelPlace place, ReadOnlySpan<ulong?> variables)
+    {
+        // Without KASLR's variables (CONFIG_DYNAMIC_MEMORY_LAYOUT) only the PT_LOADs of RAM tell.
+        ulong? start = variables[0];
+        foreach (ElfSegment load in loads)
+        {
+            if (load.VirtualAddress >= place.Memory.KernelStart && load.VirtualAddress < StartKernelMap && load.PhysicalAddress <= load.VirtualAddress)
+                start ??= load.VirtualAddress - load.PhysicalAddress;
+        }
+
+        // 64 TiB with four levels, 32 PiB with five; KASLR lets vmalloc begin where memory ends.
+        const ulong Alignment = 1UL << 30;
+        if (start is not { } from || from < place.Memory.KernelStart || from % Alignment != 0)
+            return null;
+        ulong end = from + (1UL << (place.Memory.Levels == 5 ? 55 : 46));
+        return new(from, variables[1] is { } vmalloc && vmalloc > from && vmalloc < end ? vmalloc : end, from);
+    }
+
+    /// <summary>Source: arch/x86/include/asm/processor.h, arch/x86/kernel/irq_64.c, arch/x86/include/asm/cpu_entry_area.h.</summary>
+    internal override CpuStackVariable[] CpuStacks { get; } =
+    [
+        new("hardirq_stack_ptr", CpuStackKind.End),
+        new("irq_stack_ptr", CpuStackKind.End), // Up to 5.1.
+        new("pcpu_hot", CpuStackKind.End) { Within = ("pcpu_hot", "hardirq_stack_ptr") },
+        new("cea_exception_stacks", CpuStackKind.Members)
+        {
+            Type = "cea_exception_stacks",
+            Outer = ("cpu_entry_area", "estacks", "entry_stack_page"),
+        },
+    ];
 
     /// <inheritdoc/>
     internal override bool IsLinked(IKernelKeys keys) =>

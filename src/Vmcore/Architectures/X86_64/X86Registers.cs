@@ -22,4 +22,11 @@ internal static class X86Registers
         ModeMask = 3,
         UserMode = 3,
     };
+
+    /// <summary>Tells whether what was read can be registers that a CPU saved: of eflags bit 1 is always set and those from 22 on never; cs is that of
+    /// the kernel or of user mode. Source: Intel SDM 3.4.3; arch/x86/include/asm/segment.h.</summary>
+    /// <param name="cs">Code segment; from bit 16 on FRED keeps other things.</param>
+    /// <param name="flags">eflags.</param>
+    internal static bool ArePlausible(ulong cs, ulong flags) =>
+        (flags & 2) != 0 && flags >> 22 == 0 && (cs & 0xffff) != 0 && ((cs & 3) is 0 or 3);
 }

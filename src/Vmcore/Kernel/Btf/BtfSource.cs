@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using Vmcore.IO;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Memory;
 
@@ -32,6 +33,30 @@ internal static class BtfSource
         }
 
         return TryReadBytes(memory, start, (int)(stop - start), out problem);
+    }
+
+    /// <summary>Compares a file of BTF with the kernel's own, as far as that is in the dump.</summary>
+    /// <param name="symbols">The symbols of the kernel's image.</param>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="file">The file.</param>
+    /// <returns>Null if nothing differs; else a clause that says what.</returns>
+    public static string? Difference(KernelSymbols symbols, IVirtualMemory memory, IByteSource file)
+    {
+        const int Part = 4 << 10;
+        if (symbols.FindInImage("__start_BTF", "__stop_BTF") is not [{ } start, { } stop] || stop <= start || stop - start > (ulong)BtfBlob.MaxLength)
+            return null;
+        if (file.Length != (long)(stop - start))
+            return $"it is of another kernel: it has {file.Length} bytes, that of the kernel that crashed {stop - start}";
+        byte[] own = new byte[Part], given = new byte[Part];
+        for (long at = 0; at < file.Length; at += Part)
+        {
+            int length = (int)Math.Min(Part, file.Length - at);
+            if (memory.Read(start + (ulong)at, own.AsSpan(0, length)) == MemoryStatus.Ok && file.Read(at, given.AsSpan(0, length)) == length
+                && !own.AsSpan(0, length).SequenceEqual(given.AsSpan(0, length)))
+                return $"it is of another kernel: its bytes from {at} on are not those of the kernel that crashed";
+        }
+
+        return null;
     }
 
     /// <summary>Looks for the largest BTF in a range of addresses: smaller ones are those of BPF programs built into the kernel.</summary>

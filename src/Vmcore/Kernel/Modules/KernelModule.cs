@@ -22,8 +22,11 @@ public sealed class KernelModule
     /// <summary>Its <c>struct module</c>.</summary>
     public KernelObject Object { get; }
 
-    /// <summary>Where its code and data are, without what was freed after its start.</summary>
+    /// <summary>Where its code and data are; while it loads with what is freed after its start.</summary>
     public IReadOnlyList<VirtualRange> Ranges { get; }
+
+    /// <summary>Those of its code.</summary>
+    internal IReadOnlyList<VirtualRange> CodeRanges { get; init; } = [];
 
     /// <summary>Bytes of code and data, as lsmod shows.</summary>
     public ulong Size => Ranges.Aggregate(0UL, (sum, range) => sum + range.Length);

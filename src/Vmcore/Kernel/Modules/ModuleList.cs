@@ -14,13 +14,20 @@ public sealed class ModuleList : IModuleSymbols
     private const int MaxModules = 10_000;
     private const int MaxBtf = 16 << 20;
     private const int MaxUsers = 1_000;
+    private const int MaxKinds = 16;
 
     // Flags as kernels print them; the number is the bit.
     private const string TaintLetters = "GFSRMBUDAWCIOELKXTN";
 
     private readonly List<KernelModule> _modules = [];
 
-    private ModuleList(string? problem) => Problem = problem;
+    private readonly Lazy<GeneratedCode> _generated;
+
+    private ModuleList(string? problem, Func<GeneratedCode> generated)
+    {
+        Problem = problem;
+        _generated = new(generated);
+    }
 
     /// <summary>The modules.</summary>
     public IReadOnlyList<KernelModule> Modules => _modules;
@@ -28,22 +35,35 @@ public sealed class ModuleList : IModuleSymbols
     /// <summary>One clause on what is missing; null if the list is whole.</summary>
     public string? Problem { get; private set; }
 
+    /// <summary>The code that the kernel generated, which has its names behind those of modules.</summary>
+    internal GeneratedCode Generated => _generated.Value;
+
     /// <summary>Finds the module that an address belongs to.</summary>
     /// <param name="address">A virtual address.</param>
     public KernelModule? Find(ulong address) => _modules.FirstOrDefault(m => m.Ranges.Any(r => r.Contains(address)));
 
     /// <inheritdoc/>
-    IEnumerable<KernelSymbol> IModuleSymbols.All() => _modules.SelectMany(static m => m.Symbols.All);
+    IEnumerable<KernelSymbol> IModuleSymbols.All() => 
+        _modules.SelectMany(static m => m.Symbols.All).Concat(Generated.Pieces.Select(GeneratedCode.SymbolOf));
 
     /// <inheritdoc/>
-    IEnumerable<KernelSymbol> IModuleSymbols.Named(string name) => _modules.SelectMany(m => m.Symbols.All).Where(s => s.Name == name);
+    IEnumerable<KernelSymbol> IModuleSymbols.Named(string name) => ((IModuleSymbols)this).All().Where(s => s.Name == name);
 
     /// <inheritdoc/>
     bool IModuleSymbols.TryResolve(ulong address, out KernelSymbol symbol, out ulong? size)
     {
         symbol = default;
         size = null;
-        if (Find(address) is not { } module || module.Symbols.Nearest(address, out ulong? next) is not { } found)
+        if (Find(address) is not { } module)
+        {
+            if (Generated.Find(address) is not { } piece)
+                return false;
+            symbol = GeneratedCode.SymbolOf(piece);
+            size = piece.Range.Length;
+            return true;
+        }
+
+        if (module.Symbols.Nearest(address, out ulong? next) is not { } found)
             return false;
         VirtualRange range = module.Ranges.First(r => r.Contains(address));
         if (!range.Contains(found.Address))
@@ -61,12 +81,13 @@ public sealed class ModuleList : IModuleSymbols
     {
         ArgumentNullException.ThrowIfNull(symbols);
         ArgumentNullException.ThrowIfNull(types);
+        GeneratedCode Generated() => GeneratedCode.Load(memory, symbols, types);
         KernelType? type = types.FindNamed(KernelTypeKind.Struct, "module");
         if (type?.FindMember("list")?.BitOffset is not { } listOffset)
-            return new("the kernel has no type struct module (built without modules)");
+            return new("the kernel has no type struct module (built without modules)", Generated);
         if (symbols.TryFindInImage("modules") is not { } head)
-            return new("the kernel has no symbol 'modules' (built without CONFIG_KALLSYMS_ALL)");
-        var list = new ModuleList(null);
+            return new("the kernel has no symbol 'modules' (built without CONFIG_KALLSYMS_ALL)", Generated);
+        var list = new ModuleList(null, Generated);
         var outcome = new WalkOutcome();
         List<ulong> entries = [.. ListWalk.Circular(memory, head, MaxModules, outcome)];
         string? problem = WalkText.OfList(outcome, head, MaxModules);
@@ -135,9 +156,10 @@ public sealed class ModuleList : IModuleSymbols
         string name = Text(item.Member("name").ReadBytes());
         if (name.Length == 0)
             throw new KernelObjectException("it has no name");
-        List<VirtualRange> ranges = RangesOf(item);
+        List<VirtualRange> code = [], ranges = RangesOf(item, code);
         return new(name, item, ranges, () => ModuleSymbols.Load(memory, item, name, ranges))
         {
+            CodeRanges = code,
             State = item.Member("state").AsUInt64() switch { 0 => "Live", 2 => "Unloading", _ => "Loading" },
             Taints = Letters(item.Member("taints").AsUInt64()),
             References = item.Type.FindMember("refcnt") is null ? null : (int)item.Member("refcnt").Member("counter").AsUInt64() - 1,
@@ -145,34 +167,44 @@ public sealed class ModuleList : IModuleSymbols
         };
     }
 
-    // 6.4 split the one block of a module into one for each kind of memory; what is needed at its start only is freed.
-    private static List<VirtualRange> RangesOf(KernelObject item)
+    // 6.4 split the blocks of a module into one for each kind of memory (enum mod_mem_type: code first, and first of those for the start). What is needed
+    // at its start only is there while the module loads; the kernel forgets it when it frees it.
+    private static List<VirtualRange> RangesOf(KernelObject item, List<VirtualRange> code)
     {
+        const int Text = 0, InitText = 4;
         List<VirtualRange> ranges = [];
         if (item.Type.FindMember("mem") is { } memories && memories.Type.Underlying().Kind == KernelTypeKind.Array)
         {
-            const int CoreKinds = 4;
-            for (int i = 0; i < Math.Min(CoreKinds, memories.Type.Underlying().Length ?? 0); i++)
+            for (int i = 0; i < Math.Min(MaxKinds, memories.Type.Underlying().Length ?? 0); i++)
             {
                 KernelObject part = item.Member("mem").Element(i);
-                Add(part.Member("base").AsUInt64(), part.Member("size").AsUInt64());
+                Add(part.Member("base").AsUInt64(), part.Member("size").AsUInt64(), i is Text or InitText ? ulong.MaxValue : 0);
+            }
+        }
+        else if (item.Type.FindMember("core_layout") is not null)
+        {
+            foreach (string name in (ReadOnlySpan<string>)["core_layout", "init_layout"])
+            {
+                KernelObject layout = item.Member(name);
+                Add(layout.Member("base").AsUInt64(), layout.Member("size").AsUInt64(), layout.Member("text_size").AsUInt64());
             }
         }
         else
         {
-            KernelObject core = item.Type.FindMember("core_layout") is null ? item : item.Member("core_layout");
-            string prefix = core == item ? "core_" : "";
-            Add(item.Type.FindMember("core_layout") is null ? item.Member("module_core").AsUInt64() : core.Member("base").AsUInt64(),
-                core.Member(prefix + "size").AsUInt64());
+            Add(item.Member("module_core").AsUInt64(), item.Member("core_size").AsUInt64(), item.Member("core_text_size").AsUInt64());
+            Add(item.Member("module_init").AsUInt64(), item.Member("init_size").AsUInt64(), item.Member("init_text_size").AsUInt64());
         }
 
         return ranges;
 
-        void Add(ulong start, ulong size)
+        void Add(ulong start, ulong size, ulong text)
         {
             const ulong MaxSize = 1UL << 30;
-            if (start != 0 && size is > 0 and <= MaxSize && start <= ulong.MaxValue - size)
-                ranges.Add(new(start, start + size));
+            if (start == 0 || size is 0 or > MaxSize || start > ulong.MaxValue - size)
+                return;
+            ranges.Add(new(start, start + size));
+            if (text > 0)
+                code.Add(new(start, start + Math.Min(text, size)));
         }
     }
 

@@ -1,21 +1,11 @@
 using Vmcore.Architectures;
-using Vmcore.Formats.Elf;
 using Vmcore.Kernel.Identity;
-using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
-using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Stacks;
-
-/// <summary>A CPU at the crash.</summary>
-/// <param name="Number">Its number.</param>
-/// <param name="Registers">Its registers from the notes of the kernel.</param>
-/// <param name="Task">The task that ran; null if it is not known.</param>
-/// <param name="IsCrashing">True if it is the one that panicked.</param>
-public sealed record CpuState(int Number, CpuRegisters Registers, KernelTask? Task, bool IsCrashing);
 
 /// <summary>
 /// The stacks of the tasks: walked by whatever the kernel was built with (ORC, frame pointers, frame records), else searched for addresses of code.
@@ -26,52 +16,52 @@ public sealed class KernelStacks
     private const int MaxScanned = 256;
 
     private readonly IVirtualMemory _memory;
-    private readonly KernelSymbols _symbols;
-    private readonly ModuleList? _modules;
     private readonly KernelTypes _types;
-    private readonly OrcLayout? _orcLayout;
-    private readonly OrcTable? _orc;
-    private readonly Dictionary<string, OrcTable?> _moduleOrc = new(StringComparer.Ordinal);
-    private readonly VirtualRange _text;
-    private readonly VirtualRange _initText;
+    private readonly KernelSymbols _symbols;
+    private readonly KernelCode _code;
+    private readonly StackPlaces _places;
     private readonly IFrameWalker? _walker;
     private readonly Architecture _architecture;
-    private readonly ulong _stackSize;
 
-    private KernelStacks(CrashedKernel kernel, int pageShift, IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, ModuleList? modules,
-        VirtualRange text, VirtualRange initText)
+    private KernelStacks(KernelView view)
     {
+        CrashedKernel kernel = view.RequireKernel();
         _architecture = kernel.Architecture;
-        _stackSize = (ulong)_architecture.StackSize(pageShift);
-        _initText = initText;
-        _memory = memory;
-        _symbols = symbols;
-        _types = types;
-        _modules = modules;
-        _text = text;
-        _orcLayout = OrcLayout.TryFrom(types);
-        if (_orcLayout is not null
-            && symbols.Find("__start_orc_unwind_ip", "__stop_orc_unwind_ip", "__start_orc_unwind") is [{ } start, { } stop, { } entries] && stop > start)
-        {
-            int count = (int)Math.Min((stop - start) / 4, int.MaxValue);
-            _orcLayout.LearnNumbers(memory, entries, count);
-            _orc = new(memory, _orcLayout, start, entries, count);
-        }
+        _memory = kernel.Memory;
+        _symbols = view.RequireSymbols();
+        _types = view.RequireTypes();
+        _code = new(view.Name, _memory, _symbols, _types, view.Modules);
+        _places = new(_architecture, view.PhysicalMemory.PageShift, _memory, _symbols, _types, view.PerCpu);
 
         // The unwinder that goes by frame pointers is the one that remembers where it started.
-        _walker = _architecture.CreateWalker(kernel.VmcoreInfo, new(memory, IsCode, types.MemberOffset)
+        _walker = _architecture.CreateWalker(kernel.VmcoreInfo, new(_memory, _code.Contains, _types.MemberOffset)
         {
-            FunctionAt = FunctionAt,
-            FindOrc = _orc is null ? null : FindOrc,
-            HasFramePointers = types.FindNamed(KernelTypeKind.Struct, "unwind_state")?.FindMember("orig_sp") is not null,
+            FunctionAt = _code.FunctionAt,
+            FindOrc = _code.HasOrc ? _code.FindOrc : null,
+            IsFramed = _code.IsFramed,
+            HasFramePointers = _types.FindNamed(KernelTypeKind.Struct, "unwind_state")?.FindMember("orig_sp") is not null,
         });
+        var finder = new CpuFinder(view, _places);
+        Cpus = finder.Find();
+        OfflineCpus = finder.Offline;
+        DidPanic = finder.DidPanic;
+        UnassignedNotes = finder.Unassigned;
     }
 
-    /// <summary>The CPUs of which the dump has registers.</summary>
-    public IReadOnlyList<CpuState> Cpus { get; private set; } = [];
+    /// <summary>The CPUs that were up at the crash, in the order of their numbers.</summary>
+    public IReadOnlyList<CpuState> Cpus { get; }
+
+    /// <summary>Numbers of the CPUs that were offline, ascending: those that are possible, and never came up or were taken down.</summary>
+    public IReadOnlyList<int> OfflineCpus { get; }
 
     /// <summary>The CPU that panicked; null if the kernel did not note it.</summary>
     public CpuState? Crashing => Cpus.FirstOrDefault(c => c.IsCrashing);
+
+    /// <summary>True if the kernel noted that it panicked, false if it noted that it did not; null if what it noted cannot be read.</summary>
+    public bool? DidPanic { get; }
+
+    /// <summary>Number of notes with registers of which it cannot be told which CPU they are of.</summary>
+    public int UnassignedNotes { get; }
 
     /// <summary>Gets ready to walk stacks.</summary>
     /// <param name="kernel">The kernel.</param>
@@ -79,19 +69,8 @@ public sealed class KernelStacks
     public static KernelStacks Load(KernelView kernel)
     {
         ArgumentNullException.ThrowIfNull(kernel);
-        TaskList tasks = kernel.RequireTasks();
-        KernelSymbols symbols = kernel.RequireSymbols();
-        ulong?[] found = symbols.Find("_stext", "_etext", "_sinittext", "_einittext");
-        VirtualRange text = found is [{ } start, { } end, ..] && end > start
-            ? new(start, end)
-            : throw new MissingInformationException($"{kernel.Name}: the kernel's symbols do not say where its code is");
-
-        // The idle task of the first CPU was called from code that is gone since the start.
-        VirtualRange initText = found is [_, _, { } initStart, { } initEnd] && initEnd > initStart ? new(initStart, initEnd) : default;
-        var stacks = new KernelStacks(
-            kernel.Kernel!, kernel.PhysicalMemory.PageShift, kernel.RequireMemory(), symbols, kernel.RequireTypes(), kernel.Modules, text, initText);
-        stacks.Cpus = stacks.FindCpus(kernel, tasks);
-        return stacks;
+        _ = kernel.RequireTasks();
+        return new(kernel);
     }
 
     /// <summary>Walks the stack of a task: from the registers of its CPU if it ran, else from where it went to sleep.</summary>
@@ -102,7 +81,7 @@ public sealed class KernelStacks
         if (Cpus.FirstOrDefault(c => c.Task?.Address == task.Address) is { } cpu)
             return Trace(cpu);
         if (task.IsOnCpu)
-            return new(StackMethod.Scan, [], "it was running, but the dump has no registers of its CPU");
+            return ScanAll(task, "it was running, but the dump has no registers of its CPU");
         try
         {
             return TraceSleeping(task);
@@ -113,32 +92,45 @@ public sealed class KernelStacks
         }
     }
 
-    /// <summary>Walks the stack of a CPU from its registers.</summary>
+    /// <summary>Walks the stack of a CPU from its registers; without them, what lies on the stack of its task is listed.</summary>
     /// <param name="cpu">The CPU.</param>
     public TaskStack Trace(CpuState cpu)
     {
         ArgumentNullException.ThrowIfNull(cpu);
-        CpuRegisters registers = cpu.Registers;
-        return Trace(registers.InstructionPointer, registers.StackPointer, registers.FramePointer, registers, true, cpu.Task);
+        if (cpu.Registers is not { } registers)
+        {
+            string problem = $"it was running, but {cpu.Problem}";
+            return cpu.Task is null ? new(StackMethod.Scan, [], problem) : ScanAll(cpu.Task, problem);
+        }
+
+        var stacks = new StackBounds(cpu.Task is { } task ? _places.OfTask(task) : null, _places.OfCpu(cpu.Number));
+        return Trace(registers.InstructionPointer, registers.StackPointer, registers.FramePointer, registers, true, stacks);
     }
 
     private TaskStack TraceSleeping(KernelTask task)
     {
+        var stacks = new StackBounds(_places.OfTask(task), []);
         if (_architecture.Sleeping is { } state)
         {
             ulong Value(string[] path) => path.Aggregate(task.Object, Part).AsUInt64();
-            ulong at = Value(state.InstructionPointer);
-            return Trace(at, Value(state.StackPointer), Value(state.FramePointer), null, IsNew(at), task);
+            return From(task, Value(state.InstructionPointer), Value(state.StackPointer), Value(state.FramePointer), stacks);
         }
 
         // What __switch_to_asm leaves on the stack of a task that waits.
         KernelType frame = _types.FindNamed(KernelTypeKind.Struct, "inactive_task_frame")
             ?? throw new KernelObjectException("the kernel's types have no struct inactive_task_frame");
         ulong sp = task.Object.Member("thread").Member("sp").AsUInt64();
+        if (stacks.StackOf(sp) is null)
+            return ScanAll(task, $"its stack pointer 0x{sp:x} is not on its stack");
         KernelObject left = KernelObject.At(_memory, frame, sp);
-        ulong ip = left.Member("ret_addr").AsUInt64();
+        return From(task, left.Member("ret_addr").AsUInt64(), sp + (ulong)(frame.Size ?? 0), left.Member("bp").AsUInt64(), stacks);
+    }
 
-        return Trace(ip, sp + (ulong)(frame.Size ?? 0), left.Member("bp").AsUInt64(), null, IsNew(ip), task);
+    private TaskStack From(KernelTask task, ulong ip, ulong sp, ulong fp, StackBounds stacks)
+    {
+        if (stacks.StackOf(sp) is null)
+            return ScanAll(task, $"its stack pointer 0x{sp:x} is not on its stack");
+        return _code.Contains(ip) ? Trace(ip, sp, fp, null, IsNew(ip), stacks) : ScanAll(task, $"0x{ip:x}, where it would go on, is no code");
     }
 
     private static KernelObject Part(KernelObject item, string name) =>
@@ -148,9 +140,9 @@ public sealed class KernelStacks
     private bool IsNew(ulong ip) => _symbols.TryResolve(ip, out KernelSymbol symbol, out ulong offset)
         && offset == 0 && symbol.Name.StartsWith("ret_from_fork", StringComparison.Ordinal);
 
-    private TaskStack Trace(ulong ip, ulong sp, ulong fp, CpuRegisters? registers, bool interrupted, KernelTask? task)
+    private TaskStack Trace(ulong ip, ulong sp, ulong fp, CpuRegisters? registers, bool interrupted, StackBounds stacks)
     {
-        TaskStack? trace = _walker?.Run(ip, sp, fp, registers, interrupted);
+        TaskStack? trace = _walker?.Run(ip, sp, fp, registers, interrupted, stacks);
         if (trace is { Problem: null })
             return trace;
 
@@ -158,101 +150,27 @@ public sealed class KernelStacks
         List<StackFrame> frames = trace is null
             ? [new() { Address = ip, StackPointer = sp, IsInterrupted = interrupted, Registers = registers }]
             : [.. trace.Frames];
-        ulong from = trace is null ? sp : frames[^1].StackPointer;
-        frames.AddRange(Scan(from, task));
+        ulong from = frames[^1].StackPointer;
+        if (stacks.StackOf(from, withGuard: true) is { } stack)
+            frames.AddRange(Scan(Math.Max(from, stack.Start), stack.End));
         return new(trace?.Method ?? StackMethod.Scan, frames, trace is null ? "this kernel has neither unwind tables nor frame pointers" : trace.Problem);
     }
 
-    private List<StackFrame> Scan(ulong from, KernelTask? task)
-    {
-        List<StackFrame> frames = [];
-        ulong end = (from | (_stackSize - 1)) + 1;
-        try
-        {
-            if (task?.Object.Member("stack").AsUInt64() is { } stack && from >= stack && from < stack + _stackSize)
-                end = stack + _stackSize;
-        }
-        catch (KernelObjectException)
-        {
-            // The aligned guess stays.
-        }
+    private TaskStack ScanAll(KernelTask task, string problem) =>
+        new(StackMethod.Scan, _places.OfTask(task) is { } stack ? Scan(stack.Start, stack.End) : [], problem);
 
+    private List<StackFrame> Scan(ulong from, ulong end)
+    {
+        const ulong UnreadPart = 0xfff;
+        List<StackFrame> frames = [];
         for (ulong at = (from + 7) & ~7UL; at < end && frames.Count < MaxScanned; at += 8)
         {
             if (!_memory.TryReadUInt64(at, out ulong word))
-                at |= 0xff8;
-            else if (IsCode(word))
+                at |= UnreadPart & ~7UL;
+            else if (_code.Contains(word))
                 frames.Add(new() { Address = word, StackPointer = at, IsReliable = false });
         }
 
         return frames;
-    }
-
-    private bool IsCode(ulong address) =>
-        _text.Contains(address) || _initText.Contains(address)
-            || (_modules?.Find(address) is not null && _symbols.TryResolve(address, out KernelSymbol symbol, out _) && symbol.Type is 'T' or 't');
-
-    private OrcEntry? FindOrc(ulong address)
-    {
-        if (_modules?.Find(address) is not { } module)
-            return _orc!.Find(address);
-        if (!_moduleOrc.TryGetValue(module.Name, out OrcTable? table))
-            _moduleOrc.Add(module.Name, table = ModuleOrc(module));
-        return table?.Find(address);
-    }
-
-    private ulong? FunctionAt(ulong address) => IsCode(address) && _symbols.TryResolve(address, out KernelSymbol symbol, out _) ? symbol.Address : null;
-
-    private OrcTable? ModuleOrc(KernelModule module)
-    {
-        try
-        {
-            KernelObject arch = module.Object.Member("arch");
-            int count = (int)Math.Min(arch.Member("num_orcs").AsUInt64(), int.MaxValue);
-            return new(_memory, _orcLayout!, arch.Member("orc_unwind_ip").AsUInt64(), arch.Member("orc_unwind").AsUInt64(), count);
-        }
-        catch (KernelObjectException)
-        {
-            return null;
-        }
-    }
-
-    // The notes come in the order of the CPUs, but those that did not answer have none; their pid tells which task it was.
-    private List<CpuState> FindCpus(KernelView kernel, TaskList tasks)
-    {
-        List<(CpuRegisters Registers, int Pid)> notes = [];
-        foreach (ElfNote note in kernel.Notes.Where(n => n.IsCpuStatus))
-        {
-            if (CpuRegisters.TryFromNote(_architecture.Registers, note.Descriptor(kernel.NoteArea.Span), _architecture.ByteOrder, out int pid) is { } registers)
-                notes.Add((registers, pid));
-        }
-
-        IReadOnlyList<int> possible = kernel.PerCpu?.Possible ?? [];
-        List<int> free = [.. possible.Count > 0 ? possible : Enumerable.Range(0, notes.Count)];
-        int crashing = CrashingCpu();
-        List<CpuState> cpus = [];
-        bool inOrder = notes.Count == free.Count;
-        foreach ((CpuRegisters registers, int pid) in notes)
-        {
-            int cpu = inOrder ? free[0] : free.FirstOrDefault(c => Running(c)?.Pid == pid, free.Count > 0 ? free[0] : cpus.Count);
-            free.Remove(cpu);
-            cpus.Add(new(cpu, registers, Running(cpu), cpu == crashing));
-        }
-
-        return cpus;
-
-        KernelTask? Running(int cpu) => tasks.Tasks.FirstOrDefault(t => t.IsOnCpu && t.Cpu == cpu);
-    }
-
-    private int CrashingCpu()
-    {
-        // crashing_cpu is set when the kernel goes for the capture kernel, panic_cpu before that; both are −1 otherwise.
-        foreach (string name in (ReadOnlySpan<string>)["crashing_cpu", "panic_cpu"])
-        {
-            if (_symbols.TryFindInImage(name) is { } address && _memory.TryReadUInt32(address, out uint value) && (int)value >= 0)
-                return (int)value;
-        }
-
-        return -1;
     }
 }

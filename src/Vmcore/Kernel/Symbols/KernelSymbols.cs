@@ -162,12 +162,18 @@ public sealed class KernelSymbols
     /// <returns>For each name the address of the first symbol of that name; null if there is none.</returns>
     public ulong?[] Find(params ReadOnlySpan<string> names)
     {
-        int[] indexes = new int[names.Length];
-        _table.Find(names, indexes);
-        ulong?[] found = Array.ConvertAll(indexes, i => i >= 0 ? _table.AddressOf(i) : (ulong?)null);
+        ulong?[] found = FindInImage(names);
         for (int i = 0; i < found.Length; i++)
             found[i] ??= ModuleSymbolsNamed(names[i]).Select(s => (ulong?)s.Address).FirstOrDefault();
         return found;
+    }
+
+    /// <summary>The same, of the image alone: for what is asked while the modules are read.</summary>
+    internal ulong?[] FindInImage(params ReadOnlySpan<string> names)
+    {
+        int[] indexes = new int[names.Length];
+        _table.Find(names, indexes);
+        return Array.ConvertAll(indexes, i => i >= 0 ? _table.AddressOf(i) : (ulong?)null);
     }
 
     /// <summary>All symbols in the order of the table, which is that of /proc/kallsyms. Decoded one at a time.</summary>

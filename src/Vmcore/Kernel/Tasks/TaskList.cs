@@ -18,6 +18,7 @@ public sealed class TaskList
     private readonly KernelType _type;
     private readonly int _pageShift;
     private readonly HashSet<ulong> _running = [];
+    private readonly Dictionary<int, bool> _online = [];
     private readonly List<KernelTask> _tasks = [];
     private readonly HashSet<ulong> _seen = [];
 
@@ -55,6 +56,9 @@ public sealed class TaskList
         return list;
     }
 
+    /// <summary>Tells whether a CPU was online, as the scheduler knows it; null if it does not.</summary>
+    internal bool? IsOnline(int cpu) => _online.TryGetValue(cpu, out bool online) ? online : null;
+
     private void Complain(string problem) => Problem ??= problem;
 
     // Each CPU's run queue knows its idle task and the one that runs.
@@ -68,7 +72,12 @@ public sealed class TaskList
             try
             {
                 KernelObject item = KernelObject.At(_memory, queue!, unchecked(symbol!.Value + perCpu!.OffsetOf(cpu).GetValueOrDefault()));
-                _running.Add(item.Member("curr").AsUInt64());
+
+                // Set and cleared when a CPU comes and goes; a panic leaves it as it was. What an offline CPU ran last runs no more.
+                if (queue!.FindMember("online") is not null)
+                    _online[cpu] = item.Member("online").AsUInt64() != 0;
+                if (IsOnline(cpu) != false || perCpu.Online.Contains(cpu))
+                    _running.Add(item.Member("curr").AsUInt64());
                 idle.Add(item.Member("idle").AsUInt64());
             }
             catch (KernelObjectException e)

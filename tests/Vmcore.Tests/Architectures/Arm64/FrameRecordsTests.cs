@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using Vmcore.Architectures;
 using Vmcore.Architectures.Arm64;
+using Vmcore.Ranges;
 using Vmcore.Tests.Kernel;
 
 namespace Vmcore.Tests.Architectures.Arm64;
@@ -67,17 +68,37 @@ public sealed class FrameRecordsTests
         Assert.Equal(0x44a7ccul, stack.Frames[^1].Address);
     }
 
+    /// <summary>A call of a null pointer, or of any address that is none of code: x30 has where it returns to.</summary>
+    [Theory]
+    [InlineData(0ul)]
+    [InlineData(0x1234ul)]
+    [InlineData(0xffff_a000_0000_0000ul)]
+    public void TheCallerOfAWildAddressIsFound(ulong pc)
+    {
+        Frame(0x100, 0x400 + Record, Code + 0x10);
+        Registers(0x400, pc, 0x800, state: 5);
+        Word(0x400 + (30 * 8), Code + 0x60);
+        Frame(0x400 + Record, 0x800, pc);
+        Frame(0x800, 0x900, Code + 0x50);
+        Frame(0x900, 0, 0);
+        TaskStack stack = Run(Code, 0x100);
+        Assert.Null(stack.Problem);
+        Assert.Equal([Code, Code + 0x10, pc, Code + 0x60, Code + 0x50], stack.Frames.Select(f => f.Address));
+    }
+
     [Fact]
     public void DamageEndsTheWalkAndIsSaid()
     {
         Frame(0x100, 0x100, Code + 0x10);
-        Assert.Contains("back into itself", Run(Code, 0x100).Problem, StringComparison.Ordinal);
+        Assert.Contains("goes backwards", Run(Code, 0x100).Problem, StringComparison.Ordinal);
         Frame(0x100, 0x203, Code + 0x10);
         Assert.Contains("not aligned", Run(Code, 0x100).Problem, StringComparison.Ordinal);
         Frame(0x100, 0x200, 0x1234);
         Assert.Contains("is no code", Run(Code, 0x100).Problem, StringComparison.Ordinal);
         Frame(0x100, 0x9000, Code + 0x10);
-        Assert.Contains("cannot be read", Run(Code, 0x100).Problem, StringComparison.Ordinal);
+        Assert.Contains("on no stack", Run(Code, 0x100).Problem, StringComparison.Ordinal);
+        Frame(0x100, 0x80, Code + 0x10);
+        Assert.Contains("goes backwards", Run(Code, 0x100).Problem, StringComparison.Ordinal);
     }
 
     private TaskStack Run(ulong ip, int fp, ulong mask = PacMask)
@@ -87,7 +108,7 @@ public sealed class FrameRecordsTests
         {
             FunctionAt = _ => null,
         };
-        return new FrameRecords(around, mask).Run(ip, Stack, Stack + (ulong)fp, null, interrupted: false);
+        return new FrameRecords(around, mask).Run(ip, Stack, Stack + (ulong)fp, null, interrupted: false, new(new VirtualRange(Stack, Stack + 0x4000), []));
     }
 
     private void Frame(int at, int next, ulong link)

@@ -37,13 +37,36 @@ public class OrcLayoutTests
         }
     }
 
+    /// <summary>Without a single entry the numbers mean nothing; any part of the table tells them.</summary>
     [Fact]
-    public void ATableThatCannotBeReadIsTakenForAnOlderOne()
+    public void ATableThatCannotBeReadSaysNothing()
     {
         OrcLayout layout = Layout();
         layout.LearnNumbers(new FakeVirtualMemory(), Base, int.MaxValue);
         layout.LearnNumbers(new FakeVirtualMemory(), Base, -1);
-        Assert.Equal(OrcRegister.Sp, layout.Decode(s_old).SpRegister);
+        Assert.Equal(OrcEntry.Unreadable, layout.Decode(s_old));
+        const int Count = 100_000, From = 50_000;
+        byte[] later = [.. Enumerable.Range(0, Count - From).SelectMany(_ => s_new)];
+        layout.LearnNumbers(new FakeVirtualMemory().Add(Base + (6 * From), later), Base, Count);
+        Assert.Equal(OrcRegister.Sp, layout.Decode(s_new).SpRegister);
+    }
+
+    /// <summary>An address below the table has no entry; one whose entry cannot be read may have any.</summary>
+    [Fact]
+    public void AnEntryThatIsMissingIsNotOneThatCannotBeRead()
+    {
+        const ulong Addresses = Base + 0x10000, Code = Base - 0x1000;
+        byte[] addresses = new byte[8], entries = [.. s_old, .. s_old];
+        BitConverter.TryWriteBytes(addresses, unchecked((int)(Code - Addresses)));
+        BitConverter.TryWriteBytes(addresses.AsSpan(4), unchecked((int)(Code + 0x100 - (Addresses + 4))));
+        OrcLayout layout = Layout(s_old);
+        FakeVirtualMemory Memory() => new FakeVirtualMemory().Add(Addresses, addresses);
+        var whole = new OrcTable(Memory().Add(Base, entries), layout, Addresses, Base, 2);
+        Assert.Equal(OrcFrame.Missing, whole.Find(Code - 1).Frame);
+        Assert.Equal(OrcFrame.Call, whole.Find(Code).Frame);
+        Assert.Equal(OrcFrame.Call, whole.Find(Code + 0x200).Frame);
+        Assert.Equal(OrcFrame.Unreadable, new OrcTable(Memory(), layout, Addresses, Base, 2).Find(Code).Frame);
+        Assert.Equal(OrcFrame.Unreadable, new OrcTable(new FakeVirtualMemory().Add(Base, entries), layout, Addresses, Base, 2).Find(Code).Frame);
     }
 
     private static OrcLayout Layout(params byte[][] entries)

@@ -4,64 +4,10 @@ using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Stacks;
 
-/// <summary>One sorted table of ORC, of the kernel's image or of a module: addresses (relative to their own place), and an entry for each.</summary>
-internal sealed class OrcTable
-{
-    private const int MaxEntries = 8 << 20;
-
-    private readonly IVirtualMemory _memory;
-    private readonly OrcLayout _layout;
-    private readonly ulong _addresses;
-    private readonly ulong _entries;
-    private readonly int _count;
-
-    internal OrcTable(IVirtualMemory memory, OrcLayout layout, ulong addresses, ulong entries, int count)
-    {
-        _memory = memory;
-        _layout = layout;
-        _addresses = addresses;
-        _entries = entries;
-        _count = Math.Clamp(count, 0, MaxEntries);
-    }
-
-    /// <summary>The entry for an address: that of the last place at or below it.</summary>
-    internal OrcEntry? Find(ulong address) => IndexOf(address) is >= 0 and var index ? EntryAt(index) : null;
-
-    // Index of the last entry at or below an address; -1 if there is none, or the table cannot be read.
-    private int IndexOf(ulong address)
-    {
-        int low = 0, high = _count;
-        while (low < high)
-        {
-            int middle = (low + high) >>> 1;
-            if (AddressAt(middle) is not { } at)
-                return -1;
-            if (at <= address)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-
-        return low - 1;
-    }
-
-    private OrcEntry? EntryAt(int index)
-    {
-        Span<byte> bytes = stackalloc byte[_layout.Size];
-        return _memory.Read(_entries + ((ulong)index * (ulong)_layout.Size), bytes) == MemoryStatus.Ok ? _layout.Decode(bytes) : null;
-    }
-
-    private ulong? AddressAt(int index)
-    {
-        ulong slot = _addresses + (4 * (ulong)index);
-        return _memory.TryReadUInt32(slot, out uint offset) ? unchecked(slot + (ulong)(int)offset) : null;
-    }
-}
-
 /// <summary>
 /// The layout of <c>struct orc_entry</c>, from the kernel's types: 6.3 and 6.4 moved its bits, and gave the types of frames other numbers.
 /// </summary>
-internal sealed class OrcLayout
+internal sealed class OrcLayout : IOrcFormat
 {
     private const int MaxSize = 16;
     private const int MaxSamples = 4096;
@@ -77,7 +23,7 @@ internal sealed class OrcLayout
         OrcRegister.PreviousSp, OrcRegister.SpIndirect, OrcRegister.BpIndirect,
     ];
 
-    private OrcRegister[] _numbers = s_numbers;
+    private OrcRegister[]? _numbers;
     private readonly KernelTypeMember _spOffset;
     private readonly KernelTypeMember _bpOffset;
     private readonly KernelTypeMember _spRegister;
@@ -96,8 +42,8 @@ internal sealed class OrcLayout
         _end = type.FindMember("end");
     }
 
-    /// <summary>Bytes of an entry.</summary>
-    internal int Size { get; }
+    /// <inheritdoc/>
+    public int Size { get; }
 
     internal static OrcLayout? TryFrom(KernelTypes types)
     {
@@ -119,21 +65,30 @@ internal sealed class OrcLayout
     /// <param name="count">Number of entries.</param>
     internal void LearnNumbers(IVirtualMemory memory, ulong entries, int count)
     {
+        // Any part of the table tells: the first that can be read.
+        const int Parts = 16;
         byte[] bytes = new byte[Size * Math.Clamp(count, 0, MaxSamples)];
         int old = 0, changed = 0;
-        int read = memory.ReadPrefix(entries, bytes);
-        for (int at = 0; at + Size <= read; at += Size)
+        for (int part = 0; part < Parts && old == changed; part++)
         {
-            ulong number = Field(bytes.AsSpan(at, Size), _spRegister);
-            old += number == (ulong)Array.IndexOf(s_numbers, OrcRegister.Sp) ? 1 : 0;
-            changed += number == (ulong)Array.IndexOf(s_newNumbers, OrcRegister.Sp) ? 1 : 0;
+            ulong start = entries + ((ulong)Size * (ulong)((long)Math.Max(0, count - MaxSamples) * part / Parts));
+            int read = memory.ReadPrefix(start, bytes);
+            for (int at = 0; at + Size <= read; at += Size)
+            {
+                ulong number = Field(bytes.AsSpan(at, Size), _spRegister);
+                old += number == (ulong)Array.IndexOf(s_numbers, OrcRegister.Sp) ? 1 : 0;
+                changed += number == (ulong)Array.IndexOf(s_newNumbers, OrcRegister.Sp) ? 1 : 0;
+            }
         }
 
-        _numbers = changed > old ? s_newNumbers : s_numbers;
+        _numbers = changed > old ? s_newNumbers : old > changed ? s_numbers : null;
     }
 
-    internal OrcEntry Decode(ReadOnlySpan<byte> bytes)
+    /// <inheritdoc/>
+    public OrcEntry Decode(ReadOnlySpan<byte> bytes)
     {
+        if (_numbers is null)
+            return OrcEntry.Unreadable;
         int frame = (int)Field(bytes, _frame);
         bool hasEndBit = _end is not null;
 
@@ -156,7 +111,7 @@ internal sealed class OrcLayout
     }
 
     private OrcRegister RegisterOf(ReadOnlySpan<byte> bytes, KernelTypeMember member) =>
-        Field(bytes, member) is var number && number < (ulong)_numbers.Length ? _numbers[number] : OrcRegister.Undefined;
+        Field(bytes, member) is var number && number < (ulong)_numbers!.Length ? _numbers[number] : OrcRegister.Undefined;
 
     private static KernelTypeMember Need(KernelType type, string name) =>
         type.FindMember(name) ?? throw new KernelObjectException($"struct orc_entry has no {name}");
