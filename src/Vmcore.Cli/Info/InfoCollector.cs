@@ -146,9 +146,21 @@ internal static class InfoCollector
             work[i] = (classifiers.Create(), new());
         ulong[] numbers = new ulong[work.Length];
         int filled = 0;
-        foreach (ulong number in plan.Windows())
+        foreach (WindowRun run in plan.Runs())
         {
-            numbers[filled++] = number;
+            if (!run.IsMixed)
+            {
+                existing += run.Pages;
+                if (run.Kind == WindowKind.UserData)
+                {
+                    present += run.Pages;
+                    counts[PageClass.PmemUserData] += noted is null ? run.Pages : 0;
+                }
+
+                continue;
+            }
+
+            numbers[filled++] = run.Number;
             if (filled == numbers.Length)
                 Classify();
         }
