@@ -21,11 +21,7 @@ internal sealed class ReaderContext : IDisposable
         Files = files;
         IsJson = isJson;
         Style = style;
-        _dump = new(() =>
-        {
-            DumpFiles.CheckDistinct(files);
-            return CrashDump.Open(files, options);
-        });
+        _dump = new(() => CrashDump.Open(files, options));
     }
 
     /// <summary>The command line: for the command's own options.</summary>
