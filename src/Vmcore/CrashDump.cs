@@ -96,7 +96,7 @@ public sealed class CrashDump : OpenedDump
     /// <summary>Opens a dump of one or more files: the parts of a split kdump-compressed dump, in any order.</summary>
     /// <param name="paths">The files.</param>
     /// <param name="options">Options; null for none.</param>
-    /// <exception cref="FileAccessException">A file cannot be opened or read.</exception>
+    /// <exception cref="FileAccessException">A file cannot be opened or read, or is named twice.</exception>
     /// <exception cref="DumpFormatException">A file is of no known format, or they are not parts of one dump.</exception>
     /// <exception cref="MissingInformationException">The vmlinux of <paramref name="options"/> is of another kernel.</exception>
     public static CrashDump Open(IReadOnlyList<string> paths, CrashDumpOptions? options = null)

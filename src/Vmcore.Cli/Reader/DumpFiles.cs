@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Vmcore.IO;
 
 namespace Vmcore.Cli.Reader;
 
@@ -31,22 +30,4 @@ internal sealed class DumpFiles
     /// <summary>The files, in the order of the command line; at least one.</summary>
     internal IReadOnlyList<string> Of(ParseResult parsed) =>
         _file is not null ? [parsed.GetRequiredValue(_file), .. parsed.GetValue(_parts!) ?? []] : parsed.GetRequiredValue(_files!);
-
-    /// <summary>Refuses a file that is named twice: it would count as two parts of a split dump.</summary>
-    /// <param name="files">The files, in the order of the command line.</param>
-    /// <exception cref="FileAccessException">A file is named twice.</exception>
-    internal static void CheckDistinct(IReadOnlyList<string> files)
-    {
-        for (int i = 1; i < files.Count; i++)
-        {
-            FileIdentity? own = FileIdentity.Of(files[i]);
-            for (int j = 0; j < i; j++)
-            {
-                if (files[j] == files[i])
-                    throw new FileAccessException(files[i], "is named twice");
-                if (own is not null && FileIdentity.Of(files[j]) == own)
-                    throw new FileAccessException(files[i], $"is the same file as {files[j]}");
-            }
-        }
-    }
 }

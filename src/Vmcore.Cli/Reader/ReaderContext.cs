@@ -23,7 +23,6 @@ internal sealed class ReaderContext : IDisposable
         Style = style;
         _dump = new(() =>
         {
-            DumpFiles.CheckDistinct(files);
             CrashDump dump = CrashDump.Open(files, options);
             if (options.BtfFile is null || dump.KernelView.OwnTypes is not null)
                 return dump;

@@ -12,6 +12,7 @@ public sealed class DumpRequest
     private readonly OpenedDump _dump;
     private readonly DumpOptions _options;
     private readonly PmemLayout _pmem;
+    private ulong? _dumpedMaxPfn;
 
     /// <summary>Creates a request.</summary>
     /// <param name="dump">The input.</param>
@@ -28,7 +29,6 @@ public sealed class DumpRequest
         if ((options.Level & NeedsMemmap) != 0 && dump.ClassificationProblem is { } problem)
             throw new MissingInformationException(problem);
         MaxPfn = dump.Coverage.MaxPfn;
-        DumpedMaxPfn = FindDumpedMaxPfn();
     }
 
     /// <summary>One past the highest pfn.</summary>
@@ -36,9 +36,10 @@ public sealed class DumpRequest
 
     /// <summary>
     /// One past the highest pfn that a kdump-compressed dump knows of. pmem beyond the last section with a memmap is not: no page of it is ever in a dump, and
-    /// makedumpfile, which takes the end of the sections for the end of the bitmaps (copy_bitmap_file), could not filter such a dump again.
+    /// makedumpfile, which takes the end of the sections for the end of the bitmaps (copy_bitmap_file), could not filter such a dump again. Memory at the end
+    /// of which the input has no content, and the kernel no struct page, is not either: one field of a header would make a bitmap of 1 GiB.
     /// </summary>
-    internal ulong DumpedMaxPfn { get; }
+    internal ulong DumpedMaxPfn => _dumpedMaxPfn ??= FindDumpedMaxPfn();
 
     /// <summary>The pmem that is gone by.</summary>
     public PmemLayout Pmem => _pmem;
@@ -55,54 +56,26 @@ public sealed class DumpRequest
     /// <summary>The windows in which pages can exist, ascending. A window's first pfn is its number shifted left by <see cref="PlanWindow.Shift"/>.</summary>
     internal IEnumerable<ulong> Windows()
     {
-        ulong next = 0;
-        foreach (PfnRange range in _dump.Coverage.Extents)
+        foreach (WindowRun run in Runs())
         {
-            ulong end = (range.End + PlanWindow.Pages - 1) >> PlanWindow.Shift;
-            for (ulong number = Math.Max(next, range.Start >> PlanWindow.Shift); number < end; number++)
-                yield return number;
-            next = Math.Max(next, end);
+            for (ulong i = 0; i < run.Count; i++)
+                yield return run.Number + i;
         }
     }
 
-    /// <summary>The same windows, those together that need no look: 6 TiB of user data are one step, not 49,152.</summary>
-    internal IEnumerable<WindowRun> Runs()
-    {
-        ulong next = 0;
-        foreach (PfnRange range in _dump.Coverage.Extents)
-        {
-            ulong end = (range.End + PlanWindow.Pages - 1) >> PlanWindow.Shift;
-            for (ulong number = Math.Max(next, range.Start >> PlanWindow.Shift); number < end;)
-            {
-                ulong whole = WindowsOfUserData(number, range);
-                yield return new(number, Math.Max(whole, 1), whole > 0);
-                number += Math.Max(whole, 1);
-            }
+    /// <summary>The same windows, those together that need no look.</summary>
+    internal IEnumerable<WindowRun> Runs() => NewRuns().All();
 
-            next = Math.Max(next, end);
-        }
-    }
-
-    /// <summary>Number of windows, from one on, of which every page is in the input and is left out as user data of pmem.</summary>
-    private ulong WindowsOfUserData(ulong number, PfnRange extent)
-    {
-        const ulong Most = 1UL << 13; // 1 TiB: so often can it be stopped.
-        PfnRangeSet userData = _pmem.UserData;
-        ulong first = number << PlanWindow.Shift;
-        int at = userData.IndexAtOrAfter(first);
-        if (_options.IncludePmemUserData || at >= userData.Count || userData[at].Start > first || extent.Start > first)
-            return 0;
-        ulong windows = Math.Min((Math.Min(userData[at].End, extent.End) - first) >> PlanWindow.Shift, Most);
-        return windows > 0 && _dump.Coverage.HasAll(new(first, first + (windows << PlanWindow.Shift))) ? windows : 0;
-    }
+    private WindowRuns NewRuns() => new(_dump, _options.IncludePmemUserData ? PfnRangeSet.Empty : _pmem.UserData);
 
     private ulong FindDumpedMaxPfn()
     {
+        ulong last = NewRuns().End();
         PfnRangeSet userData = _pmem.UserData;
-        if (_options.IncludePmemUserData || userData.Count == 0 || userData[userData.Count - 1].End < MaxPfn || _dump.Memmap is not { Model: var model })
-            return MaxPfn;
+        if (_options.IncludePmemUserData || userData.Count == 0 || userData[userData.Count - 1].End < last || _dump.Memmap is not { Model: var model })
+            return last;
         ulong end = userData[userData.Count - 1].Start;
-        for (ulong pfn = end; pfn < MaxPfn;)
+        for (ulong pfn = end; pfn < last;)
         {
             bool described = model.TryGetStructPage(pfn, out _, out ulong runEnd);
             pfn = Math.Max(runEnd, pfn + 1);
@@ -111,7 +84,7 @@ public sealed class DumpRequest
         }
 
         const ulong Window = PlanWindow.Pages;
-        return Math.Min(MaxPfn, (end + Window - 1) & ~(Window - 1));
+        return Math.Min(last, (end + Window - 1) & ~(Window - 1));
     }
 
     /// <summary>Finds out whether an ELF dump can be made, before anything is written.</summary>

@@ -37,9 +37,10 @@ internal sealed class KdumpBitmapWriter
     /// <summary>Writes the bits of some windows.</summary>
     internal void Write(WindowRun run, PlanWindow window)
     {
-        if (run.IsUserData)
+        if (!run.IsMixed)
         {
-            _targets.ForEach((_, i) => WriteUserData(run, i));
+            if (_isStream || run.Kind != WindowKind.Claimed)
+                _targets.ForEach((_, i) => WriteRun(run, i));
             return;
         }
 
@@ -63,8 +64,8 @@ internal sealed class KdumpBitmapWriter
         _kept[i].Flush();
     });
 
-    /// <summary>All pages exist and none is kept.</summary>
-    private void WriteUserData(WindowRun run, int index)
+    /// <summary>None of the pages is kept. All exist, but for those of which only a header says so.</summary>
+    private void WriteRun(WindowRun run, int index)
     {
         if (_ones.Length == 0)
         {
@@ -75,7 +76,7 @@ internal sealed class KdumpBitmapWriter
         for (long at = (long)(run.FirstPfn / 8), end = Math.Min((long)(run.EndPfn / 8), (long)(_layout.MaxMapNr + 7) / 8); at < end;)
         {
             int step = (int)Math.Min(end - at, _ones.Length);
-            _exists[index].Write(at, _ones.AsSpan(0, step));
+            _exists[index].Write(at, (run.Kind == WindowKind.Claimed ? _zeroes : _ones).AsSpan(0, step));
             if (_isStream)
                 _kept[index].Write(at, _zeroes.AsSpan(0, step));
             at += step;

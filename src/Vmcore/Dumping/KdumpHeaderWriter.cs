@@ -47,6 +47,8 @@ internal sealed class KdumpHeaderWriter
     /// <remarks>May be called again where it was refused: it goes on with what the stream does not have yet.</remarks>
     internal void WriteKnown(LimitedSink sink, KdumpLayout layout)
     {
+        if (_knownUntil == layout.Bitmap1Offset)
+            return;
         byte[] head = Build(layout, part: null, new(), incomplete: false);
         int at = 0;
         foreach ((int offset, int length) in Later(layout).Append((head.Length, 0)))

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Vmcore.Memory;
 using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
@@ -12,6 +13,7 @@ internal sealed class KeptPages
     private readonly Workers _workers;
     private readonly DumpPlan _plan;
     private readonly WorthOrder _order;
+    private readonly PageCoverage _coverage;
     private readonly IEnumerator<WindowRun> _runs;
     private readonly IEnumerator<KeptWord> _first;
     private readonly Queue<WindowJob> _ahead = new();
@@ -36,6 +38,7 @@ internal sealed class KeptPages
         _workers = workers;
         _plan = plan;
         _order = order;
+        _coverage = request.Dump.Coverage;
         _runs = request.Runs().GetEnumerator();
         _first = WorthFirst(windows).GetEnumerator();
         for (int i = 0; i < workers.Ahead; i++)
@@ -83,6 +86,11 @@ internal sealed class KeptPages
             {
                 for (ulong pfn = range.Start & ~63UL; pfn < range.End; pfn += 64)
                 {
+                    // Of what has no content a range may name any amount.
+                    if ((pfn & (PlanWindow.Pages - 1)) == 0)
+                        pfn = Math.Max(pfn, _coverage.AbsentUntil(new(pfn, range.End)) & ~63UL);
+                    if (pfn >= range.End)
+                        break;
                     ulong number = pfn >> PlanWindow.Shift;
                     int word = (int)(pfn & (PlanWindow.Pages - 1)) >> 6;
                     ulong all = windows.Of(number)[word], left = all;
@@ -145,7 +153,7 @@ internal sealed class KeptPages
         while (_runs.MoveNext())
         {
             run = _runs.Current;
-            if (!run.IsUserData && !_plan.Cache.IsEmpty(run.Number))
+            if (run.IsMixed && !_plan.Cache.IsEmpty(run.Number))
                 return true;
         }
 

@@ -50,9 +50,21 @@ public sealed class PageCensus
             work[i] = (classifiers.Create(), new());
         ulong[] numbers = new ulong[work.Length];
         int filled = 0;
-        foreach (ulong number in request.Windows())
+        foreach (WindowRun run in request.Runs())
         {
-            numbers[filled++] = number;
+            if (!run.IsMixed)
+            {
+                existing += run.Pages;
+                if (run.Kind == WindowKind.UserData)
+                {
+                    present += run.Pages;
+                    counts[PageClass.PmemUserData] += note is null ? run.Pages : 0;
+                }
+
+                continue;
+            }
+
+            numbers[filled++] = run.Number;
             if (filled == numbers.Length)
                 Classify();
         }

@@ -28,7 +28,7 @@ internal sealed class PlanPass
     /// <summary>Runs the pass.</summary>
     /// <param name="observer">Hears of the progress.</param>
     /// <param name="cancel">Stops at the next window.</param>
-    /// <param name="take">Gets each window with its verdicts, which are not set for a run of user data; returns false to stop. Null if nobody asks.</param>
+    /// <param name="take">Gets each window with its verdicts, set only if the run is mixed; returns false to stop. Null if nobody asks.</param>
     /// <returns>The plan; not complete if it was stopped.</returns>
     internal DumpPlan Run(IDumpObserver observer, CancellationToken cancel, Func<WindowRun, PlanWindow, bool>? take = null)
     {
@@ -62,10 +62,13 @@ internal sealed class PlanPass
 
     private bool Decide(WindowRun run, PlanWindow window, DumpPlan plan, Func<WindowRun, PlanWindow, bool>? take)
     {
-        if (run.IsUserData)
+        if (!run.IsMixed)
         {
-            plan.Counts.Original += run.EndPfn - run.FirstPfn;
-            plan.Counts.Excluded[PageClass.PmemUserData] += run.EndPfn - run.FirstPfn;
+            plan.Counts.Original += run.Pages;
+            if (run.Kind == WindowKind.UserData)
+                plan.Counts.Excluded[PageClass.PmemUserData] += run.Pages;
+            else
+                plan.Counts.MissingInInput += run.Pages;
         }
         else
         {

@@ -114,7 +114,7 @@ internal sealed class TimeBudget
         deadline.CancelAfter(limit > TimeSpan.Zero ? limit : TimeSpan.Zero);
         DumpPlan plan = new PlanPass(request, workers).Run(new Silence(), deadline.Token, (run, window) =>
         {
-            if (run.IsUserData)
+            if (!run.IsMixed)
                 return true;
             Sample(_sample, window.FirstPfn, window.Kept, stride, ref next);
             // Poisoned pages, which nobody may read, and user data of pmem do not come into the sample.

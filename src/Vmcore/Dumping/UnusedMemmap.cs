@@ -29,23 +29,38 @@ internal static class UnusedMemmap
         List<PfnRange> unused = [], needed = [];
         var classifier = new WindowClassifier(request, PfnRangeSet.Empty);
         var window = new PlanWindow();
-        foreach (ulong number in request.Windows())
+        foreach (WindowRun run in request.Runs())
         {
-            classifier.Classify(number, window);
-            for (int at = 0; at < PlanWindow.Pages; at += described)
+            // What only a header claims has no memmap.
+            for (ulong number = run.Number; run.Kind != WindowKind.Claimed && number < run.Number + run.Count; number++)
             {
-                if (FrameOf(memmap.Model, kernel, window.FirstPfn + (ulong)at, request.Dump.Memory.PageShift) is not { } frame)
-                    continue;
-                List<PfnRange> target = PageBits.NextSet(window.Kept, at) >= at + described ? unused : needed;
-                Add(target, frame);
-                if (needed.Count > MaxRanges)
+                if (run.IsMixed)
+                    classifier.Classify(number, window);
+                else
+                    window.Kept.AsSpan().Clear();
+                if (!Take(number << PlanWindow.Shift))
                     return PfnRangeSet.Empty; // What is needed must be known in full.
-                if (unused.Count > MaxRanges)
-                    unused.RemoveAt(unused.Count - 1);
             }
         }
 
         return PfnRangeSet.From(unused).Except(PfnRangeSet.From(needed)).Except(request.Pmem.Pages);
+
+        bool Take(ulong firstPfn)
+        {
+            for (int at = 0; at < PlanWindow.Pages; at += described)
+            {
+                if (FrameOf(memmap.Model, kernel, firstPfn + (ulong)at, request.Dump.Memory.PageShift) is not { } frame)
+                    continue;
+                List<PfnRange> target = PageBits.NextSet(window.Kept, at) >= at + described ? unused : needed;
+                Add(target, frame);
+                if (needed.Count > MaxRanges)
+                    return false;
+                if (unused.Count > MaxRanges)
+                    unused.RemoveAt(unused.Count - 1);
+            }
+
+            return true;
+        }
     }
 
     private static ulong? FrameOf(MemoryModel model, CrashedKernel kernel, ulong pfn, int pageShift)

@@ -37,7 +37,8 @@ internal sealed class WindowClassifier : IMemmapVisitor
         _coverage.GetPages(first, window.Exists, window.Kept);
         window.MissingInInput = (ulong)(PageBits.Count(window.Exists) - PageBits.Count(window.Kept));
         bool hasPmem = DecidePmem(first, window);
-        if (_walk is null)
+        // Where nothing is left to decide, the memmap is not asked.
+        if (_walk is null || !window.Kept.AsSpan().ContainsAnyExcept(0UL))
             return;
         // Every page of the machine is asked, not only those of the input: a block of which the first page was filtered out before (ELF
         // files have no pages of zero at level 1) still says by its struct page what the rest of the block is.

@@ -47,6 +47,24 @@ internal readonly partial record struct FileIdentity(ulong Device, ulong Inode, 
         return new(device, BinaryPrimitives.ReadUInt64LittleEndian(result[32..]), BinaryPrimitives.ReadUInt16LittleEndian(result[28..]) & TypeMask);
     }
 
+    /// <summary>Refuses a file that is named twice, be it by another path: it would count as two parts of one dump.</summary>
+    /// <param name="paths">The files.</param>
+    /// <exception cref="FileAccessException">A file is named twice.</exception>
+    public static void RequireDistinct(IReadOnlyList<string> paths)
+    {
+        for (int i = 1; i < paths.Count; i++)
+        {
+            FileIdentity? own = Of(paths[i]);
+            for (int j = 0; j < i; j++)
+            {
+                if (paths[j] == paths[i])
+                    throw new FileAccessException(paths[i], "is named twice");
+                if (own is not null && Of(paths[j]) == own)
+                    throw new FileAccessException(paths[i], $"is the same file as {paths[j]}");
+            }
+        }
+    }
+
     [LibraryImport("libc", EntryPoint = "statx")]
     private static unsafe partial int StatX(int directory, byte* path, int flags, uint mask, byte* result);
 }

@@ -62,7 +62,7 @@ public abstract class CrashMemory : IPhysicalMemory
 
     /// <summary>Tells up to where the input has no content at all, if that can be told without looking at each page:
     /// one step, however large the range.</summary>
-    /// <param name="range">Pages that all exist: those of one of <see cref="Extents"/>.</param>
+    /// <param name="range">The pages. Those that do not exist have no content.</param>
     /// <returns>One past the last page, from the start of the range on, without content; the start if it has content, or only
     /// <see cref="GetPages"/> can tell.</returns>
     public virtual ulong AbsentUntil(PfnRange range) => range.Start;

@@ -81,13 +81,14 @@ internal sealed class DumpFile : IDisposable
     /// <summary>Opens the file or files by name.</summary>
     /// <param name="paths">At least one file; several are the parts of a split kdump-compressed dump, in any order.</param>
     /// <param name="options">How to open them.</param>
-    /// <exception cref="FileAccessException">A file cannot be opened or read.</exception>
+    /// <exception cref="FileAccessException">A file cannot be opened or read, or is there twice.</exception>
     /// <exception cref="DumpFormatException">A file is of no known format, or they are not parts of one dump.</exception>
     internal static DumpFile Open(IReadOnlyList<string> paths, CrashDumpOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfZero(paths.Count, nameof(paths));
         if (paths.Count == 1)
             return Open(MappedSource.OpenBest(paths[0], options.Mapping), options);
+        FileIdentity.RequireDistinct(paths);
         List<IByteSource> sources = [];
         DumpFile? file = null;
         try

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using Vmcore.Testing;
 
@@ -15,6 +16,9 @@ internal sealed class MachineTarget : FuzzTarget
     private static readonly byte[][] s_marks = [.. ((string[])[PageText.PmemCanary, PageText.PmemStale]).Select(Encoding.ASCII.GetBytes)];
 
     private const int Headers = 16_384, InfoAndMemmap = 512 << 10;
+
+    /// <summary>Offset of p_memsz of the first program header, and the size of one.</summary>
+    private const int MemorySize = 64 + 40, HeaderBytes = 56;
 
     private byte[] _core = [];
     private (int Start, int End)[] _pmem = [];
@@ -54,6 +58,9 @@ internal sealed class MachineTarget : FuzzTarget
             patch.AsSpan(0, Math.Min(patch.Length, core.Length - at)).CopyTo(core.AsSpan(at));
         }
 
+        // Now and then a header claims memory of which the file has nothing: up to 64 TiB.
+        if (place == 1 && mutator.Random.Next(4) == 0)
+            BinaryPrimitives.WriteUInt64LittleEndian(core.AsSpan(MemorySize + (mutator.Random.Next(1, 4) * HeaderBytes)), 1UL << mutator.Random.Next(30, 47));
         string file = Scratch.File("machine.core", core);
         int way = mutator.Random.Next(Commands.Readers.Count + (3 * s_dumps.Length));
         if (way < Commands.Readers.Count)

@@ -17,21 +17,24 @@ internal sealed record BtfWanted(string Name, params string[] Members)
 }
 
 /// <summary>
-/// Finds a few structs in the kernel's BTF without holding it: two passes over its bytes with a small buffer, strings first. Of several structs of a name the
-/// first counts. Format: Documentation/bpf/btf.rst.
+/// Finds a few structs in the kernel's BTF without holding it: two passes over its bytes with a small buffer, strings first, each only until all is found. Of
+/// several structs of a name the first counts. Format: Documentation/bpf/btf.rst.
 /// </summary>
 internal sealed class BtfProbe
 {
     private const int WindowBytes = 128 << 10;
 
     // A string or a type that is longer is passed over.
-    private const int LongestName = 64;
+    private const int LongestName = 63;
     private const int TypeHeader = 12, MemberSize = 12;
 
     private readonly IVirtualMemory _memory;
     private readonly byte[] _window = new byte[WindowBytes];
     private string[] _names = [];
     private uint[] _offsets = [];
+
+    // Bit i: a name of i bytes is wanted.
+    private ulong _lengths;
 
     private BtfProbe(IVirtualMemory memory) => _memory = memory;
 
@@ -40,7 +43,7 @@ internal sealed class BtfProbe
     /// <param name="start">Address of the BTF.</param>
     /// <param name="stop">One past its last byte.</param>
     /// <param name="wanted">What to look for; receives what is found.</param>
-    /// <returns>False if there is no BTF, or it cannot be read to its end.</returns>
+    /// <returns>False if there is no BTF, or it cannot be read as far as needed.</returns>
     internal static bool TryFind(IVirtualMemory memory, ulong start, ulong stop, params BtfWanted[] wanted)
     {
         byte[] header = new byte[BtfBlob.HeaderLength];
@@ -57,6 +60,8 @@ internal sealed class BtfProbe
             names.AddRange([want.Name, .. want.Members]);
         probe._names = [.. names];
         probe._offsets = new uint[names.Count];
+        foreach (string name in names)
+            probe._lengths |= 1UL << Math.Min(name.Length, LongestName);
         return probe.FindNames(strings, stringsEnd) && probe.FindTypes(types, typesEnd, wanted);
     }
 
@@ -71,11 +76,13 @@ internal sealed class BtfProbe
             int used = 0;
             while (window[used..].IndexOf((byte)0) is var length && length >= 0)
             {
-                if (length is > 0 and <= LongestName && Encoding.Latin1.GetChars(window.Slice(used, length), text) == length)
+                if (length is > 0 and <= LongestName && (_lengths >> length & 1) != 0 && Encoding.Latin1.GetChars(window.Slice(used, length), text) == length)
                     TakeName(text[..length], (uint)(at - start) + (uint)used);
                 used += length + 1;
             }
 
+            if (Array.TrueForAll(_offsets, static o => o != 0))
+                return true;
             // What ends in the next window is looked at there.
             at += used > 0 ? (ulong)used : (ulong)window.Length;
         }
@@ -113,6 +120,8 @@ internal sealed class BtfProbe
                 used += (int)length;
             }
 
+            if (Array.TrueForAll(wanted, static w => w.Size != 0))
+                return true;
             // A type that no window takes is none.
             if (used == 0 && window.Length == WindowBytes)
                 return false;

@@ -18,6 +18,9 @@ internal sealed class KallsymsQuery
     // True if a record that starts with this token may be one of the names.
     private readonly bool[] _maybe = new bool[Bytes];
 
+    // Bit i: a name of i bytes is looked for, at 63 also a longer one. Most records fail this, at the cost of a look at each token's length.
+    private readonly ulong _lengths;
+
     /// <summary>Prepares a pass over the records.</summary>
     /// <param name="tokens">The tokens.</param>
     /// <param name="names">The names, without type letters; an empty one is never found.</param>
@@ -34,13 +37,14 @@ internal sealed class KallsymsQuery
             _wanted[i] = Encoding.UTF8.GetBytes(names[i]);
             if (_wanted[i].Length == 0)
                 continue;
+            _lengths |= 1UL << Math.Min(_wanted[i].Length, 63);
             _next[i] = _heads[_wanted[i][0]];
             _heads[_wanted[i][0]] = i;
             Missing++;
         }
 
         for (int token = 0; token < Bytes; token++)
-            _maybe[token] = tokens.LengthOf((byte)token) < 2 || _heads[tokens[(byte)token][1]] >= 0;
+            _maybe[token] = tokens.LengthOf((byte)token) < 2 || CanStart(tokens[(byte)token][1..]);
     }
 
     /// <summary>Number of names that were not found yet.</summary>
@@ -54,7 +58,7 @@ internal sealed class KallsymsQuery
     /// <param name="record">Its tokens; at least one.</param>
     internal void Offer(int index, ReadOnlySpan<byte> record)
     {
-        if (!_maybe[record[0]])
+        if (!_maybe[record[0]] || (_lengths >> Math.Min(LengthOfName(record), 63) & 1) == 0)
             return;
         int first = FirstOfName(record);
         if (first < 0)
@@ -66,6 +70,27 @@ internal sealed class KallsymsQuery
             _indexes[i] = index;
             Missing--;
         }
+    }
+
+    /// <summary>True if a name begins with a text, or a text with a name.</summary>
+    private bool CanStart(ReadOnlySpan<byte> text)
+    {
+        for (int i = _heads[text[0]]; i >= 0; i = _next[i])
+        {
+            if (text[..Math.Min(text.Length, _wanted[i].Length)].SequenceEqual(_wanted[i].AsSpan(0, Math.Min(text.Length, _wanted[i].Length))))
+                return true;
+        }
+
+        return false;
+    }
+
+    /// <summary>Bytes of a record's name: all but the type letter.</summary>
+    private int LengthOfName(ReadOnlySpan<byte> record)
+    {
+        int length = -1;
+        foreach (byte token in record)
+            length += _tokens.LengthOf(token);
+        return Math.Max(length, 0);
     }
 
     private int FirstOfName(ReadOnlySpan<byte> record)
