@@ -61,7 +61,7 @@ internal static class VmcoreCommand
             StandardStreams.RequireOutput();
             IReadOnlyList<string> named = files.Of(parsed);
             DumpFiles.CheckDistinct(named);
-            using CrashDump dump = CrashDump.Open(named, new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
+            using CrashDump dump = ReaderContext.Open(named, new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
             DumpInfo info = InfoCollector.Collect(dump, parsed.GetValue(hash));
             Console.Out.Write(parsed.GetValue(json) ? JsonText.BuildText(info) + "\n" : InfoText.Build(info));
             return 0;
