@@ -1,7 +1,5 @@
 using System.Globalization;
 using Vmcore.Findings;
-using Vmcore.Kernel.Vfs;
-using Vmcore.Memory;
 using Vmcore.Pmem;
 using Vmcore.Pmem.Usage;
 
