@@ -1,6 +1,6 @@
 using System.Text;
-using Vmcore.Findings;
 using Vmcore.Dumping;
+using Vmcore.Findings;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Opening;
