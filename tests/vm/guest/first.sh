@@ -158,6 +158,22 @@ while read -r kind size; do
 done </data/in/work
 wait_for_mappers
 
+# "NUMBER OPTIONS...": our dumps of this kernel while it runs.
+if [ -n "$LIVE" ]; then
+    set -- $LIVE
+    count=$1
+    shift
+    number=0
+    while [ $number -lt $count ]; do
+        started=$(cut -d ' ' -f 1 /proc/uptime)
+        /data/in/tools/makedumpfile "$@" /proc/kcore $first/live.$number >$first/live.$number.log 2>&1 </dev/null
+        status=$?
+        echo "exit=$status seconds=$(echo "$started $(cut -d ' ' -f 1 /proc/uptime)" | awk '{print $2 - $1}')" >$first/live.$number.status
+        say "live dump $number exit=$status"
+        number=$((number + 1))
+    done
+fi
+
 # The truth about this machine, as it is now.
 for name in iomem cmdline meminfo zoneinfo buddyinfo vmallocinfo mounts modules kallsyms version swaps; do
     cat /proc/$name >$first/$name 2>/dev/null

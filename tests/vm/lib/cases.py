@@ -10,7 +10,7 @@ DEFAULTS = {
     "ram": "1024M",
     "crashkernel": "192M",
     "cpus": "2",
-    "cpu": "max,la57=off",
+    "cpu": "",  # the architecture's
     "loader": "vmcore -c",
     "align": "2M",
     "reload": "yes",
@@ -25,6 +25,7 @@ DEFAULTS = {
     "firmware": "bios",
     "lean": "no",
     "options": "no",
+    "live": "",
 }
 KEYS = set(DEFAULTS) | LISTS
 

@@ -21,6 +21,8 @@ class Machine:
         self.folder = folder
         self.log = folder / "serial.log"
         self._case = case
+        arch = kernel.arch
+        options = ",".join(arch.options)
         ram = cases.size(case["ram"])
         # 2 MiB more than said: labels take 128 KiB of it and QEMU rounds the rest down, so that a region has just the
         # size of the case and the next one begins on a boundary that namespaces can have.
@@ -28,8 +30,8 @@ class Machine:
         self.backing = [folder / f"nvdimm{index}.mem" for index in range(len(self.nvdimms))]
         self._command = [
             # It must not outlive us, not even when we are killed.
-            "setpriv", "--pdeathsig", "KILL", "nice", "-n", "10", "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
-            "-accel", "tcg,thread=multi", "-cpu", case["cpu"], "-smp", case["cpus"],
+            "setpriv", "--pdeathsig", "KILL", "nice", "-n", "10", arch.qemu, "-nodefaults", "-display", "none", "-no-reboot",
+            "-accel", "tcg,thread=multi", "-cpu", case["cpu"] or arch.cpu, "-smp", case["cpus"],
             "-kernel", str(kernel.image), "-initrd", str(initramfs), "-append", command_line,
             "-chardev", "stdio,id=serial", "-serial", "chardev:serial",
             "-qmp", f"unix:{folder / 'qmp'},server=on,wait=off",
@@ -39,17 +41,17 @@ class Machine:
         self._command += ["-object", f"memory-backend-file,id=ram,share=on,mem-path={self.ram},size={ram}"]
         if self.nvdimms:
             total = ram + sum(self.nvdimms)
-            self._command += ["-M", "q35,nvdimm=on,memory-backend=ram",
+            self._command += ["-M", f"{options},nvdimm=on,memory-backend=ram",
                               "-m", f"{ram >> 20}M,slots={len(self.nvdimms)},maxmem={(total >> 20) + 1024}M"]
         else:
-            self._command += ["-M", "q35,memory-backend=ram", "-m", f"{ram >> 20}M"]
+            self._command += ["-M", f"{options},memory-backend=ram", "-m", f"{ram >> 20}M"]
         for index, size in enumerate(self.nvdimms):
             self._command += [
                 "-object", f"memory-backend-file,id=pmem{index},share=on,mem-path={self.backing[index]},"
                            f"size={size},align=2M",
                 "-device", f"nvdimm,id=nvdimm{index},memdev=pmem{index},label-size=128K"]
         if case["firmware"] == "efi":
-            self._command += ["-bios", str(_efi())]
+            self._command += ["-bios", str(_efi(arch))]
         if case.yes("vmcoreinfo-device"):
             self._command += ["-device", "vmcoreinfo"]
         for name in ("data", "raw", "truth", "swap"):
@@ -169,12 +171,13 @@ class Machine:
                        check=True, capture_output=True)
 
 
-def _efi() -> pathlib.Path:
+def _efi(arch) -> pathlib.Path:
     """EFI firmware for QEMU, unpacked and not installed."""
+    package, path = ("ovmf", "ovmf/OVMF.fd") if arch.name == "x86_64" else ("qemu-efi-aarch64", "qemu-efi-aarch64/QEMU_EFI.fd")
     root = paths.CACHE / "firmware"
-    image = root / "usr" / "share" / "ovmf" / "OVMF.fd"
+    image = root / "usr" / "share" / path
     if not image.exists():
-        archive = apt.download("ovmf")
+        archive = apt.download(package)
         subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
         archive.unlink()
     return image

@@ -34,6 +34,16 @@ says nothing), one after another of the same crash; of dumps made twice the bett
 |---|---|---|---|
 """
 
+LIVE = """
+## Dumps of a running kernel
+
+`/proc/kcore` is dumped again and again while the kernel runs, then it crashes. "fixed pages" are those of its text and read-only data; "absent" and
+"different" count such pages of all the live dumps that are not in them, or are not what the dump of the crash has.
+
+| kernel | CPUs | dumper | dumps | fixed pages | absent | different | seconds |
+|---|---|---|---|---|---|---|---|
+"""
+
 OPTIONS = """
 ## Options of kexec beside Debian's
 
@@ -63,7 +73,7 @@ def write(results: pathlib.Path, names, target: pathlib.Path):
     absent = [path.stem for path, file in zip(names, files) if not file.exists()]
     target.write_text(HEAD + _lines(row for result in found for row in _rows(result))
                       + (f"\nNot run for this table: {', '.join(absent)}.\n" if absent else "") + _earlier(files)
-                      + _section(MEASURE, _measured(found)) + _section(OPTIONS, _options(found))
+                      + _section(MEASURE, _measured(found)) + _section(LIVE, _live(found)) + _section(OPTIONS, _options(found))
                       + _section(SMALLEST, _smallest(small)))
 
 
@@ -131,6 +141,13 @@ def _rows(result):
             _sum(dump.get("lost of")), _sum(dump.get("kept of")),
             ", ".join(readers) or "–", str(dump.get("seconds", "–")), verdict])
     return rows
+
+
+def _live(found):
+    """Dumps of running kernels beside the dump of the crash."""
+    return [[f"{result['kernel']} {result['release']}", result["cpus"], f"`{live['dumper']}`", str(live["dumps"]), str(live["pages"]),
+             str(live["missing"]), str(live["different"]), f"{min(live['seconds'], default=0)} to {max(live['seconds'], default=0)}"]
+            for result in found if (live := result.get("live"))]
 
 
 def _unused(dump):
