@@ -39,13 +39,13 @@ use_namespace() {
     ext4 | xfs)
         mkdir -p /mnt/$block
         if [ $1 = ext4 ]; then
-            /sbin/mke2fs -q -t ext4 -b 4096 /dev/$block
+            /sbin/mke2fs -q -t ext4 -b $PAGE /dev/$block
         else
             /sbin/mkfs.xfs -q -f -m reflink=1 /dev/$block
         fi >>$out/ndctl.log 2>&1 || say "making a file system on $block failed"
         mount -t $1 -o dax=always /dev/$block /mnt/$block || say "mounting $block with DAX failed"
         mkdir -p /mnt/$block/data
-        start_mapper file /mnt/$block/data/mapped $((bytes / 4 / 4096 * 4096)) $canary
+        start_mapper file /mnt/$block/data/mapped $((bytes / 4 / PAGE * PAGE)) $canary
         start_mapper file /mnt/$block/small 1048576 $canary
         if [ $1 = xfs ]; then
             wait_for_mappers

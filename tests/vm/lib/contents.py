@@ -28,6 +28,7 @@ def write(case, folder, kernel, capture):
     words = {
         "LOADER": case["loader"],
         "ALIGN": case["align"],
+        "PAGE": str(kernel.arch.page),
         "RELOAD": case["reload"],
         "CAPTURE_COMMAND_LINE": f"console={kernel.arch.console} {CAPTURE_COMMAND_LINE} {case['capture-append']}".strip(),
         "CAPTURE_DRIVERS": "yes" if case.yes("capture-drivers") else "",

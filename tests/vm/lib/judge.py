@@ -189,7 +189,8 @@ def report(log: str, verdict, truth, level, expectations):
     verdict.facts["report"] = said
     if "no-metadata" in expectations:
         told = {int(start, 16) for start in re.findall(r"pfn: \[0x([0-9a-f]+) - 0x[0-9a-f]+\) sha256: not in the dump", log)}
-        silent = [space.name for space in truth.namespaces for start, _ in space.required[1:] if start // truth.page not in told]
+        panic = truth.memory("panic")
+        silent = [space.name for space in truth.namespaces for pfn, _ in space.told(panic) if pfn not in told]
         if silent:
             verdict.wrong(f"the dumper does not say that the memmap of {', '.join(silent)} is missing")
         return
@@ -197,11 +198,9 @@ def report(log: str, verdict, truth, level, expectations):
     known = {int(start, 16): digest for start, digest in
              re.findall(r"pfn: \[0x([0-9a-f]+) - 0x[0-9a-f]+\) sha256: ([0-9a-f]{64})", log)}
     for namespace in truth.namespaces:
-        for start, end in namespace.required[1:]:
-            right = [hashlib.sha256(data).hexdigest() for data in
-                     namespace.right(start, panic.read(start, end - start))]
-            if known.get(start // truth.page) not in right:
-                verdict.wrong(f"the dumper gives {known.get(start // truth.page)} as SHA-256 of the memmap of {namespace.name}")
+        for pfn, right in namespace.told(panic):
+            if known.get(pfn) not in right:
+                verdict.wrong(f"the dumper gives {known.get(pfn)} as SHA-256 of the memmap of {namespace.name}")
     kept = said.get("pmem metadata kept")
     if level & 33 == 0 and kept is not None and kept < verdict.facts.get("metadata found", 0):
         verdict.wrong(f"the report says that {kept} metadata pages are kept, but "

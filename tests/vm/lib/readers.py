@@ -1,5 +1,4 @@
 """The readers that people use, on a dump: do they open it and find the machine's tasks and a struct page on pmem?"""
-import hashlib
 import json
 import pathlib
 import subprocess
@@ -83,9 +82,8 @@ def vmcore_info(path: pathlib.Path, executable: pathlib.Path, truth, release: st
         if found is None or found["mode"] != space.mode or found["memmap"] not in ("complete", "none"):
             verdict.wrong(f"vmcore info on {space.name} ({space.mode}): {found}")
             continue
-        for start, end in space.required[1:]:
-            right = [hashlib.sha256(data).hexdigest() for data in space.right(start, panic.read(start, end - start))]
-            if hashes.get(start // truth.page) not in right:
+        for pfn, right in space.told(panic):
+            if hashes.get(pfn) not in right:
                 verdict.wrong(f"vmcore info: SHA-256 of the memmap of {space.name} is not the media's")
     verdict.facts["vmcore info"] = f"{len(by_base)} namespaces"
 

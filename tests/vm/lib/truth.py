@@ -1,5 +1,6 @@
 """What the machine was just before its panic, from the first kernel's own files and from the host's memory files."""
 import dataclasses
+import hashlib
 import mmap
 import pathlib
 import re
@@ -36,6 +37,18 @@ class Namespace:
     def right(self, start, media):
         """What may stand in a dump for the media's bytes of the required range that begins at start."""
         return right_bytes(media, self.reserve_bytes if start in self.unwritten else 0)
+
+    def told(self, memory):
+        """(first page, the right SHA-256s) of each range of memmap, as a tool names it: with the page of the info block where that is next to it, of which
+        all but the block reads as zero."""
+        page = memory.page_size
+        for start, end in self.required[1:]:
+            block, block_end = self.required[0]
+            front = b""
+            if -(-block_end // page) * page == start and page > INFO:
+                front = bytes(block % page) + memory.read(block, block_end - block)
+                front += bytes(-len(front) % page)
+            yield (start - len(front)) // page, [hashlib.sha256(front + data).hexdigest() for data in self.right(start, memory.read(start, end - start))]
 
 
 class Memory:
