@@ -11,6 +11,8 @@ mappers=0
 make_namespace() {
     region=$1 mode=$2 map=$3 size=$4 uses=$5
     arguments="-r region$region -m $mode"
+    # Without labels a region is one namespace, which is there already.
+    [ -n "$LABELS" ] || arguments="-f -e namespace$region.0 -m $mode"
     [ "$map" = - ] || arguments="$arguments -M $map"
     [ "$size" = rest ] || arguments="$arguments -s $size"
     case $mode in fsdax | devdax) arguments="$arguments -a $ALIGN" ;; esac
@@ -107,9 +109,11 @@ wait_for_udev() {
 }
 
 if [ -s /data/in/namespaces ]; then
-    ndctl disable-region all >/dev/null 2>&1
-    ndctl init-labels -f all >>$out/ndctl.log 2>&1 || say "init-labels failed"
-    ndctl enable-region all >/dev/null 2>&1
+    if [ -n "$LABELS" ]; then
+        ndctl disable-region all >/dev/null 2>&1
+        ndctl init-labels -f all >>$out/ndctl.log 2>&1 || say "init-labels failed"
+        ndctl enable-region all >/dev/null 2>&1
+    fi
     grep -v '	late$' /data/in/namespaces >/tmp/now
     while read -r region mode map size uses; do
         make_namespace $region $mode $map $size $uses

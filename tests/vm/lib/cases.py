@@ -22,6 +22,7 @@ DEFAULTS = {
     "vmcoreinfo-device": "no",
     "expect-load": "",
     "expect-capture": "",
+    "expect-devices": "",
     "firmware": "bios",
     "lean": "no",
     "options": "no",

@@ -28,6 +28,7 @@ def write(case, folder, kernel, capture):
     words = {
         "LOADER": case["loader"],
         "ALIGN": case["align"],
+        "LABELS": "" if case["firmware"] == "tree" else "yes",
         "PAGE": str(kernel.arch.page),
         "RELOAD": case["reload"],
         "CAPTURE_COMMAND_LINE": f"console={kernel.arch.console} {CAPTURE_COMMAND_LINE} {case['capture-append']}".strip(),

@@ -117,6 +117,11 @@ def _end(case, folder, facts):
         dmesg = folder / "out" / "second" / "dmesg"
         if not dmesg.exists() or case["expect-capture"] not in dmesg.read_text(errors="replace"):
             problems.append(f"the capture kernel does not say {case['expect-capture']!r}")
+    if case["expect-devices"]:
+        found = (folder / "out" / "second" / "pmem-devices").read_text().split()
+        missing = [name for name in case["expect-devices"].split() if name not in found]
+        if case["expect-devices"] == "none" and found or case["expect-devices"] != "none" and missing:
+            problems.append(f"the capture kernel has the devices {' '.join(found) or 'none'}, expected {case['expect-devices']}")
     if case["corrupt"]:
         if facts["end"] != "guest-reset" or "capture kernel is up" in facts["said"]:
             problems.append(f"with a corrupted segment the machine did not reset: {facts['end']}")

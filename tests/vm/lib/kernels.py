@@ -23,9 +23,9 @@ BACKPORTS = {
 
 # What the first kernel needs, and, of that, what the capture kernel needs; dependencies are added.
 FIRST = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "xfs", "libnvdimm", "nfit", "nd_pmem", "nd_btt",
-         "dax_pmem", "device_dax", "kmem", "qemu_fw_cfg"]
+         "dax_pmem", "device_dax", "kmem", "qemu_fw_cfg", "of_pmem"]
 CAPTURE = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
-PMEM = ["libnvdimm", "nfit", "nd_pmem", "nd_btt", "dax_pmem", "device_dax"]
+PMEM = ["libnvdimm", "nfit", "of_pmem", "nd_pmem", "nd_btt", "dax_pmem", "device_dax"]
 
 
 class Kernel:

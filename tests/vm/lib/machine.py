@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from . import apt, cases, paths
+from . import apt, cases, devicetree, paths
 
 
 class Timeout(Exception):
@@ -26,7 +26,14 @@ class Machine:
         ram = cases.size(case["ram"])
         # 2 MiB more than said: labels take 128 KiB of it and QEMU rounds the rest down, so that a region has just the
         # size of the case and the next one begins on a boundary that namespaces can have.
-        self.nvdimms = [cases.size(text) + (2 << 20) for text in case["nvdimm"]]
+        # Of a machine with a device tree the pmem is the end of its memory, which mem= takes from the kernel.
+        self._tree = case["firmware"] == "tree"
+        self._kept = sum(cases.size(text) for text in case["nvdimm"]) if self._tree else 0
+        if self._kept:
+            command_line += f" mem={ram >> 20}M"
+            ram += self._kept
+        self._ram_bytes = ram
+        self.nvdimms = [] if self._tree else [cases.size(text) + (2 << 20) for text in case["nvdimm"]]
         self.backing = [folder / f"nvdimm{index}.mem" for index in range(len(self.nvdimms))]
         self._command = [
             # It must not outlive us, not even when we are killed.
@@ -50,6 +57,8 @@ class Machine:
                 "-object", f"memory-backend-file,id=pmem{index},share=on,mem-path={self.backing[index]},"
                            f"size={size},align=2M",
                 "-device", f"nvdimm,id=nvdimm{index},memdev=pmem{index},label-size=128K"]
+        if self._tree:
+            self._command += ["-dtb", str(self._write_tree(arch, options, case, ram))]
         if case["firmware"] == "efi":
             self._command += ["-bios", str(_efi(arch))]
         if case.yes("vmcoreinfo-device"):
@@ -59,6 +68,15 @@ class Machine:
                 "-drive", f"if=none,id={name},format=raw,file={folder / name}.img,cache=unsafe,discard=unmap,"
                           "detect-zeroes=unmap",
                 "-device", f"virtio-blk-pci,drive={name}"]
+
+    def _write_tree(self, arch, options, case, ram):
+        """The device tree that QEMU would give the machine, with the pmem."""
+        target = self.folder / "machine.dtb"
+        subprocess.run([arch.qemu, "-nodefaults", "-display", "none", "-M", f"{options},dumpdtb={target}", "-cpu", case["cpu"] or arch.cpu,
+                        "-smp", case["cpus"], "-m", f"{ram >> 20}M"], check=True, capture_output=True)
+        if self._kept:
+            target.write_bytes(devicetree.add_pmem(target.read_bytes(), arch.ram_base + ram - self._kept, self._kept))
+        return target
 
     def disks(self, contents: pathlib.Path, data_bytes: int):
         """data: the case's files (ext4); raw: where /proc/vmcore goes; truth: page flags; swap."""
@@ -153,6 +171,9 @@ class Machine:
     def copy_memory(self, suffix: str, ram: bool):
         for path in [*self.backing, *([self.ram] if ram else [])]:
             subprocess.run(["cp", "--sparse=always", str(path), f"{path}.{suffix}"], check=True)
+        if self._kept:
+            subprocess.run(["dd", f"if={self.ram}", f"of={self.folder}/nvdimm0.mem.{suffix}", "bs=1M", "conv=sparse", "status=none",
+                            f"skip={self._ram_bytes - self._kept >> 20}"], check=True)
 
     def corrupt(self, segment: pathlib.Path, start: int, end: int):
         """Changes one byte in the middle of a loaded segment: the segment's bytes are looked up in the crash kernel's

@@ -124,12 +124,16 @@ class Truth:
         self.devices = attributes((first / "nd-sysfs").read_text())
         self.namespaces = namespaces(self.devices, arch)
         self.regions = sorted((start, end) for _, start, end, name in self.iomem if name.startswith("Persistent Memory"))
+        if not self.regions:
+            # A device tree's pmem-region has the name of its namespace in iomem and no more.
+            self.regions = sorted((int(values["resource"], 16), int(values["resource"], 16) + int(values["size"]))
+                                  for name, values in self.devices.items() if re.fullmatch(r"region\d+", name))
         self.hotplugged = [(start, end) for _, start, end, name in self.iomem if name == "System RAM (kmem)"]
         self.crash = [(start, end) for _, start, end, name in self.iomem if name == "Crash kernel"]
         self.ram = [(start, end) for _, start, end, name in self.iomem if name.startswith("System RAM")]
         self.flags = (first / "kpageflags").read_bytes()
         if len(self.regions) != nvdimms:
-            raise ValueError(f"{nvdimms} nvdimms but {len(self.regions)} lines of Persistent Memory in iomem")
+            raise ValueError(f"{nvdimms} nvdimms but {len(self.regions)} regions")
         self._ram_bytes = ram
 
     def memory(self, suffix):
