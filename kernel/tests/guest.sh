@@ -78,6 +78,8 @@ block_uuid() {
 }
 
 capture() {
+    # The kernel's messages come from its log: on the serial line they would stand in the middle of ours.
+    dmesg -n 1
     say "capture kernel"
     find_regions
     dmesg | grep -E 'libnvdimm|kept raw|pfn[0-9]|dax[0-9]' | while read -r line; do say "dmesg $line"; done
@@ -125,6 +127,8 @@ first() {
     grep -E 'System RAM|Persistent|namespace|dax' /proc/iomem | while read -r line; do say "iomem $line"; done
     dmesg | grep -E 'crash|memmap_vmcore|WARN|BUG' | while read -r line; do say "dmesg $line"; done
     list panic
+    # What a program writes to the serial line waits in a buffer, which a crash does not send.
+    sleep 2
     echo 1 >/proc/sys/kernel/sysrq
     sync
     echo c >/proc/sysrq-trigger
