@@ -57,7 +57,8 @@ create_sector() {
     ndctl create-namespace -m sector "$@" >/tmp/created 2>/tmp/errors || say "create sector $* failed: $(cat /tmp/errors)"
     block=$(sed -n 's/.*"blockdev":"\([^"]*\)".*/\1/p' /tmp/created | head -n 1)
     echo "a sector of the first kernel" | dd of=/dev/$block conv=sync,fsync bs=4096 2>/dev/null
-    say "sector $(known "$(sed -n 's/.*"dev":"\(namespace[^"]*\)".*/\1/p' /tmp/created | head -n 1)")"
+    name=$(sed -n 's/.*"dev":"\(namespace[^"]*\)".*/\1/p' /tmp/created | head -n 1)
+    say "sector $(known "$name") $(cat /sys/bus/nd/devices/$name/resource)"
 }
 
 # A pfn device as "ndctl enable-namespace" makes it, of a namespace that is not bound. Arguments: namespace, uuid.
@@ -86,7 +87,8 @@ capture() {
     for namespace in /sys/bus/nd/devices/namespace*; do
         [ -e "$namespace" ] || continue
         say "raw $(known "${namespace##*/}") force_raw=$(cat $namespace/force_raw) mode=$(cat $namespace/mode)" \
-            "holder=$(cat $namespace/holder) driver=$(basename "$(readlink $namespace/driver)") size=$(cat $namespace/size)"
+            "holder=$(cat $namespace/holder) driver=$(basename "$(readlink $namespace/driver)") size=$(cat $namespace/size)" \
+            "resource=$(cat $namespace/resource)"
     done
     say "blocks $(ls /sys/block | grep pmem | tr '\n' ' ') dax $(ls /sys/bus/dax/devices | tr '\n' ' ')"
     size=$(stat -c %s /proc/vmcore)
