@@ -57,7 +57,8 @@ create_sector() {
     ndctl create-namespace -m sector "$@" >/tmp/created 2>/tmp/errors || say "create sector $* failed: $(cat /tmp/errors)"
     block=$(sed -n 's/.*"blockdev":"\([^"]*\)".*/\1/p' /tmp/created | head -n 1)
     echo "a sector of the first kernel" | dd of=/dev/$block conv=sync,fsync bs=4096 2>/dev/null
-    say "sector $(known "$(sed -n 's/.*"dev":"\(namespace[^"]*\)".*/\1/p' /tmp/created | head -n 1)")"
+    name=$(sed -n 's/.*"dev":"\(namespace[^"]*\)".*/\1/p' /tmp/created | head -n 1)
+    say "sector $(known "$name") $(cat /sys/bus/nd/devices/$name/resource)"
 }
 
 # A pfn device as "ndctl enable-namespace" makes it, of a namespace that is not bound. Arguments: namespace, uuid.
@@ -78,13 +79,16 @@ block_uuid() {
 }
 
 capture() {
+    # The kernel's messages come from its log: on the serial line they would stand in the middle of ours.
+    dmesg -n 1
     say "capture kernel"
     find_regions
     dmesg | grep -E 'libnvdimm|kept raw|pfn[0-9]|dax[0-9]' | while read -r line; do say "dmesg $line"; done
     for namespace in /sys/bus/nd/devices/namespace*; do
         [ -e "$namespace" ] || continue
         say "raw $(known "${namespace##*/}") force_raw=$(cat $namespace/force_raw) mode=$(cat $namespace/mode)" \
-            "holder=$(cat $namespace/holder) driver=$(basename "$(readlink $namespace/driver)") size=$(cat $namespace/size)"
+            "holder=$(cat $namespace/holder) driver=$(basename "$(readlink $namespace/driver)") size=$(cat $namespace/size)" \
+            "resource=$(cat $namespace/resource)"
     done
     say "blocks $(ls /sys/block | grep pmem | tr '\n' ' ') dax $(ls /sys/bus/dax/devices | tr '\n' ' ')"
     size=$(stat -c %s /proc/vmcore)
@@ -125,6 +129,8 @@ first() {
     grep -E 'System RAM|Persistent|namespace|dax' /proc/iomem | while read -r line; do say "iomem $line"; done
     dmesg | grep -E 'crash|memmap_vmcore|WARN|BUG' | while read -r line; do say "dmesg $line"; done
     list panic
+    # What a program writes to the serial line waits in a buffer, which a crash does not send.
+    sleep 2
     echo 1 >/proc/sys/kernel/sysrq
     sync
     echo c >/proc/sysrq-trigger

@@ -19,9 +19,19 @@ TYPES = ["struct page", "struct task_struct", "struct module", "struct file_oper
          "struct bpf_reg_state", "struct dev_pagemap", "struct thread_info", "unsigned long", "struct mm_struct", "struct irq_desc"]
 
 
+# Those of TYPES that other architectures do not have.
+X86_64 = ["struct desc_struct", "gate_desc", "union fpregs_state"]
+
+
 def sample(program):
     """Objects of a living kernel: tasks and what hangs on them."""
     for name in TYPES:
+        try:
+            program.type(name)
+        except LookupError:
+            if name not in X86_64:
+                raise
+            continue
         yield f"type {name}"
     for name in ("init_uts_ns", "iomem_resource", "init_pid_ns", "boot_cpu_data", "init_css_set", "cgrp_dfl_root", "idt_table", "init_mm", "kobj_sysfs_ops", "zone_names",
                  "saved_command_line", "init_files", "def_chr_fops", "jiffies_64", "system_state", "init_net", "init_nsproxy"):
@@ -71,7 +81,10 @@ def tree(item):
         return item.value_() if math.isfinite(item.value_()) else None
     if kind.kind == drgn.TypeKind.BOOL:
         return bool(item.value_())
-    value = int(item.value_())
+    try:
+        value = int(item.value_())
+    except NotImplementedError:  # more than 64 bits: vector registers
+        value = int.from_bytes(item.prog_.read(item.address_, drgn.sizeof(item)), "little")
     if kind.kind == drgn.TypeKind.ENUM and kind.enumerators:
         for enumerator in kind.enumerators:
             if enumerator.value == value:
@@ -228,14 +241,18 @@ def vmlinux_from_btf(dump, vmcore, target, kallsyms=None):
     btf.write_bytes(subprocess.run([str(vmcore), "read", "--format", "raw", str(dump), hex(start), str(end - start)], check=True, capture_output=True).stdout)
     with open(header, "w") as out:
         subprocess.run(["/usr/sbin/bpftool", "btf", "dump", "file", str(btf), "format", "c"], check=True, stdout=out)
+    compiler, comment = ["gcc", "-mcmodel=kernel"], "#"
+    if json.loads(subprocess.run([str(vmcore), "info", "--json", str(dump)], check=True, capture_output=True).stdout)["machine"] == "aarch64":
+        compiler, comment = ["aarch64-linux-gnu-gcc"], "//"
     build, offset = _note(dump, "BUILD-ID"), int(_note(dump, "KERNELOFFSET") or "0", 16)
     text, places = f'#include "{header.name}"\n', []
     for name, declaration in VARIABLES.items():
-        if name in addresses:
-            text += f'__attribute__((section(".place.{name},\\"aw\\",@nobits#"))) {declaration.format(name)};\n'
+        # Of another architecture the same name has another type.
+        if name in addresses and not (name == "boot_cpu_data" and comment != "#"):
+            text += f'__attribute__((section(".place.{name},\\"aw\\",%nobits{comment}"))) {declaration.format(name)};\n'
             places.append(f"-Wl,--section-start=.place.{name}={addresses[name] - offset:#x}")
     # By this section drgn knows a kernel.
     source.write_text(text + '__asm__(".pushsection .init.text,\\"ax\\"\\nnop\\n.popsection");\n')
-    subprocess.run(["gcc", "-g", "-w", "-fno-eliminate-unused-debug-types", "-ffreestanding", "-mcmodel=kernel", "-fno-pie", "-no-pie", "-nostdlib", "-static",
+    subprocess.run([*compiler, "-g", "-w", "-fno-eliminate-unused-debug-types", "-ffreestanding", "-fno-pie", "-no-pie", "-nostdlib", "-static",
                     str(source), "-o", str(target), f"-Wl,--build-id=0x{build}", "-Wl,-e,0", *places], check=True)
     return target

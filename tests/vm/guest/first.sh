@@ -11,6 +11,8 @@ mappers=0
 make_namespace() {
     region=$1 mode=$2 map=$3 size=$4 uses=$5
     arguments="-r region$region -m $mode"
+    # Without labels a region is one namespace, which is there already.
+    [ -n "$LABELS" ] || arguments="-f -e namespace$region.0 -m $mode"
     [ "$map" = - ] || arguments="$arguments -M $map"
     [ "$size" = rest ] || arguments="$arguments -s $size"
     case $mode in fsdax | devdax) arguments="$arguments -a $ALIGN" ;; esac
@@ -39,13 +41,13 @@ use_namespace() {
     ext4 | xfs)
         mkdir -p /mnt/$block
         if [ $1 = ext4 ]; then
-            /sbin/mke2fs -q -t ext4 -b 4096 /dev/$block
+            /sbin/mke2fs -q -t ext4 -b $PAGE /dev/$block
         else
             /sbin/mkfs.xfs -q -f -m reflink=1 /dev/$block
         fi >>$out/ndctl.log 2>&1 || say "making a file system on $block failed"
         mount -t $1 -o dax=always /dev/$block /mnt/$block || say "mounting $block with DAX failed"
         mkdir -p /mnt/$block/data
-        start_mapper file /mnt/$block/data/mapped $((bytes / 4 / 4096 * 4096)) $canary
+        start_mapper file /mnt/$block/data/mapped $((bytes / 4 / PAGE * PAGE)) $canary
         start_mapper file /mnt/$block/small 1048576 $canary
         if [ $1 = xfs ]; then
             wait_for_mappers
@@ -107,9 +109,11 @@ wait_for_udev() {
 }
 
 if [ -s /data/in/namespaces ]; then
-    ndctl disable-region all >/dev/null 2>&1
-    ndctl init-labels -f all >>$out/ndctl.log 2>&1 || say "init-labels failed"
-    ndctl enable-region all >/dev/null 2>&1
+    if [ -n "$LABELS" ]; then
+        ndctl disable-region all >/dev/null 2>&1
+        ndctl init-labels -f all >>$out/ndctl.log 2>&1 || say "init-labels failed"
+        ndctl enable-region all >/dev/null 2>&1
+    fi
     grep -v '	late$' /data/in/namespaces >/tmp/now
     while read -r region mode map size uses; do
         make_namespace $region $mode $map $size $uses
@@ -157,6 +161,22 @@ while read -r kind size; do
     esac
 done </data/in/work
 wait_for_mappers
+
+# "NUMBER OPTIONS...": our dumps of this kernel while it runs.
+if [ -n "$LIVE" ]; then
+    set -- $LIVE
+    count=$1
+    shift
+    number=0
+    while [ $number -lt $count ]; do
+        started=$(cut -d ' ' -f 1 /proc/uptime)
+        /data/in/tools/makedumpfile "$@" /proc/kcore $first/live.$number >$first/live.$number.log 2>&1 </dev/null
+        status=$?
+        echo "exit=$status seconds=$(echo "$started $(cut -d ' ' -f 1 /proc/uptime)" | awk '{print $2 - $1}')" >$first/live.$number.status
+        say "live dump $number exit=$status"
+        number=$((number + 1))
+    done
+fi
 
 # The truth about this machine, as it is now.
 for name in iomem cmdline meminfo zoneinfo buddyinfo vmallocinfo mounts modules kallsyms version swaps; do

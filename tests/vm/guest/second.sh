@@ -13,6 +13,7 @@ if [ -n "$CAPTURE_DRIVERS" ]; then
     done </modules/order.pmem
     sleep 2
     ls /sys/bus/nd/devices /sys/bus/dax/devices >$out/nd-devices 2>/dev/null
+    (cd /dev && ls -d pmem* dax* 2>/dev/null) >$out/pmem-devices
 fi
 
 number=0

@@ -10,7 +10,7 @@ DEFAULTS = {
     "ram": "1024M",
     "crashkernel": "192M",
     "cpus": "2",
-    "cpu": "max,la57=off",
+    "cpu": "",  # the architecture's
     "loader": "vmcore -c",
     "align": "2M",
     "reload": "yes",
@@ -22,9 +22,11 @@ DEFAULTS = {
     "vmcoreinfo-device": "no",
     "expect-load": "",
     "expect-capture": "",
+    "expect-devices": "",
     "firmware": "bios",
     "lean": "no",
     "options": "no",
+    "live": "",
 }
 KEYS = set(DEFAULTS) | LISTS
 

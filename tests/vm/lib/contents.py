@@ -7,7 +7,7 @@ from . import cases, paths
 # and the kernel would panic ("IO-APIC + timer doesn't work").
 SLOW_HOST = "no_timer_check"
 # Added to the first kernel's command line for the capture kernel; the loader adds its own words.
-CAPTURE_COMMAND_LINE = ("console=ttyS0 nr_cpus=1 reset_devices panic=1 loglevel=5 transparent_hugepage=never "
+CAPTURE_COMMAND_LINE = ("nr_cpus=1 reset_devices panic=1 loglevel=5 transparent_hugepage=never "
                         f"{SLOW_HOST}")
 
 
@@ -17,8 +17,9 @@ def write(case, folder, kernel, capture):
     (folder / "out").mkdir()
     shutil.copy(kernel.image, inside / "vmlinuz")
     shutil.copy(capture, inside / "capture.img")
-    if paths.executable().exists():
-        shutil.copy(paths.executable(), inside / "tools" / "vmcore")
+    program = paths.executable(kernel.arch)
+    if program.exists():
+        shutil.copy(program, inside / "tools" / "vmcore")
         (inside / "tools" / "vmcore").chmod(0o755)
         for name in ("kexec", "makedumpfile"):
             (inside / "tools" / name).symlink_to("vmcore")
@@ -27,12 +28,15 @@ def write(case, folder, kernel, capture):
     words = {
         "LOADER": case["loader"],
         "ALIGN": case["align"],
+        "LABELS": "" if case["firmware"] == "tree" else "yes",
+        "PAGE": str(kernel.arch.page),
         "RELOAD": case["reload"],
-        "CAPTURE_COMMAND_LINE": f"{CAPTURE_COMMAND_LINE} {case['capture-append']}".strip(),
+        "CAPTURE_COMMAND_LINE": f"console={kernel.arch.console} {CAPTURE_COMMAND_LINE} {case['capture-append']}".strip(),
         "CAPTURE_DRIVERS": "yes" if case.yes("capture-drivers") else "",
         "RAW": "yes" if case.yes("raw") else "",
         "STAY": "yes" if case["qemu-dump"] else "",
         "OPTIONS": "yes" if case.yes("options") else "",
+        "LIVE": case["live"],
         "LEAN": "yes" if case.yes("lean") else "",
     }
     (inside / "case.env").write_text("".join(f"{name}='{value}'\n" for name, value in words.items()))

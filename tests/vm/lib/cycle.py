@@ -8,7 +8,7 @@ import subprocess
 import time
 import traceback
 
-from . import cases, contents, initramfs, kernels, machine, paths, verdicts
+from . import arch, cases, contents, initramfs, kernels, machine, paths, verdicts
 
 SECONDS = float(os.environ.get("VMCORE_VM_SECONDS", "300"))
 
@@ -19,7 +19,7 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     facts = {"case": case.name, "title": case["title"], "kernel": case["kernel"], "loader": case["loader"],
-             "crashkernel": case["crashkernel"], "capture-append": case["capture-append"], "ram": case["ram"],
+             "crashkernel": case["crashkernel"], "capture-append": case["capture-append"], "ram": case["ram"], "cpus": case["cpus"],
              "executable": paths.executable_hash(), "drivers": case["capture-drivers"], "corrupt": case["corrupt"], "expect": case["expect"]}
     try:
         problems = _cycle(case, folder, facts)
@@ -32,9 +32,9 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
     facts["problems"] = problems
     (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
     if not keep and not problems:
-        second = folder / "out" / "second"
+        first, second = folder / "out" / "first", folder / "out" / "second"
         for path in [*folder.glob("*.mem*"), folder / "vmcore", *folder.glob("*.elf"), *folder.glob("*.dump"),
-                     *second.glob("dump.[0-9]"), *second.glob("*.rearranged")]:
+                     *second.glob("dump.[0-9]"), *second.glob("*.rearranged"), *(path for path in first.glob("live.*") if not path.suffixes[1:])]:
             path.unlink(missing_ok=True)
     return problems
 
@@ -42,28 +42,34 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
 def again(case: cases.Case, folder: pathlib.Path):
     """Judges once more what a run with --keep, or one that failed, has left."""
     facts = json.loads((folder / "result.json").read_text())
-    problems = _said(facts) + _end(case, folder, facts) + verdicts.judge_all(
+    problems = _said(case, facts) + _end(case, folder, facts) + verdicts.judge_all(
         case, folder, kernels.get(case["kernel"]), facts)
     facts["problems"] = problems
     (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
     return problems
 
 
-def _said(facts):
-    return [said for said in facts["said"] if re.search("fail|cannot|no reflink|no system-ram", said)]
+def _said(case, facts):
+    # Without ACPI there is no NFIT.
+    right = "insmod nfit.ko failed" if case["firmware"] == "tree" else None
+    return [said for said in facts["said"] if re.search("fail|cannot|no reflink|no system-ram", said) and said != right]
 
 
 def _cycle(case, folder, facts):
     ours = any(line.startswith("vmcore") for line in [case["loader"], *case["dump"]])
-    if ours and not paths.executable().exists():
-        raise FileNotFoundError(f"{paths.executable()} is not there: run ./build")
     kernel = kernels.get(case["kernel"])
+    for program in {paths.executable(), paths.executable(kernel.arch)} if ours else ():
+        if not program.exists():
+            raise FileNotFoundError(f"{program} is not there: run ./build, or ./build --arch {kernel.arch.debian}")
+    facts["machine"] = kernel.arch.name
+    if kernel.arch is not arch.X86_64:
+        facts["executable of the machine"] = paths.executable_hash(kernel.arch)
     debian = any(line.split()[0] == "debian" for line in case["dump"])
     drivers = case.yes("capture-drivers")
     facts["release"] = kernel.release
     capture = initramfs.capture(kernel, debian, drivers)
     contents.write(case, folder / "contents", kernel, capture)
-    command_line = (f"console=ttyS0 crashkernel={case['crashkernel']} loglevel=5 mitigations=off panic=10 "
+    command_line = (f"console={kernel.arch.console} crashkernel={case['crashkernel']} loglevel=5 mitigations=off panic=10 "
                     f"{contents.SLOW_HOST} {case['append']}").strip()
     vm = machine.Machine(folder, case, kernel, initramfs.first(kernel, case["reload"] == "udev"), command_line)
     ram = cases.size(case["ram"])
@@ -89,11 +95,11 @@ def _cycle(case, folder, facts):
     serial = vm.log.read_text(errors="replace")
     facts["said"] = re.findall(r"VMRIG (.*)", serial)
     vm.collect()
-    _page_flags(folder)
+    _page_flags(folder, kernel.arch.page)
     raw = re.search(r"VMRIG vmcore size=(\d+)", serial)
     if raw:
         machine.sparse_copy(folder / "raw.img", folder / "vmcore", int(raw[1]))
-    return _said(facts) + _end(case, folder, facts) + verdicts.judge_all(case, folder, kernel, facts)
+    return _said(case, facts) + _end(case, folder, facts) + verdicts.judge_all(case, folder, kernel, facts)
 
 
 def _end(case, folder, facts):
@@ -113,6 +119,11 @@ def _end(case, folder, facts):
         dmesg = folder / "out" / "second" / "dmesg"
         if not dmesg.exists() or case["expect-capture"] not in dmesg.read_text(errors="replace"):
             problems.append(f"the capture kernel does not say {case['expect-capture']!r}")
+    if case["expect-devices"]:
+        found = (folder / "out" / "second" / "pmem-devices").read_text().split()
+        missing = [name for name in case["expect-devices"].split() if name not in found]
+        if case["expect-devices"] == "none" and found or case["expect-devices"] != "none" and missing:
+            problems.append(f"the capture kernel has the devices {' '.join(found) or 'none'}, expected {case['expect-devices']}")
     if case["corrupt"]:
         if facts["end"] != "guest-reset" or "capture kernel is up" in facts["said"]:
             problems.append(f"with a corrupted segment the machine did not reset: {facts['end']}")
@@ -130,19 +141,19 @@ def _options(folder, facts):
             for what, before, debian, ours, words in found if (debian != ours) != (what == "differs")]
 
 
-def _page_flags(folder):
+def _page_flags(folder, page):
     """kpageflags and kpagecount, which the guest wrote to a disk of their own."""
     flags = folder / "truth.img"
     for name, start in (("kpageflags", 0), ("kpagecount", 64 << 20)):
         with open(flags, "rb") as file:
             file.seek(start)
-            (folder / "out" / "first" / name).write_bytes(file.read(_max_pfn(folder) * 8))
+            (folder / "out" / "first" / name).write_bytes(file.read(_max_pfn(folder, page) * 8))
 
 
-def _max_pfn(folder):
+def _max_pfn(folder, page):
     """The end of what kpageflags covers: the last RAM or pmem of the machine."""
     last = 0
     for line in (folder / "out" / "first" / "iomem").read_text().splitlines():
         if "System RAM" in line or "Persistent Memory" in line:
             last = max(last, int(line.split()[0].split("-")[1], 16) + 1)
-    return last >> 12
+    return last // page

@@ -1,6 +1,6 @@
 """Reads dumps for the judge, by code of its own: what is judged does not judge itself.
 
-Each class gives pages() -> pfn numbers in the file (ascending), has(pfn) and page(pfn) -> 4096 bytes.
+Each class gives pages() -> pfn numbers in the file (ascending), has(pfn) and page(pfn) -> the bytes of one page.
 """
 import bisect
 import ctypes
@@ -9,20 +9,19 @@ import pathlib
 import struct
 import zlib
 
-PAGE = 4096
-
 
 class DumpError(Exception):
     pass
 
 
-def open_dump(path: pathlib.Path):
+def open_dump(path: pathlib.Path, page_size: int = 4096):
+    """page_size: of the kernel, for a file that does not say it."""
     with open(path, "rb") as file:
         magic = file.read(8)
     if magic == b"KDUMP   ":
-        return Kdump(path)
+        return Kdump(path, page_size)
     if magic[:4] == b"\x7fELF":
-        return ElfCore(path)
+        return ElfCore(path, page_size)
     raise DumpError(f"{path.name}: neither kdump-compressed nor ELF: {magic!r}")
 
 
@@ -47,20 +46,20 @@ def _map(path):
 class Kdump:
     """kdump-compressed, version 6."""
 
-    def __init__(self, path):
-        self._data = _map(path)
+    def __init__(self, path, page_size):
+        self._data, self.page_size = _map(path), page_size
         status, block, sub_blocks, bitmap_blocks = struct.unpack_from("<IiiI", self._data, 424)
-        if block != PAGE:
+        if block != page_size:
             raise DumpError(f"block size {block}")
         self.incomplete = bool(status & 8)
-        self.level = struct.unpack_from("<i", self._data, PAGE + 8)[0]
-        offset, size = struct.unpack_from("<QQ", self._data, PAGE + 32)
+        self.level = struct.unpack_from("<i", self._data, self.page_size + 8)[0]
+        offset, size = struct.unpack_from("<QQ", self._data, self.page_size + 32)
         self.vmcoreinfo = self._data[offset:offset + size].decode(errors="replace")
-        start = PAGE * (1 + sub_blocks)
-        half = bitmap_blocks * PAGE // 2
+        start = self.page_size * (1 + sub_blocks)
+        half = bitmap_blocks * self.page_size // 2
         self.exists = self._data[start:start + half]
         self._bitmap = self._data[start + half:start + 2 * half]
-        self._descriptors = start + bitmap_blocks * PAGE
+        self._descriptors = start + bitmap_blocks * self.page_size
         self._pages = [pfn for byte, value in enumerate(self._bitmap) if value
                        for pfn in range(byte * 8, byte * 8 + 8) if value >> (pfn & 7) & 1]
         self._index = {pfn: index for index, pfn in enumerate(self._pages)}
@@ -89,7 +88,7 @@ class Kdump:
             data = self._decompress_lzo(data)
         elif flags & 0x24:
             raise DumpError("snappy and zstd are for libkdumpfile")
-        if len(data) != PAGE:
+        if len(data) != self.page_size:
             raise DumpError(f"pfn {pfn:#x}: {len(data)} bytes")
         self._last = (offset, data)
         return data
@@ -97,8 +96,8 @@ class Kdump:
     def _decompress_lzo(self, data):
         if self._lzo is None:
             self._lzo = ctypes.CDLL("liblzo2.so.2").lzo1x_decompress_safe
-            self._out = ctypes.create_string_buffer(PAGE)
-        length = ctypes.c_size_t(PAGE)
+            self._out = ctypes.create_string_buffer(self.page_size)
+        length = ctypes.c_size_t(self.page_size)
         if self._lzo(data, ctypes.c_size_t(len(data)), self._out, ctypes.byref(length), None):
             raise DumpError("LZO data are broken")
         return self._out.raw[:length.value]
@@ -111,8 +110,8 @@ class ElfCore:
     incomplete = False
     level = None
 
-    def __init__(self, path):
-        self._data = _map(path)
+    def __init__(self, path, page_size):
+        self._data, self.page_size = _map(path), page_size
         table, sections = struct.unpack_from("<QQ", self._data, 32)
         count = struct.unpack_from("<H", self._data, 56)[0]
         if count == 0xffff:
@@ -130,28 +129,28 @@ class ElfCore:
         self._starts = [load[0] for load in self.loads]
 
     def _find(self, pfn):
-        index = bisect.bisect_right(self._starts, pfn * PAGE + PAGE - 1) - 1
+        index = bisect.bisect_right(self._starts, pfn * self.page_size + self.page_size - 1) - 1
         while index >= 0:
             physical, size, offset, _, memory = self.loads[index]
-            if physical <= pfn * PAGE and pfn * PAGE + PAGE <= physical + size:
-                return offset + pfn * PAGE - physical
-            if pfn * PAGE >= physical + memory:
+            if physical <= pfn * self.page_size and pfn * self.page_size + self.page_size <= physical + size:
+                return offset + pfn * self.page_size - physical
+            if pfn * self.page_size >= physical + memory:
                 return None
             index -= 1
         return None
 
     def pages(self):
         for physical, size, _, _, _ in self.loads:
-            for pfn in range((physical + PAGE - 1) // PAGE, (physical + size) // PAGE):
-                if self.page(pfn).count(0) != PAGE:
+            for pfn in range((physical + self.page_size - 1) // self.page_size, (physical + size) // self.page_size):
+                if self.page(pfn).count(0) != self.page_size:
                     yield pfn
 
     def has(self, pfn):
-        return self._find(pfn) is not None and self.page(pfn).count(0) != PAGE
+        return self._find(pfn) is not None and self.page(pfn).count(0) != self.page_size
 
     def in_memory(self, pfn):
-        return any(load[0] <= pfn * PAGE < load[0] + load[4] for load in self.loads)
+        return any(load[0] <= pfn * self.page_size < load[0] + load[4] for load in self.loads)
 
     def page(self, pfn):
         offset = self._find(pfn)
-        return self._data[offset:offset + PAGE]
+        return self._data[offset:offset + self.page_size]

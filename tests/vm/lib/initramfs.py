@@ -3,11 +3,10 @@ import gzip
 import hashlib
 import os
 import pathlib
-import re
 import stat
 import subprocess
 
-from . import apt, kernels, paths
+from . import apt, arch, kernels, paths, userland
 
 # In the first kernel: what makes namespaces and file systems, and Debian's kexec for comparison.
 FIRST_PROGRAMS = ["/usr/bin/ndctl", "/usr/bin/daxctl", "/sbin/mkfs.xfs", "/sbin/mke2fs", "/sbin/kexec"]
@@ -52,20 +51,18 @@ class Archive:
         self._parts.append(header + b"\0" * (-len(header) % 4) + data + b"\0" * (-len(data) % 4))
 
 
-def _program(archive: Archive, path: str, seen: set, source=None):
+def _program(archive: Archive, path: str, seen: set, programs: userland.Userland, source=None):
     """A program with the libraries it needs, at the places where it looks for them."""
-    real = (source or pathlib.Path(path)).resolve()
-    archive.file(path, real.read_bytes(), 0o755)
-    listed = subprocess.run(["ldd", str(real)], capture_output=True, text=True).stdout
-    for library in re.findall(r"(/\S+) \(0x", listed):
+    archive.file(path, (source or programs.program(path)).read_bytes(), 0o755)
+    for library, file in programs.libraries(path, source):
         if library not in seen:
             seen.add(library)
-            archive.file(library, pathlib.Path(library).resolve().read_bytes(), 0o755)
+            archive.file(library, file.read_bytes(), 0o755)
 
 
-def _base(archive: Archive, kernel: kernels.Kernel, modules, extra=()):
+def _base(archive: Archive, kernel: kernels.Kernel, programs: userland.Userland, modules, extra=()):
     archive.device("/dev/console", 5, 1)
-    archive.file("/bin/busybox", pathlib.Path("/bin/busybox").read_bytes(), 0o755)
+    archive.file("/bin/busybox", programs.program("/bin/busybox").read_bytes(), 0o755)
     archive.file("/init", (paths.GUEST / "init").read_bytes(), 0o755)
     order = kernel.order(modules)
     later = [path for path in kernel.order(extra) if path not in order]
@@ -86,12 +83,13 @@ def _short(path):
     return pathlib.Path(path).name.split(".ko")[0] + ".ko"
 
 
-def mapper() -> bytes:
+def mapper(machine: arch.Arch) -> bytes:
     source = paths.GUEST / "mapper.c"
-    target = paths.CACHE / "initramfs" / ("mapper-" + hashlib.sha256(source.read_bytes()).hexdigest()[:12])
+    target = paths.CACHE / "initramfs" / (f"mapper-{machine.debian}-" + hashlib.sha256(source.read_bytes()).hexdigest()[:12])
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["gcc", "-O1", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-o", str(target), str(source)],
+        compiler = "gcc" if machine is arch.X86_64 else "aarch64-linux-gnu-gcc"
+        subprocess.run([compiler, "-O1", "-static", "-s", "-Wall", "-Wextra", "-Werror", "-o", str(target), str(source)],
                        check=True)
     return target.read_bytes()
 
@@ -107,16 +105,16 @@ def _cached(archive: Archive, name: str) -> pathlib.Path:
     return target
 
 
-def _udev(archive: Archive, seen: set):
+def _udev(archive: Archive, seen: set, programs: userland.Userland):
     """udevd, unpacked and not installed, and our rules as a package puts them."""
     root = paths.CACHE / "udev"
     if not (root / "bin" / "udevadm").exists():
         archive_file = apt.download("udev")
         subprocess.run(["dpkg-deb", "-x", str(archive_file), str(root)], check=True)
         archive_file.unlink()
-    _program(archive, "/bin/udevadm", seen, root / "bin" / "udevadm")
+    _program(archive, "/bin/udevadm", seen, programs, root / "bin" / "udevadm")
     archive.link("/lib/systemd/systemd-udevd", "/bin/udevadm")
-    _program(archive, "/usr/bin/flock", seen)
+    _program(archive, "/usr/bin/flock", seen, programs)
     ours = paths.TREE / "packaging" / "udev"
     archive.file("/lib/udev/rules.d/99-vmcore-kdump.rules", (ours / "99-vmcore-kdump.rules").read_bytes())
     archive.file("/usr/lib/vmcore/kdump-reload", (ours / "kdump-reload").read_bytes(), 0o755)
@@ -124,27 +122,27 @@ def _udev(archive: Archive, seen: set):
 
 
 def first(kernel: kernels.Kernel, udev: bool) -> pathlib.Path:
-    archive, seen = Archive(), set()
-    _base(archive, kernel, kernels.FIRST)
+    archive, seen, programs = Archive(), set(), userland.Userland(kernel.arch)
+    _base(archive, kernel, programs, kernels.FIRST)
     _builtin(archive, kernel)
-    archive.file("/tools/mapper", mapper(), 0o755)
+    archive.file("/tools/mapper", mapper(kernel.arch), 0o755)
     for path in FIRST_PROGRAMS:
-        _program(archive, path, seen)
+        _program(archive, path, seen, programs)
     for name in ("/usr/share/mke2fs", "/etc/mke2fs.conf"):
         if os.path.isfile(name):
             archive.file("/etc/mke2fs.conf", pathlib.Path(name).read_bytes())
     if udev:
-        _udev(archive, seen)
+        _udev(archive, seen, programs)
     return _cached(archive, f"first-{kernel.name}" + ("-udev" if udev else ""))
 
 
 def capture(kernel: kernels.Kernel, debian: bool, drivers: bool) -> pathlib.Path:
     """The capture kernel's: our executable and nothing else, or Debian's dumper too, or the pmem drivers too."""
-    archive = Archive()
-    _base(archive, kernel, kernels.CAPTURE, kernels.PMEM if drivers else ())
+    archive, programs = Archive(), userland.Userland(kernel.arch)
+    _base(archive, kernel, programs, kernels.CAPTURE, kernels.PMEM if drivers else ())
     if debian:
-        _program(archive, DEBIAN_DUMPER, set())
-    program = paths.executable()
+        _program(archive, DEBIAN_DUMPER, set(), programs)
+    program = paths.executable(kernel.arch)
     if program.exists():
         archive.file("/tools/vmcore", program.read_bytes(), 0o755)
         archive.link("/tools/makedumpfile", "vmcore")

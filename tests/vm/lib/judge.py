@@ -4,7 +4,7 @@ import pathlib
 import re
 
 from . import dumpfiles, readers
-from .truth import PAGE, RESERVE_BYTES, right_bytes
+from .truth import right_bytes
 
 PMEM_CANARY = b"VMCORE-PMEM-CANARY /"
 ANON_TEXT = b"VMCORE-ANON-TEXT "
@@ -29,7 +29,7 @@ def judge(path: pathlib.Path, truth, level: int, expectations, symbols) -> Verdi
     """expectations: words of the case's "expect" lines that change what is right."""
     verdict = Verdict()
     try:
-        dump = dumpfiles.open_dump(path)
+        dump = dumpfiles.open_dump(path, truth.page)
     except (dumpfiles.DumpError, OSError) as error:
         verdict.wrong(str(error))
         return verdict
@@ -57,32 +57,34 @@ def _metadata(dump, truth, panic, before, level, expectations, verdict):
     ranges = []
     for namespace in truth.namespaces:
         for start, end in namespace.required:
-            required.update(range(start // PAGE, end // PAGE))
+            required.update(_pages(truth, start, end))
             ranges.append((namespace, start, end))
         for start, end in namespace.allowed:
-            allowed.update(range(start // PAGE, end // PAGE))
+            allowed.update(_pages(truth, start, end))
     present = {pfn for pfn in dump.pages() if truth.is_pmem(pfn)}
     stray = present - required - allowed
     if "whole-area" in expectations:
         # A dumper that knows nothing of pmem keeps all of a metadata PT_LOAD, [base, base + dataoff), unused gaps too.
         gaps = {pfn for pfn in stray for space in truth.namespaces if space.mapping == "dev"
-                and space.base // PAGE <= pfn < space.metadata_end // PAGE}
+                and space.base // truth.page <= pfn < space.metadata_end // truth.page}
         facts["unused pages of the metadata area"] = len(gaps)
         stray -= gaps
     facts["metadata pages"] = len(required)
     facts["pmem user pages in the dump"] = len(stray)
     if stray:
         verdict.wrong(f"{len(stray)} pages of pmem user data are in the dump, the first is pfn {min(stray):#x}")
+    beside = {pfn for pfn in present & (allowed - required) if dump.page(pfn) not in _right(truth, panic, pfn, False)}
+    if beside and "whole-area" not in expectations:
+        verdict.wrong(f"{len(beside)} pages with an info block are not just that, first pfn {min(beside):#x}")
     if level & 32 or "no-metadata" in expectations:
         facts["metadata found"] = len(present & required)
         if level & 32 and present & (required | allowed):
             verdict.wrong(f"{len(present & (required | allowed))} metadata pages in the dump despite level {level}")
         return
     # A page that is all zero may be left out by bit 1 of the level.
-    missing = {pfn for pfn in required - present if not (level & 1 and panic.page(pfn).count(0) == PAGE)}
-    unwritten = {start // PAGE for space in truth.namespaces for start in space.unwritten}
-    different = {pfn for pfn in required & present
-                 if dump.page(pfn) not in right_bytes(panic.page(pfn), pfn in unwritten)}
+    missing = {pfn for pfn in required - present if not (level & 1 and panic.page(pfn).count(0) == truth.page)}
+    unwritten = {start // truth.page for space in truth.namespaces for start in space.unwritten}
+    different = {pfn for pfn in required & present if dump.page(pfn) not in _right(truth, panic, pfn, pfn in unwritten)}
     facts["metadata found"] = len(required) - len(missing) - len(different)
     if missing:
         verdict.wrong(f"{len(missing)} of {len(required)} metadata pages are not in the dump, first pfn {min(missing):#x}")
@@ -90,9 +92,9 @@ def _metadata(dump, truth, panic, before, level, expectations, verdict):
         verdict.wrong(f"{len(different)} of {len(required)} metadata pages differ from the media at the panic")
     hashes = facts["sha256"] = []
     for namespace, start, end in ranges:
-        zero = bytes(PAGE)
-        in_dump = hashlib.sha256(b"".join(
-            dump.page(pfn) if dump.has(pfn) else zero for pfn in range(start // PAGE, end // PAGE))).hexdigest()
+        zero, pages = bytes(truth.page), _pages(truth, start, end)
+        held = b"".join(dump.page(pfn) if dump.has(pfn) else zero for pfn in pages)
+        in_dump = hashlib.sha256(held[start - pages[0] * truth.page:][:end - start]).hexdigest()
         media = panic.read(start, end - start)
         at_panic = hashlib.sha256(media).hexdigest()
         right = [hashlib.sha256(data).hexdigest() for data in namespace.right(start, media)]
@@ -105,22 +107,36 @@ def _metadata(dump, truth, panic, before, level, expectations, verdict):
             facts.setdefault("changed by the panic itself", []).append(namespace.name)
 
 
+def _pages(truth, start, end):
+    """The pages that a range of bytes lies in."""
+    return range(start // truth.page, -(-end // truth.page))
+
+
+def _right(truth, panic, pfn, unwritten):
+    """What a page of metadata may be. Where a page is larger than an info block, what stands beside the block is user data, and reads as zero."""
+    media, block = panic.page(pfn), truth.information(pfn)
+    if block:
+        return [bytes(block[0]) + media[block[0]:block[1]] + bytes(truth.page - block[1])]
+    return right_bytes(media, truth.arch.reserve_bytes if unwritten else 0)
+
+
 def _content(dump, truth, panic, expectations, verdict):
     """No canary of the pmem, and pages of RAM hold what RAM held."""
     canaries = pages = different = stale = 0
-    unwritten = {start // PAGE for space in truth.namespaces for start in space.unwritten}
+    unwritten = {start // truth.page for space in truth.namespaces for start in space.unwritten}
+    reserve = truth.arch.reserve_bytes
     for pfn in dump.pages():
         data = dump.page(pfn)
         pages += 1
         if pfn in unwritten:
-            stale += PMEM_CANARY in data[:RESERVE_BYTES]
-            data = data[RESERVE_BYTES:]
+            stale += PMEM_CANARY in data[:reserve]
+            data = data[reserve:]
         canaries += PMEM_CANARY in data
         if not truth.is_pmem(pfn):
             real = panic.page(pfn)
             different += real is not None and real != data
     verdict.facts.update({"pages": pages, "canaries": canaries,
-                          "stale bytes in unwritten struct pages": stale * RESERVE_BYTES,
+                          "stale bytes in unwritten struct pages": stale * reserve,
                           "pages changed after the panic": different})
     if stale and "whole-area" not in expectations:
         verdict.wrong(f"user data are left in {stale} pairs of struct pages that the kernel never wrote")
@@ -140,7 +156,7 @@ def _classes(dump, truth, panic, verdict):
         for name, bit in KEPT_31.items():
             if flags >> bit & 1:
                 kept[name][0] += 1
-                if not has and dump.in_memory(pfn) and panic.page(pfn).count(0) != PAGE:
+                if not has and dump.in_memory(pfn) and panic.page(pfn).count(0) != truth.page:
                     kept[name][1] += 1
         for name, bit in DROPPED_31.items():
             # 6.12 says "anonymous" of slab pages too: it reads their free list as a mapping.
@@ -173,7 +189,8 @@ def report(log: str, verdict, truth, level, expectations):
     verdict.facts["report"] = said
     if "no-metadata" in expectations:
         told = {int(start, 16) for start in re.findall(r"pfn: \[0x([0-9a-f]+) - 0x[0-9a-f]+\) sha256: not in the dump", log)}
-        silent = [space.name for space in truth.namespaces for start, _ in space.required[1:] if start // PAGE not in told]
+        panic = truth.memory("panic")
+        silent = [space.name for space in truth.namespaces for pfn, _ in space.told(panic) if pfn not in told]
         if silent:
             verdict.wrong(f"the dumper does not say that the memmap of {', '.join(silent)} is missing")
         return
@@ -181,11 +198,9 @@ def report(log: str, verdict, truth, level, expectations):
     known = {int(start, 16): digest for start, digest in
              re.findall(r"pfn: \[0x([0-9a-f]+) - 0x[0-9a-f]+\) sha256: ([0-9a-f]{64})", log)}
     for namespace in truth.namespaces:
-        for start, end in namespace.required[1:]:
-            right = [hashlib.sha256(data).hexdigest() for data in
-                     namespace.right(start, panic.read(start, end - start))]
-            if known.get(start // PAGE) not in right:
-                verdict.wrong(f"the dumper gives {known.get(start // PAGE)} as SHA-256 of the memmap of {namespace.name}")
+        for pfn, right in namespace.told(panic):
+            if known.get(pfn) not in right:
+                verdict.wrong(f"the dumper gives {known.get(pfn)} as SHA-256 of the memmap of {namespace.name}")
     kept = said.get("pmem metadata kept")
     if level & 33 == 0 and kept is not None and kept < verdict.facts.get("metadata found", 0):
         verdict.wrong(f"the report says that {kept} metadata pages are kept, but "

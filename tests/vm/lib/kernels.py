@@ -4,11 +4,14 @@ import os
 import pathlib
 import subprocess
 
-from . import apt, paths
+from . import apt, arch, paths
 
 DEBIAN = {
     "stock-6.1": "linux-image-amd64",
     "stock-6.12": "linux-image-6.12-amd64",
+    "stock-6.1-arm64": "linux-image-arm64",
+    "stock-6.12-arm64": "linux-image-6.12-arm64",
+    "stock-6.12-arm64-16k": "linux-image-6.12-arm64-16k",
 }
 
 # Newer ones that Debian keeps as backports: what the packages of the image and of the modules are called.
@@ -20,14 +23,14 @@ BACKPORTS = {
 
 # What the first kernel needs, and, of that, what the capture kernel needs; dependencies are added.
 FIRST = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "xfs", "libnvdimm", "nfit", "nd_pmem", "nd_btt",
-         "dax_pmem", "device_dax", "kmem", "qemu_fw_cfg"]
+         "dax_pmem", "device_dax", "kmem", "qemu_fw_cfg", "of_pmem"]
 CAPTURE = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
-PMEM = ["libnvdimm", "nfit", "nd_pmem", "nd_btt", "dax_pmem", "device_dax"]
+PMEM = ["libnvdimm", "nfit", "of_pmem", "nd_pmem", "nd_btt", "dax_pmem", "device_dax"]
 
 
 class Kernel:
     def __init__(self, name: str, root: pathlib.Path):
-        self.name, self.root = name, root
+        self.name, self.root, self.arch = name, root, arch.of(name)
         # Newer packages have the modules below /usr, and the newest the image with them.
         self.base = root / "usr" if (root / "usr" / "lib" / "modules").exists() else root
         images = list((root / "boot").glob("vmlinuz-*")) or list(self.base.glob("lib/modules/*/vmlinuz"))
@@ -94,10 +97,12 @@ def _root(name):
 
 
 def _download(name, root):
+    machine = arch.of(name).debian
     # The meta package says which version is the newest; the unsigned image is the same kernel without a signature
     # and without dependencies that would have to be installed.
-    package = next(word for word in apt.dependencies(DEBIAN[name]) if word.startswith("linux-image-6") and word != DEBIAN[name])
-    _unpack(apt.download(package + "-unsigned"), root)
+    package = next(word for word in apt.dependencies(DEBIAN[name], machine)
+                   if word.startswith("linux-image-6") and word != DEBIAN[name])
+    _unpack(apt.download(package + "-unsigned", architecture=machine), root)
 
 
 def _unpack(archive, root):
@@ -115,7 +120,7 @@ def debug(kernel: Kernel, download: bool = False):
     target = paths.CACHE / "debug" / f"vmlinux-{kernel.release}"
     if not target.exists() and download:
         target.parent.mkdir(parents=True, exist_ok=True)
-        archive = apt.download(f"linux-image-{kernel.release}-dbg")
+        archive = apt.download(f"linux-image-{kernel.release}-dbg", architecture=kernel.arch.debian)
         subprocess.run(f"dpkg-deb --fsys-tarfile '{archive}' | tar -x --no-same-owner --wildcards --strip-components=5 "
                        f"-C '{target.parent}' '*/boot/vmlinux-{kernel.release}'", shell=True, check=True)
         archive.unlink()

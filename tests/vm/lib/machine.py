@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from . import apt, cases, paths
+from . import apt, cases, devicetree, paths
 
 
 class Timeout(Exception):
@@ -21,15 +21,24 @@ class Machine:
         self.folder = folder
         self.log = folder / "serial.log"
         self._case = case
+        arch = kernel.arch
+        options = ",".join(arch.options)
         ram = cases.size(case["ram"])
         # 2 MiB more than said: labels take 128 KiB of it and QEMU rounds the rest down, so that a region has just the
         # size of the case and the next one begins on a boundary that namespaces can have.
-        self.nvdimms = [cases.size(text) + (2 << 20) for text in case["nvdimm"]]
+        # Of a machine with a device tree the pmem is the end of its memory, which mem= takes from the kernel.
+        self._tree = case["firmware"] == "tree"
+        self._kept = sum(cases.size(text) for text in case["nvdimm"]) if self._tree else 0
+        if self._kept:
+            command_line += f" mem={ram >> 20}M"
+            ram += self._kept
+        self._ram_bytes = ram
+        self.nvdimms = [] if self._tree else [cases.size(text) + (2 << 20) for text in case["nvdimm"]]
         self.backing = [folder / f"nvdimm{index}.mem" for index in range(len(self.nvdimms))]
         self._command = [
             # It must not outlive us, not even when we are killed.
-            "setpriv", "--pdeathsig", "KILL", "nice", "-n", "10", "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
-            "-accel", "tcg,thread=multi", "-cpu", case["cpu"], "-smp", case["cpus"],
+            "setpriv", "--pdeathsig", "KILL", "nice", "-n", "10", arch.qemu, "-nodefaults", "-display", "none", "-no-reboot",
+            "-accel", "tcg,thread=multi", "-cpu", case["cpu"] or arch.cpu, "-smp", case["cpus"],
             "-kernel", str(kernel.image), "-initrd", str(initramfs), "-append", command_line,
             "-chardev", "stdio,id=serial", "-serial", "chardev:serial",
             "-qmp", f"unix:{folder / 'qmp'},server=on,wait=off",
@@ -39,17 +48,19 @@ class Machine:
         self._command += ["-object", f"memory-backend-file,id=ram,share=on,mem-path={self.ram},size={ram}"]
         if self.nvdimms:
             total = ram + sum(self.nvdimms)
-            self._command += ["-M", "q35,nvdimm=on,memory-backend=ram",
+            self._command += ["-M", f"{options},nvdimm=on,memory-backend=ram",
                               "-m", f"{ram >> 20}M,slots={len(self.nvdimms)},maxmem={(total >> 20) + 1024}M"]
         else:
-            self._command += ["-M", "q35,memory-backend=ram", "-m", f"{ram >> 20}M"]
+            self._command += ["-M", f"{options},memory-backend=ram", "-m", f"{ram >> 20}M"]
         for index, size in enumerate(self.nvdimms):
             self._command += [
                 "-object", f"memory-backend-file,id=pmem{index},share=on,mem-path={self.backing[index]},"
                            f"size={size},align=2M",
                 "-device", f"nvdimm,id=nvdimm{index},memdev=pmem{index},label-size=128K"]
+        if self._tree:
+            self._command += ["-dtb", str(self._write_tree(arch, options, case, ram))]
         if case["firmware"] == "efi":
-            self._command += ["-bios", str(_efi())]
+            self._command += ["-bios", str(_efi(arch))]
         if case.yes("vmcoreinfo-device"):
             self._command += ["-device", "vmcoreinfo"]
         for name in ("data", "raw", "truth", "swap"):
@@ -57,6 +68,15 @@ class Machine:
                 "-drive", f"if=none,id={name},format=raw,file={folder / name}.img,cache=unsafe,discard=unmap,"
                           "detect-zeroes=unmap",
                 "-device", f"virtio-blk-pci,drive={name}"]
+
+    def _write_tree(self, arch, options, case, ram):
+        """The device tree that QEMU would give the machine, with the pmem."""
+        target = self.folder / "machine.dtb"
+        subprocess.run([arch.qemu, "-nodefaults", "-display", "none", "-M", f"{options},dumpdtb={target}", "-cpu", case["cpu"] or arch.cpu,
+                        "-smp", case["cpus"], "-m", f"{ram >> 20}M"], check=True, capture_output=True)
+        if self._kept:
+            target.write_bytes(devicetree.add_pmem(target.read_bytes(), arch.ram_base + ram - self._kept, self._kept))
+        return target
 
     def disks(self, contents: pathlib.Path, data_bytes: int):
         """data: the case's files (ext4); raw: where /proc/vmcore goes; truth: page flags; swap."""
@@ -151,6 +171,9 @@ class Machine:
     def copy_memory(self, suffix: str, ram: bool):
         for path in [*self.backing, *([self.ram] if ram else [])]:
             subprocess.run(["cp", "--sparse=always", str(path), f"{path}.{suffix}"], check=True)
+        if self._kept:
+            subprocess.run(["dd", f"if={self.ram}", f"of={self.folder}/nvdimm0.mem.{suffix}", "bs=1M", "conv=sparse", "status=none",
+                            f"skip={self._ram_bytes - self._kept >> 20}"], check=True)
 
     def corrupt(self, segment: pathlib.Path, start: int, end: int):
         """Changes one byte in the middle of a loaded segment: the segment's bytes are looked up in the crash kernel's
@@ -169,12 +192,13 @@ class Machine:
                        check=True, capture_output=True)
 
 
-def _efi() -> pathlib.Path:
+def _efi(arch) -> pathlib.Path:
     """EFI firmware for QEMU, unpacked and not installed."""
+    package, path = ("ovmf", "ovmf/OVMF.fd") if arch.name == "x86_64" else ("qemu-efi-aarch64", "qemu-efi-aarch64/QEMU_EFI.fd")
     root = paths.CACHE / "firmware"
-    image = root / "usr" / "share" / "ovmf" / "OVMF.fd"
+    image = root / "usr" / "share" / path
     if not image.exists():
-        archive = apt.download("ovmf")
+        archive = apt.download(package)
         subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
         archive.unlink()
     return image

@@ -1,13 +1,10 @@
 """The readers that people use, on a dump: do they open it and find the machine's tasks and a struct page on pmem?"""
-import hashlib
 import json
 import pathlib
 import subprocess
 import sys
 
 from . import paths
-
-PAGE = 4096
 
 DRGN = r"""
 import sys
@@ -33,7 +30,7 @@ def libkdumpfile(path: pathlib.Path, dump, verdict):
         context = kdumpfile.kdumpfile(str(path))
         pages = list(dump.pages())
         for pfn in pages[:: max(1, len(pages) // 500)]:
-            data = context.read(kdumpfile.KDUMP_MACHPHYSADDR, pfn * PAGE, PAGE)
+            data = context.read(kdumpfile.KDUMP_MACHPHYSADDR, pfn * dump.page_size, dump.page_size)
             if bytes(data) != dump.page(pfn):
                 verdict.wrong(f"libkdumpfile reads pfn {pfn:#x} differently")
                 return
@@ -49,7 +46,7 @@ def drgn(path: pathlib.Path, truth, symbols: pathlib.Path, verdict, metadata: bo
         for namespace in truth.namespaces:
             whole = [pair for pair in namespace.required[1:] if pair[1] > pair[0]]
             if whole:
-                pfns.append(hex(namespace.metadata_end // PAGE))
+                pfns.append(hex(namespace.metadata_end // truth.page))
                 types.append({"fsdax": "3", "devdax": "4"}[namespace.mode])
     done = subprocess.run([sys.executable, "-c", DRGN, str(path), str(symbols), *pfns], capture_output=True, text=True)
     if done.returncode:
@@ -85,14 +82,13 @@ def vmcore_info(path: pathlib.Path, executable: pathlib.Path, truth, release: st
         if found is None or found["mode"] != space.mode or found["memmap"] not in ("complete", "none"):
             verdict.wrong(f"vmcore info on {space.name} ({space.mode}): {found}")
             continue
-        for start, end in space.required[1:]:
-            right = [hashlib.sha256(data).hexdigest() for data in space.right(start, panic.read(start, end - start))]
-            if hashes.get(start // PAGE) not in right:
+        for pfn, right in space.told(panic):
+            if hashes.get(pfn) not in right:
                 verdict.wrong(f"vmcore info: SHA-256 of the memmap of {space.name} is not the media's")
     verdict.facts["vmcore info"] = f"{len(by_base)} namespaces"
 
 
-def vmcore_bt(path: pathlib.Path, executable: pathlib.Path, verdict):
+def vmcore_bt(path: pathlib.Path, executable: pathlib.Path, arch, verdict):
     """Our stack of the task that panicked: walked by the kernel's tables, not guessed, from sysrq up to the call out of user mode."""
     done = subprocess.run([str(executable), "bt", "--json", str(path)], capture_output=True, text=True)
     if done.returncode:
@@ -100,8 +96,8 @@ def vmcore_bt(path: pathlib.Path, executable: pathlib.Path, verdict):
         return
     stack = json.loads(done.stdout)["stacks"][0]
     frames = [(frame["symbol"] or "user").split("+")[0] for frame in stack["frames"]]
-    wanted = ["panic", "sysrq_handle_crash", "write_sysrq_trigger", "vfs_write", "do_syscall_64", "user"]
-    if stack["method"] != "orc" or [name for name in frames if name in wanted] != wanted:
+    wanted = list(arch.stack)
+    if stack["method"] != arch.method or [name for name in frames if name in wanted] != wanted:
         verdict.wrong(f"vmcore bt ({stack['method']}): {' '.join(frames)}")
     verdict.facts["vmcore bt"] = f"{len(frames)} frames"
 
@@ -131,7 +127,7 @@ def vmcore_pmem(path: pathlib.Path, executable: pathlib.Path, truth, verdict):
     for line in (first / "mappers").read_text().splitlines() if (first / "mappers").exists() else []:
         words = line.split()
         if words[0].startswith(("/mnt/", "/dev/dax")) and words[-1] == "ready":
-            mapped[words[0]] = int(words[1]) // PAGE
+            mapped[words[0]] = int(words[1]) // truth.page
     # A file and its clone. Up to 6.2 a shared page names the file that was read last; since 6.3 it has a count, and names none.
     shared = {name for name in mapped if name.endswith("/shared") or (name.endswith("/small") and name[:-5] + "shared" in mapped)}
     files = {file["path"]: file for file in answer["files"]}
@@ -147,7 +143,7 @@ def vmcore_pmem(path: pathlib.Path, executable: pathlib.Path, truth, verdict):
             if not _holds(truth, name, part, pages, name in shared):
                 verdict.wrong(f"vmcore pmem: page {part['file_page']} of {name} is not at pfn {part['pfn']:#x}")
         areas = [area for process in answer["processes"] for area in process["areas"] if area["path"] == name]
-        if [(int(area["end"], 16) - int(area["start"], 16)) // PAGE for area in areas] != [pages] * (2 if name in shared and name.endswith("/small") else 1):
+        if [(int(area["end"], 16) - int(area["start"], 16)) // truth.page for area in areas] != [pages] * (2 if name in shared and name.endswith("/small") else 1):
             verdict.wrong(f"vmcore pmem: {name} is mapped {len(areas)} times: {areas}")
     if set(files) - set(mapped):
         verdict.wrong(f"vmcore pmem: files that nobody mapped: {sorted(map(str, set(files) - set(mapped)))}")
@@ -166,7 +162,7 @@ def vmcore_pmem(path: pathlib.Path, executable: pathlib.Path, truth, verdict):
 
 def _holds(truth, name, part, pages, shared):
     """Is the file's text where the range says it is? Each 64 KiB it holds its path and the number of the piece."""
-    panic, step = truth.memory("panic"), 65536 // PAGE
+    panic, step = truth.memory("panic"), 65536 // truth.page
     start = name.replace("/shared", "/small") if shared else name
     for index in range(-(-part["file_page"] // step) * step, part["file_page"] + part["pages"], step):
         page = panic.page(part["pfn"] + index - part["file_page"])

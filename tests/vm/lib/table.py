@@ -6,7 +6,7 @@ import re
 HEAD = """# Real kernels, real crashes
 
 Written by `tests/vm/table docs/vm-results.md` after `tests/vm/run`, from the cases that were run: each line is one dump
-of one crash in a virtual machine (QEMU without KVM, two CPUs).
+of one crash in a virtual machine (QEMU without KVM, two CPUs unless the case says otherwise).
 
 * "metadata" counts pages of live memmap and info blocks on the pmem that are in the dump and equal the media at the panic,
   of those that have to be there.
@@ -34,6 +34,16 @@ says nothing), one after another of the same crash; of dumps made twice the bett
 |---|---|---|---|
 """
 
+LIVE = """
+## Dumps of a running kernel
+
+`/proc/kcore` is dumped again and again while the kernel runs, then it crashes. "fixed pages" are those of its text and read-only data; "absent" and
+"different" count such pages of all the live dumps that are not in them, or are not what the dump of the crash has.
+
+| kernel | CPUs | dumper | dumps | fixed pages | absent | different | seconds |
+|---|---|---|---|---|---|---|---|
+"""
+
 OPTIONS = """
 ## Options of kexec beside Debian's
 
@@ -56,26 +66,59 @@ busybox and the dumper (Debian's with its libraries), `-l -d 31`. What the words
 
 
 def write(results: pathlib.Path, names, target: pathlib.Path):
-    """The smallest crashkernel= is taken from the folder that tests/vm/smallest keeps beside the results."""
-    files = [results / path.stem / "result.json" for path in names]
-    found = [json.loads(file.read_text()) for file in files if file.exists()]
+    """What no run of this cache has is taken over from the document as it is. The smallest crashkernel= is taken from the folder that tests/vm/smallest keeps
+    beside the results."""
+    old = target.read_text() if target.exists() else ""
+    files = {path.stem: results / path.stem / "result.json" for path in names}
+    found = {name: json.loads(file.read_text()) for name, file in files.items() if file.exists()}
     small = [json.loads(file.read_text()) for file in sorted(results.parent.glob("smallest/results/*/result.json"))]
-    absent = [path.stem for path, file in zip(names, files) if not file.exists()]
-    target.write_text(HEAD + _lines(row for result in found for row in _rows(result))
-                      + (f"\nNot run for this table: {', '.join(absent)}.\n" if absent else "") + _earlier(files)
-                      + _section(MEASURE, _measured(found)) + _section(OPTIONS, _options(found))
-                      + _section(SMALLEST, _smallest(small)))
+    earlier = {}
+    for row in _old_rows(old, HEAD):
+        earlier.setdefault(row[0].partition(":")[0], []).append(row)
+    rows = [row for name in files for row in (_rows(found[name]) if name in found else earlier.get(name, []))]
+    absent = [name for name in files if name not in found and name not in earlier]
+    builds = _builds(found, [name for name in files if name in earlier and name not in found], old)
+    target.write_text(HEAD + _lines(rows) + (f"\nNot run for this table: {', '.join(absent)}.\n" if absent else "") + builds
+                      + _section(MEASURE, _measured(found.values()), old, 2) + _section(LIVE, _live(found.values()), old, 3)
+                      + _section(OPTIONS, _options(found.values()), old, 1) + _section(SMALLEST, _smallest(small), old, 3))
 
 
-def _earlier(files):
-    """The cases that were run with another build of our executable than the last run of all."""
-    runs = sorted((file.stat().st_mtime, file.parent.name, json.loads(file.read_text()).get("executable", ""))
-                  for file in files if file.exists())
-    earlier = sorted(name for _, name, build in runs if build != runs[-1][2])
-    return f"\nRun with an earlier build than the other cases: {', '.join(earlier)}.\n" if earlier else ""
+BUILDS = """
+## Which build each case was run with
+
+The first digits of the executable's SHA-256; of a machine of another architecture, of its own executable.
+
+"""
+UNKNOWN = "earlier ones"
 
 
-def _section(head, rows):
+def _builds(found, kept, old):
+    """Of cases that were not run anew, what the document said before."""
+    cases = {}
+    for name, result in found.items():
+        cases.setdefault(f"`{result.get('executable of the machine', result.get('executable', ''))}`", []).append(name)
+    before = {name: build for build, names in re.findall(r"^\* (`[0-9a-f]{12}`|" + UNKNOWN + r"): (.*)$", old, re.M) for name in names.split(", ")}
+    for name in kept:
+        cases.setdefault(before.get(name, UNKNOWN), []).append(name)
+    return BUILDS + "".join(f"* {build}: {', '.join(sorted(names))}\n" for build, names in sorted(cases.items(), key=lambda pair: min(pair[1])))
+
+
+def _old_rows(old, head):
+    """The rows of a table of the document, by its columns."""
+    columns = next(line for line in head.splitlines() if line.startswith("|"))
+    lines = old.splitlines()
+    rows = []
+    for line in lines[lines.index(columns) + 2:] if columns in lines else []:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line[1:].rstrip().removesuffix("|").split(" | ")])
+    return rows
+
+
+def _section(head, rows, old, key):
+    """key: how many columns say what a row is about; rows of the document about something else stay."""
+    fresh = {tuple(row[:key]) for row in rows}
+    rows = [row for row in _old_rows(old, head) if tuple(row[:key]) not in fresh] + rows
     return head + _lines(rows) if rows else ""
 
 
@@ -131,6 +174,13 @@ def _rows(result):
             _sum(dump.get("lost of")), _sum(dump.get("kept of")),
             ", ".join(readers) or "–", str(dump.get("seconds", "–")), verdict])
     return rows
+
+
+def _live(found):
+    """Dumps of running kernels beside the dump of the crash."""
+    return [[f"{result['kernel']} {result['release']}", result["cpus"], f"`{live['dumper']}`", str(live["dumps"]), str(live["pages"]),
+             str(live["missing"]), str(live["different"]), f"{min(live['seconds'], default=0)} to {max(live['seconds'], default=0)}"]
+            for result in found if (live := result.get("live"))]
 
 
 def _unused(dump):

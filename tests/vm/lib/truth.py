@@ -1,20 +1,19 @@
 """What the machine was just before its panic, from the first kernel's own files and from the host's memory files."""
 import dataclasses
+import hashlib
 import mmap
 import pathlib
 import re
 
-PAGE = 4096
-SECTION = 128 << 20
-BLOCK = 2 << 20
-# The kernel never writes the struct pages of a namespace's first two pages (the reserve with the info block). Where other
-# data were on the media before, 128 bytes of them stay at the start of the live memmap; our dumper makes them zero.
-RESERVE_BYTES = 2 * 64
+from .arch import SECTION, Arch
+
+INFO = 4096  # the info block: this much, at this offset of a namespace
 
 
 def right_bytes(media, unwritten):
-    """What may stand in a dump for these bytes of the media."""
-    return [media, bytes(RESERVE_BYTES) + media[RESERVE_BYTES:]] if unwritten else [media]
+    """What may stand in a dump for these bytes of the media. unwritten: bytes at their start that belong to struct pages which the kernel never writes. Where
+    other data were on the media before, those stay at the start of the live memmap; our dumper makes them zero."""
+    return [media, bytes(unwritten) + media[unwritten:]] if unwritten else [media]
 
 
 @dataclasses.dataclass
@@ -27,6 +26,7 @@ class Namespace:
     metadata_end: int
     required: list  # [start, end) of metadata that a dump must have
     allowed: list   # and of what else it may have
+    reserve_bytes: int
 
     @property
     def unwritten(self):
@@ -36,14 +36,26 @@ class Namespace:
 
     def right(self, start, media):
         """What may stand in a dump for the media's bytes of the required range that begins at start."""
-        return right_bytes(media, start in self.unwritten)
+        return right_bytes(media, self.reserve_bytes if start in self.unwritten else 0)
+
+    def told(self, memory):
+        """(first page, the right SHA-256s) of each range of memmap, as a tool names it: with the page of the info block where that is next to it, of which
+        all but the block reads as zero."""
+        page = memory.page_size
+        for start, end in self.required[1:]:
+            block, block_end = self.required[0]
+            front = b""
+            if -(-block_end // page) * page == start and page > INFO:
+                front = bytes(block % page) + memory.read(block, block_end - block)
+                front += bytes(-len(front) % page)
+            yield (start - len(front)) // page, [hashlib.sha256(front + data).hexdigest() for data in self.right(start, memory.read(start, end - start))]
 
 
 class Memory:
     """Physical memory as the host saw it at the panic."""
 
-    def __init__(self):
-        self.parts = []
+    def __init__(self, page_size):
+        self.parts, self.page_size = [], page_size
 
     def add(self, start, path: pathlib.Path, offset=0, length=None):
         with open(path, "rb") as file:
@@ -58,7 +70,7 @@ class Memory:
         return None
 
     def page(self, pfn):
-        return self.read(pfn * PAGE, PAGE)
+        return self.read(pfn * self.page_size, self.page_size)
 
 
 def iomem(text):
@@ -81,7 +93,7 @@ def attributes(text):
     return devices
 
 
-def namespaces(devices):
+def namespaces(devices, arch: Arch):
     found = []
     for name, values in sorted(devices.items()):
         if not re.fullmatch(r"namespace\d+\.\d+", name) or not values.get("resource", "").startswith("0x"):
@@ -95,54 +107,57 @@ def namespaces(devices):
         mapping = {"pmem": "dev", "ram": "mem"}.get(holder.get("mode"), "-")
         if mode in ("fsdax", "devdax"):
             end = int(holder["resource"], 16)
-            information = [(base + PAGE, base + 2 * PAGE)]
-            required = information + _memmap(base, base + size) if mapping == "dev" else []
+            information = [(base + INFO, base + 2 * INFO)]
+            required = information + arch.metadata(base, size) if mapping == "dev" else []
             allowed = information
         else:
             end, required, allowed = base, [], []
-        found.append(Namespace(name, base, size, mode, mapping, end, required, allowed))
+        found.append(Namespace(name, base, size, mode, mapping, end, required, allowed, arch.reserve_bytes))
     return found
 
 
-def _memmap(start, end):
-    """Where x86_64 puts the memmap of a namespace: 2 MiB blocks from start + 2 MiB on, one for each whole section;
-    parts of a section have theirs in RAM. [start, end) must begin on a 2 MiB boundary."""
-    sections = end // SECTION - -(-start // SECTION)
-    if sections <= 0:
-        return []
-    return [(start + BLOCK, start + BLOCK + sections * BLOCK)]
-
-
 class Truth:
-    def __init__(self, folder: pathlib.Path, nvdimms: int, ram: int):
+    def __init__(self, folder: pathlib.Path, nvdimms: int, ram: int, arch: Arch):
         first = folder / "out" / "first"
-        self.folder = folder
+        self.folder, self.arch, self.page = folder, arch, arch.page
         self.iomem = iomem((first / "iomem").read_text())
         self.devices = attributes((first / "nd-sysfs").read_text())
-        self.namespaces = namespaces(self.devices)
+        self.namespaces = namespaces(self.devices, arch)
         self.regions = sorted((start, end) for _, start, end, name in self.iomem if name.startswith("Persistent Memory"))
+        if not self.regions:
+            # A device tree's pmem-region has the name of its namespace in iomem and no more.
+            self.regions = sorted((int(values["resource"], 16), int(values["resource"], 16) + int(values["size"]))
+                                  for name, values in self.devices.items() if re.fullmatch(r"region\d+", name))
         self.hotplugged = [(start, end) for _, start, end, name in self.iomem if name == "System RAM (kmem)"]
         self.crash = [(start, end) for _, start, end, name in self.iomem if name == "Crash kernel"]
         self.ram = [(start, end) for _, start, end, name in self.iomem if name.startswith("System RAM")]
         self.flags = (first / "kpageflags").read_bytes()
         if len(self.regions) != nvdimms:
-            raise ValueError(f"{nvdimms} nvdimms but {len(self.regions)} lines of Persistent Memory in iomem")
+            raise ValueError(f"{nvdimms} nvdimms but {len(self.regions)} regions")
         self._ram_bytes = ram
 
     def memory(self, suffix):
-        memory = Memory()
+        memory = Memory(self.page)
         for index, (start, end) in enumerate(self.regions):
             memory.add(start, self.folder / f"nvdimm{index}.mem.{suffix}", 0, end - start)
         ram = self.folder / f"ram.mem.{suffix}"
         if ram.exists():
-            low = self._ram_bytes if self._ram_bytes < 0xb0000000 else 0x80000000
-            memory.add(0, ram, 0, low)
+            low = self._ram_bytes if self._ram_bytes < self.arch.ram_split else self.arch.ram_below_4g
+            memory.add(self.arch.ram_base, ram, 0, low)
             if low < self._ram_bytes:
                 memory.add(1 << 32, ram, low, self._ram_bytes - low)
         return memory
 
+    def information(self, pfn):
+        """Of a page with an info block: the [start, end) of it in the page. None of any other."""
+        for space in self.namespaces:
+            for start, end in (space.required or space.allowed)[:1]:
+                if start // self.page == pfn:
+                    return start % self.page, start % self.page + end - start
+        return None
+
     def is_pmem(self, pfn):
-        address = pfn * PAGE
+        address = pfn * self.page
         return (any(start <= address < end for start, end in self.regions)
                 and not any(start <= address < end for start, end in self.hotplugged))
 
@@ -151,7 +166,7 @@ class Truth:
 
     def ram_pfns(self):
         for start, end in self.ram:
-            for pfn in range(-(-start // PAGE), end // PAGE):
-                address = pfn * PAGE
+            for pfn in range(-(-start // self.page), end // self.page):
+                address = pfn * self.page
                 if address >= 1 << 20 and not any(low <= address < high for low, high in self.crash):
                     yield pfn

@@ -3,19 +3,20 @@ import re
 import subprocess
 import time
 
-from . import cases, dumpfiles, judge, kernels, paths, readers, truth
+from . import cases, dumpfiles, judge, kernels, live, paths, readers, truth
 
 
 def judge_all(case, folder, kernel, facts):
     """Fills facts["dumps"]; returns the problems."""
     if case["corrupt"]:
         return []
-    machine_truth = truth.Truth(folder, len(case["nvdimm"]), cases.size(case["ram"]))
+    machine_truth = truth.Truth(folder, len(case["nvdimm"]), cases.size(case["ram"]), kernel.arch)
     facts["namespaces"] = [f"{space.name} {space.mode} map={space.mapping} {space.size >> 20} MiB"
                            for space in machine_truth.namespaces]
     expectations = {word for line in case["expect"] for word in line.split()}
     symbols = kernels.debug(kernel)
     problems = []
+    crash_dump = None
     facts["dumps"] = []
     for line, dump, log, exit_status, seconds in _dumps(case, folder):
         facts["dumps"].append({"dumper": line})
@@ -28,6 +29,8 @@ def judge_all(case, folder, kernel, facts):
             if " -F " in f" {line} ":
                 flattened, dump = dump, dump.with_name(dump.name + ".rearranged")
                 dumpfiles.rearrange(flattened, dump)
+            if _level(line) == 31:
+                crash_dump = crash_dump or dump
             verdict = judge.judge(dump, machine_truth, _level(line), wanted, symbols)
         except dumpfiles.DumpError as error:
             problems.append(f"{dump.name} ({line}): {error}")
@@ -37,14 +40,14 @@ def judge_all(case, folder, kernel, facts):
             if kernel.name.startswith("stock"):  # ours are built without type information (BTF)
                 readers.vmcore_pmem(dump, paths.executable(), machine_truth, verdict)
                 if not case["qemu-dump"]:
-                    readers.vmcore_bt(dump, paths.executable(), verdict)
+                    readers.vmcore_bt(dump, paths.executable(), kernel.arch, verdict)
                     # Some ten seconds: one dump of each crash.
                     if _level(line) == 31 and not any("compared with drgn" in other for other in facts["dumps"]):
                         readers.drgn_comparison(dump, paths.executable(), machine_truth, symbols, verdict)
         judge.report(log, verdict, machine_truth, _level(line), expectations)
         facts["dumps"][-1].update({"seconds": seconds, **verdict.facts})
         problems += [f"{dump.name} ({line}): {problem}" for problem in verdict.problems]
-    return problems
+    return problems + live.judge(case, machine_truth, crash_dump, facts)
 
 
 def _dumps(case, folder):
