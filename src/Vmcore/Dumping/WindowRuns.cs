@@ -41,6 +41,11 @@ internal sealed class WindowRuns
             ulong end = (extent.End + PlanWindow.Pages - 1) >> PlanWindow.Shift;
             for (ulong number = Math.Max(next, extent.Start >> PlanWindow.Shift); number < end;)
             {
+                // What the file says is no memory has no window.
+                ulong first = Math.Max(number << PlanWindow.Shift, extent.Start), exists = _coverage.HoleUntil(new(first, extent.End));
+                number = exists == extent.End ? end : exists >> PlanWindow.Shift;
+                if (number == end)
+                    break;
                 WindowRun run = RunAt(number, extent);
                 yield return run;
                 number += run.Count;
@@ -53,7 +58,11 @@ internal sealed class WindowRuns
     /// <summary>One past the last page that is there, be it filtered out: not what only a header claims.</summary>
     internal ulong End()
     {
+        // A kdump-compressed file says itself how far its bitmaps go.
+        PfnRangeSet extents = _coverage.Extents;
         ulong last = 0;
+        if (!_coverage.ExtentsExist)
+            return extents.IsEmpty ? 0 : Math.Min((extents[^1].End + PlanWindow.Pages - 1) & ~((ulong)PlanWindow.Pages - 1), _coverage.MaxPfn);
         foreach (WindowRun run in All())
         {
             // The end of the last extent may lie inside a window.
@@ -75,7 +84,7 @@ internal sealed class WindowRuns
         windows = WindowsTo(UserDataUntil(range), first);
         if (windows > 0 && _coverage.HasAll(new(first, first + (windows << PlanWindow.Shift))))
             return new(number, windows, WindowKind.UserData);
-        ulong absent = _coverage.AbsentUntil(range);
+        ulong absent = _coverage.ExtentsExist ? _coverage.AbsentUntil(range) : first;
         return WindowsTo(absent, first) == 0 ? new(number, 1, WindowKind.Mixed) : Absent(number, new(first, absent));
     }
 

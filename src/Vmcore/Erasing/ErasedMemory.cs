@@ -33,6 +33,12 @@ internal sealed class ErasedMemory : CrashMemory
     public override ulong AbsentUntil(PfnRange range) => _inner.AbsentUntil(range);
 
     /// <inheritdoc/>
+    internal override bool ExtentsExist => _inner.ExtentsExist;
+
+    /// <inheritdoc/>
+    internal override ulong HoleUntil(PfnRange range) => _inner.HoleUntil(range);
+
+    /// <inheritdoc/>
     public override MemoryStatus ReadPage(ulong pfn, Span<byte> page)
     {
         MemoryStatus status = _inner.ReadPage(pfn, page);

@@ -38,6 +38,12 @@ internal sealed class WithoutPages : CrashMemory
     public override ulong AbsentUntil(PfnRange range) => _inner.AbsentUntil(range);
 
     /// <inheritdoc/>
+    internal override bool ExtentsExist => _inner.ExtentsExist;
+
+    /// <inheritdoc/>
+    internal override ulong HoleUntil(PfnRange range) => _inner.HoleUntil(range);
+
+    /// <inheritdoc/>
     public override MemoryStatus ReadPage(ulong pfn, Span<byte> page)
     {
         if (!_hidden.Contains(pfn))

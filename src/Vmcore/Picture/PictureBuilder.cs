@@ -65,6 +65,7 @@ public sealed class PictureBuilder
         {
             for (ulong first = range.Start & ~((ulong)PictureSlice.Pages - 1); first < range.End; first += PictureSlice.Pages)
             {
+                first = _dump.Coverage.HoleUntil(new(Math.Max(first, range.Start), range.End)) & ~((ulong)PictureSlice.Pages - 1);
                 _dump.Coverage.GetPages(first, _exists, _present);
                 for (int word = 0; word < _exists.Length; word += RunPages / 64)
                 {
@@ -187,9 +188,14 @@ public sealed class PictureBuilder
     {
         for (ulong start = part.Start; start < part.End;)
         {
-            ulong from = start;
+            ulong from = start, exists = _dump.Coverage.HoleUntil(new(start, part.End));
             bool isPresent = false;
-            if (isWhole && WithoutStructs(new(start, part.End), out isPresent) is { IsEmpty: false } bare)
+            if (exists - start >= PictureSlice.Pages)
+            {
+                region.Add(new(start, exists), PictureClass.Hole);
+                start = exists;
+            }
+            else if (isWhole && WithoutStructs(new(start, part.End), out isPresent) is { IsEmpty: false } bare)
             {
                 region.Add(bare, PictureClass.Unknown);
                 if (isPresent)
@@ -224,7 +230,7 @@ public sealed class PictureBuilder
 
         var bare = new PfnRange(range.Start, end);
         isPresent = _dump.Coverage.HasAll(bare);
-        return isPresent ? bare : new(bare.Start, _dump.Coverage.AbsentUntil(bare));
+        return isPresent ? bare : new(bare.Start, _dump.Coverage.ExtentsExist ? _dump.Coverage.AbsentUntil(bare) : bare.Start);
     }
 
     private void CountPresent(PictureRegion region, PfnRangeSet extents)

@@ -127,6 +127,7 @@ public static class DumpVerifier
         {
             for (ulong first = range.Start & ~((ulong)BlockPages - 1); first < range.End; first += BlockPages)
             {
+                first = coverage.AbsentUntil(new(Math.Max(first, range.Start), range.End)) & ~((ulong)BlockPages - 1);
                 coverage.GetPages(first, exists, present);
                 int from = (int)(Math.Max(range.Start, first) - first), to = (int)Math.Min(range.End - first, BlockPages);
                 PageBits.Clear(present, 0, from);

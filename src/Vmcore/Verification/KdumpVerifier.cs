@@ -42,8 +42,10 @@ internal sealed class KdumpVerifier
         long total = CountDescriptors(part);
         long dataStart = _descriptors + (total * PageDescriptor.Size);
         CheckBitmapTail();
-        for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < Math.Min(part.End, _file.ReadablePfns); first += DumpVerifier.BlockPages)
+        ulong end = Math.Min(part.End, _file.ReadablePfns);
+        for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < end; first += DumpVerifier.BlockPages)
         {
+            first = _dump.Coverage.HoleUntil(new(Math.Max(first, part.Start), end)) & ~((ulong)DumpVerifier.BlockPages - 1);
             _dump.Coverage.GetPages(first, memory, dumped);
             for (int word = 0; word < dumped.Length; word++)
             {
@@ -123,8 +125,10 @@ internal sealed class KdumpVerifier
     {
         ulong[] memory = new ulong[DumpVerifier.BlockPages / 64], dumped = new ulong[DumpVerifier.BlockPages / 64];
         long count = 0;
-        for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < Math.Min(part.End, _file.ReadablePfns); first += DumpVerifier.BlockPages)
+        ulong end = Math.Min(part.End, _file.ReadablePfns);
+        for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < end; first += DumpVerifier.BlockPages)
         {
+            first = _dump.Coverage.HoleUntil(new(Math.Max(first, part.Start), end)) & ~((ulong)DumpVerifier.BlockPages - 1);
             _dump.Coverage.GetPages(first, memory, dumped);
             int from = (int)(Math.Max(part.Start, first) - first), to = (int)Math.Min(part.End - first, DumpVerifier.BlockPages);
             PageBits.Clear(dumped, 0, from);

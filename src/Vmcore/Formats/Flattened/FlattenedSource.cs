@@ -100,6 +100,13 @@ internal sealed class FlattenedSource : IByteSource
     }
 
     /// <inheritdoc/>
+    public long NextData(long offset)
+    {
+        int index = IndexAtOrAfter(offset);
+        return index < _runs.Length ? Math.Max(offset, _runs[index].Start) : Math.Max(offset, Length);
+    }
+
+    /// <inheritdoc/>
     public void Dispose() => _stream.Dispose();
 
     private int IndexAtOrAfter(long offset)

@@ -38,6 +38,19 @@ internal sealed class KdumpCrashMemory : CrashMemory
     }
 
     /// <inheritdoc/>
+    public override ulong AbsentUntil(PfnRange range) => range.IsEmpty ? range.Start : _file.NextSet(KdumpBitmap.Dumped, range);
+
+    /// <inheritdoc/>
+    internal override bool ExtentsExist => false;
+
+    /// <inheritdoc/>
+    internal override ulong HoleUntil(PfnRange range)
+    {
+        ulong absent = AbsentUntil(range);
+        return absent == range.Start || !_file.HasTwoBitmaps ? absent : _file.NextSet(KdumpBitmap.Memory, new(range.Start, absent));
+    }
+
+    /// <inheritdoc/>
     public override int ReadPages(ulong pfn, Span<byte> pages)
     {
         int done = 0, count = pages.Length >> PageShift;

@@ -237,6 +237,12 @@ public sealed class KdumpFile : IDisposable
         return (which == KdumpBitmap.Memory ? _memory : _dumped).Read(firstPfn, bits);
     }
 
+    /// <summary>Finds the first page of a range that a bitmap names.</summary>
+    /// <param name="which">Which bitmap.</param>
+    /// <param name="range">The pages.</param>
+    /// <returns>The page; the end of the range if it names none, or the file does not have its bits.</returns>
+    internal ulong NextSet(KdumpBitmap which, PfnRange range) => (which == KdumpBitmap.Memory ? _memory : _dumped).NextSet(range);
+
     /// <inheritdoc/>
     public void Dispose()
     {
