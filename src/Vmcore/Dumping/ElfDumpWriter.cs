@@ -239,7 +239,7 @@ internal sealed class ElfDumpWriter : IDumpWriter
                 {
                     bool isGap = at < run.Start;
                     // Blocks begin and end with pages, as far as the run does.
-                    ulong length = Math.Min((isGap ? run.Start : run.End) - at, ElfBlock.MostBytes - (at & (ulong)(_memory.PageSize - 1)));
+                    ulong length = Math.Min((isGap ? run.Start : run.End) - at, ElfBlock.Capacity - (at & (ulong)(_memory.PageSize - 1)));
                     yield return new((long)(segment.Offset + (at - segment.PhysicalAddress)), at, (int)length, isGap);
                     at += length;
                 }

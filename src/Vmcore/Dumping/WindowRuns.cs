@@ -11,10 +11,7 @@ namespace Vmcore.Dumping;
 internal sealed class WindowRuns
 {
     /// <summary>Windows in a run: 1 TiB with pages of 4 KiB. So often can it be stopped.</summary>
-    private const ulong MostWindows = 1UL << 13;
-
-    /// <summary>Memory without content that is believed where there is no memmap to ask, in pages: the bits of 1 TiB with pages of 4 KiB take 32 MiB.</summary>
-    private const ulong MostBelieved = 1UL << 28;
+    private const ulong RunWindows = 1UL << 13;
 
     private readonly OpenedDump _dump;
     private readonly PageCoverage _coverage;
@@ -29,7 +26,7 @@ internal sealed class WindowRuns
         _dump = dump;
         _coverage = dump.Coverage;
         _userData = userData;
-        _isBelieved = new(() => AbsentPages() <= MostBelieved);
+        _isBelieved = new(() => AbsentPages() <= dump.Limits.BelievedPages);
     }
 
     /// <summary>The runs of all windows in which pages can exist, ascending.</summary>
@@ -80,7 +77,7 @@ internal sealed class WindowRuns
         ulong first = number << PlanWindow.Shift, windows = (extent.End - first) >> PlanWindow.Shift;
         if (extent.Start > first || windows == 0)
             return new(number, 1, WindowKind.Mixed);
-        var range = new PfnRange(first, Math.Min(extent.End, first + (MostWindows << PlanWindow.Shift)));
+        var range = new PfnRange(first, Math.Min(extent.End, first + (RunWindows << PlanWindow.Shift)));
         windows = WindowsTo(UserDataUntil(range), first);
         if (windows > 0 && _coverage.HasAll(new(first, first + (windows << PlanWindow.Shift))))
             return new(number, windows, WindowKind.UserData);

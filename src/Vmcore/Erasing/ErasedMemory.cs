@@ -13,7 +13,7 @@ internal sealed class ErasedMemory : CrashMemory
     /// <param name="inner">The memory below.</param>
     /// <param name="data">What is erased; nothing may be added any more.</param>
     public ErasedMemory(CrashMemory inner, ErasedData data)
-        : base(inner.PageShift)
+        : base(inner.PageShift, inner.Limits)
     {
         _inner = inner;
         _data = data;

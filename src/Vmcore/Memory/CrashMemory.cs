@@ -1,3 +1,4 @@
+using Vmcore.IO;
 using Vmcore.Ranges;
 
 namespace Vmcore.Memory;
@@ -10,8 +11,10 @@ public abstract class CrashMemory : IPhysicalMemory
 {
     /// <summary>Creates the memory.</summary>
     /// <param name="pageShift">log2 of the page size in bytes, 12 to 20.</param>
-    private protected CrashMemory(int pageShift)
+    /// <param name="limits">The bounds on what is believed of what the memory says.</param>
+    private protected CrashMemory(int pageShift, ReadLimits limits)
     {
+        Limits = limits;
         ArgumentOutOfRangeException.ThrowIfLessThan(pageShift, 12);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pageShift, 20);
         PageShift = pageShift;
@@ -19,6 +22,9 @@ public abstract class CrashMemory : IPhysicalMemory
 
     /// <summary>log2 of the page size in bytes.</summary>
     public int PageShift { get; }
+
+    /// <inheritdoc/>
+    public ReadLimits Limits { get; }
 
     /// <summary>Page size in bytes.</summary>
     public int PageSize => 1 << PageShift;
@@ -73,7 +79,8 @@ public abstract class CrashMemory : IPhysicalMemory
 
     /// <summary>Tells up to where there is no page at all, if that can be told without looking at each: one step, however large the range.</summary>
     /// <param name="range">The pages, inside one of <see cref="Extents"/>.</param>
-    /// <returns>One past the last page, from the start of the range on, that does not exist; the start if it does, or only <see cref="GetPages"/> can tell.</returns>
+    /// <returns>One past the last page, from the start of the range on, that does not exist; the start if it does,
+    /// or only <see cref="GetPages"/> can tell.</returns>
     internal virtual ulong HoleUntil(PfnRange range) => range.Start;
 
     /// <summary>Reads one whole page; the part of a partial page that nothing covers is zero.</summary>

@@ -12,7 +12,7 @@ internal sealed class WithoutPages : CrashMemory
     /// <param name="inner">The memory below.</param>
     /// <param name="hidden">The pages that are not to be read.</param>
     public WithoutPages(CrashMemory inner, PfnRangeSet hidden)
-        : base(inner.PageShift)
+        : base(inner.PageShift, inner.Limits)
     {
         _inner = inner;
         _hidden = hidden;

@@ -8,9 +8,9 @@ namespace Vmcore.Picture;
 /// <summary>Draws up the picture. Pmem is decided by range, RAM by its struct pages, also of pages that the dump does not have.</summary>
 public sealed class PictureBuilder
 {
-    private const int MostCells = 1 << 14;
-    private const int MostRegions = 128;
-    private const int MostMarks = 2000;
+    private const int CellCount = 1 << 14;
+    private const int RegionCount = 128;
+    private const int MarkCount = 2000;
     private const int RunPages = 4096;
 
     private readonly OpenedDump _dump;
@@ -53,7 +53,7 @@ public sealed class PictureBuilder
             ram = PfnRangeSet.From(ExistingRuns(ram));
         List<(PfnRange Pages, bool IsPmem)> parts = Merge(ram, pmem);
         int shift = 0;
-        while (parts.Sum(p => (long)(p.Pages.Count >> shift) + 1) > MostCells)
+        while (parts.Sum(p => (long)(p.Pages.Count >> shift) + 1) > CellCount)
             shift++;
         foreach ((PfnRange pages, bool isPmem) in parts)
             yield return new(NameOf(pages, isPmem), isPmem, pages, shift);
@@ -102,7 +102,7 @@ public sealed class PictureBuilder
             }
 
             parts = merged;
-            if (parts.Count <= MostRegions || gap > 1UL << 40)
+            if (parts.Count <= RegionCount || gap > 1UL << 40)
                 return parts;
         }
     }
@@ -127,7 +127,7 @@ public sealed class PictureBuilder
         foreach (KernelResource resource in _dump.KernelView.Resources?.All() ?? [])
         {
             bool isMemory = resource.IsSystemRam || resource.IsPersistentMemory || resource.Name is "Crash kernel" or "Reserved" or "System RAM (kmem)";
-            if (isMemory && resource.Name.Length > 0 && count++ < MostMarks)
+            if (isMemory && resource.Name.Length > 0 && count++ < MarkCount)
                 yield return new(resource.Name, resource.Range, resource.Depth);
         }
     }

@@ -17,7 +17,7 @@ public static class DumpVerifier
     /// <summary>Pages asked for at once.</summary>
     internal const int BlockPages = 4096;
 
-    private const int MostRanges = 64;
+    private const int ListedRanges = 64;
 
     /// <summary>Checks a dump.</summary>
     /// <param name="dump">The dump.</param>
@@ -78,7 +78,7 @@ public static class DumpVerifier
             if (bad.IsEmpty)
                 continue;
             report.UserDataFound += bad.Count;
-            if (listed++ < MostRanges)
+            if (listed++ < ListedRanges)
                 report.Add("pmem", FileOf(dump, bad.Start), OffsetOf(dump, bad.Start), string.Create(CultureInfo.InvariantCulture,
                     $"pmem user data, pfn {bad}"), $"{bad.Count} pages with content", "none: user data of pmem is in no dump");
         }

@@ -16,7 +16,7 @@ internal sealed class KdumpVerifier
     private readonly IByteSource _source;
     private readonly VerifyReport _report;
     private readonly FileExtents _taken = new();
-    private readonly TakenBlocks _blocks = new();
+    private readonly TakenBlocks _blocks;
     private readonly long _descriptors;
     private readonly byte[] _block = new byte[DumpVerifier.BlockPages * PageDescriptor.Size];
     private long _rank;
@@ -26,6 +26,7 @@ internal sealed class KdumpVerifier
         _dump = dump;
         _file = dump.Kdump!;
         _part = part;
+        _blocks = new(dump.Limits);
         _source = part.Source;
         _report = report;
         _descriptors = part.DescriptorsOffset;
@@ -87,7 +88,7 @@ internal sealed class KdumpVerifier
             Add("header", 440, "max_mapnr", Hex(header.MaxMapNr), $"{Hex(Math.Min(_file.MaxPfn, uint.MaxValue))}, as the sub header says");
         if (_descriptors > _source.Length)
             Add("bitmap", _source.Length, "bitmaps", $"end of the file at {Hex((ulong)_source.Length)}", $"bitmaps up to {Hex((ulong)_descriptors)}");
-        if (header.Version >= 3 && KdumpText.ReadVmcoreInfo(_part, KdumpText.ReadNotes(_part, _dump.Limits, out _)).Length == 0)
+        if (header.Version >= 3 && KdumpText.ReadVmcoreInfo(_part, KdumpText.ReadNotes(_part, _dump.Limits, out _), _dump.Limits).Length == 0)
             Add("header", _file.BlockSize + 32, "vmcoreinfo", "none", "the kernel's description of itself");
     }
 

@@ -14,7 +14,7 @@ internal sealed class KdumpCrashMemory : CrashMemory
     /// <summary>Creates the memory.</summary>
     /// <param name="file">The dump; it must live as long as the memory is used.</param>
     public KdumpCrashMemory(KdumpFile file)
-        : base(BitOperations.Log2((uint)file.BlockSize))
+        : base(BitOperations.Log2((uint)file.BlockSize), file.Limits)
     {
         _file = file;
         _bytes = new(file);
