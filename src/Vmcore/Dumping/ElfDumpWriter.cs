@@ -124,7 +124,7 @@ internal sealed class ElfDumpWriter : IDumpWriter
     /// <summary>Writes of the head of a stream what is known already: a stream has no byte twice, since readers may take either copy for good.</summary>
     private void WriteKnown(List<ElfSegment> segments)
     {
-        byte[] head = BuildHead(segments, new(), incomplete: false);
+        byte[] head = BuildHead(segments, new(_request.Dump.Limits), incomplete: false);
         int at = 0;
         foreach ((int offset, int length) in Later(segments))
         {

@@ -56,6 +56,7 @@ public sealed class EraseConfig
 
     /// <summary>Reads a file of rules.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <exception cref="FileAccessException">It cannot be opened or read.</exception>
     /// <exception cref="EraseException">It has what is not understood.</exception>
     /// <exception cref="DumpFormatException">It is larger than any file of rules.</exception>

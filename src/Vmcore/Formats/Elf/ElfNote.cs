@@ -27,6 +27,7 @@ internal static class ElfNotes
     /// <summary>Parses a note area up to its end, the first empty name, or the first note that overruns the area.</summary>
     /// <param name="area">The bytes of the PT_NOTE segments.</param>
     /// <param name="problem">Receives null, or what was wrong with the note at which parsing ended.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <returns>The notes that are whole.</returns>
     public static IReadOnlyList<ElfNote> Parse(ReadOnlySpan<byte> area, out string? problem, ReadLimits? limits = null)
     {

@@ -35,6 +35,7 @@ internal static class FlattenedIndex
     /// <summary>Builds the index.</summary>
     /// <param name="stream">The flattened stream.</param>
     /// <param name="truncatedAt">Position at which the stream breaks off, or null if it ends as it should.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <returns>Runs in ascending order that do not overlap.</returns>
     public static FlattenedRun[] Build(IByteSource stream, out long? truncatedAt, ReadLimits? limits = null)
     {

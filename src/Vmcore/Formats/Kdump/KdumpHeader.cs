@@ -82,6 +82,7 @@ public sealed record KdumpHeader
 
     /// <summary>Reads and checks the header.</summary>
     /// <param name="source">The file; a flattened one as a flattened source.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <exception cref="DumpFormatException">It is no kdump-compressed file, one of a 32-bit or big-endian machine, or a field is impossible.</exception>
     internal static KdumpHeader Parse(IByteSource source, ReadLimits? limits = null)
     {
