@@ -1,3 +1,4 @@
+using Vmcore.IO;
 using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader;
@@ -12,6 +13,9 @@ namespace Vmcore.Cli.Reader;
 /// <param name="length">Its size in bytes.</param>
 internal sealed class PhysicalObjectMemory(IPhysicalMemory physical, IVirtualMemory kernel, ulong start, ulong length) : IVirtualMemory
 {
+    /// <inheritdoc/>
+    public ReadLimits Limits => kernel.Limits;
+
     /// <inheritdoc/>
     public ByteOrder ByteOrder => kernel.ByteOrder;
 

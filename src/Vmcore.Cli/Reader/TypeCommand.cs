@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Vmcore.Cli.Json;
-using Vmcore.IO;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Cli.Reader;
@@ -23,7 +22,7 @@ internal static class TypeCommand
         foreach (string name in names)
         {
             KernelType type = context.NamedTypes.Find(name, out string? problem) ?? throw new KernelObjectException($"{context.Dump.Name}: {problem}");
-            types.Add(Describe(name, type, plain, budget));
+            types.Add(Describe(name, type, plain, budget, context.Dump.Limits.TypeDepth));
         }
 
         if (context.IsJson)
@@ -35,7 +34,7 @@ internal static class TypeCommand
         return 0;
     }
 
-    private static TypeInfo Describe(string name, KernelType type, bool plain, AnswerBudget budget)
+    private static TypeInfo Describe(string name, KernelType type, bool plain, AnswerBudget budget, int depth)
     {
         KernelType shown = type.Underlying();
         return new(
@@ -43,7 +42,7 @@ internal static class TypeCommand
             shown.Kind.ToString().ToLowerInvariant(),
             type.Size,
             TypeDeclaration.Write(type, withOffsets: !plain, budget),
-            shown.IsComposite ? Members(shown, 0, budget, ReadLimits.Default.TypeDepth) : [],
+            shown.IsComposite ? Members(shown, 0, budget, depth) : [],
             [.. shown.Enumerators.Select(e => new EnumeratorInfo(e.Name, e.Value))]);
     }
 

@@ -17,7 +17,6 @@ internal static class VerifyCommand
     internal const string Name = "verify";
 
     private const int Sound = 0, Wrong = 1;
-    private const long MostManifest = 256 << 20;
 
     internal static Command Create()
     {
@@ -36,12 +35,15 @@ internal static class VerifyCommand
     }
 
     /// <summary>Reads a manifest.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="limits">The bound on its length; null for the default one.</param>
     /// <exception cref="DumpFormatException">It is none.</exception>
-    internal static DumpManifest ReadManifest(string path)
+    internal static DumpManifest ReadManifest(string path, ReadLimits? limits = null)
     {
+        long most = (limits ?? ReadLimits.Default).ManifestBytes;
         using FileSource source = FileSource.Open(path);
-        if (source.Length > MostManifest)
-            throw new DumpFormatException(path, 0, "manifest", $"{source.Length} bytes", $"at most {MostManifest}");
+        if (source.Length > most)
+            throw new DumpFormatException(path, 0, "manifest", $"{source.Length} bytes", $"at most {most}");
         byte[] bytes = new byte[source.Length];
         source.ReadExactly(0, bytes, "manifest");
         DumpManifest manifest;

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Vmcore.IO;
 using Vmcore.Memory;
 
 namespace Vmcore.Architectures;
@@ -72,6 +73,9 @@ public sealed class KernelAddressSpace : IVirtualMemory
 
     /// <summary>The physical memory below.</summary>
     public IPhysicalMemory PhysicalMemory { get; }
+
+    /// <inheritdoc/>
+    public ReadLimits Limits => PhysicalMemory.Limits;
 
     /// <summary>Number of levels of the page tables.</summary>
     public int Levels => _levels.Length;

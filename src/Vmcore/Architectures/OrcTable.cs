@@ -17,8 +17,6 @@ internal interface IOrcFormat
 /// <summary>One sorted table of ORC, of the kernel's image or of a module: addresses (relative to their own place), and an entry for each.</summary>
 internal sealed class OrcTable
 {
-    private const int MaxEntries = 8 << 20;
-
     private readonly IVirtualMemory _memory;
     private readonly IOrcFormat _format;
     private readonly ulong _addresses;
@@ -37,7 +35,7 @@ internal sealed class OrcTable
         _format = format;
         _addresses = addresses;
         _entries = entries;
-        _count = Math.Clamp(count, 0, MaxEntries);
+        _count = Math.Clamp(count, 0, memory.Limits.OrcEntries);
     }
 
     /// <summary>The entry for an address: that of the last place at or below it.</summary>

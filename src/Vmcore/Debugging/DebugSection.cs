@@ -13,7 +13,7 @@ namespace Vmcore.Debugging;
 internal sealed class DebugSection
 {
     /// <summary>Most bytes of a compressed section when unpacked, and of any section that is held in memory.</summary>
-    internal const long MaxInMemory = 0x7fff_ff00;
+    internal const long ArrayBytes = 0x7fff_ff00;
 
     private const int CompressionHeaderSize = 24;
     private const uint TypeZlib = 1;
@@ -82,8 +82,8 @@ internal sealed class DebugSection
     /// <exception cref="DumpFormatException">It is larger than can be held in memory.</exception>
     internal byte[] ReadAll()
     {
-        if (Length > MaxInMemory)
-            throw new DumpFormatException(_source.Name, _offset, Name, $"{Length} bytes", $"at most {MaxInMemory} bytes");
+        if (Length > ArrayBytes)
+            throw new DumpFormatException(_source.Name, _offset, Name, $"{Length} bytes", $"at most {ArrayBytes} bytes");
         if (_unpacked is not null && _relocations.Length == 0)
             return _unpacked;
         byte[] bytes = new byte[Length];
@@ -142,8 +142,8 @@ internal sealed class DebugSection
     private static unsafe byte[] Zstd(IByteSource source, ElfSection section, long offset, long packed, ulong size, UnpackBudget budget)
     {
         budget.Charge(source, section, packed, size);
-        if (packed > MaxInMemory)
-            throw new DumpFormatException(source.Name, offset, section.Name, $"{packed} compressed bytes", $"at most {MaxInMemory}");
+        if (packed > ArrayBytes)
+            throw new DumpFormatException(source.Name, offset, section.Name, $"{packed} compressed bytes", $"at most {ArrayBytes}");
         byte[] input = new byte[packed], bytes = GC.AllocateUninitializedArray<byte>((int)size);
         source.ReadExactly(offset, input, section.Name);
         using LibZstd.DecompressionContext context = LibZstd.CreateDecompressionContext();
@@ -163,8 +163,8 @@ internal sealed class DebugSection
         ElfSection? table = file.Sections.FirstOrDefault(s => s.Type == ElfSection.TypeRela && s.Info == (uint)target.Index && s.HasBytes);
         if (table is null)
             return [];
-        if (table.Size > MaxInMemory)
-            throw new DumpFormatException(file.Source.Name, table.Offset, table.Name, $"{table.Size} bytes", $"at most {MaxInMemory}");
+        if (table.Size > ArrayBytes)
+            throw new DumpFormatException(file.Source.Name, table.Offset, table.Name, $"{table.Size} bytes", $"at most {ArrayBytes}");
         byte[] entries = new byte[table.Size - (table.Size % EntrySize)];
         file.Source.ReadExactly(table.Offset, entries, table.Name);
         var result = new List<Relocation>(entries.Length / EntrySize);

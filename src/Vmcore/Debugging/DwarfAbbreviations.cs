@@ -1,3 +1,5 @@
+using Vmcore.IO;
+
 namespace Vmcore.Debugging;
 
 /// <summary>One attribute of an abbreviation.</summary>
@@ -16,8 +18,6 @@ internal sealed record DwarfAbbreviation(ushort Tag, bool HasChildren, DwarfAttr
 /// <summary>One table of .debug_abbrev.</summary>
 internal sealed class DwarfAbbreviations
 {
-    private const int MaxAttributes = 256;
-
     // Least bytes of an entry (code, tag, children) and of an attribute (name, form).
     private const int PerEntry = 3, PerAttribute = 2;
 
@@ -36,8 +36,9 @@ internal sealed class DwarfAbbreviations
     /// <param name="section">The section.</param>
     /// <param name="offset">Where the table starts in it.</param>
     /// <param name="budget">Bytes that may still be parsed: charged for what is looked at, also if it turns out to be damaged.</param>
+    /// <param name="limits">The bound on attributes.</param>
     /// <exception cref="DwarfException">It is damaged, or the budget ends in it.</exception>
-    internal static DwarfAbbreviations Parse(ReadOnlySpan<byte> section, int offset, ref long budget)
+    internal static DwarfAbbreviations Parse(ReadOnlySpan<byte> section, int offset, ref long budget, ReadLimits limits)
     {
         var table = new DwarfAbbreviations();
         var cursor = new DwarfCursor(section, offset);
@@ -56,7 +57,7 @@ internal sealed class DwarfAbbreviations
                 long constant = form == DwarfForm.ImplicitConst ? cursor.Sleb() : 0;
                 if (name == 0 && form == 0)
                     break;
-                if (attributes.Count == MaxAttributes || form > ushort.MaxValue)
+                if (attributes.Count == limits.DwarfAttributes || form > ushort.MaxValue)
                     throw new DwarfException($"abbreviation {code} is damaged");
                 attributes.Add(new(name > ushort.MaxValue ? (ushort)0 : (ushort)name, (ushort)form, constant));
                 int width = DwarfForms.FixedSize((ushort)form);

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Vmcore.Formats.Elf;
+using Vmcore.IO;
 
 namespace Vmcore.Debugging;
 
@@ -20,16 +21,14 @@ internal enum DwarfKind
 /// </summary>
 internal sealed class DwarfIndex
 {
-    // A distribution's kernel has about 400,000.
-    private const int MaxItems = 8 << 20;
-    private const int MaxUnits = 4 << 20;
-    private const int MaxNamesakes = 16;
-
+    private readonly ReadLimits _limits;
     private readonly Dictionary<ulong, int> _heads = [];
     private readonly List<Item> _items = [];
     private readonly List<long> _units = [];
     private readonly Dictionary<ulong, long> _signatures = [];
     private readonly HashSet<ulong> _anonymous = [];
+
+    private DwarfIndex(ReadLimits limits) => _limits = limits;
 
     /// <summary>Offsets of the units, ascending.</summary>
     internal IReadOnlyList<long> Units => _units;
@@ -46,19 +45,19 @@ internal sealed class DwarfIndex
     /// <summary>Builds the index.</summary>
     internal static DwarfIndex Build(DwarfSections sections)
     {
-        var index = new DwarfIndex();
+        var index = new DwarfIndex(sections.Limits);
         byte[] buffer = [];
         for (long at = 0; at < sections.Info.Length;)
         {
             long length = 0;
             try
             {
-                if (index._units.Count == MaxUnits)
-                    throw new DwarfException($"there are more than {MaxUnits} units");
+                if (index._units.Count == index._limits.DwarfUnits)
+                    throw new DwarfException($"there are more than {index._limits.DwarfUnits} units");
                 DwarfUnitHeader header = sections.ReadHeader(at, out length);
                 index._units.Add(at);
                 index.NeedsOtherFile |= header.IsSkeleton;
-                if (length > DebugSection.MaxInMemory)
+                if (length > DebugSection.ArrayBytes)
                     throw new DwarfException($"a unit of {length} bytes is larger than can be held in memory");
                 if (buffer.Length < length)
                     buffer = GC.AllocateUninitializedArray<byte>((int)Math.Max(length, Math.Min(1 << 20, sections.Info.Length)));
@@ -68,7 +67,7 @@ internal sealed class DwarfIndex
             catch (DwarfException e)
             {
                 index.Problem ??= $".debug_info: unit at 0x{at:x}: {e.Message}";
-                if (length == 0 || index._items.Count >= MaxItems || index._units.Count >= MaxUnits)
+                if (length == 0 || index._items.Count >= index._limits.DwarfItems || index._units.Count >= index._limits.DwarfUnits)
                     break;
             }
 
@@ -201,10 +200,10 @@ internal sealed class DwarfIndex
             last = at;
         }
 
-        if (count >= MaxNamesakes)
+        if (count >= _limits.DwarfNamesakes)
             return false;
-        if (_items.Count >= MaxItems)
-            throw new DwarfException($"there are more than {MaxItems} names");
+        if (_items.Count >= _limits.DwarfItems)
+            throw new DwarfException($"there are more than {_limits.DwarfItems} names");
         _items.Add(new(offset, value, hasAddress, -1));
         if (last < 0)
             head = _items.Count - 1;

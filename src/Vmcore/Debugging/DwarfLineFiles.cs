@@ -5,21 +5,20 @@ namespace Vmcore.Debugging;
 /// <summary>The file names in the headers of .debug_line: where something is declared.</summary>
 internal static class DwarfLineFiles
 {
-    private const int MaxHeader = 1 << 20;
-    private const int MaxNames = 1 << 16;
     private const ulong ContentPath = 1;
     private const ulong ContentDirectory = 2;
 
     /// <summary>The file with a number; null if the table does not have it.</summary>
     internal static string? Find(DwarfSections sections, DwarfUnit unit, ulong number)
     {
-        if (sections.Lines is not { } lines || unit.StatementList is not (>= 0) || unit.StatementList >= lines.Length || number >= MaxNames)
+        if (sections.Lines is not { } lines || unit.StatementList is not (>= 0) || unit.StatementList >= lines.Length
+            || number >= (ulong)sections.Limits.LineFileNames)
             return null;
-        byte[] bytes = new byte[Math.Min(lines.Length - unit.StatementList.Value, MaxHeader)];
+        byte[] bytes = new byte[Math.Min(lines.Length - unit.StatementList.Value, sections.Limits.LineHeaderBytes)];
         try
         {
             lines.Read(unit.StatementList.Value, bytes);
-            return Find(bytes, unit, (int)number);
+            return Find(bytes, unit, (int)number, sections.Limits.LineFileNames);
         }
         catch (DwarfException)
         {
@@ -27,7 +26,7 @@ internal static class DwarfLineFiles
         }
     }
 
-    private static string? Find(byte[] bytes, DwarfUnit unit, int number)
+    private static string? Find(byte[] bytes, DwarfUnit unit, int number, int most)
     {
         var cursor = new DwarfCursor(bytes, 0);
         bool is64 = cursor.UInt32() == 0xffff_ffff;
@@ -42,19 +41,19 @@ internal static class DwarfLineFiles
         cursor.Skip(version >= 4 ? 5UL : 4); // Instruction lengths, is_stmt, line base and range.
         int opcodes = cursor.Byte();
         cursor.Skip((ulong)Math.Max(0, opcodes - 1));
-        return version >= 5 ? FindInTables(ref cursor, unit, is64, number) : FindInLists(ref cursor, number);
+        return version >= 5 ? FindInTables(ref cursor, unit, is64, number, most) : FindInLists(ref cursor, number, most);
     }
 
-    private static string? FindInTables(ref DwarfCursor cursor, DwarfUnit unit, bool is64, int number)
+    private static string? FindInTables(ref DwarfCursor cursor, DwarfUnit unit, bool is64, int number, int most)
     {
-        List<(string Path, int Directory)> directories = ReadTable(ref cursor, unit, is64), files = ReadTable(ref cursor, unit, is64);
+        List<(string Path, int Directory)> directories = ReadTable(ref cursor, unit, is64, most), files = ReadTable(ref cursor, unit, is64, most);
         if (number >= files.Count)
             return null;
         (string path, int directory) = files[number];
         return Join(directory > 0 && directory < directories.Count ? directories[directory].Path : "", path);
     }
 
-    private static List<(string Path, int Directory)> ReadTable(ref DwarfCursor cursor, DwarfUnit unit, bool is64)
+    private static List<(string Path, int Directory)> ReadTable(ref DwarfCursor cursor, DwarfUnit unit, bool is64, int most)
     {
         int formats = cursor.Byte();
         var format = new (ulong Content, ushort Form)[formats];
@@ -62,7 +61,7 @@ internal static class DwarfLineFiles
             format[i] = (cursor.Uleb(), (ushort)Math.Min(cursor.Uleb(), ushort.MaxValue));
         ulong count = cursor.Uleb();
         List<(string, int)> result = [];
-        for (ulong i = 0; i < Math.Min(count, MaxNames); i++)
+        for (ulong i = 0; i < Math.Min(count, (ulong)most); i++)
         {
             string path = "";
             int directory = 0;
@@ -74,7 +73,7 @@ internal static class DwarfLineFiles
                 else if (content == ContentPath && form == DwarfForm.String)
                     path = Encoding.UTF8.GetString(cursor.CString());
                 else if (content == ContentDirectory && form is DwarfForm.Data1 or DwarfForm.Data2 or DwarfForm.Udata)
-                    directory = (int)Math.Min(form == DwarfForm.Udata ? cursor.Uleb() : cursor.Unsigned(form == DwarfForm.Data1 ? 1 : 2), MaxNames);
+                    directory = (int)Math.Min(form == DwarfForm.Udata ? cursor.Uleb() : cursor.Unsigned(form == DwarfForm.Data1 ? 1 : 2), (ulong)most);
                 else
                     DwarfForms.Skip(ref cursor, unit.Header, form);
             }
@@ -85,12 +84,12 @@ internal static class DwarfLineFiles
         return result;
     }
 
-    private static string? FindInLists(ref DwarfCursor cursor, int number)
+    private static string? FindInLists(ref DwarfCursor cursor, int number, int most)
     {
         List<string> directories = [""];
-        while (directories.Count < MaxNames && cursor.CString() is { IsEmpty: false } name)
+        while (directories.Count < most && cursor.CString() is { IsEmpty: false } name)
             directories.Add(Encoding.UTF8.GetString(name));
-        for (int i = 1; i < MaxNames && cursor.CString() is { IsEmpty: false } name; i++)
+        for (int i = 1; i < most && cursor.CString() is { IsEmpty: false } name; i++)
         {
             ulong directory = cursor.Uleb();
             cursor.Uleb();

@@ -1,13 +1,11 @@
 using Vmcore.Formats.Elf;
+using Vmcore.IO;
 
 namespace Vmcore.Debugging;
 
 /// <summary>The debug sections of one file: the small ones in memory, .debug_info a unit at a time.</summary>
 internal sealed class DwarfSections
 {
-    /// <summary>Longest name that is looked at, in bytes.</summary>
-    internal const int MaxName = 4096;
-
     private const int CachedUnits = 8;
     private const int FailureCost = 128;
     private const long CachedBytes = 64 << 20;
@@ -31,6 +29,9 @@ internal sealed class DwarfSections
     }
 
     internal ElfObjectFile File { get; }
+
+    /// <summary>The bounds on what the sections may ask for.</summary>
+    internal ReadLimits Limits => File.Limits;
 
     internal DebugSection Info { get; }
 
@@ -68,7 +69,7 @@ internal sealed class DwarfSections
     /// <summary>Parses a unit's header.</summary>
     internal DwarfUnitHeader ReadHeader(long start, out long length)
     {
-        Span<byte> bytes = stackalloc byte[DwarfUnitHeader.MaxHeader];
+        Span<byte> bytes = stackalloc byte[DwarfUnitHeader.HeaderBytes];
         long left = Info.Length - start;
         bytes = bytes[..(int)Math.Min(bytes.Length, left)];
         Info.Read(start, bytes);
@@ -89,7 +90,7 @@ internal sealed class DwarfSections
         DwarfAbbreviations table;
         try
         {
-            table = DwarfAbbreviations.Parse(_abbreviations, (int)header.Abbreviations, ref _abbreviationBudget);
+            table = DwarfAbbreviations.Parse(_abbreviations, (int)header.Abbreviations, ref _abbreviationBudget, Limits);
         }
         catch (DwarfException)
         {
@@ -116,7 +117,7 @@ internal sealed class DwarfSections
         }
 
         DwarfUnitHeader header = ReadHeader(start, out _);
-        if (header.Length > DebugSection.MaxInMemory)
+        if (header.Length > DebugSection.ArrayBytes)
             throw new DwarfException($"a unit of {header.Length} bytes is larger than can be held in memory");
         byte[] bytes = new byte[header.Length];
         Info.Read(start, bytes);

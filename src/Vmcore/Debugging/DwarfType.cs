@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.IO;
 
 namespace Vmcore.Debugging;
 
@@ -8,10 +9,6 @@ namespace Vmcore.Debugging;
 /// </summary>
 internal sealed class DwarfType
 {
-    private const int MaxAliases = 32;
-    private const int MaxChildren = 1 << 16;
-    private const long MaxCount = 1L << 40;
-
     private readonly DwarfTypes? _types;
     private readonly long _offset;
     private readonly ushort _tag;
@@ -49,6 +46,8 @@ internal sealed class DwarfType
 
     /// <summary>The name without <c>struct</c>, <c>union</c> or <c>enum</c>; empty if it has none.</summary>
     public string Name { get; }
+
+    private ReadLimits Limits => _types?.Limits ?? ReadLimits.Default;
 
     /// <summary>The DW_TAG number: qualifiers are told apart by it.</summary>
     internal ushort Tag => _tag;
@@ -106,7 +105,7 @@ internal sealed class DwarfType
     public DwarfType Resolve()
     {
         DwarfType type = this;
-        for (int i = 0; i < MaxAliases; i++)
+        for (int i = 0; i < Limits.TypeAliases; i++)
         {
             if (type.Kind is not (DwarfTypeKind.Typedef or DwarfTypeKind.Qualifier))
                 return type;
@@ -126,7 +125,7 @@ internal sealed class DwarfType
         {
             DwarfType type = this;
             long count = 1;
-            for (int i = 0; i < MaxAliases; i++)
+            for (int i = 0; i < Limits.TypeAliases; i++)
             {
                 if (type.OwnSize is { } size)
                     return size <= long.MaxValue / count ? size * count : null;
@@ -172,8 +171,7 @@ internal sealed class DwarfType
 
     private static DwarfMember? Find(DwarfType type, string name, int depth, ref int budget)
     {
-        const int MaxDepth = 16;
-        if (depth > MaxDepth || type.Kind is not (DwarfTypeKind.Struct or DwarfTypeKind.Union))
+        if (depth > type.Limits.MemberDepth || type.Kind is not (DwarfTypeKind.Struct or DwarfTypeKind.Union))
             return null;
         foreach (DwarfMember member in type.Members)
         {
@@ -209,11 +207,11 @@ internal sealed class DwarfType
 
     private static (long BitOffset, int BitWidth) Place(DwarfEntry member, DwarfType type)
     {
-        const long MaxBytes = 1L << 40;
-        long bytes = member.MemberLocation is >= 0 and <= MaxBytes ? member.MemberLocation.Value : 0;
+        const long FarthestByte = 1L << 40; // Eight times as many bits are far from the end of a number.
+        long bytes = member.MemberLocation is >= 0 and <= FarthestByte ? member.MemberLocation.Value : 0;
         if (member.BitSize is not (> 0 and <= 1024) || member.BitSize is not { } width)
             return (bytes * 8, 0);
-        if (member.DataBitOffset is >= 0 and <= MaxBytes * 8)
+        if (member.DataBitOffset is >= 0 and <= FarthestByte * 8)
             return ((bytes * 8) + member.DataBitOffset.Value, (int)width);
         // Before DWARF 4, bits counted from the high end of the storage unit.
         if (member.BitOffset is >= -1024 and <= 1024 && (member.ByteSize ?? type.ByteSize) is { } storage and <= 128)
@@ -242,7 +240,7 @@ internal sealed class DwarfType
         IReadOnlyList<long?> dimensions = ReadDimensions();
         foreach (long? elements in dimensions)
         {
-            if (elements is not { } known || (known > 0 && count > MaxCount / known))
+            if (elements is not { } known || (known > 0 && count > Limits.ArrayElements / known))
                 return null;
             count *= known;
         }
@@ -260,8 +258,8 @@ internal sealed class DwarfType
         {
             if (child.Tag is not (DwarfTag.SubrangeType or DwarfTag.EnumerationType))
                 return;
-            long? elements = child.Count ?? (child.UpperBound is >= -1 and < MaxCount ? child.UpperBound + 1 : null);
-            dimensions.Add(elements is >= 0 and <= MaxCount ? elements : null);
+            long? elements = child.Count ?? (child.UpperBound is >= -1 and < long.MaxValue ? child.UpperBound + 1 : null);
+            dimensions.Add(elements >= 0 && elements <= Limits.ArrayElements ? elements : null);
         });
         return dimensions;
     }
@@ -290,7 +288,7 @@ internal sealed class DwarfType
         {
             var child = new DwarfEntry();
             int next = at.Entry.End;
-            for (int i = 0; i < MaxChildren && next < at.Unit.Header.Length; i++)
+            for (int i = 0; i < Limits.DwarfChildren && next < at.Unit.Header.Length; i++)
             {
                 child.Read(at.Unit, next);
                 if (child.Tag == 0)

@@ -1,5 +1,6 @@
 using System.Text;
 using Vmcore.Formats.Elf;
+using Vmcore.IO;
 
 namespace Vmcore.Debugging;
 
@@ -10,11 +11,6 @@ namespace Vmcore.Debugging;
 /// <remarks>Reads from the file as long as it is used. Not safe for several threads at once.</remarks>
 internal sealed class DwarfTypes
 {
-    private const int MaxCachedTypes = 1 << 16;
-
-    // One step from a declaration or a signature to a definition; damage could lead in a circle.
-    private const int MaxSteps = 8;
-
     private readonly DwarfSections _sections;
     private readonly DwarfIndex _index;
     private readonly Dictionary<long, DwarfType> _types = [];
@@ -25,6 +21,9 @@ internal sealed class DwarfTypes
         _sections = sections;
         _index = DwarfIndex.Build(sections);
     }
+
+    /// <summary>The bounds on what the debug information may ask for.</summary>
+    internal ReadLimits Limits => _sections.Limits;
 
     /// <summary>Number of units.</summary>
     public int UnitCount => _index.Units.Count;
@@ -153,7 +152,7 @@ internal sealed class DwarfTypes
             return DwarfType.Void;
         if (_types.TryGetValue(at, out DwarfType? known))
             return known;
-        if (_types.Count >= MaxCachedTypes)
+        if (_types.Count >= Limits.CachedTypes)
             _types.Clear();
         _steps++;
         DwarfType type = ReadAt(at) is { } found ? Build(found) : DwarfType.Void;
@@ -196,7 +195,7 @@ internal sealed class DwarfTypes
     private DwarfType Build((DwarfUnit Unit, DwarfEntry Entry) at)
     {
         DwarfEntry entry = at.Entry;
-        if (_steps < MaxSteps && entry.Tag is (DwarfTag.StructureType or DwarfTag.UnionType or DwarfTag.ClassType or DwarfTag.EnumerationType))
+        if (_steps < Limits.DwarfReferences && entry.Tag is (DwarfTag.StructureType or DwarfTag.UnionType or DwarfTag.ClassType or DwarfTag.EnumerationType))
         {
             if (entry.TypeSignature != 0 && _index.FindSignature(entry.TypeSignature) is { } signed && signed != at.Unit.Header.Start + entry.Offset)
                 return TypeAt(signed);

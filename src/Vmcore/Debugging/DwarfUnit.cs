@@ -75,7 +75,7 @@ internal sealed class DwarfUnit
         };
         if (text.Offset < 0 || text.Offset >= place.Length)
             return default;
-        ReadOnlySpan<byte> rest = place.Slice((int)text.Offset, (int)Math.Min(place.Length - text.Offset, DwarfSections.MaxName));
+        ReadOnlySpan<byte> rest = place.Slice((int)text.Offset, (int)Math.Min(place.Length - text.Offset, _sections.Limits.DwarfNameBytes));
         int nul = rest.IndexOf((byte)0);
         return nul >= 0 ? rest[..nul] : default;
     }

@@ -38,10 +38,10 @@ internal sealed record DwarfUnitHeader
     internal ulong TypeOffset { get; private init; }
 
     /// <summary>Most bytes that <see cref="Parse"/> looks at.</summary>
-    internal const int MaxHeader = 48;
+    internal const int HeaderBytes = 48;
 
     /// <summary>Parses a header.</summary>
-    /// <param name="bytes">The first bytes of the unit: <see cref="MaxHeader"/>, or what is left of the section.</param>
+    /// <param name="bytes">The first bytes of the unit: <see cref="HeaderBytes"/>, or what is left of the section.</param>
     /// <param name="start">Offset of the unit in the section.</param>
     /// <param name="left">Bytes from there to the section's end.</param>
     /// <param name="length">Receives the unit's length, also if the rest of the header is not understood; 0 if that is damaged too.</param>

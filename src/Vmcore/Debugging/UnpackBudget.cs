@@ -15,7 +15,7 @@ internal sealed class UnpackBudget(ReadLimits limits)
     /// <exception cref="DumpFormatException">It would be larger than the file may ask for.</exception>
     internal void Charge(IByteSource source, ElfSection section, long packed, ulong size)
     {
-        long most = Math.Min(_left + (packed * limits.UnpackedRatio), DebugSection.MaxInMemory);
+        long most = Math.Min(_left + (packed * limits.UnpackedRatio), DebugSection.ArrayBytes);
         if (size > (ulong)Math.Max(most, 0))
             throw new DumpFormatException(source.Name, section.Offset, $"{section.Name} ch_size", $"{size}",
                 $"at most {most}: {packed} compressed bytes, and those of the sections before, are no debug information if they are more");

@@ -10,7 +10,7 @@ namespace Vmcore.Dumping;
 internal sealed class CopiedBlocks
 {
     /// <summary>Runs that are remembered: 96 KiB.</summary>
-    internal const int MostRuns = 4096;
+    internal const int RememberedRuns = 4096;
 
     // Ascending by their start in the file.
     private readonly List<Run> _runs = [];
@@ -27,7 +27,7 @@ internal sealed class CopiedBlocks
         int next = IndexAfter(from);
         if (next > 0 && _runs[next - 1] is var last && last.End == from && last.To + (last.End - last.From) == to)
             _runs[next - 1] = last with { End = from + length };
-        else if (_runs.Count < MostRuns)
+        else if (_runs.Count < RememberedRuns)
             _runs.Insert(next, new(from, from + length, to));
     }
 

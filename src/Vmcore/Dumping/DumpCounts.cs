@@ -1,9 +1,10 @@
+using Vmcore.IO;
 using Vmcore.Memmap;
 
 namespace Vmcore.Dumping;
 
 /// <summary>What a dump has counted so far, in pages. Only the thread that runs the dump writes it.</summary>
-internal sealed class DumpCounts
+internal sealed class DumpCounts(ReadLimits limits)
 {
     /// <summary>Pages that exist on the machine as far as the input knows.</summary>
     internal ulong Original { get; set; }
@@ -21,7 +22,7 @@ internal sealed class DumpCounts
     internal ulong? ExcludedInElf { get; set; }
 
     /// <summary>Pages that were to stay, could not be read, and are not in the dump.</summary>
-    internal LostPages Lost { get; } = new();
+    internal LostPages Lost { get; } = new(limits);
 
     /// <summary>Pages whose struct page could not be read; they stay.</summary>
     internal ulong UnreadableStructPages { get; set; }

@@ -1,3 +1,5 @@
+using Vmcore.IO;
+
 namespace Vmcore.Dumping;
 
 /// <summary>
@@ -10,10 +12,15 @@ internal sealed class DumpPlan
 
     /// <summary>Creates a plan that knows nothing yet.</summary>
     /// <param name="cacheBytes">Bytes of verdicts that it may remember.</param>
-    internal DumpPlan(long cacheBytes) => Cache = new(cacheBytes);
+    /// <param name="limits">The bounds on what it lists.</param>
+    internal DumpPlan(long cacheBytes, ReadLimits limits)
+    {
+        Cache = new(cacheBytes);
+        Counts = new(limits);
+    }
 
     /// <summary>What was counted. Who copies the pages adds what comes to light there.</summary>
-    internal DumpCounts Counts { get; } = new();
+    internal DumpCounts Counts { get; }
 
     /// <summary>The pages that stay, of the windows that it has room for; the others are decided again.</summary>
     internal PlanCache Cache { get; }

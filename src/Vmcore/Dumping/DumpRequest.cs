@@ -92,14 +92,13 @@ public sealed class DumpRequest
     /// <exception cref="MissingInformationException">It cannot.</exception>
     private static void CheckElf(OpenedDump dump)
     {
-        const ulong MostOverlap = 64;
         if (dump.Loads.Count == 0 || dump.Elf is not { } elf)
             throw new MissingInformationException($"{dump.Name}: an ELF dump can only be made of an ELF file; leave out -E");
         // Each PT_LOAD is cut by itself, so the work grows with how often they overlap: a few times in a file that a tool wrote.
         ulong total = 0, file = (ulong)elf.Source.Length;
         foreach (ElfSegment load in dump.Loads)
             total += load.FileSize;
-        if (total / MostOverlap > file)
+        if (total / dump.Limits.FileOverlap > file)
             throw new MissingInformationException($"{dump.Name}: the PT_LOADs overlap: "
                 + $"they name {total} bytes of a file of {file}; an ELF dump of it cannot be made: leave out -E");
     }

@@ -59,7 +59,7 @@ public static class Dumper
             CacheBytes = CacheBytes,
             Zero = isElf && (request.Options.Level & DumpLevel.Zero) != 0 ? new(request.CopySource) : null,
         };
-        DumpPlan plan = writer.Begin() ? pass.Run(observer, either.Token, writer.Take) : new(0);
+        DumpPlan plan = writer.Begin() ? pass.Run(observer, either.Token, writer.Take) : new(0, request.Dump.Limits);
         DumpEnd end = writer.Write(plan, observer, either.Token);
         if (end == DumpEnd.Cancelled && deadline.IsCancellationRequested && !cancel.IsCancellationRequested)
             end = DumpEnd.TimeLimit;

@@ -6,9 +6,9 @@ namespace Vmcore.Dumping;
 internal sealed class ElfBlock(CrashMemory memory) : WorkerJob
 {
     /// <summary>Most bytes of a block.</summary>
-    internal const int MostBytes = 1 << 20;
+    internal const int Capacity = 1 << 20;
 
-    private readonly byte[] _bytes = GC.AllocateUninitializedArray<byte>(MostBytes);
+    private readonly byte[] _bytes = GC.AllocateUninitializedArray<byte>(Capacity);
 
     /// <summary>What it holds.</summary>
     internal ElfPiece Piece { get; set; }
@@ -57,6 +57,6 @@ internal sealed class ElfBlock(CrashMemory memory) : WorkerJob
 /// <summary>A part of an ELF dump.</summary>
 /// <param name="Offset">Byte offset in the dump.</param>
 /// <param name="Address">Physical address of the first byte.</param>
-/// <param name="Length">Bytes, at most <see cref="ElfBlock.MostBytes"/>.</param>
+/// <param name="Length">Bytes, at most <see cref="ElfBlock.Capacity"/>.</param>
 /// <param name="IsGap">True if the pages are left out, and the dump has zeroes for them.</param>
 internal readonly record struct ElfPiece(long Offset, ulong Address, int Length, bool IsGap);

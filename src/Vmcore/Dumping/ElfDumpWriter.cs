@@ -124,7 +124,7 @@ internal sealed class ElfDumpWriter : IDumpWriter
     /// <summary>Writes of the head of a stream what is known already: a stream has no byte twice, since readers may take either copy for good.</summary>
     private void WriteKnown(List<ElfSegment> segments)
     {
-        byte[] head = BuildHead(segments, new(), incomplete: false);
+        byte[] head = BuildHead(segments, new(_request.Dump.Limits), incomplete: false);
         int at = 0;
         foreach ((int offset, int length) in Later(segments))
         {
@@ -239,7 +239,7 @@ internal sealed class ElfDumpWriter : IDumpWriter
                 {
                     bool isGap = at < run.Start;
                     // Blocks begin and end with pages, as far as the run does.
-                    ulong length = Math.Min((isGap ? run.Start : run.End) - at, ElfBlock.MostBytes - (at & (ulong)(_memory.PageSize - 1)));
+                    ulong length = Math.Min((isGap ? run.Start : run.End) - at, ElfBlock.Capacity - (at & (ulong)(_memory.PageSize - 1)));
                     yield return new((long)(segment.Offset + (at - segment.PhysicalAddress)), at, (int)length, isGap);
                     at += length;
                 }

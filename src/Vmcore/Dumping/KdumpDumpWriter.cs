@@ -54,7 +54,7 @@ internal sealed class KdumpDumpWriter : IDumpWriter
         if (_isStream)
             _targets.ForEach((target, _) => _headers.WriteKnown(target.Sink, layout));
         else
-            _targets.ForEach((_, i) => WriteHead(i, layout, new(), incomplete: true));
+            _targets.ForEach((_, i) => WriteHead(i, layout, new(_request.Dump.Limits), incomplete: true));
         return !_targets.AreFull;
     }
 

@@ -49,7 +49,7 @@ internal sealed class KdumpHeaderWriter
     {
         if (_knownUntil == layout.Bitmap1Offset)
             return;
-        byte[] head = Build(layout, part: null, new(), incomplete: false);
+        byte[] head = Build(layout, part: null, new(_request.Dump.Limits), incomplete: false);
         int at = 0;
         foreach ((int offset, int length) in Later(layout).Append((head.Length, 0)))
         {

@@ -1,13 +1,11 @@
+using Vmcore.IO;
 using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 
 /// <summary>The pages that could not be read, and that a dump therefore does not have. All are counted; of the ranges the first are listed.</summary>
-internal sealed class LostPages
+internal sealed class LostPages(ReadLimits limits)
 {
-    /// <summary>Most ranges that are listed.</summary>
-    internal const int MostRanges = 1 << 16;
-
     private readonly List<PfnRange> _ranges = [];
 
     /// <summary>Number of pages.</summary>
@@ -22,7 +20,7 @@ internal sealed class LostPages
         Count++;
         if (_ranges.Count > 0 && _ranges[^1].End == pfn)
             _ranges[^1] = _ranges[^1] with { End = pfn + 1 };
-        else if (_ranges.Count < MostRanges)
+        else if (_ranges.Count < limits.LostRanges)
             _ranges.Add(new(pfn, pfn + 1));
     }
 }

@@ -34,7 +34,7 @@ internal sealed class PlanPass
     {
         observer.Started(DumpStep.ExcludingPages);
         long started = Stopwatch.GetTimestamp();
-        var plan = new DumpPlan(CacheBytes);
+        var plan = new DumpPlan(CacheBytes, _request.Dump.Limits);
         bool stopped = false;
         using IEnumerator<WindowRun> runs = _request.Runs().GetEnumerator();
         _workers.RunInOrder<WindowJob>(

@@ -17,7 +17,6 @@ public static class Reassembler
 {
     private const int BlockBytes = 1 << 20;
     private const int BitmapBytes = 4096;
-    private const long MaxHeaderBytes = 128L << 20;
 
     /// <summary>Writes the whole dump.</summary>
     /// <param name="parts">The parts, opened together.</param>
@@ -43,9 +42,9 @@ public static class Reassembler
         if (first.Header.Version < KdumpHeader.SplitVersion)
             throw new DumpFormatException(first.Source.Name, 8, "kdump header_version of a part",
                 $"{first.Header.Version}", $"{KdumpHeader.SplitVersion} or later: earlier ones have no parts");
-        if (first.Bitmap1Offset > MaxHeaderBytes)
+        if (first.Bitmap1Offset > parts.Limits.SplitHeaderBytes)
             throw new DumpFormatException(first.Source.Name, 432, "kdump sub_hdr_size",
-                $"{first.Header.SubHeaderBlocks} blocks", $"at most {MaxHeaderBytes} bytes");
+                $"{first.Header.SubHeaderBlocks} blocks", $"at most {parts.Limits.SplitHeaderBytes} bytes");
         CheckRanges(parts);
     }
 
@@ -228,7 +227,7 @@ public static class Reassembler
             var lists = new List<string>();
             foreach (KdumpPart part in _parts.Parts)
             {
-                string list = KdumpText.ReadEraseInfo(part);
+                string list = KdumpText.ReadEraseInfo(part, _parts.Limits);
                 if (list.Length > 0 && !lists.Contains(list, StringComparer.Ordinal))
                     lists.Add(list);
             }

@@ -12,9 +12,6 @@ namespace Vmcore.Dumping;
 /// </summary>
 internal static class UnusedMemmap
 {
-    // More scattered than that, the rest stays.
-    private const int MaxRanges = 1 << 20;
-
     /// <summary>Finds them: one pass over all windows.</summary>
     /// <returns>pfns in RAM.</returns>
     /// <exception cref="MissingInformationException">The memmap cannot be read, or its structures do not fill pages evenly.</exception>
@@ -53,9 +50,9 @@ internal static class UnusedMemmap
                     continue;
                 List<PfnRange> target = PageBits.NextSet(window.Kept, at) >= at + described ? unused : needed;
                 Add(target, frame);
-                if (needed.Count > MaxRanges)
+                if (needed.Count > request.Dump.Limits.UnusedMemmapRanges)
                     return false;
-                if (unused.Count > MaxRanges)
+                if (unused.Count > request.Dump.Limits.UnusedMemmapRanges)
                     unused.RemoveAt(unused.Count - 1);
             }
 

@@ -11,10 +11,7 @@ namespace Vmcore.Dumping;
 internal sealed class WindowRuns
 {
     /// <summary>Windows in a run: 1 TiB with pages of 4 KiB. So often can it be stopped.</summary>
-    private const ulong MostWindows = 1UL << 13;
-
-    /// <summary>Memory without content that is believed where there is no memmap to ask, in pages: the bits of 1 TiB with pages of 4 KiB take 32 MiB.</summary>
-    private const ulong MostBelieved = 1UL << 28;
+    private const ulong RunWindows = 1UL << 13;
 
     private readonly OpenedDump _dump;
     private readonly PageCoverage _coverage;
@@ -29,7 +26,7 @@ internal sealed class WindowRuns
         _dump = dump;
         _coverage = dump.Coverage;
         _userData = userData;
-        _isBelieved = new(() => AbsentPages() <= MostBelieved);
+        _isBelieved = new(() => AbsentPages() <= dump.Limits.BelievedPages);
     }
 
     /// <summary>The runs of all windows in which pages can exist, ascending.</summary>
@@ -41,6 +38,11 @@ internal sealed class WindowRuns
             ulong end = (extent.End + PlanWindow.Pages - 1) >> PlanWindow.Shift;
             for (ulong number = Math.Max(next, extent.Start >> PlanWindow.Shift); number < end;)
             {
+                // What the file says is no memory has no window.
+                ulong first = Math.Max(number << PlanWindow.Shift, extent.Start), exists = _coverage.HoleUntil(new(first, extent.End));
+                number = exists == extent.End ? end : exists >> PlanWindow.Shift;
+                if (number == end)
+                    break;
                 WindowRun run = RunAt(number, extent);
                 yield return run;
                 number += run.Count;
@@ -53,7 +55,11 @@ internal sealed class WindowRuns
     /// <summary>One past the last page that is there, be it filtered out: not what only a header claims.</summary>
     internal ulong End()
     {
+        // A kdump-compressed file says itself how far its bitmaps go.
+        PfnRangeSet extents = _coverage.Extents;
         ulong last = 0;
+        if (!_coverage.ExtentsExist)
+            return extents.IsEmpty ? 0 : Math.Min((extents[^1].End + PlanWindow.Pages - 1) & ~((ulong)PlanWindow.Pages - 1), _coverage.MaxPfn);
         foreach (WindowRun run in All())
         {
             // The end of the last extent may lie inside a window.
@@ -71,11 +77,11 @@ internal sealed class WindowRuns
         ulong first = number << PlanWindow.Shift, windows = (extent.End - first) >> PlanWindow.Shift;
         if (extent.Start > first || windows == 0)
             return new(number, 1, WindowKind.Mixed);
-        var range = new PfnRange(first, Math.Min(extent.End, first + (MostWindows << PlanWindow.Shift)));
+        var range = new PfnRange(first, Math.Min(extent.End, first + (RunWindows << PlanWindow.Shift)));
         windows = WindowsTo(UserDataUntil(range), first);
         if (windows > 0 && _coverage.HasAll(new(first, first + (windows << PlanWindow.Shift))))
             return new(number, windows, WindowKind.UserData);
-        ulong absent = _coverage.AbsentUntil(range);
+        ulong absent = _coverage.ExtentsExist ? _coverage.AbsentUntil(range) : first;
         return WindowsTo(absent, first) == 0 ? new(number, 1, WindowKind.Mixed) : Absent(number, new(first, absent));
     }
 

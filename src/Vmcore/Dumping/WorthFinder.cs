@@ -16,14 +16,6 @@ namespace Vmcore.Dumping;
 /// </summary>
 internal sealed class WorthFinder
 {
-    /// <summary>Most page tables: 64 MiB of them.</summary>
-    private const int MostTables = 1 << 14;
-
-    /// <summary>Most runs of neighbouring pages of one area.</summary>
-    private const int MostRuns = 1 << 16;
-
-    private const int MostCpus = 8192;
-
     /// <summary>Modules lie where a call of the image can reach them.</summary>
     private const ulong Reach = 2UL << 30;
 
@@ -85,7 +77,7 @@ internal sealed class WorthFinder
         {
             if (range.End <= range.Start)
                 continue;
-            foreach (MappedRun run in _kernel.Memory.FindMapped(range.Start, range.End, MostRuns, ref _steps, out _))
+            foreach (MappedRun run in _kernel.Memory.FindMapped(range.Start, range.End, _dump.Limits.WorthRuns, ref _steps, out _))
                 pages.Add(new PhysicalRange(run.PhysicalAddress, run.PhysicalAddress + run.Length).ToPfns(_pageShift));
         }
 
@@ -95,7 +87,7 @@ internal sealed class WorthFinder
     private List<PfnRange> Tables()
     {
         List<PfnRange> tables = [];
-        _kernel.Memory.VisitTables(MostTables, (address, length) =>
+        _kernel.Memory.VisitTables(_dump.Limits.WorthTables, (address, length) =>
             tables.Add(new(address >> _pageShift, (address + (ulong)length + (1UL << _pageShift) - 1) >> _pageShift)));
         return tables;
     }
@@ -138,7 +130,7 @@ internal sealed class WorthFinder
         if (!_symbols.TryGetValue("__per_cpu_offset", out ulong offsets) || !_symbols.TryGetValue("nr_cpu_ids", out ulong number)
             || !_kernel.Memory.TryReadUInt32(number, out uint cpus))
             return found;
-        for (uint cpu = 0; cpu < Math.Min(cpus, MostCpus); cpu++)
+        for (uint cpu = 0; cpu < Math.Min(cpus, (uint)_dump.Limits.Cpus); cpu++)
         {
             if (_kernel.Memory.TryReadUInt64(offsets + (sizeof(ulong) * (ulong)cpu), out ulong offset))
                 found.Add(offset);

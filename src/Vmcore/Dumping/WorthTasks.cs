@@ -11,7 +11,6 @@ namespace Vmcore.Dumping;
 /// </summary>
 internal sealed class WorthTasks
 {
-    private const int MostTasks = 1 << 17;
     private const uint LargestTask = 64 << 10;
 
     /// <summary>Bytes from the lowest of a stack on that are taken for it, twice THREAD_SIZE of most kernels: with a guard page no more is mapped than there
@@ -57,14 +56,14 @@ internal sealed class WorthTasks
     /// <returns>Task structures, stacks, and the beginning of what a task points to.</returns>
     internal IEnumerable<VirtualRange> Walk(ulong first, IReadOnlyList<ulong> idle)
     {
-        for (ulong leader = first; _seen.Count < MostTasks && _seen.Add(leader) && TryRead(leader);)
+        for (ulong leader = first; _seen.Count < _memory.Limits.WorthTasks && _seen.Add(leader) && TryRead(leader);)
         {
             ulong next = unchecked(Pointer(_tasks) - (ulong)_tasks), signal = Pointer(_signal);
             foreach (VirtualRange range in Parts(leader))
                 yield return range;
             yield return new(signal, signal + (uint)_head + sizeof(ulong));
             ulong head = signal + (uint)_head;
-            for (ulong node = Next(head); node != head && node != 0 && _seen.Count < MostTasks; node = Pointer(_node))
+            for (ulong node = Next(head); node != head && node != 0 && _seen.Count < _memory.Limits.WorthTasks; node = Pointer(_node))
             {
                 ulong thread = unchecked(node - (ulong)_node);
                 if ((thread != leader && !_seen.Add(thread)) || !TryRead(thread))

@@ -43,9 +43,6 @@ internal sealed record EraseSection(string Module, IReadOnlyList<EraseCommand> C
 /// <c>erase (struct foo *)symbol.member</c>. Nothing that is not understood is passed over.</summary>
 public sealed class EraseConfig
 {
-    // Longest file that is read, in bytes.
-    private const int MaxLength = 16 << 20;
-
     private readonly string _file;
     private readonly List<EraseSection> _sections = [];
     private List<EraseCommand> _commands = [];
@@ -59,14 +56,16 @@ public sealed class EraseConfig
 
     /// <summary>Reads a file of rules.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <exception cref="FileAccessException">It cannot be opened or read.</exception>
     /// <exception cref="EraseException">It has what is not understood.</exception>
     /// <exception cref="DumpFormatException">It is larger than any file of rules.</exception>
-    public static EraseConfig Read(string path)
+    public static EraseConfig Read(string path, ReadLimits? limits = null)
     {
+        limits ??= ReadLimits.Default;
         using FileSource source = FileSource.Open(path);
-        if (source.Length > MaxLength)
-            throw new DumpFormatException(path, 0, "erase rules", $"{source.Length} bytes", $"at most {MaxLength}");
+        if (source.Length > limits.EraseRulesBytes)
+            throw new DumpFormatException(path, 0, "erase rules", $"{source.Length} bytes", $"at most {limits.EraseRulesBytes}");
         byte[] bytes = new byte[source.Length];
         source.ReadExactly(0, bytes, "erase rules");
         return Parse(path, Encoding.UTF8.GetString(bytes));

@@ -10,8 +10,6 @@ namespace Vmcore.Erasing;
 /// <param name="places">Follows the expression that names the list.</param>
 internal sealed class EraseElements(ErasePlaces places)
 {
-    private const int MaxElements = 1 << 20;
-
     /// <summary>The elements of a loop.</summary>
     /// <exception cref="EraseException">It is no list, or it is damaged.</exception>
     internal IEnumerable<KernelObject> Of(EraseLoop loop)
@@ -33,12 +31,12 @@ internal sealed class EraseElements(ErasePlaces places)
         long count = 1;
         while (element.Underlying() is { Kind: KernelTypeKind.Array, Length: { } more } array)
         {
-            count = count <= MaxElements && more <= MaxElements ? count * more : long.MaxValue;
+            count = count <= places.Memory.Limits.ErasedElements && more <= places.Memory.Limits.ErasedElements ? count * more : long.MaxValue;
             element = array.Target;
         }
 
-        if (count > MaxElements)
-            throw new EraseException($"'{loop.List.Text}' has {count} elements, more than {MaxElements}");
+        if (count > places.Memory.Limits.ErasedElements)
+            throw new EraseException($"'{loop.List.Text}' has {count} elements, more than {places.Memory.Limits.ErasedElements}");
         long size = element.Size ?? 0;
         for (long i = 0; i < count; i++)
             yield return KernelObject.At(places.Memory, element, unchecked(start.Address!.Value + (ulong)(i * size)));
@@ -52,13 +50,13 @@ internal sealed class EraseElements(ErasePlaces places)
         if (next.ByteOffset is not { } offset || next.Type.Underlying().Kind != KernelTypeKind.Pointer)
             throw new EraseException($"'{loop.Via}' is no pointer");
         var outcome = new WalkOutcome();
-        foreach (ulong at in ListWalk.Chain(places.Memory, node.Address!.Value, (ulong)offset, MaxElements, outcome))
+        foreach (ulong at in ListWalk.Chain(places.Memory, node.Address!.Value, (ulong)offset, places.Memory.Limits.ErasedElements, outcome))
             yield return KernelObject.At(places.Memory, node.Type, at);
         if (!outcome.IsComplete)
             throw new EraseException(outcome.End switch
             {
                 WalkEnd.Unreadable => places.Unreadable(unchecked(outcome.Address + (ulong)offset), loop.List.Text),
-                WalkEnd.Limit => $"the list '{loop.List.Text}' has more than {MaxElements} elements",
+                WalkEnd.Limit => $"the list '{loop.List.Text}' has more than {places.Memory.Limits.ErasedElements} elements",
                 _ => $"the list '{loop.List.Text}' is damaged: after {outcome.Count} elements it runs in a circle that leaves out its start",
             });
     }
@@ -96,8 +94,8 @@ internal sealed class EraseElements(ErasePlaces places)
         bool isSingle = link.Type.Underlying().Name == "hlist_node";
         ulong step = backwards ? 8UL : 0;
         var outcome = new WalkOutcome();
-        IEnumerable<ulong> nodes = isSingle ? ListWalk.Singly(places.Memory, unchecked(head + step), step, MaxElements, outcome)
-            : ListWalk.Circular(places.Memory, head, MaxElements, outcome, step);
+        IEnumerable<ulong> nodes = isSingle ? ListWalk.Singly(places.Memory, unchecked(head + step), step, places.Memory.Limits.ErasedElements, outcome)
+            : ListWalk.Circular(places.Memory, head, places.Memory.Limits.ErasedElements, outcome, step);
         foreach (ulong at in nodes)
             yield return KernelObject.At(places.Memory, type, unchecked(at - (ulong)offset));
         if (!outcome.IsComplete)

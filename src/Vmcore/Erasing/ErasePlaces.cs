@@ -62,8 +62,7 @@ internal sealed class ErasePlaces(IVirtualMemory memory, EraseScope scope)
     /// <param name="text">The expression, for messages.</param>
     internal KernelObject? FollowAll(KernelObject place, string text)
     {
-        const int MaxPointers = 8;
-        for (int i = 0; i < MaxPointers; i++)
+        for (int i = 0; i < memory.Limits.PointerChain; i++)
         {
             KernelType type = place.Type.Underlying();
             if (type.IsComposite)

@@ -8,7 +8,7 @@ namespace Vmcore.Erasing;
 /// <summary>Carries out the commands of one section: finds the physical bytes that they mean.</summary>
 internal sealed class EraseResolver
 {
-    private const int MaxRemarks = 100;
+    private const int ToldRemarks = 100;
 
     private readonly KernelAddressSpace _space;
     private readonly ErasedData _data;
@@ -129,8 +129,8 @@ internal sealed class EraseResolver
 
     private void Add(ulong address, long size, bool nullify, string name)
     {
-        if (size > EraseSizes.MaxSize)
-            throw new EraseException($"'{name}' has {size} bytes, more than {EraseSizes.MaxSize}");
+        if (size > _space.Limits.ErasedBytes)
+            throw new EraseException($"'{name}' has {size} bytes, more than {_space.Limits.ErasedBytes}");
         for (ulong done = 0; done < (ulong)size;)
         {
             Translation translation = _space.Translate(unchecked(address + done));
@@ -139,7 +139,7 @@ internal sealed class EraseResolver
                 _data.Add(new(translation.PhysicalAddress, translation.PhysicalAddress + step), nullify);
             else if (translation.Status == MemoryStatus.PageTableMissing)
                 throw new EraseException($"'{name}' at 0x{address:x}: a page table on the way is not in the dump, so it is not erased");
-            else if (done == 0 && _remarks.Count < MaxRemarks)
+            else if (done == 0 && _remarks.Count < ToldRemarks)
                 _remarks.Add($"'{name}' at 0x{address:x} is not mapped; there is nothing to erase.");
             done += step;
         }

@@ -8,11 +8,6 @@ namespace Vmcore.Erasing;
 /// <param name="places">Follows the expression that names the variable.</param>
 internal sealed class EraseSizes(ErasePlaces places)
 {
-    /// <summary>Most bytes that one rule may erase at one place.</summary>
-    internal const long MaxSize = 1L << 30;
-
-    private const int MaxString = 1024;
-
     /// <summary>The size of what a pointer points to: of a text its length.</summary>
     /// <param name="target">What it points to.</param>
     /// <param name="address">Where that is.</param>
@@ -48,9 +43,10 @@ internal sealed class EraseSizes(ErasePlaces places)
                 throw new EraseException($"'{source.Text}' cannot be read, so the size is not known");
             }
 
-            return size is >= 0 and <= MaxSize
+            return size >= 0 && size <= places.Memory.Limits.ErasedBytes
                 ? size
-                : throw new EraseException(string.Create(CultureInfo.InvariantCulture, $"'{source.Text}' is {size}, expected a size of 0 to {MaxSize} bytes"));
+                : throw new EraseException(string.Create(CultureInfo.InvariantCulture,
+                    $"'{source.Text}' is {size}, expected a size of 0 to {places.Memory.Limits.ErasedBytes} bytes"));
         }
 
         return 0;
@@ -59,11 +55,11 @@ internal sealed class EraseSizes(ErasePlaces places)
     private long StringLength(ulong address, string name)
     {
         Span<byte> line = stackalloc byte[64];
-        for (int done = 0; done < MaxString;)
+        for (int done = 0; done < places.Memory.Limits.ErasedStringBytes;)
         {
             // Never across a line: the text may end just before a page that is not there.
             ulong at = unchecked(address + (ulong)done);
-            Span<byte> part = line[..Math.Min(64 - (int)(at & 63), MaxString - done)];
+            Span<byte> part = line[..Math.Min(64 - (int)(at & 63), places.Memory.Limits.ErasedStringBytes - done)];
             MemoryStatus status = places.Memory.Read(at, part);
             if (status is MemoryStatus.NotMapped or MemoryStatus.Hole or MemoryStatus.Excluded)
                 return done; // What follows is in no dump.
@@ -75,6 +71,6 @@ internal sealed class EraseSizes(ErasePlaces places)
             done += part.Length;
         }
 
-        return MaxString;
+        return places.Memory.Limits.ErasedStringBytes;
     }
 }

@@ -56,7 +56,7 @@ internal sealed class EraseTypes : IDisposable
     /// <param name="path">A file with the module's debug information; null if there is none.</param>
     internal static EraseTypes OfModule(KernelView view, VmlinuxFile? vmlinux, string? path)
     {
-        ElfObjectFile? file = path is null ? null : ElfObjectFile.Open(path);
+        ElfObjectFile? file = path is null ? null : ElfObjectFile.Open(path, view.Limits);
         try
         {
             string? problem = null;

@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.IO;
 using Vmcore.Ranges;
 
 namespace Vmcore.Erasing;
@@ -12,14 +13,22 @@ public sealed class ErasedData
     /// <summary>Name of the note with <see cref="Text"/> in an ELF dump; its type is 0.</summary>
     public const string NoteName = "ERASEINFO";
 
-    private const int MaxRanges = 4 << 20;
-    private const int MaxText = 1 << 20;
-
+    private readonly ReadLimits _limits;
     private readonly List<PhysicalRange> _erased = [];
     private readonly List<PhysicalRange> _nullified = [];
     private readonly HashSet<string> _lines = [];
     private readonly StringBuilder _text = new();
     private bool _isSorted;
+
+    /// <summary>Nothing is erased yet.</summary>
+    public ErasedData()
+        : this(ReadLimits.Default)
+    {
+    }
+
+    /// <summary>Nothing is erased yet.</summary>
+    /// <param name="limits">The bounds on how much may be.</param>
+    internal ErasedData(ReadLimits limits) => _limits = limits;
 
     /// <summary>Ranges in bytes that are filled with <see cref="Filler"/>; ascending, not overlapping.</summary>
     public IReadOnlyList<PhysicalRange> Erased
@@ -55,8 +64,8 @@ public sealed class ErasedData
     {
         if (range.IsEmpty)
             return;
-        if (_erased.Count + _nullified.Count >= MaxRanges)
-            throw new MissingInformationException($"the rules erase more than {MaxRanges} places; a list may be damaged, or a rule too wide");
+        if (_erased.Count + _nullified.Count >= _limits.ErasedRanges)
+            throw new MissingInformationException($"the rules erase more than {_limits.ErasedRanges} places; a list may be damaged, or a rule too wide");
         (nullify ? _nullified : _erased).Add(range);
         _isSorted = false;
     }
@@ -64,7 +73,7 @@ public sealed class ErasedData
     /// <summary>Adds a line to <see cref="Text"/>, once.</summary>
     internal void Describe(string line)
     {
-        if (_text.Length < MaxText && _lines.Add(line))
+        if (_text.Length < _limits.EraseTextCharacters && _lines.Add(line))
             _text.Append(line).Append('\n');
     }
 

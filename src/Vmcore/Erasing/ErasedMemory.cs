@@ -13,7 +13,7 @@ internal sealed class ErasedMemory : CrashMemory
     /// <param name="inner">The memory below.</param>
     /// <param name="data">What is erased; nothing may be added any more.</param>
     public ErasedMemory(CrashMemory inner, ErasedData data)
-        : base(inner.PageShift)
+        : base(inner.PageShift, inner.Limits)
     {
         _inner = inner;
         _data = data;
@@ -31,6 +31,12 @@ internal sealed class ErasedMemory : CrashMemory
 
     /// <inheritdoc/>
     public override ulong AbsentUntil(PfnRange range) => _inner.AbsentUntil(range);
+
+    /// <inheritdoc/>
+    internal override bool ExtentsExist => _inner.ExtentsExist;
+
+    /// <inheritdoc/>
+    internal override ulong HoleUntil(PfnRange range) => _inner.HoleUntil(range);
 
     /// <inheritdoc/>
     public override MemoryStatus ReadPage(ulong pfn, Span<byte> page)

@@ -27,7 +27,7 @@ public static class Eraser
             throw new MissingInformationException($"{file}: {kernel.KernelProblem}: nothing can be erased");
         if (kernel.Symbols is null && vmlinux is null)
             throw new MissingInformationException($"{file}: {kernel.Name} has no symbols ({kernel.SymbolsProblem}): give the kernel's vmlinux with -x");
-        var data = new ErasedData();
+        var data = new ErasedData(memory.Limits);
         List<string> remarks = [], failures = [];
         foreach (EraseSection section in config.Sections)
         {
@@ -66,7 +66,7 @@ public static class Eraser
             return null;
         }
 
-        string? debug = ModuleFiles.Find(module.Name, kernel.VmcoreInfo?.OsRelease, vmlinux?.Path);
+        string? debug = ModuleFiles.Find(module.Name, kernel.VmcoreInfo?.OsRelease, vmlinux?.Path, kernel.Limits);
         return EraseScope.OfModule(kernel, vmlinux, module, debug);
     }
 }

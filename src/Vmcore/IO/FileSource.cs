@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace Vmcore.IO;
@@ -7,7 +8,7 @@ namespace Vmcore.IO;
 /// A file read at offsets with pread: a regular file, a block device, <c>/proc/vmcore</c> or <c>/proc/kcore</c>. Safe for several threads: a file of which the
 /// kernel does not promise that one descriptor may be read by two at once (<see cref="SharesDescriptor"/>) is opened once more for each.
 /// </summary>
-public sealed class FileSource : IByteSource
+public sealed partial class FileSource : IByteSource
 {
     private readonly SafeFileHandle _handle;
     private readonly OpenFiles? _own;
@@ -118,6 +119,22 @@ public sealed class FileSource : IByteSource
     }
 
     /// <inheritdoc/>
+    public long NextData(long offset)
+    {
+        const int Data = 3, NoSuchData = 6;
+        if (!SharesDescriptor || offset < 0 || offset >= Length)
+            return offset;
+
+        // lseek(2) with SEEK_DATA: file systems and devices that know of no holes give the offset itself, or refuse. Reads are by offset and care for no position.
+        long data = Seek(_handle, offset, Data);
+        if (data >= 0)
+            return Math.Clamp(data, offset, Length);
+
+        // A file that has become shorter has no data there either: a read will find that out.
+        return Marshal.GetLastPInvokeError() == NoSuchData && RandomAccess.GetLength(_handle) >= Length ? Length : offset;
+    }
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         _own?.Dispose();
@@ -187,4 +204,7 @@ public sealed class FileSource : IByteSource
             return false;
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    private static partial long Seek(SafeFileHandle file, long offset, int whence);
 }

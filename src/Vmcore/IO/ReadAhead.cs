@@ -8,7 +8,7 @@ namespace Vmcore.IO;
 internal sealed class ReadAhead(IByteSource source)
 {
     /// <summary>Longest read that is served, in bytes.</summary>
-    internal const int MaxRead = 16 << 10;
+    internal const int ServedBytes = 16 << 10;
 
     private const int WindowBytes = 128 << 10;
 
@@ -24,7 +24,7 @@ internal sealed class ReadAhead(IByteSource source)
     /// <returns>False if the source has to be asked; the buffer is unchanged then.</returns>
     internal bool TryRead(long offset, Span<byte> buffer)
     {
-        if (buffer.Length > MaxRead || !_gate.TryEnter())
+        if (buffer.Length > ServedBytes || !_gate.TryEnter())
             return false;
         try
         {

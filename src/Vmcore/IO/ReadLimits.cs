@@ -8,7 +8,7 @@ namespace Vmcore.IO;
 /// that a damaged or hostile file costs seconds and some ten megabytes, on a capture kernel's small machine too.
 /// </summary>
 /// <remarks>Immutable: one object may be given to any number of dumps, and to several threads at once. Properties count in the unit that they name.</remarks>
-public sealed class ReadLimits
+public sealed partial class ReadLimits
 {
     /// <summary>The bounds that are used where none are given.</summary>
     public static ReadLimits Default { get; } = new();
@@ -73,6 +73,18 @@ public sealed class ReadLimits
     public int AbbreviationBytes { get; init => field = Positive(value); } = 64 << 20;
 
     private static int Positive(int value, [CallerMemberName] string name = "")
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(value, name);
+        return value;
+    }
+
+    private static uint Positive(uint value, [CallerMemberName] string name = "")
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(value, name);
+        return value;
+    }
+
+    private static long Positive(long value, [CallerMemberName] string name = "")
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(value, name);
         return value;

@@ -93,6 +93,9 @@ public sealed class KernelView
     /// <summary>The machine's physical memory: what may be shown of it.</summary>
     public CrashMemory PhysicalMemory => _source.Memory;
 
+    /// <summary>The bounds on what is believed of what the dump says.</summary>
+    public ReadLimits Limits => PhysicalMemory.Limits;
+
     /// <summary>The kernel's memory by virtual address: what may be shown of it. Null without <see cref="Kernel"/>.</summary>
     public KernelAddressSpace? Memory => Kernel?.Memory;
 
@@ -183,7 +186,7 @@ public sealed class KernelView
         if (_source.BtfFile is not null)
         {
             using FileSource source = FileSource.Open(_source.BtfFile);
-            BtfTypes? saved = BtfTypes.TryRead(source, out string? fault);
+            BtfTypes? saved = BtfTypes.TryRead(source, out string? fault, Limits);
             fault ??= saved is not null && VmcoreInfo is { } info ? Mismatch(new KernelTypes(saved, () => [], () => null), info) : null;
             fault ??= saved is not null && Symbols is { } known && Memory is { } memory ? BtfSource.Difference(known, memory, source) : null;
             return fault is null ? (saved, null) : (null, $"{_source.BtfFile}: {fault}");
@@ -201,12 +204,12 @@ public sealed class KernelView
         // Without the symbols that enclose it, BTF is found by its first bytes in the kernel's image.
         foreach (ElfSegment load in _source.Loads)
         {
-            if (kernel.IsImage(load) && load.MemorySize <= BtfTypes.MaxScan && load.MemorySize <= ulong.MaxValue - load.VirtualAddress)
+            if (kernel.IsImage(load) && load.MemorySize <= kernel.Memory.Limits.BtfScanBytes && load.MemorySize <= ulong.MaxValue - load.VirtualAddress)
                 types ??= BtfTypes.TryScan(kernel.Memory, load.VirtualAddress, load.VirtualAddress + load.MemorySize, out _);
         }
 
         // A filtered dump has no PT_LOADs; where the image is known to its end, that will do.
-        if (_source.Loads.Count == 0 && kernel.Image.Length <= BtfTypes.MaxScan / 4)
+        if (_source.Loads.Count == 0 && kernel.Image.Length <= kernel.Memory.Limits.BtfScanBytes / 4)
             types ??= BtfTypes.TryScan(kernel.Memory, kernel.Image.Start, kernel.Image.End, out _);
         return (types, types is null ? problem : null);
     }

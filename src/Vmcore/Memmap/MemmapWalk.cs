@@ -168,7 +168,7 @@ internal sealed class MemmapWalk
             return;
         ulong start = first + (ulong)at, last = start;
         Span<ulong> exists = stackalloc ulong[1], present = stackalloc ulong[1];
-        for (int order = 1; order <= PageClassifier.MaxOrder; order++)
+        for (int order = 1; order <= PageClassifier.LargestOrder; order++)
         {
             ulong head = start & ~((1UL << order) - 1);
             if (head == last)

@@ -14,8 +14,8 @@ public readonly record struct PageVerdict(PageClass Class, ulong Pages);
 /// </summary>
 public sealed class PageClassifier
 {
-    /// <summary>Highest order that is believed: 1 GiB of pages of 4 KiB have 18. A damaged order must not take terabytes along.</summary>
-    internal const int MaxOrder = 22;
+    /// <summary>Order of the largest pages that any machine has: 16 GiB in pages of 4 KiB. A damaged order must not take terabytes along.</summary>
+    internal const int LargestOrder = 22;
 
     private readonly StructPageLayout _layout;
     private readonly DumpLevel _level;
@@ -122,6 +122,6 @@ public sealed class PageClassifier
         if ((flags & _layout.HeadMask) == 0 || pages.Length < 2 * _layout.Size)
             return 0;
         int order = pages[_layout.CompoundOrder];
-        return order > MaxOrder || (pfn & ((1UL << order) - 1)) != 0 ? 0 : order;
+        return order > LargestOrder || (pfn & ((1UL << order) - 1)) != 0 ? 0 : order;
     }
 }

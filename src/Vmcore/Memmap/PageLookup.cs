@@ -38,7 +38,7 @@ public readonly record struct PageLookup(PageKnowledge Knowledge, PageClass Clas
         byte[] pair = new byte[2 * layout.Size];
         var classifier = new PageClassifier(layout, DumpLevel.All);
         ulong last = ulong.MaxValue;
-        for (int order = PageClassifier.MaxOrder; order > 0; order--)
+        for (int order = PageClassifier.LargestOrder; order > 0; order--)
         {
             ulong head = pfn & ~((1UL << order) - 1);
             if (head == last || head == pfn || pmem.Contains(head))

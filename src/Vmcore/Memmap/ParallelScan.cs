@@ -5,10 +5,10 @@ namespace Vmcore.Memmap;
 /// <summary>Does pieces of a scan on several threads, a batch after the other: results are taken in order, and memory does not grow with the machine.</summary>
 internal static class ParallelScan
 {
-    private const int MostThreads = 8;
+    private const int Threads = 8;
 
     /// <summary>Pieces in a batch: two for each thread.</summary>
-    internal static int BatchSize { get; } = 2 * Math.Clamp(Environment.ProcessorCount, 1, MostThreads);
+    internal static int BatchSize { get; } = 2 * Math.Clamp(Environment.ProcessorCount, 1, Threads);
 
     /// <summary>Does the pieces of a batch.</summary>
     /// <param name="count">Number of pieces.</param>
@@ -24,7 +24,7 @@ internal static class ParallelScan
 
         try
         {
-            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = MostThreads }, body);
+            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = Threads }, body);
         }
         catch (AggregateException e) when (e.InnerExceptions[0] is VmcoreException first)
         {

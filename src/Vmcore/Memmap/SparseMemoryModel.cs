@@ -135,9 +135,8 @@ internal sealed class SparseMemoryModel : MemoryModel
     // Boot memory may begin anywhere: absent roots are skipped, so that most of what is asked are roots that are there.
     private bool HasAnySection()
     {
-        const int MostAsked = 1 << 19;
         int asked = 0;
-        for (ulong i = 0; i < _sectionCount && asked < MostAsked; i = NextPresent(i), asked++)
+        for (ulong i = 0; i < _sectionCount && asked < _memory.Limits.SectionsAsked; i = NextPresent(i), asked++)
         {
             if (GetSection(i) is { HasMemMap: true } section
                 && _memory.IsKernelAddress(unchecked(section.MemMap + ((i << _pfnShift) * (ulong)StructPageSize))))

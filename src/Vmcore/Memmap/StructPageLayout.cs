@@ -141,7 +141,7 @@ public sealed class StructPageLayout
         if (CompoundHead < 0 || BinaryPrimitives.ReadUInt64LittleEndian(page[CompoundHead..]) is var word && (word & 1) == 0)
             return address;
         ulong value = word & ~1UL, cleared = unchecked(0 - value);
-        return ulong.IsPow2(cleared) && cleared <= (ulong)Size << PageClassifier.MaxOrder ? address & value : value;
+        return ulong.IsPow2(cleared) && cleared <= (ulong)Size << PageClassifier.LargestOrder ? address & value : value;
     }
 
     private static (int Order, int Destructor) CompoundFields(VmcoreInfo info, int size)

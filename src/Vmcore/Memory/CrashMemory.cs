@@ -1,3 +1,4 @@
+using Vmcore.IO;
 using Vmcore.Ranges;
 
 namespace Vmcore.Memory;
@@ -10,8 +11,10 @@ public abstract class CrashMemory : IPhysicalMemory
 {
     /// <summary>Creates the memory.</summary>
     /// <param name="pageShift">log2 of the page size in bytes, 12 to 20.</param>
-    private protected CrashMemory(int pageShift)
+    /// <param name="limits">The bounds on what is believed of what the memory says.</param>
+    private protected CrashMemory(int pageShift, ReadLimits limits)
     {
+        Limits = limits;
         ArgumentOutOfRangeException.ThrowIfLessThan(pageShift, 12);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(pageShift, 20);
         PageShift = pageShift;
@@ -19,6 +22,9 @@ public abstract class CrashMemory : IPhysicalMemory
 
     /// <summary>log2 of the page size in bytes.</summary>
     public int PageShift { get; }
+
+    /// <inheritdoc/>
+    public ReadLimits Limits { get; }
 
     /// <summary>Page size in bytes.</summary>
     public int PageSize => 1 << PageShift;
@@ -50,6 +56,7 @@ public abstract class CrashMemory : IPhysicalMemory
         {
             for (ulong first = range.Start & ~63UL; first < range.End; first += 64 * Words)
             {
+                first = AbsentUntil(new(Math.Max(first, range.Start), range.End)) & ~63UL;
                 GetPages(first, exists, present);
                 for (ulong pfn = Math.Max(first, range.Start); pfn < Math.Min(first + (64 * Words), range.End); pfn++)
                 {
@@ -66,6 +73,15 @@ public abstract class CrashMemory : IPhysicalMemory
     /// <returns>One past the last page, from the start of the range on, without content; the start if it has content, or only
     /// <see cref="GetPages"/> can tell.</returns>
     public virtual ulong AbsentUntil(PfnRange range) => range.Start;
+
+    /// <summary>True if every page in <see cref="Extents"/> exists, so that one without content is one that was left out or lies beyond a cut.</summary>
+    internal virtual bool ExtentsExist => true;
+
+    /// <summary>Tells up to where there is no page at all, if that can be told without looking at each: one step, however large the range.</summary>
+    /// <param name="range">The pages, inside one of <see cref="Extents"/>.</param>
+    /// <returns>One past the last page, from the start of the range on, that does not exist; the start if it does,
+    /// or only <see cref="GetPages"/> can tell.</returns>
+    internal virtual ulong HoleUntil(PfnRange range) => range.Start;
 
     /// <summary>Reads one whole page; the part of a partial page that nothing covers is zero.</summary>
     /// <param name="pfn">The page.</param>

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.IO;
 
 namespace Vmcore.Memory;
 
@@ -28,6 +29,9 @@ public enum MemoryStatus
 /// <remarks>Implementations may be read from several threads at once.</remarks>
 public interface IPhysicalMemory
 {
+    /// <summary>The bounds on what is believed of what this memory says: those that the dump was opened with.</summary>
+    ReadLimits Limits => ReadLimits.Default;
+
     /// <summary>Reads bytes; a read may cross pages and segments.</summary>
     /// <param name="address">Physical address of the first byte.</param>
     /// <param name="buffer">Receives the bytes; its content is undefined unless the answer is <see cref="MemoryStatus.Ok"/>.</param>
@@ -39,6 +43,9 @@ public interface IPhysicalMemory
 /// <remarks>Implementations may be read from several threads at once.</remarks>
 public interface IVirtualMemory
 {
+    /// <summary>The bounds on what is believed of what this memory says: those that the dump was opened with.</summary>
+    ReadLimits Limits => ReadLimits.Default;
+
     /// <summary>Order of the bytes of a word.</summary>
     ByteOrder ByteOrder { get; }
 

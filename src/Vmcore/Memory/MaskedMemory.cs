@@ -13,7 +13,7 @@ internal sealed class MaskedMemory : CrashMemory
     /// <param name="inner">The memory below.</param>
     /// <param name="masked">The bytes that read as zero; a few ranges.</param>
     public MaskedMemory(CrashMemory inner, IEnumerable<PhysicalRange> masked)
-        : base(inner.PageShift)
+        : base(inner.PageShift, inner.Limits)
     {
         _inner = inner;
         _masked = [.. masked.Where(m => !m.IsEmpty)];
@@ -34,6 +34,12 @@ internal sealed class MaskedMemory : CrashMemory
 
     /// <inheritdoc/>
     public override ulong AbsentUntil(PfnRange range) => _inner.AbsentUntil(range);
+
+    /// <inheritdoc/>
+    internal override bool ExtentsExist => _inner.ExtentsExist;
+
+    /// <inheritdoc/>
+    internal override ulong HoleUntil(PfnRange range) => _inner.HoleUntil(range);
 
     /// <inheritdoc/>
     public override MemoryStatus ReadPage(ulong pfn, Span<byte> page)

@@ -47,6 +47,12 @@ public sealed class PageCoverage
     /// <inheritdoc cref="CrashMemory.AbsentUntil"/>
     public ulong AbsentUntil(PfnRange range) => _memory.AbsentUntil(range);
 
+    /// <inheritdoc cref="CrashMemory.ExtentsExist"/>
+    internal bool ExtentsExist => _memory.ExtentsExist;
+
+    /// <inheritdoc cref="CrashMemory.HoleUntil"/>
+    internal ulong HoleUntil(PfnRange range) => _memory.HoleUntil(range);
+
     private bool PagesOf(ulong pfn, out bool isPresent)
     {
         Span<ulong> exists = stackalloc ulong[1], present = stackalloc ulong[1];

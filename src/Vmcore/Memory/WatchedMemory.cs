@@ -1,3 +1,4 @@
+using Vmcore.IO;
 using Vmcore.Ranges;
 
 namespace Vmcore.Memory;
@@ -9,11 +10,12 @@ namespace Vmcore.Memory;
 /// <param name="pageShift">log2 of its page size.</param>
 internal sealed class WatchedMemory(IPhysicalMemory inner, int pageShift) : IPhysicalMemory
 {
-    private const int MaxPages = 1 << 20;
-
     private readonly HashSet<ulong> _pages = [];
     private readonly Lock _lock = new();
     private bool _isFull;
+
+    /// <inheritdoc/>
+    public ReadLimits Limits => inner.Limits;
 
     /// <inheritdoc/>
     public MemoryStatus Read(ulong address, Span<byte> buffer)
@@ -38,7 +40,7 @@ internal sealed class WatchedMemory(IPhysicalMemory inner, int pageShift) : IPhy
             for (ulong pfn = first; pfn <= last && !_isFull; pfn++)
             {
                 _pages.Add(pfn);
-                _isFull = _pages.Count >= MaxPages;
+                _isFull = _pages.Count >= Limits.WatchedPages;
             }
         }
     }

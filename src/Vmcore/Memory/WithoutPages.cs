@@ -12,7 +12,7 @@ internal sealed class WithoutPages : CrashMemory
     /// <param name="inner">The memory below.</param>
     /// <param name="hidden">The pages that are not to be read.</param>
     public WithoutPages(CrashMemory inner, PfnRangeSet hidden)
-        : base(inner.PageShift)
+        : base(inner.PageShift, inner.Limits)
     {
         _inner = inner;
         _hidden = hidden;
@@ -36,6 +36,12 @@ internal sealed class WithoutPages : CrashMemory
 
     /// <inheritdoc/>
     public override ulong AbsentUntil(PfnRange range) => _inner.AbsentUntil(range);
+
+    /// <inheritdoc/>
+    internal override bool ExtentsExist => _inner.ExtentsExist;
+
+    /// <inheritdoc/>
+    internal override ulong HoleUntil(PfnRange range) => _inner.HoleUntil(range);
 
     /// <inheritdoc/>
     public override MemoryStatus ReadPage(ulong pfn, Span<byte> page)

@@ -16,10 +16,12 @@ namespace Vmcore.Opening;
 /// </summary>
 internal sealed class DumpFile : IDisposable
 {
+    private readonly CrashDumpOptions _options;
     private readonly List<Finding> _problems = [];
 
-    private DumpFile(IByteSource source)
+    private DumpFile(IByteSource source, CrashDumpOptions options)
     {
+        _options = options;
         Source = source;
         Unfiltered = null!;
         Architecture = null!;
@@ -97,7 +99,7 @@ internal sealed class DumpFile : IDisposable
             {
                 sources.Add(MappedSource.OpenBest(path, options.Mapping));
                 if (FlattenedSource.IsFlattened(sources[^1]))
-                    sources[^1] = FlattenedSource.Open(sources[^1]);
+                    sources[^1] = FlattenedSource.Open(sources[^1], options.Limits);
             }
 
             foreach (IByteSource source in sources.Where(static s => !KdumpHeader.IsKdump(s)))
@@ -108,7 +110,7 @@ internal sealed class DumpFile : IDisposable
                     : UnknownFormat(source);
             }
 
-            file = new(sources[0]);
+            file = new(sources[0], options);
             file.OpenKdump(sources, options);
             return file;
         }
@@ -132,11 +134,11 @@ internal sealed class DumpFile : IDisposable
         {
             if (FlattenedSource.IsFlattened(source))
             {
-                source = FlattenedSource.Open(source);
+                source = FlattenedSource.Open(source, options.Limits);
                 flattened = true;
             }
 
-            var file = new DumpFile(source) { IsFlattened = flattened };
+            var file = new DumpFile(source, options) { IsFlattened = flattened };
             if (source is FlattenedSource { IsTruncated: true })
             {
                 file.IsIncomplete = true;
@@ -162,10 +164,10 @@ internal sealed class DumpFile : IDisposable
     /// <param name="text">The text.</param>
     internal void SetVmcoreInfo(ReadOnlyMemory<byte> text)
     {
-        if (text.Length > VmcoreInfo.MaxLength)
+        if (text.Length > _options.Limits.VmcoreInfoBytes)
         {
-            AddProblem(FindingCode.VmcoreInfoTooLong, text.Length, VmcoreInfo.MaxLength);
-            text = text[..VmcoreInfo.MaxLength];
+            AddProblem(FindingCode.VmcoreInfoTooLong, text.Length, _options.Limits.VmcoreInfoBytes);
+            text = text[.._options.Limits.VmcoreInfoBytes];
         }
 
         if (text.Length > 0)

@@ -103,7 +103,7 @@ internal sealed class DumpKernel : IDisposable
 
     private void OpenVmlinux(string path, DumpFile file)
     {
-        VmlinuxFile vmlinux = VmlinuxFile.Open(path);
+        VmlinuxFile vmlinux = VmlinuxFile.Open(path, file.Unfiltered.Limits);
         try
         {
             if (file.VmcoreInfo is null)

@@ -8,9 +8,9 @@ namespace Vmcore.Picture;
 /// <summary>Draws up the picture. Pmem is decided by range, RAM by its struct pages, also of pages that the dump does not have.</summary>
 public sealed class PictureBuilder
 {
-    private const int MostCells = 1 << 14;
-    private const int MostRegions = 128;
-    private const int MostMarks = 2000;
+    private const int CellCount = 1 << 14;
+    private const int RegionCount = 128;
+    private const int MarkCount = 2000;
     private const int RunPages = 4096;
 
     private readonly OpenedDump _dump;
@@ -53,7 +53,7 @@ public sealed class PictureBuilder
             ram = PfnRangeSet.From(ExistingRuns(ram));
         List<(PfnRange Pages, bool IsPmem)> parts = Merge(ram, pmem);
         int shift = 0;
-        while (parts.Sum(p => (long)(p.Pages.Count >> shift) + 1) > MostCells)
+        while (parts.Sum(p => (long)(p.Pages.Count >> shift) + 1) > CellCount)
             shift++;
         foreach ((PfnRange pages, bool isPmem) in parts)
             yield return new(NameOf(pages, isPmem), isPmem, pages, shift);
@@ -65,6 +65,7 @@ public sealed class PictureBuilder
         {
             for (ulong first = range.Start & ~((ulong)PictureSlice.Pages - 1); first < range.End; first += PictureSlice.Pages)
             {
+                first = _dump.Coverage.HoleUntil(new(Math.Max(first, range.Start), range.End)) & ~((ulong)PictureSlice.Pages - 1);
                 _dump.Coverage.GetPages(first, _exists, _present);
                 for (int word = 0; word < _exists.Length; word += RunPages / 64)
                 {
@@ -101,7 +102,7 @@ public sealed class PictureBuilder
             }
 
             parts = merged;
-            if (parts.Count <= MostRegions || gap > 1UL << 40)
+            if (parts.Count <= RegionCount || gap > 1UL << 40)
                 return parts;
         }
     }
@@ -126,7 +127,7 @@ public sealed class PictureBuilder
         foreach (KernelResource resource in _dump.KernelView.Resources?.All() ?? [])
         {
             bool isMemory = resource.IsSystemRam || resource.IsPersistentMemory || resource.Name is "Crash kernel" or "Reserved" or "System RAM (kmem)";
-            if (isMemory && resource.Name.Length > 0 && count++ < MostMarks)
+            if (isMemory && resource.Name.Length > 0 && count++ < MarkCount)
                 yield return new(resource.Name, resource.Range, resource.Depth);
         }
     }
@@ -187,9 +188,14 @@ public sealed class PictureBuilder
     {
         for (ulong start = part.Start; start < part.End;)
         {
-            ulong from = start;
+            ulong from = start, exists = _dump.Coverage.HoleUntil(new(start, part.End));
             bool isPresent = false;
-            if (isWhole && WithoutStructs(new(start, part.End), out isPresent) is { IsEmpty: false } bare)
+            if (exists - start >= PictureSlice.Pages)
+            {
+                region.Add(new(start, exists), PictureClass.Hole);
+                start = exists;
+            }
+            else if (isWhole && WithoutStructs(new(start, part.End), out isPresent) is { IsEmpty: false } bare)
             {
                 region.Add(bare, PictureClass.Unknown);
                 if (isPresent)
@@ -224,7 +230,7 @@ public sealed class PictureBuilder
 
         var bare = new PfnRange(range.Start, end);
         isPresent = _dump.Coverage.HasAll(bare);
-        return isPresent ? bare : new(bare.Start, _dump.Coverage.AbsentUntil(bare));
+        return isPresent ? bare : new(bare.Start, _dump.Coverage.ExtentsExist ? _dump.Coverage.AbsentUntil(bare) : bare.Start);
     }
 
     private void CountPresent(PictureRegion region, PfnRangeSet extents)

@@ -18,10 +18,6 @@ internal sealed record LocatedInfoBlock(ulong Base, InfoBlock Block, bool IsLive
 internal static class InfoBlockScan
 {
     private const ulong Step = 2 << 20;
-    private const int MaxProbes = 65536;
-
-    /// <summary>Most blocks that are believed: more namespaces than any machine has.</summary>
-    private const int MaxBlocks = 4096;
 
     internal static IReadOnlyList<LocatedInfoBlock> Find(
         PfnRangeSet pages, VmemmapWalk walk, IReadOnlyList<KernelListEntry> list, PmemEvidence evidence, List<Finding> findings)
@@ -31,7 +27,7 @@ internal static class InfoBlockScan
         var probed = new HashSet<ulong>();
         List<LocatedInfoBlock> all = [];
         byte[] block = new byte[InfoBlock.Size];
-        while (pending.Count > 0 && probed.Count < MaxProbes && all.Count < MaxBlocks)
+        while (pending.Count > 0 && probed.Count < evidence.Memory.Limits.InfoBlockProbes && all.Count < evidence.Memory.Limits.InfoBlocks)
         {
             ulong at = pending.Min;
             pending.Remove(at);
@@ -77,7 +73,7 @@ internal static class InfoBlockScan
         }
 
         // Without the resource tree, wherever a namespace could start.
-        int budget = MaxProbes / 2;
+        int budget = evidence.Memory.Limits.InfoBlockProbes / 2;
         foreach (PfnRange range in pages)
         {
             for (ulong at = range.Start << shift; at < range.End << shift && budget-- > 0; at += Step)

@@ -18,8 +18,6 @@ internal sealed record KernelListEntry(ulong Address, PfnRange Pages);
 /// </summary>
 internal static class KernelList
 {
-    private const int MaxEntries = 65536;
-
     internal static IReadOnlyList<KernelListEntry> Read(CrashedKernel? kernel, List<Finding> findings)
     {
         List<KernelListEntry> entries = [];
@@ -36,7 +34,7 @@ internal static class KernelList
         byte[] node = new byte[size];
         ulong headEntry = head + (ulong)entry;
         var outcome = new WalkOutcome();
-        foreach (ulong link in ListWalk.Circular(kernel.Memory, headEntry, MaxEntries, outcome, (ulong)next))
+        foreach (ulong link in ListWalk.Circular(kernel.Memory, headEntry, kernel.Memory.Limits.NvdimmEntries, outcome, (ulong)next))
         {
             ulong address = link - (ulong)entry;
             if (kernel.Memory.Read(address, node) != MemoryStatus.Ok)

@@ -8,8 +8,6 @@ namespace Vmcore.Pmem;
 /// <summary>Puts info blocks, the resource tree and the page tables together to a list of namespaces.</summary>
 internal static class NamespaceBuilder
 {
-    private const int MaxNamed = 4096;
-
     internal static IReadOnlyList<PmemNamespace> Build(
         PfnRangeSet pages, PfnRangeSet metadata, VmemmapWalk walk, IReadOnlyList<LocatedInfoBlock> blocks, PmemEvidence evidence, List<Finding> findings)
     {
@@ -57,10 +55,10 @@ internal static class NamespaceBuilder
         if (evidence.Resources is null)
             return;
         List<PmemNamespace> added = [];
-        List<PhysicalRange> devices = DevicesIn(evidence.Resources, pages, shift);
+        List<PhysicalRange> devices = DevicesIn(evidence.Resources, pages, shift, evidence.Memory.Limits.NamedNamespaces);
         foreach (KernelResource resource in evidence.Resources.All())
         {
-            if (added.Count == MaxNamed)
+            if (added.Count == evidence.Memory.Limits.NamedNamespaces)
                 break;
             if (!resource.Name.StartsWith("namespace", StringComparison.Ordinal) || !pages.Contains(resource.Start >> shift)
                 || result.Exists(n => n.Range.Contains(resource.Start)) || added.Exists(n => !n.Range.Intersect(resource.Range).IsEmpty))
@@ -102,12 +100,12 @@ internal static class NamespaceBuilder
         return range;
     }
 
-    private static List<PhysicalRange> DevicesIn(ResourceTree tree, PfnRangeSet pages, int shift)
+    private static List<PhysicalRange> DevicesIn(ResourceTree tree, PfnRangeSet pages, int shift, int most)
     {
         List<PhysicalRange> devices = [];
         foreach (KernelResource resource in tree.All())
         {
-            if (devices.Count < MaxNamed && resource.Name.StartsWith("dax", StringComparison.Ordinal) && pages.Contains(resource.Start >> shift))
+            if (devices.Count < most && resource.Name.StartsWith("dax", StringComparison.Ordinal) && pages.Contains(resource.Start >> shift))
                 devices.Add(resource.Range);
         }
 

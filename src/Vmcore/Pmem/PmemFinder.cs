@@ -11,7 +11,7 @@ namespace Vmcore.Pmem;
 internal static class PmemFinder
 {
     /// <summary>Most findings that are reported: a damaged machine could give one for each of 100,000 blocks.</summary>
-    private const int MaxFindings = 200;
+    private const int ToldFindings = 200;
 
     /// <summary>Merges all evidence to one answer.</summary>
     public static PmemLayout Find(PmemEvidence evidence)
@@ -30,10 +30,10 @@ internal static class PmemFinder
         PfnRangeSet metadata = walk.MemmapPages.Union(blockPages).Union(evidence.NotedMetadata.Intersect(pages));
         KernelList.Compare(list, walk.MemmapPages, blocks, pageShift, findings);
         IReadOnlyList<PmemNamespace> namespaces = NamespaceBuilder.Build(pages, metadata, walk, blocks, evidence, findings);
-        if (findings.Count > MaxFindings)
+        if (findings.Count > ToldFindings)
         {
-            int more = findings.Count - MaxFindings;
-            findings.RemoveRange(MaxFindings, more);
+            int more = findings.Count - ToldFindings;
+            findings.RemoveRange(ToldFindings, more);
             findings.Add(new(FindingCode.MoreOfPmem, more));
         }
 

@@ -10,12 +10,6 @@ namespace Vmcore.Pmem;
 /// <summary>Says what is pmem.</summary>
 internal static class PmemRanges
 {
-    /// <summary>Most namespaces that are probed for where nothing but the files' segments is known.</summary>
-    private const int MaxProbes = 65536;
-
-    /// <summary>Most runs of sections of one kind; a damaged table could alternate for terabytes.</summary>
-    private const int MaxSections = 1 << 20;
-
     internal static PfnRangeSet Find(PmemEvidence evidence, List<Finding> findings)
     {
         int shift = evidence.Memory.PageShift;
@@ -84,7 +78,7 @@ internal static class PmemRanges
         foreach (PfnRange extent in evidence.Memory.Extents)
         {
             for (ulong number = extent.Start >> model.SectionShift;
-                number < model.SectionCount && number << model.SectionShift < extent.End && device.Count + ram.Count < MaxSections;)
+                number < model.SectionCount && number << model.SectionShift < extent.End && device.Count + ram.Count < evidence.Memory.Limits.SectionRuns;)
             {
                 MemorySection section = model.GetSection(number);
                 if (!section.HasMemMap)
@@ -156,7 +150,7 @@ internal static class PmemRanges
         foreach (PfnRange extent in evidence.Memory.Extents.Except(known))
         {
             PhysicalRange range = extent.ToPhysical(shift);
-            for (ulong at = range.Start; at < range.End && probes < MaxProbes; at = (at + Step) & ~(Step - 1))
+            for (ulong at = range.Start; at < range.End && probes < evidence.Memory.Limits.InfoBlockProbes; at = (at + Step) & ~(Step - 1))
             {
                 probes++;
                 if (evidence.Memory.Read(at + InfoBlock.Offset, block) != MemoryStatus.Ok

@@ -12,13 +12,6 @@ namespace Vmcore.Pmem;
 /// </summary>
 internal sealed class VmemmapWalk
 {
-    /// <summary>Runs of one section at most: a damaged table could give one for each 4 KiB.</summary>
-    private const int MaxRunsPerSection = 1024;
-    private const int MaxRuns = 1 << 20;
-
-    /// <summary>Page-table entries looked at: the memmap of 24 TiB in pages of 4 KiB, and some room.</summary>
-    private const long MaxSteps = 1L << 27;
-
     private VmemmapWalk(PfnRangeSet memmapPages, PfnRangeSet pagesWithStruct, int tablesMissing)
     {
         MemmapPages = memmapPages;
@@ -44,15 +37,15 @@ internal sealed class VmemmapWalk
         }
 
         int shift = evidence.Memory.PageShift, tablesMissing = 0;
-        long steps = MaxSteps;
+        long steps = evidence.Memory.Limits.PageTableSteps;
         List<PfnRange> holds = [], has = [];
-        foreach (PfnRange range in WithNeighbours(pmem, memmap.Model))
+        foreach (PfnRange range in WithNeighbours(pmem, memmap.Model, evidence.Memory.Limits.PmemSections))
         {
             for (ulong pfn = range.Start; pfn < range.End;)
             {
                 bool found = memmap.Model.TryGetStructPage(pfn, out ulong address, out ulong runEnd);
                 ulong end = Math.Min(runEnd, range.End);
-                if (found && holds.Count < MaxRuns && steps > 0)
+                if (found && holds.Count < evidence.Memory.Limits.MemmapRuns && steps > 0)
                     AddSection(kernel.Memory, memmap.StructPageSize, pfn, end, address, shift, holds, has, ref steps, ref tablesMissing);
                 pfn = end;
             }
@@ -61,9 +54,9 @@ internal sealed class VmemmapWalk
         if (tablesMissing > 0)
             findings.Add(new(FindingCode.PmemTablesMissing, tablesMissing));
         if (steps <= 0)
-            findings.Add(new(FindingCode.PmemTablesTooMany, MaxSteps));
-        if (holds.Count >= MaxRuns)
-            findings.Add(new(FindingCode.PmemTablesFragmented, MaxRuns));
+            findings.Add(new(FindingCode.PmemTablesTooMany, evidence.Memory.Limits.PageTableSteps));
+        if (holds.Count >= evidence.Memory.Limits.MemmapRuns)
+            findings.Add(new(FindingCode.PmemTablesFragmented, evidence.Memory.Limits.MemmapRuns));
         return new(PfnRangeSet.From(holds).Intersect(pmem), PfnRangeSet.From(has), tablesMissing);
     }
 
@@ -71,12 +64,11 @@ internal sealed class VmemmapWalk
     /// The pages to ask for: those of the pmem and, where it goes on in device sections, those behind. A core may hold the metadata of a namespace alone,
     /// and most of that metadata is about data that the core has not.
     /// </summary>
-    private static PfnRangeSet WithNeighbours(PfnRangeSet pmem, MemoryModel model)
+    private static PfnRangeSet WithNeighbours(PfnRangeSet pmem, MemoryModel model, int most)
     {
-        const int MostSections = 1 << 20;
         if (model is not SparseMemoryModel sparse)
             return pmem;
-        int budget = MostSections;
+        int budget = most;
         ulong reached = 0;
         List<PfnRange> result = [];
         foreach (PfnRange range in pmem)
@@ -121,7 +113,7 @@ internal sealed class VmemmapWalk
         List<PfnRange> holds, List<PfnRange> has, ref long steps, ref int tablesMissing)
     {
         ulong size = (ulong)structSize, count = end - pfn;
-        IReadOnlyList<MappedRun> runs = space.FindMapped(address, address + (count * size), MaxRunsPerSection, ref steps, out int missing);
+        IReadOnlyList<MappedRun> runs = space.FindMapped(address, address + (count * size), space.Limits.MemmapRunsOfSection, ref steps, out int missing);
         tablesMissing += missing;
         foreach (MappedRun run in runs)
         {

@@ -33,7 +33,7 @@ public sealed record DumpManifest
     public const long DefaultRange = 64 << 20;
 
     private const int Block = 4 << 20;
-    private const long MostRanges = 1 << 20;
+    private const long RangesAimedAt = 1 << 20;
 
     /// <summary>Version of the format.</summary>
     public int Schema { get; init; } = 1;
@@ -135,7 +135,7 @@ public sealed record DumpManifest
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rangeLength);
         long length = source.Length;
-        while (length / rangeLength >= MostRanges)
+        while (length / rangeLength >= RangesAimedAt)
             rangeLength *= 2;
         var all = new Sha256();
         List<ManifestRange> ranges = [];

@@ -17,7 +17,7 @@ public static class DumpVerifier
     /// <summary>Pages asked for at once.</summary>
     internal const int BlockPages = 4096;
 
-    private const int MostRanges = 64;
+    private const int ListedRanges = 64;
 
     /// <summary>Checks a dump.</summary>
     /// <param name="dump">The dump.</param>
@@ -78,7 +78,7 @@ public static class DumpVerifier
             if (bad.IsEmpty)
                 continue;
             report.UserDataFound += bad.Count;
-            if (listed++ < MostRanges)
+            if (listed++ < ListedRanges)
                 report.Add("pmem", FileOf(dump, bad.Start), OffsetOf(dump, bad.Start), string.Create(CultureInfo.InvariantCulture,
                     $"pmem user data, pfn {bad}"), $"{bad.Count} pages with content", "none: user data of pmem is in no dump");
         }
@@ -127,6 +127,7 @@ public static class DumpVerifier
         {
             for (ulong first = range.Start & ~((ulong)BlockPages - 1); first < range.End; first += BlockPages)
             {
+                first = coverage.AbsentUntil(new(Math.Max(first, range.Start), range.End)) & ~((ulong)BlockPages - 1);
                 coverage.GetPages(first, exists, present);
                 int from = (int)(Math.Max(range.Start, first) - first), to = (int)Math.Min(range.End - first, BlockPages);
                 PageBits.Clear(present, 0, from);

@@ -7,8 +7,6 @@ namespace Vmcore.Verification;
 /// <summary>Checks the segments of an ELF core file, and reads all of them.</summary>
 internal sealed class ElfVerifier(OpenedDump dump, VerifyReport report)
 {
-    private const int MostSegments = 1 << 20;
-
     internal void Run(Action<ulong, ulong>? progress)
     {
         CheckOverlaps();
@@ -48,7 +46,7 @@ internal sealed class ElfVerifier(OpenedDump dump, VerifyReport report)
 
     private void CheckOverlaps()
     {
-        ElfSegment[] withData = [.. dump.Loads.Where(l => l.FileSize > 0).OrderBy(l => l.Offset).Take(MostSegments)];
+        ElfSegment[] withData = [.. dump.Loads.Where(l => l.FileSize > 0).OrderBy(l => l.Offset)];
         for (int i = 1; i < withData.Length; i++)
         {
             ElfSegment last = withData[i - 1], next = withData[i];
@@ -59,7 +57,7 @@ internal sealed class ElfVerifier(OpenedDump dump, VerifyReport report)
         }
 
         ElfSegment[] byAddress = [.. dump.Loads.Where(l => !IsImage(l))
-            .OrderBy(l => l.PhysicalAddress).Take(MostSegments)];
+            .OrderBy(l => l.PhysicalAddress)];
         for (int i = 1; i < byAddress.Length; i++)
         {
             ElfSegment last = byAddress[i - 1], next = byAddress[i];

@@ -16,7 +16,7 @@ internal sealed class KdumpVerifier
     private readonly IByteSource _source;
     private readonly VerifyReport _report;
     private readonly FileExtents _taken = new();
-    private readonly TakenBlocks _blocks = new();
+    private readonly TakenBlocks _blocks;
     private readonly long _descriptors;
     private readonly byte[] _block = new byte[DumpVerifier.BlockPages * PageDescriptor.Size];
     private long _rank;
@@ -26,6 +26,7 @@ internal sealed class KdumpVerifier
         _dump = dump;
         _file = dump.Kdump!;
         _part = part;
+        _blocks = new(dump.Limits);
         _source = part.Source;
         _report = report;
         _descriptors = part.DescriptorsOffset;
@@ -42,8 +43,10 @@ internal sealed class KdumpVerifier
         long total = CountDescriptors(part);
         long dataStart = _descriptors + (total * PageDescriptor.Size);
         CheckBitmapTail();
-        for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < Math.Min(part.End, _file.ReadablePfns); first += DumpVerifier.BlockPages)
+        ulong end = Math.Min(part.End, _file.ReadablePfns);
+        for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < end; first += DumpVerifier.BlockPages)
         {
+            first = _dump.Coverage.HoleUntil(new(Math.Max(first, part.Start), end)) & ~((ulong)DumpVerifier.BlockPages - 1);
             _dump.Coverage.GetPages(first, memory, dumped);
             for (int word = 0; word < dumped.Length; word++)
             {
@@ -85,7 +88,7 @@ internal sealed class KdumpVerifier
             Add("header", 440, "max_mapnr", Hex(header.MaxMapNr), $"{Hex(Math.Min(_file.MaxPfn, uint.MaxValue))}, as the sub header says");
         if (_descriptors > _source.Length)
             Add("bitmap", _source.Length, "bitmaps", $"end of the file at {Hex((ulong)_source.Length)}", $"bitmaps up to {Hex((ulong)_descriptors)}");
-        if (header.Version >= 3 && KdumpText.ReadVmcoreInfo(_part, KdumpText.ReadNotes(_part, _dump.Limits, out _)).Length == 0)
+        if (header.Version >= 3 && KdumpText.ReadVmcoreInfo(_part, KdumpText.ReadNotes(_part, _dump.Limits, out _), _dump.Limits).Length == 0)
             Add("header", _file.BlockSize + 32, "vmcoreinfo", "none", "the kernel's description of itself");
     }
 
@@ -123,8 +126,10 @@ internal sealed class KdumpVerifier
     {
         ulong[] memory = new ulong[DumpVerifier.BlockPages / 64], dumped = new ulong[DumpVerifier.BlockPages / 64];
         long count = 0;
-        for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < Math.Min(part.End, _file.ReadablePfns); first += DumpVerifier.BlockPages)
+        ulong end = Math.Min(part.End, _file.ReadablePfns);
+        for (ulong first = part.Start & ~((ulong)DumpVerifier.BlockPages - 1); first < end; first += DumpVerifier.BlockPages)
         {
+            first = _dump.Coverage.HoleUntil(new(Math.Max(first, part.Start), end)) & ~((ulong)DumpVerifier.BlockPages - 1);
             _dump.Coverage.GetPages(first, memory, dumped);
             int from = (int)(Math.Max(part.Start, first) - first), to = (int)Math.Min(part.End - first, DumpVerifier.BlockPages);
             PageBits.Clear(dumped, 0, from);

@@ -25,11 +25,11 @@ internal static class SplitVerifier
         if (!first.SubHeader.IsSplit)
             return;
         CheckRanges(file, report);
-        ReadOnlyMemory<byte>? notes = Notes(first, report);
+        ReadOnlyMemory<byte>? notes = Notes(first, file.Limits, report);
         foreach (KdumpPart part in file.Parts.Skip(1))
         {
             CheckHeader(part, first, report);
-            if (Notes(part, report) is { } own && notes is { } theirs && !own.Span.SequenceEqual(theirs.Span))
+            if (Notes(part, file.Limits, report) is { } own && notes is { } theirs && !own.Span.SequenceEqual(theirs.Span))
                 report.Add("split", part.Source.Name, part.SubHeader.NotesOffset, "ELF notes", "notes of another dump", $"the same as in {first.Source.Name}");
         }
 
@@ -71,11 +71,11 @@ internal static class SplitVerifier
                 own.DumpLevel.ToString(CultureInfo.InvariantCulture), $"{theirs.DumpLevel}, as in {first.Source.Name}");
     }
 
-    private static ReadOnlyMemory<byte>? Notes(KdumpPart part, VerifyReport report)
+    private static ReadOnlyMemory<byte>? Notes(KdumpPart part, ReadLimits limits, VerifyReport report)
     {
         try
         {
-            return KdumpText.ReadNotes(part, ReadLimits.Default, out _).Area;
+            return KdumpText.ReadNotes(part, limits, out _).Area;
         }
         catch (VmcoreException e)
         {

@@ -1,17 +1,13 @@
+using Vmcore.IO;
+
 namespace Vmcore.Verification;
 
 /// <summary>
 /// The blocks of a file that hold pages, so that a block that several pages share, as equal pages do, is told from one that lies across others. They are
 /// kept up to a limit; what is beyond it counts as shared.
 /// </summary>
-internal sealed class TakenBlocks
+internal sealed class TakenBlocks(ReadLimits limits)
 {
-    /// <summary>Most blocks that are kept in the order of the file: 64 GiB of pages, in 200 MB.</summary>
-    private const int MostInOrder = 1 << 24;
-
-    /// <summary>Most blocks that are kept of those in no order.</summary>
-    private const int MostOthers = 1 << 20;
-
     private readonly List<long> _starts = [];
     private readonly List<uint> _lengths = [];
     private readonly Dictionary<long, uint> _others = [];
@@ -23,12 +19,12 @@ internal sealed class TakenBlocks
     internal void Add(long start, uint length)
     {
         bool isInOrder = _starts.Count == 0 || _starts[^1] < start;
-        if (isInOrder && _starts.Count < MostInOrder)
+        if (isInOrder && _starts.Count < limits.VerifiedBlocks)
         {
             _starts.Add(start);
             _lengths.Add(length);
         }
-        else if (_others.Count < MostOthers)
+        else if (_others.Count < limits.ScatteredBlocks)
         {
             _others[start] = length;
         }

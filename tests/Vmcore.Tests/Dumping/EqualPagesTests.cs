@@ -130,11 +130,11 @@ public sealed class EqualPagesTests
     public void CopiedBlocksAreBounded()
     {
         var copied = new CopiedBlocks();
-        for (long i = 0; i < 3 * CopiedBlocks.MostRuns; i++)
+        for (long i = 0; i < 3 * CopiedBlocks.RememberedRuns; i++)
             copied.Add(1_000_000 - (i * 10), 5, i * 100);
         Assert.True(copied.TryFind(1_000_000, 5, out long first));
         Assert.Equal(0, first);
-        Assert.False(copied.TryFind(1_000_000 - (CopiedBlocks.MostRuns * 10), 5, out _));
+        Assert.False(copied.TryFind(1_000_000 - (CopiedBlocks.RememberedRuns * 10), 5, out _));
         copied.Clear();
         Assert.False(copied.TryFind(1_000_000, 5, out _));
     }

@@ -35,7 +35,7 @@ public class ReadAheadTests
         Assert.False(ahead.TryRead(s_bytes.Length, page));
         Assert.False(ahead.TryRead(s_bytes.Length - 10, page));
         Assert.False(ahead.TryRead(long.MaxValue - 4096, page));
-        Assert.False(ahead.TryRead(0, new byte[ReadAhead.MaxRead + 1]));
+        Assert.False(ahead.TryRead(0, new byte[ReadAhead.ServedBytes + 1]));
     }
 
     [Fact]

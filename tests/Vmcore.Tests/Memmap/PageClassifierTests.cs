@@ -109,7 +109,7 @@ public sealed class PageClassifierTests
     {
         PageClassifier[] all = [.. Enum.GetValues<KernelEra>().Select(e => new PageClassifier(Layout(e), (DumpLevel)31))];
         Gen.Select(Gen.Byte.Array[128], Gen.ULong[0, 1ul << 40]).Sample(t =>
-            all.All(c => c.Classify(t.Item2, t.Item1) is { Pages: > 0 and <= 1ul << PageClassifier.MaxOrder } v
+            all.All(c => c.Classify(t.Item2, t.Item1) is { Pages: > 0 and <= 1ul << PageClassifier.LargestOrder } v
             && (v.Pages == 1 || v.Class != PageClass.Kept)));
     }
 

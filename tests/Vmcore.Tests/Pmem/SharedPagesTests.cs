@@ -1,3 +1,4 @@
+using Vmcore.IO;
 using Vmcore.Pmem;
 using Vmcore.Pmem.Usage;
 
@@ -11,7 +12,7 @@ public class SharedPagesTests
     {
         NamespaceUsage usage = Usage((10, 20), (30, 34));
         PmemFile[] files = [File((10, 10), (40, 2)), File((10, 5), (12, 3)), File((15, 5), (90, 100))];
-        Assert.True(SharedPages.TrySettle(usage, files));
+        Assert.True(SharedPages.TrySettle(usage, files, ReadLimits.Default));
         Assert.Equal([new SharedRun(new(10, 12), 2), new(new(12, 15), 3), new(new(15, 20), 2)], usage.Shared);
         Assert.Equal((10UL, 104UL), (usage.Counts.Shared, usage.Counts.Idle));
     }
@@ -20,7 +21,7 @@ public class SharedPagesTests
     public void APageThatNoFileNamesIsIdle()
     {
         NamespaceUsage usage = Usage((10, 20));
-        Assert.True(SharedPages.TrySettle(usage, []));
+        Assert.True(SharedPages.TrySettle(usage, [], ReadLimits.Default));
         Assert.Empty(usage.Shared);
         Assert.Equal((0UL, 110UL), (usage.Counts.Shared, usage.Counts.Idle));
     }
@@ -31,7 +32,7 @@ public class SharedPagesTests
         foreach (PmemFile file in (PmemFile[])[new(1) { RunsLeftOut = 1 }, new(1) { SharedRunsLeftOut = 1 }])
         {
             NamespaceUsage usage = Usage((10, 20));
-            Assert.False(SharedPages.TrySettle(usage, [file]));
+            Assert.False(SharedPages.TrySettle(usage, [file], ReadLimits.Default));
             Assert.Equal([new SharedRun(new(10, 20), 0)], usage.Shared);
             Assert.Equal((10UL, 100UL), (usage.Counts.Shared, usage.Counts.Idle));
         }

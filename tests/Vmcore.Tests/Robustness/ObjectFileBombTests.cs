@@ -78,7 +78,7 @@ public class ObjectFileBombTests
             new byte[] { 1, 0x24, 0, 0, 0 }.CopyTo(table, i);
         table.AsSpan(^16..).Fill(0xff);
         long budget = 64 << 20;
-        Assert.Throws<DwarfException>(() => DwarfAbbreviations.Parse(table, 0, ref budget));
+        Assert.Throws<DwarfException>(() => DwarfAbbreviations.Parse(table, 0, ref budget, ReadLimits.Default));
         Assert.InRange(budget, 0, (64L << 20) - (table.Length / 2));
     }
 

@@ -1,3 +1,4 @@
+using Vmcore.IO;
 using Vmcore.Verification;
 
 namespace Vmcore.Tests.Verification;
@@ -8,7 +9,7 @@ public sealed class TakenBlocksTests
     [Fact]
     public void OnlyTheSameBlockIsShared()
     {
-        var blocks = new TakenBlocks();
+        var blocks = new TakenBlocks(ReadLimits.Default);
         foreach (long start in new long[] { 1000, 1100, 1200, 500, 600, 5000 })
             blocks.Add(start, 100);
         foreach (long start in new long[] { 500, 600, 1000, 1100, 1200, 5000 })

@@ -11,9 +11,6 @@ internal sealed class Arm64Architecture : Architecture
 {
     internal static readonly Arm64Architecture Instance = new();
 
-    // The image, its .bss included, is smaller; modules lie as near as that, but nowhere at its distance to physical memory.
-    private const ulong MostImage = 512 << 20;
-
     // Of the image, from its read-only data to its .bss.
     private static readonly string[] s_imageSymbols =
         ["kallsyms_names", "kallsyms_offsets", "swapper_pg_dir", "init_uts_ns", "node_online_map", "prb", "printk_rb_static", "clear_seq"];
@@ -109,7 +106,7 @@ internal sealed class Arm64Architecture : Architecture
         ulong end = Math.Max(text, place.Image.End);
         foreach (string name in s_imageSymbols)
         {
-            if (keys.Symbol(name) is { } symbol && symbol > text && symbol - text < MostImage)
+            if (keys.Symbol(name) is { } symbol && symbol > text && symbol - text < place.Memory.Limits.ImageBytes)
                 end = Math.Max(end, symbol + (ulong)PageSizeOf(keys));
         }
 
@@ -209,10 +206,9 @@ internal sealed class Arm64Architecture : Architecture
     // Its init sections are unmapped once the kernel is up, so the image has holes; all of it has one distance to physical memory.
     private static VirtualRange FindImage(KernelAddressSpace space, ulong text, ulong offset)
     {
-        const int MostRuns = 1 << 14;
         const ulong Before = 64 << 10; // _text, the header of the image, lies that far before _stext.
-        ulong from = text - Math.Min(text, Before), to = text + Math.Min(MostImage, ulong.MaxValue - text), start = text, end = text;
-        foreach (MappedRun run in space.FindMapped(from, to, MostRuns, out _))
+        ulong from = text - Math.Min(text, Before), to = text + Math.Min(space.Limits.ImageBytes, ulong.MaxValue - text), start = text, end = text;
+        foreach (MappedRun run in space.FindMapped(from, to, space.Limits.LinearRuns, out _))
         {
             if (unchecked(run.VirtualAddress - run.PhysicalAddress) != offset)
                 continue;

@@ -11,7 +11,6 @@ namespace Vmcore.Architectures.Arm64;
 /// <param name="codeMask">KERNELPACMASK: bits of a return address that its authentication code takes; 0 if there is none.</param>
 internal sealed class FrameRecords(StackSurroundings around, ulong codeMask) : IFrameWalker
 {
-    private const int MaxFrames = 512;
     private const ulong RecordSize = 16;
 
     // From 6.14 on the record of an exception is two zeros and a word that says which kind it is.
@@ -26,7 +25,7 @@ internal sealed class FrameRecords(StackSurroundings around, ulong codeMask) : I
         if (registers is { IsUser: true })
             return Whole(frames);
         AddWildCaller(frames);
-        while (frames.Count < MaxFrames)
+        while (frames.Count < around.Memory.Limits.StackFrames)
         {
             if (fp == 0)
                 return Whole(frames);
@@ -57,7 +56,7 @@ internal sealed class FrameRecords(StackSurroundings around, ulong codeMask) : I
             fp = next;
         }
 
-        return Broken(frames, $"it has more than {MaxFrames} frames");
+        return Broken(frames, $"it has more than {around.Memory.Limits.StackFrames} frames");
     }
 
     // A call to an address that is none of code (of a null pointer, mostly) made no record yet: where it returns to is in x30.

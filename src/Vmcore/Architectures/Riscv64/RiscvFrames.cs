@@ -10,7 +10,6 @@ namespace Vmcore.Architectures.Riscv64;
 /// <param name="around">The rooms above.</param>
 internal sealed class RiscvFrames(StackSurroundings around) : IFrameWalker
 {
-    private const int MaxFrames = 512;
     private const ulong RecordSize = 16;
 
     /// <inheritdoc/>
@@ -19,7 +18,7 @@ internal sealed class RiscvFrames(StackSurroundings around) : IFrameWalker
         List<StackFrame> frames = [new() { Address = ip, StackPointer = sp, IsInterrupted = interrupted, Registers = registers }];
         if (registers is { IsUser: true })
             return new(StackMethod.FramePointers, frames, null);
-        while (frames.Count < MaxFrames)
+        while (frames.Count < around.Memory.Limits.StackFrames)
         {
             if (fp == 0)
                 return new(StackMethod.FramePointers, frames, null);
@@ -45,7 +44,7 @@ internal sealed class RiscvFrames(StackSurroundings around) : IFrameWalker
             fp = next;
         }
 
-        return Broken(frames, $"it has more than {MaxFrames} frames");
+        return Broken(frames, $"it has more than {around.Memory.Limits.StackFrames} frames");
     }
 
     private static TaskStack Broken(List<StackFrame> frames, string problem) => new(StackMethod.FramePointers, frames, problem);

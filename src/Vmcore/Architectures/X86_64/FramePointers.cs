@@ -6,8 +6,6 @@ namespace Vmcore.Architectures.X86_64;
 /// <param name="around">The rooms above.</param>
 internal sealed class FramePointers(StackSurroundings around) : IFrameWalker
 {
-    private const int MaxFrames = 512;
-
     /// <inheritdoc/>
     public TaskStack Run(ulong ip, ulong sp, ulong fp, CpuRegisters? registers, bool interrupted, StackBounds stacks)
     {
@@ -20,7 +18,7 @@ internal sealed class FramePointers(StackSurroundings around) : IFrameWalker
         if (interrupted && !around.IsCode(ip))
             return new(StackMethod.FramePointers, frames, $"0x{ip:x} is no code: who called it, frame pointers do not tell");
         Span<byte> bytes = stackalloc byte[X86Registers.Set.Size];
-        while (frames.Count < MaxFrames)
+        while (frames.Count < around.Memory.Limits.StackFrames)
         {
             // An encoded pointer, its lowest bit set, leads to registers that the entry code has saved.
             if ((bp & 1) != 0)
@@ -57,6 +55,6 @@ internal sealed class FramePointers(StackSurroundings around) : IFrameWalker
             bp = next;
         }
 
-        return new(StackMethod.FramePointers, frames, $"it has more than {MaxFrames} frames");
+        return new(StackMethod.FramePointers, frames, $"it has more than {around.Memory.Limits.StackFrames} frames");
     }
 }

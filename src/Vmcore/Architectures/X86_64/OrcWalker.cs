@@ -10,7 +10,6 @@ namespace Vmcore.Architectures.X86_64;
 /// <param name="find">Gives the entry for an address.</param>
 internal sealed class OrcWalker(StackSurroundings around, Func<ulong, OrcEntry> find) : IFrameWalker
 {
-    private const int MaxFrames = 512;
     private const int ReturnAddress = 8;
 
     // BPF programs and their trampolines have frame pointers.
@@ -37,8 +36,8 @@ internal sealed class OrcWalker(StackSurroundings around, Func<ulong, OrcEntry> 
             frames.Add(new() { Address = _ip, StackPointer = _sp, IsInterrupted = _interrupted, Registers = shown });
             if (_isUser)
                 return new(StackMethod.Orc, frames, null);
-            if (frames.Count == MaxFrames)
-                return new(StackMethod.Orc, frames, $"it has more than {MaxFrames} frames");
+            if (frames.Count == _memory.Limits.StackFrames)
+                return new(StackMethod.Orc, frames, $"it has more than {_memory.Limits.StackFrames} frames");
             string? problem = Advance(frames.Count == 1 && interrupted, out shown, out bool isEnd);
             if (problem is not null || isEnd)
                 return new(StackMethod.Orc, frames, problem);
@@ -108,13 +107,12 @@ internal sealed class OrcWalker(StackSurroundings around, Func<ulong, OrcEntry> 
     // the first word behind a call to the start of this very function. It saves no frame pointer.
     private bool TryCaller()
     {
-        const int MaxWords = 512;
         const int CallLength = 5;
         const byte Call = 0xe8;
         if (around.FunctionAt(_ip) is not { } start || _stacks.StackOf(_sp) is not { } stack)
             return false;
         Span<byte> call = stackalloc byte[CallLength];
-        ulong end = Math.Min(stack.End, _sp + (8 * MaxWords));
+        ulong end = Math.Min(stack.End, _sp + (8 * _memory.Limits.StackWords));
         for (ulong at = _sp; at < end && _memory.TryReadUInt64(at, out ulong address); at += 8)
         {
             if (around.FunctionAt(address) is null || _memory.Read(address - CallLength, call) != MemoryStatus.Ok || call[0] != Call)

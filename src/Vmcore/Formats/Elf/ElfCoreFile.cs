@@ -12,15 +12,17 @@ namespace Vmcore.Formats.Elf;
 internal sealed class ElfCoreFile
 {
     /// <summary>One past the highest physical address that is believed: 2^52, all that page tables and the kdump format can name.</summary>
-    public const ulong MaxPhysicalEnd = 1UL << 52;
+    public const ulong PhysicalEnd = 1UL << 52;
 
-    private const int MaxProblems = 100;
+    private const int ToldProblems = 100;
 
     private ulong _absent;
 
-    private readonly ReadLimits _limits;
+    
+    private ElfCoreFile(IByteSource source, ReadLimits limits) => (Source, Limits) = (source, limits);
 
-    private ElfCoreFile(IByteSource source, ReadLimits limits) => (Source, _limits) = (source, limits);
+    /// <summary>The bounds on what the file may ask for.</summary>
+    internal ReadLimits Limits { get; }
 
     /// <summary>The file.</summary>
     public IByteSource Source { get; }
@@ -36,7 +38,7 @@ internal sealed class ElfCoreFile
 
     /// <summary>
     /// The PT_LOAD segments in file order. What they say is cut to what can be true: <see cref="ElfSegment.FileSize"/> never goes beyond the end
-    /// of the file, and no address beyond <see cref="MaxPhysicalEnd"/>.
+    /// of the file, and no address beyond <see cref="PhysicalEnd"/>.
     /// </summary>
     public IReadOnlyList<ElfSegment> Loads { get; private set; } = [];
 
@@ -73,10 +75,10 @@ internal sealed class ElfCoreFile
         Span<byte> header = stackalloc byte[ElfConstants.HeaderSize];
         source.ReadExactly(0, header, "ELF header");
         file.ParseHeader(header, problems);
-        if (problems.Count > MaxProblems)
+        if (problems.Count > ToldProblems)
         {
-            int more = problems.Count - MaxProblems;
-            problems.RemoveRange(MaxProblems, more);
+            int more = problems.Count - ToldProblems;
+            problems.RemoveRange(ToldProblems, more);
             problems.Add(new(FindingCode.MoreOfTheFile, source.Name, more));
         }
 
@@ -120,8 +122,8 @@ internal sealed class ElfCoreFile
             throw Bad(54, "e_phentsize", entrySize.ToString(CultureInfo.InvariantCulture), "56");
         if (count == ElfConstants.ExtendedNumbering)
             count = ReadExtendedCount(sectionOffset);
-        if (count == 0 || count > (uint)_limits.Segments)
-            throw Bad(56, "number of program headers", count.ToString(CultureInfo.InvariantCulture), $"1 to {_limits.Segments}");
+        if (count == 0 || count > (uint)Limits.Segments)
+            throw Bad(56, "number of program headers", count.ToString(CultureInfo.InvariantCulture), $"1 to {Limits.Segments}");
         ulong tableSize = (ulong)count * ElfConstants.ProgramHeaderSize;
         if (tableOffset > (ulong)Source.Length || tableSize > (ulong)Source.Length - tableOffset)
             throw Bad(32, "program headers", $"{Hex(tableSize)} bytes at {Hex(tableOffset)}", $"all of it within the file's {Hex((ulong)Source.Length)} bytes");
@@ -171,7 +173,7 @@ internal sealed class ElfCoreFile
         if (segment.PhysicalAddress == ulong.MaxValue || segment.MemorySize == 0)
             return; // Old /proc/kcore marks an unknown physical address so.
         ulong size = Math.Max(segment.MemorySize, segment.FileSize);
-        if (segment.PhysicalAddress + size < segment.PhysicalAddress || segment.PhysicalAddress + size > MaxPhysicalEnd)
+        if (segment.PhysicalAddress + size < segment.PhysicalAddress || segment.PhysicalAddress + size > PhysicalEnd)
         {
             Note(problems, FindingCode.SegmentImpossible, index, segment.PhysicalAddress, size);
             return;
@@ -181,9 +183,9 @@ internal sealed class ElfCoreFile
             segment = segment with { MemorySize = segment.FileSize };
         segment = CutToFile(segment, index, problems);
         ulong absent = segment.MemorySize - segment.FileSize;
-        if (absent > _limits.AbsentBytes - _absent)
+        if (absent > Limits.AbsentBytes - _absent)
         {
-            Note(problems, FindingCode.SegmentTooLarge, index, absent, _limits.AbsentBytes);
+            Note(problems, FindingCode.SegmentTooLarge, index, absent, Limits.AbsentBytes);
             segment = segment with { MemorySize = segment.FileSize };
             absent = 0;
         }
@@ -209,11 +211,11 @@ internal sealed class ElfCoreFile
 
     // A million bad headers are one problem; beyond the limit only their number counts.
     private void Note(List<Finding> problems, FindingCode code, params object[] parameters) =>
-        problems.Add(problems.Count <= MaxProblems ? new(code, [Source.Name, .. parameters]) : problems[^1]);
+        problems.Add(problems.Count <= ToldProblems ? new(code, [Source.Name, .. parameters]) : problems[^1]);
 
     private void ReadNotes(List<Finding> problems)
     {
-        var walk = new NoteWalk(Source, _limits);
+        var walk = new NoteWalk(Source, Limits);
         foreach (ElfSegment segment in NoteSegments)
         {
             // With device dumps in it the kernel raises only p_memsz.
@@ -227,7 +229,7 @@ internal sealed class ElfCoreFile
 
             if (walk.IsFull)
             {
-                Note(problems, FindingCode.NotesTooMany, segment.Offset, _limits.Notes);
+                Note(problems, FindingCode.NotesTooMany, segment.Offset, Limits.Notes);
                 break;
             }
 

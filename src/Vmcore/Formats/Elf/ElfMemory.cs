@@ -22,7 +22,7 @@ internal sealed class ElfMemory : CrashMemory
     /// <param name="file">The core file.</param>
     /// <param name="pageShift">log2 of the page size in bytes.</param>
     public ElfMemory(ElfCoreFile file, int pageShift)
-        : base(pageShift)
+        : base(pageShift, file.Limits)
     {
         _file = file;
         _readAhead = file.Source is MappedSource { IsMapped: true } or WholeFileMapping ? null : new(file.Source);

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Text;
+using Vmcore.IO;
 
 namespace Vmcore.Formats.Elf;
 
@@ -21,17 +22,16 @@ public sealed record ElfNote(string Name, uint Type, int DescriptorOffset, int D
 /// <summary>Reads and appends notes. Name and descriptor are padded to 4 bytes, also in ELF-64.</summary>
 internal static class ElfNotes
 {
-    /// <summary>Most notes of one area: two for each of 100,000 CPUs, and room.</summary>
-    public const int MaxCount = 1 << 18;
-
     private const int HeaderSize = 12;
 
     /// <summary>Parses a note area up to its end, the first empty name, or the first note that overruns the area.</summary>
     /// <param name="area">The bytes of the PT_NOTE segments.</param>
     /// <param name="problem">Receives null, or what was wrong with the note at which parsing ended.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <returns>The notes that are whole.</returns>
-    public static IReadOnlyList<ElfNote> Parse(ReadOnlySpan<byte> area, out string? problem)
+    public static IReadOnlyList<ElfNote> Parse(ReadOnlySpan<byte> area, out string? problem, ReadLimits? limits = null)
     {
+        limits ??= ReadLimits.Default;
         problem = null;
         List<ElfNote> notes = [];
         int at = 0;
@@ -42,9 +42,9 @@ internal static class ElfNotes
             uint type = BinaryPrimitives.ReadUInt32LittleEndian(area[(at + 8)..]);
             if (nameSize == 0)
                 break;
-            if (notes.Count == MaxCount)
+            if (notes.Count == limits.Notes)
             {
-                problem = $"more than {MaxCount} notes; the rest is ignored";
+                problem = $"more than {limits.Notes} notes; the rest is ignored";
                 break;
             }
 

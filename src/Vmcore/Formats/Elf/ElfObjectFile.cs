@@ -34,8 +34,6 @@ internal sealed record ElfSection(int Index, string Name, uint Type, ulong Flags
 /// </summary>
 internal sealed class ElfObjectFile : IDisposable
 {
-    private const int MaxName = 256;
-
     private readonly List<ElfSection> _sections = [];
 
     private ElfObjectFile(IByteSource source, ReadLimits limits) => (Source, Limits) = (source, limits);
@@ -188,9 +186,8 @@ internal sealed class ElfObjectFile : IDisposable
 
     private byte[] ReadNames(ReadOnlySpan<byte> header)
     {
-        const int MaxNames = 16 << 20;
         ElfSection section = ParseSection(header, 0, []);
-        byte[] names = new byte[Math.Min(section.Size, MaxNames)];
+        byte[] names = new byte[Math.Min(section.Size, Limits.SectionNamesBytes)];
         Source.ReadExactly(section.Offset, names, "ELF section names");
         return names;
     }
@@ -218,9 +215,9 @@ internal sealed class ElfObjectFile : IDisposable
             BinaryPrimitives.ReadUInt32LittleEndian(header[44..]));
     }
 
-    private static string Text(ReadOnlySpan<byte> bytes)
+    private string Text(ReadOnlySpan<byte> bytes)
     {
         int nul = bytes.IndexOf((byte)0);
-        return Encoding.Latin1.GetString(bytes[..Math.Min(nul >= 0 ? nul : bytes.Length, MaxName)]);
+        return Encoding.Latin1.GetString(bytes[..Math.Min(nul >= 0 ? nul : bytes.Length, Limits.SectionNameBytes)]);
     }
 }

@@ -17,7 +17,6 @@ internal readonly record struct ElfSymbol(string Name, ulong Value, ushort Secti
 internal sealed class ElfSymbols
 {
     private const int EntrySize = 24;
-    private const long MaxBytes = 512 << 20;
     private const int SectionType = 3;
     private const int FileType = 4;
 
@@ -48,9 +47,9 @@ internal sealed class ElfSymbols
             throw new DumpFormatException(file.Source.Name, table.Offset, "ELF symbol table sh_link",
                 $"{table.Link}", $"a section below {file.Sections.Count}");
         ElfSection names = file.Sections[(int)table.Link];
-        if (table.Size > MaxBytes || names.Size > MaxBytes || !names.HasBytes)
+        if (table.Size > file.Limits.SymbolTableBytes || names.Size > file.Limits.SymbolTableBytes || !names.HasBytes)
             throw new DumpFormatException(file.Source.Name, table.Offset, "ELF symbol table",
-                $"{table.Size} bytes with {names.Size} bytes of names", $"at most {MaxBytes} bytes");
+                $"{table.Size} bytes with {names.Size} bytes of names", $"at most {file.Limits.SymbolTableBytes} bytes");
         byte[] entries = new byte[table.Size - (table.Size % EntrySize)], strings = new byte[names.Size];
         file.Source.ReadExactly(table.Offset, entries, "ELF symbol table");
         file.Source.ReadExactly(names.Offset, strings, "ELF symbol names");

@@ -32,16 +32,14 @@ internal readonly record struct FlattenedRun(long Start, long End, long Origin, 
 /// <summary>Scans a flattened stream once and keeps where each byte of the described file is.</summary>
 internal static class FlattenedIndex
 {
-    // 16 Mi runs take about 1 GB and describe terabytes. More can only come from a file that was made to hurt.
-    private const int MaxRuns = 16 * 1024 * 1024;
-
     /// <summary>Builds the index.</summary>
     /// <param name="stream">The flattened stream.</param>
     /// <param name="truncatedAt">Position at which the stream breaks off, or null if it ends as it should.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <returns>Runs in ascending order that do not overlap.</returns>
-    public static FlattenedRun[] Build(IByteSource stream, out long? truncatedAt)
+    public static FlattenedRun[] Build(IByteSource stream, out long? truncatedAt, ReadLimits? limits = null)
     {
-        List<FlattenedRun> runs = Scan(stream, out truncatedAt);
+        List<FlattenedRun> runs = Scan(stream, limits ?? ReadLimits.Default, out truncatedAt);
         Span<FlattenedRun> sorted = CollectionsMarshal.AsSpan(runs);
         sorted.Sort(static (a, b) => a.Start != b.Start ? a.Start.CompareTo(b.Start) : a.Order.CompareTo(b.Order));
         for (int i = 1; i < sorted.Length; i++)
@@ -53,7 +51,7 @@ internal static class FlattenedIndex
         return [.. runs];
     }
 
-    private static List<FlattenedRun> Scan(IByteSource stream, out long? truncatedAt)
+    private static List<FlattenedRun> Scan(IByteSource stream, ReadLimits limits, out long? truncatedAt)
     {
         const int Window = 4096;
         List<FlattenedRun> runs = [];
@@ -86,7 +84,7 @@ internal static class FlattenedIndex
             position += FlattenedFormat.RecordHeaderSize;
             long usable = Math.Min(length, stream.Length - position);
             if (usable > 0)
-                Add(runs, stream, offset, usable, position);
+                Add(runs, stream, limits, offset, usable, position);
             if (usable < length)
                 return runs;
             position += length;
@@ -94,7 +92,7 @@ internal static class FlattenedIndex
     }
 
     /// <summary>Adds a record, to the last run if it goes on where that ends.</summary>
-    private static void Add(List<FlattenedRun> runs, IByteSource stream, long offset, long length, long position)
+    private static void Add(List<FlattenedRun> runs, IByteSource stream, ReadLimits limits, long offset, long length, long position)
     {
         if (runs.Count > 0)
         {
@@ -109,9 +107,9 @@ internal static class FlattenedIndex
             }
         }
 
-        if (runs.Count == MaxRuns)
+        if (runs.Count == limits.FlattenedRecords)
             throw new DumpFormatException(stream.Name, position, "flattened records",
-                $"more than {MaxRuns} scattered records", "a stream that a dump tool wrote");
+                $"more than {limits.FlattenedRecords} scattered records", "a stream that a dump tool wrote");
         runs.Add(new FlattenedRun(offset, offset + length, offset, position, length, runs.Count));
     }
 

@@ -6,13 +6,13 @@ namespace Vmcore.Formats.Flattened;
 /// <summary>Writes a flattened stream, usually to the standard output. Writes that follow on each other share a record.</summary>
 public sealed class FlattenedSink : IByteSink
 {
-    private const int MaxRecord = 1024 * 1024;
+    private const int RecordBytes = 1024 * 1024;
 
     private readonly Stream _stream;
     private readonly bool _leaveOpen;
 
     // The record under construction, its header first so that one write takes both.
-    private readonly byte[] _record = new byte[FlattenedFormat.RecordHeaderSize + MaxRecord];
+    private readonly byte[] _record = new byte[FlattenedFormat.RecordHeaderSize + RecordBytes];
     private long _recordOffset;
     private int _recordLength;
     private long _end;
@@ -56,11 +56,11 @@ public sealed class FlattenedSink : IByteSink
         _end = Math.Max(_end, end);
         while (!bytes.IsEmpty)
         {
-            if (_recordLength == MaxRecord || (_recordLength > 0 && offset != _recordOffset + _recordLength))
+            if (_recordLength == RecordBytes || (_recordLength > 0 && offset != _recordOffset + _recordLength))
                 FlushRecord();
             if (_recordLength == 0)
                 _recordOffset = offset;
-            int step = Math.Min(bytes.Length, MaxRecord - _recordLength);
+            int step = Math.Min(bytes.Length, RecordBytes - _recordLength);
             bytes[..step].CopyTo(_record.AsSpan(FlattenedFormat.RecordHeaderSize + _recordLength));
             _recordLength += step;
             offset += step;

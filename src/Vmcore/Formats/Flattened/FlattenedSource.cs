@@ -44,8 +44,9 @@ internal sealed class FlattenedSource : IByteSource
 
     /// <summary>Opens a flattened stream; it is read through once, headers of records only.</summary>
     /// <param name="stream">The stream as a file; the new source owns it from now on, also if opening fails.</param>
+    /// <param name="limits">The bound on its records; null for the default ones.</param>
     /// <exception cref="DumpFormatException">It is no flattened stream, or one of an unknown type.</exception>
-    public static FlattenedSource Open(IByteSource stream)
+    public static FlattenedSource Open(IByteSource stream, ReadLimits? limits = null)
     {
         try
         {
@@ -56,7 +57,7 @@ internal sealed class FlattenedSource : IByteSource
             long type = BinaryPrimitives.ReadInt64BigEndian(header[16..]);
             if (type != FlattenedFormat.Type)
                 throw new DumpFormatException(stream.Name, 16, "flattened type", $"{type}", $"{FlattenedFormat.Type}");
-            FlattenedRun[] runs = FlattenedIndex.Build(stream, out long? truncatedAt);
+            FlattenedRun[] runs = FlattenedIndex.Build(stream, out long? truncatedAt, limits);
             return new FlattenedSource(stream, runs, truncatedAt);
         }
         catch
@@ -97,6 +98,13 @@ internal sealed class FlattenedSource : IByteSource
         }
 
         return done;
+    }
+
+    /// <inheritdoc/>
+    public long NextData(long offset)
+    {
+        int index = IndexAtOrAfter(offset);
+        return index < _runs.Length ? Math.Max(offset, _runs[index].Start) : Math.Max(offset, Length);
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using Vmcore.IO;
+using Vmcore.Ranges;
 
 namespace Vmcore.Formats.Kdump;
 
@@ -92,6 +93,36 @@ internal sealed class BitmapReader
     /// <returns>True if all that belong to the bitmap were in the file; those that were not are 0.</returns>
     public bool Read(ulong firstPfn, Span<byte> bits) => ReadBytes(firstPfn, bits) == bits.Length;
 
+    /// <summary>Finds the first page of a range whose bit is set. What the file has a hole for is one step, and the rest is not looked at bit by bit.</summary>
+    /// <returns>The page; the end of the range if no bit is set. Bits that cannot be read count as clear.</returns>
+    public ulong NextSet(PfnRange range)
+    {
+        const int FewBytes = 512, ManyBytes = 256 * 1024;
+        Span<byte> buffer = stackalloc byte[FewBytes];
+        byte[]? many = null;
+        ulong end = Math.Min(range.End, ReadablePfns), pfn = NextData(range.Start & ~7UL);
+        while (pfn < end)
+        {
+            ReadBytes(pfn, buffer);
+            if (pfn < range.Start)
+                buffer[0] &= (byte)(0xff << (int)(range.Start - pfn));
+            int at = buffer.IndexOfAnyExcept((byte)0);
+            if (at >= 0)
+                return Math.Min(pfn + ((ulong)at * 8) + (ulong)BitOperations.TrailingZeroCount(buffer[at]), range.End);
+            pfn = NextData(pfn + ((ulong)buffer.Length * 8));
+            buffer = many ??= new byte[(int)Math.Min(ManyBytes, (end / 8) + 1)];
+        }
+
+        return range.End;
+    }
+
+    /// <summary>First page from a multiple of 8 on of whose bits the file may have one that is set: what is before lies in a hole of the file.</summary>
+    private ulong NextData(ulong pfn)
+    {
+        long at = _offset + (long)(pfn / 8);
+        return pfn >= ReadablePfns || at < 0 ? pfn : pfn + ((ulong)(_source.NextData(at) - at) * 8);
+    }
+
     /// <summary>As <see cref="Read"/>; returns the number of leading bytes that are known.</summary>
     private int ReadBytes(ulong firstPfn, Span<byte> bits)
     {
@@ -128,6 +159,12 @@ internal sealed class BitmapReader
         byte[] buffer = new byte[Batch * ChunkBytes];
         while ((ulong)_bitsBefore.Count <= chunk)
         {
+            // Chunks in a hole of the file are counted without a look.
+            ulong data = NextData((ulong)(_bitsBefore.Count - 1) << ChunkShift) >> ChunkShift;
+            while ((ulong)_bitsBefore.Count <= Math.Min(chunk, data))
+                _bitsBefore.Add(_bitsBefore[^1]);
+            if ((ulong)_bitsBefore.Count > chunk)
+                break;
             Read((ulong)(_bitsBefore.Count - 1) << ChunkShift, buffer);
             int chunks = (int)Math.Min(Batch, chunk + 1 - (ulong)_bitsBefore.Count);
             for (int i = 0; i < chunks; i++)

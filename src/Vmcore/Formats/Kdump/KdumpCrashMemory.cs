@@ -14,7 +14,7 @@ internal sealed class KdumpCrashMemory : CrashMemory
     /// <summary>Creates the memory.</summary>
     /// <param name="file">The dump; it must live as long as the memory is used.</param>
     public KdumpCrashMemory(KdumpFile file)
-        : base(BitOperations.Log2((uint)file.BlockSize))
+        : base(BitOperations.Log2((uint)file.BlockSize), file.Limits)
     {
         _file = file;
         _bytes = new(file);
@@ -35,6 +35,19 @@ internal sealed class KdumpCrashMemory : CrashMemory
         present.Clear();
         Read(KdumpBitmap.Dumped, firstPfn, present);
         Read(_file.HasTwoBitmaps ? KdumpBitmap.Memory : KdumpBitmap.Dumped, firstPfn, exists);
+    }
+
+    /// <inheritdoc/>
+    public override ulong AbsentUntil(PfnRange range) => range.IsEmpty ? range.Start : _file.NextSet(KdumpBitmap.Dumped, range);
+
+    /// <inheritdoc/>
+    internal override bool ExtentsExist => false;
+
+    /// <inheritdoc/>
+    internal override ulong HoleUntil(PfnRange range)
+    {
+        ulong absent = AbsentUntil(range);
+        return absent == range.Start || !_file.HasTwoBitmaps ? absent : _file.NextSet(KdumpBitmap.Memory, new(range.Start, absent));
     }
 
     /// <inheritdoc/>

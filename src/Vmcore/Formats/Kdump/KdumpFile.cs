@@ -25,6 +25,7 @@ public sealed class KdumpFile : IDisposable
     {
         _parts = parts;
         _createDecompressor = createDecompressor;
+        Limits = limits;
         Header = parts[0].Header;
         SubHeader = parts[0].SubHeader;
 
@@ -38,9 +39,12 @@ public sealed class KdumpFile : IDisposable
             : _memory;
         NoteWalk notes = KdumpText.ReadNotes(parts[0], limits, out string? problem);
         (Notes, NoteList, LargeNotes, NotesProblem) = (notes.Area, notes.Notes, notes.Large, problem);
-        VmcoreInfo = KdumpText.ReadVmcoreInfo(parts[0], notes);
-        EraseInfo = KdumpText.ReadEraseInfo(parts[0]);
+        VmcoreInfo = KdumpText.ReadVmcoreInfo(parts[0], notes, limits);
+        EraseInfo = KdumpText.ReadEraseInfo(parts[0], limits);
     }
+
+    /// <summary>The bounds on what the files may ask for.</summary>
+    internal ReadLimits Limits { get; }
 
     /// <summary>The main header; in a split dump that of the first part.</summary>
     public KdumpHeader Header { get; }
@@ -101,16 +105,17 @@ public sealed class KdumpFile : IDisposable
 
     /// <summary>Opens the files of a dump, flattened or not, without looking for the kernel in it: to join parts, or to look at headers.</summary>
     /// <param name="paths">The files: one, or parts of a split dump in any order.</param>
+    /// <param name="limits">The bounds on what they may ask for; null for the default ones.</param>
     /// <exception cref="FileAccessException">A file cannot be opened or read.</exception>
     /// <exception cref="DumpFormatException">One is no kdump-compressed file that Vmcore reads, or they are not parts of one dump.</exception>
-    public static KdumpFile Open(IReadOnlyList<string> paths)
+    public static KdumpFile Open(IReadOnlyList<string> paths, ReadLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(paths);
         List<IByteSource> sources = [];
         try
         {
             foreach (string path in paths)
-                sources.Add(OpenFile(path));
+                sources.Add(OpenFile(path, limits));
         }
         catch
         {
@@ -119,16 +124,16 @@ public sealed class KdumpFile : IDisposable
             throw;
         }
 
-        return Open(sources);
+        return Open(sources, limits: limits);
     }
 
-    private static IByteSource OpenFile(string path)
+    private static IByteSource OpenFile(string path, ReadLimits? limits)
     {
         FileSource source = FileSource.Open(path);
         try
         {
             if (FlattenedSource.IsFlattened(source))
-                return FlattenedSource.Open(source);
+                return FlattenedSource.Open(source, limits);
             return KdumpHeader.IsKdump(source) ? source
                 : throw new DumpFormatException(path, 0, "file format", "another one", "a part of a split kdump-compressed dump");
         }
@@ -154,14 +159,15 @@ public sealed class KdumpFile : IDisposable
         IReadOnlyList<IByteSource> sources, Func<PageCodec, IPageDecompressor>? createDecompressor = null, ReadLimits? limits = null)
     {
         ArgumentOutOfRangeException.ThrowIfZero(sources.Count, nameof(sources));
+        limits ??= ReadLimits.Default;
         try
         {
-            KdumpPart[] parts = [.. sources.Select(KdumpPart.Open)];
+            KdumpPart[] parts = [.. sources.Select(s => KdumpPart.Open(s, limits))];
             Array.Sort(parts, static (a, b) => a.Pfns.Start != b.Pfns.Start
                 ? a.Pfns.Start.CompareTo(b.Pfns.Start)
                 : a.Pfns.End.CompareTo(b.Pfns.End));
             CheckParts(parts);
-            return new KdumpFile(parts, createDecompressor ?? PageCodecs.CreateDecompressor, limits ?? ReadLimits.Default);
+            return new KdumpFile(parts, createDecompressor ?? PageCodecs.CreateDecompressor, limits);
         }
         catch
         {
@@ -236,6 +242,12 @@ public sealed class KdumpFile : IDisposable
             throw new ArgumentOutOfRangeException(nameof(firstPfn), firstPfn, "Must be a multiple of 8.");
         return (which == KdumpBitmap.Memory ? _memory : _dumped).Read(firstPfn, bits);
     }
+
+    /// <summary>Finds the first page of a range that a bitmap names.</summary>
+    /// <param name="which">Which bitmap.</param>
+    /// <param name="range">The pages.</param>
+    /// <returns>The page; the end of the range if it names none, or the file does not have its bits.</returns>
+    internal ulong NextSet(KdumpBitmap which, PfnRange range) => (which == KdumpBitmap.Memory ? _memory : _dumped).NextSet(range);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -20,10 +20,8 @@ public sealed record KdumpHeader
     /// <summary>Byte offset of the status word.</summary>
     internal const int StatusOffset = 424;
 
-    private const int MaxCpus = 1 << 20;
-
     // Machines with pages of 4 KiB address at most 2^52 bytes, those with 64 KiB 2^56.
-    private const ulong MaxPages = 1UL << 40;
+    private const ulong AddressablePages = 1UL << 40;
 
     /// <summary>True for the older <c>DISKDUMP</c> signature, false for <c>KDUMP</c>.</summary>
     public bool IsDiskdump { get; init; }
@@ -84,8 +82,9 @@ public sealed record KdumpHeader
 
     /// <summary>Reads and checks the header.</summary>
     /// <param name="source">The file; a flattened one as a flattened source.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <exception cref="DumpFormatException">It is no kdump-compressed file, one of a 32-bit or big-endian machine, or a field is impossible.</exception>
-    internal static KdumpHeader Parse(IByteSource source)
+    internal static KdumpHeader Parse(IByteSource source, ReadLimits? limits = null)
     {
         Span<byte> bytes = stackalloc byte[Size];
         source.ReadExactly(0, bytes, "kdump header");
@@ -114,7 +113,7 @@ public sealed record KdumpHeader
             CurrentCpu = UInt32(bytes, 456),
             CpuCount = Int32(bytes, 460),
         };
-        header.Check(source);
+        header.Check(source, limits ?? ReadLimits.Default);
         return header;
     }
 
@@ -153,22 +152,22 @@ public sealed record KdumpHeader
     /// <exception cref="DumpFormatException">There are more pages than bits, or than any machine has.</exception>
     internal void CheckMaxMapNr(IByteSource source, long offset, ulong maxMapNr)
     {
-        if (maxMapNr > MaxPages)
-            throw new DumpFormatException(source.Name, offset, "kdump max_mapnr", $"0x{maxMapNr:x} pages", $"at most 0x{MaxPages:x}");
+        if (maxMapNr > AddressablePages)
+            throw new DumpFormatException(source.Name, offset, "kdump max_mapnr", $"0x{maxMapNr:x} pages", $"at most 0x{AddressablePages:x}");
         if (KdumpLayout.BlocksOfOneBitmap(maxMapNr, BlockSize) > BitmapBlocks)
             throw new DumpFormatException(source.Name, offset, "kdump max_mapnr", $"{maxMapNr} pages",
                 $"at most the {BitmapBlocks * (ulong)BlockSize * 8} bits of bitmap_blocks ({BitmapBlocks})");
     }
 
-    private void Check(IByteSource source)
+    private void Check(IByteSource source, ReadLimits limits)
     {
         if (Version < 0)
             throw new DumpFormatException(source.Name, 8, "kdump header_version", $"{Version}", "0 or more");
         if (SubHeaderBlocks < 1 || (1L + SubHeaderBlocks) * BlockSize > source.Length)
             throw new DumpFormatException(source.Name, 432, "kdump sub_hdr_size",
                 $"{SubHeaderBlocks} blocks", $"at least 1, all inside the file of 0x{source.Length:x} bytes");
-        if (CpuCount is < 0 or > MaxCpus)
-            throw new DumpFormatException(source.Name, 460, "kdump nr_cpus", $"{CpuCount}", $"0 to {MaxCpus}");
+        if (CpuCount < 0 || CpuCount > limits.KdumpCpus)
+            throw new DumpFormatException(source.Name, 460, "kdump nr_cpus", $"{CpuCount}", $"0 to {limits.KdumpCpus}");
         if (Version < 6)
             CheckMaxMapNr(source, 440, MaxMapNr);
     }

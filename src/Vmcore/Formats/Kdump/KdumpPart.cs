@@ -33,9 +33,9 @@ internal sealed class KdumpPart
 
     /// <summary>Reads the headers.</summary>
     /// <exception cref="DumpFormatException">They are not those of a dump that Vmcore reads.</exception>
-    public static KdumpPart Open(IByteSource source)
+    public static KdumpPart Open(IByteSource source, ReadLimits limits)
     {
-        KdumpHeader header = KdumpHeader.Parse(source);
+        KdumpHeader header = KdumpHeader.Parse(source, limits);
         return new KdumpPart(source, header, KdumpSubHeader.Parse(source, header));
     }
 

@@ -7,9 +7,6 @@ namespace Vmcore.Formats.Kdump;
 /// <summary>Reads what a kdump-compressed file holds besides pages: notes, vmcoreinfo, the list of erased data.</summary>
 internal static class KdumpText
 {
-    /// <summary>Most bytes of vmcoreinfo, which the kernel keeps in one page, and of the list of erased data.</summary>
-    public const int MaxText = 16 * 1024 * 1024;
-
     /// <summary>Walks the notes.</summary>
     /// <param name="part">The file that has them.</param>
     /// <param name="limits">The bounds on what they may ask for.</param>
@@ -32,7 +29,7 @@ internal static class KdumpText
         return walk;
     }
 
-    public static ReadOnlyMemory<byte> ReadVmcoreInfo(KdumpPart part, NoteWalk notes)
+    public static ReadOnlyMemory<byte> ReadVmcoreInfo(KdumpPart part, NoteWalk notes, ReadLimits limits)
     {
         long size = part.SubHeader.VmcoreInfoSize;
         if (size == 0)
@@ -45,15 +42,15 @@ internal static class KdumpText
                 return notes.Area.Slice(note.DescriptorOffset, note.DescriptorLength);
         }
 
-        return Read(part, part.SubHeader.VmcoreInfoOffset, size, MaxText, 40, "kdump size_vmcoreinfo");
+        return Read(part, part.SubHeader.VmcoreInfoOffset, size, limits.KdumpTextBytes, 40, "kdump size_vmcoreinfo");
     }
 
     /// <summary>Reads the list of erased data; empty if it is lost or absurdly long.</summary>
-    public static string ReadEraseInfo(KdumpPart part)
+    public static string ReadEraseInfo(KdumpPart part, ReadLimits limits)
     {
         long offset = part.SubHeader.EraseInfoOffset;
         long size = part.SubHeader.EraseInfoSize;
-        if (size is <= 0 or > MaxText || offset > part.Source.Length - size)
+        if (size <= 0 || size > limits.KdumpTextBytes || offset > part.Source.Length - size)
             return "";
         byte[] bytes = new byte[size];
         return part.Source.Read(offset, bytes) == bytes.Length ? Encoding.Latin1.GetString(bytes) : "";

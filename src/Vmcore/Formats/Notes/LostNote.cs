@@ -15,12 +15,12 @@ public static class LostNote
     internal const uint Type = 0x54534f4c;
 
     /// <summary>Most ranges in a note.</summary>
-    internal const int MostRanges = 62;
+    internal const int RangesOfNote = 62;
 
     private const int HeaderSize = 16;
     private const int EntrySize = 16;
-    private const int Length = HeaderSize + (MostRanges * EntrySize);
-    private const ulong MaxPfn = 1UL << 44;
+    private const int Length = HeaderSize + (RangesOfNote * EntrySize);
+    private const ulong PfnEnd = 1UL << 44;
 
     /// <summary>Builds a note that says nothing yet: room for <see cref="Update"/>.</summary>
     internal static byte[] Build() => ElfNotes.Build(PmemNote.Name, Type, new byte[Length]);
@@ -36,7 +36,7 @@ public static class LostNote
             if (note.Name != PmemNote.Name || note.Type != Type || note.DescriptorLength != Length)
                 continue;
             Span<byte> descriptor = area.Slice(note.DescriptorOffset, note.DescriptorLength);
-            int count = Math.Min(ranges.Count, MostRanges);
+            int count = Math.Min(ranges.Count, RangesOfNote);
             BinaryPrimitives.WriteUInt32LittleEndian(descriptor, 1);
             BinaryPrimitives.WriteUInt32LittleEndian(descriptor[4..], (uint)count);
             BinaryPrimitives.WriteUInt64LittleEndian(descriptor[8..], pages);
@@ -71,7 +71,7 @@ public static class LostNote
             {
                 ReadOnlySpan<byte> entry = descriptor[(HeaderSize + (i * EntrySize))..];
                 var range = new PfnRange(BinaryPrimitives.ReadUInt64LittleEndian(entry), BinaryPrimitives.ReadUInt64LittleEndian(entry[8..]));
-                if (range.Start < range.End && range.End <= MaxPfn)
+                if (range.Start < range.End && range.End <= PfnEnd)
                     ranges.Add(range);
             }
 

@@ -35,9 +35,6 @@ internal sealed class BtfBlob
     /// <summary>Length in bytes of the header that is known; a longer one is accepted.</summary>
     public const int HeaderLength = 24;
 
-    /// <summary>Longest blob that is accepted, in bytes.</summary>
-    public static int MaxLength => ReadLimits.Default.BtfBytes;
-
     private const int TypeHeader = 12;
 
     private readonly byte[] _bytes;
@@ -45,14 +42,18 @@ internal sealed class BtfBlob
     private readonly int _stringsStart;
     private readonly int _stringsLength;
 
-    private BtfBlob(byte[] bytes, int[] types, int stringsStart, int stringsLength, bool isComplete)
+    private BtfBlob(byte[] bytes, int[] types, int stringsStart, int stringsLength, bool isComplete, ReadLimits limits)
     {
+        Limits = limits;
         _bytes = bytes;
         _types = types;
         _stringsStart = stringsStart;
         _stringsLength = stringsLength;
         IsComplete = isComplete;
     }
+
+    /// <summary>The bounds on what the types may ask for.</summary>
+    public ReadLimits Limits { get; }
 
     /// <summary>Number of types, void not counted; the ids are 1 to this.</summary>
     public int Count => _types.Length;
@@ -66,7 +67,8 @@ internal sealed class BtfBlob
     /// <summary>Indexes the types of a blob.</summary>
     /// <param name="bytes">The blob; kept, not copied.</param>
     /// <param name="problem">Why it is no BTF.</param>
-    public static BtfBlob? TryParse(byte[] bytes, out string? problem)
+    /// <param name="limits">The bounds on what the types may ask for; null for the default ones.</param>
+    public static BtfBlob? TryParse(byte[] bytes, out string? problem, ReadLimits? limits = null)
     {
         if (bytes.Length < HeaderLength || !bytes.AsSpan().StartsWith(Magic))
         {
@@ -89,7 +91,7 @@ internal sealed class BtfBlob
         int[] types = new int[count];
         Walk(bytes, start, end, types, out _);
         problem = null;
-        return new(bytes, types, (int)(header + stringOffset), (int)stringLength, isComplete);
+        return new(bytes, types, (int)(header + stringOffset), (int)stringLength, isComplete, limits ?? ReadLimits.Default);
     }
 
     // Counts the types and, if there is room for them, notes where each starts.

@@ -5,10 +5,7 @@ namespace Vmcore.Kernel.Btf;
 /// <summary>Looks for one member path in structures, through anonymous members, within a budget: types may be hostile and refer to themselves.</summary>
 internal sealed class BtfMemberSearch(BtfBlob blob, string path)
 {
-    private const int MaxDepth = 16;
-    private const int MaxAliases = 32;
-    private const int MaxPath = 16;
-    private const long MaxBitOffset = 8L << 26;
+    private const int PathParts = 16;
 
     // Members looked at in one look-up; the largest structure of a real kernel has some hundreds.
     private int _budget = 1 << 15;
@@ -18,7 +15,7 @@ internal sealed class BtfMemberSearch(BtfBlob blob, string path)
     /// <summary>Looks in one struct or union.</summary>
     public BtfMember? FindIn(BtfType type)
     {
-        if (_names.Length > MaxPath || Array.Exists(_names, name => name.Length == 0))
+        if (_names.Length > PathParts || Array.Exists(_names, name => name.Length == 0))
             return null;
 
         long offset = 0;
@@ -30,7 +27,7 @@ internal sealed class BtfMemberSearch(BtfBlob blob, string path)
                 return null;
             type = found.Type;
             offset += found.Member.BitOffset;
-            if (offset > MaxBitOffset)
+            if (offset > 8L * blob.Limits.TypeBytes)
                 return null;
             member = found.Member with { BitOffset = offset };
         }
@@ -41,7 +38,7 @@ internal sealed class BtfMemberSearch(BtfBlob blob, string path)
     /// <summary>The type behind typedefs, const and the like; void if they do not end.</summary>
     public static BtfType Resolve(BtfBlob blob, BtfType type)
     {
-        for (int i = 0; i < MaxAliases; i++)
+        for (int i = 0; i < blob.Limits.TypeAliases; i++)
         {
             if (!type.IsAlias)
                 return type;
@@ -53,7 +50,7 @@ internal sealed class BtfMemberSearch(BtfBlob blob, string path)
 
     private (BtfMember Member, BtfType Type)? Find(BtfType type, ReadOnlySpan<byte> name, int depth)
     {
-        if (!type.IsComposite || depth > MaxDepth)
+        if (!type.IsComposite || depth > blob.Limits.MemberDepth)
             return null;
         for (int i = 0; i < type.Length; i++)
         {

@@ -47,7 +47,7 @@ internal sealed class BtfProbe
     internal static bool TryFind(IVirtualMemory memory, ulong start, ulong stop, params BtfWanted[] wanted)
     {
         byte[] header = new byte[BtfBlob.HeaderLength];
-        if (stop <= start || stop - start > (ulong)BtfBlob.MaxLength || memory.Read(start, header) != MemoryStatus.Ok
+        if (stop <= start || stop - start > (ulong)memory.Limits.BtfBytes || memory.Read(start, header) != MemoryStatus.Ok
             || !header.AsSpan().StartsWith(BtfBlob.Magic))
             return false;
         ulong types = start + UInt32(header, 4) + UInt32(header, 8), typesEnd = types + UInt32(header, 12);

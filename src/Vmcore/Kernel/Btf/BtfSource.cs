@@ -11,12 +11,6 @@ internal static class BtfSource
 {
     private const int Window = 64 << 10;
 
-    // Each costs a read; a kernel has a handful.
-    private const int MaxCandidates = 1 << 16;
-
-    /// <summary>A range of more bytes than this is not the image of a kernel.</summary>
-    public const ulong MaxScan = 2UL << 30;
-
     /// <summary>Reads the bytes between the symbols that enclose BTF.</summary>
     public static byte[]? TryReadBySymbols(KernelSymbols symbols, IVirtualMemory memory, out string? problem)
     {
@@ -26,7 +20,7 @@ internal static class BtfSource
             return null;
         }
 
-        if (stop <= start || stop - start > (ulong)BtfBlob.MaxLength)
+        if (stop <= start || stop - start > (ulong)memory.Limits.BtfBytes)
         {
             problem = $"__start_BTF 0x{start:x} and __stop_BTF 0x{stop:x} enclose no BTF";
             return null;
@@ -43,7 +37,7 @@ internal static class BtfSource
     public static string? Difference(KernelSymbols symbols, IVirtualMemory memory, IByteSource file)
     {
         const int Part = 4 << 10;
-        if (symbols.FindInImage("__start_BTF", "__stop_BTF") is not [{ } start, { } stop] || stop <= start || stop - start > (ulong)BtfBlob.MaxLength)
+        if (symbols.FindInImage("__start_BTF", "__stop_BTF") is not [{ } start, { } stop] || stop <= start || stop - start > (ulong)memory.Limits.BtfBytes)
             return null;
         if (file.Length != (long)(stop - start))
             return $"it is of another kernel: it has {file.Length} bytes, that of the kernel that crashed {stop - start}";
@@ -62,7 +56,7 @@ internal static class BtfSource
     /// <summary>Looks for the largest BTF in a range of addresses: smaller ones are those of BPF programs built into the kernel.</summary>
     public static byte[]? TryReadByScan(IVirtualMemory memory, ulong start, ulong end, out string? problem)
     {
-        if (end <= start || end - start > MaxScan)
+        if (end <= start || end - start > memory.Limits.BtfScanBytes)
         {
             problem = $"[0x{start:x} - 0x{end:x}) is no range of a kernel's image";
             return null;
@@ -73,7 +67,7 @@ internal static class BtfSource
         byte[] window = ArrayPool<byte>.Shared.Rent(Window);
         try
         {
-            for (ulong at = start; at < end && candidates < MaxCandidates;)
+            for (ulong at = start; at < end && candidates < memory.Limits.BtfCandidates;)
             {
                 int have = memory.ReadPrefix(at, window.AsSpan(0, (int)Math.Min(Window, end - at)));
                 ReadOnlySpan<byte> bytes = window.AsSpan(0, have);
@@ -82,7 +76,7 @@ internal static class BtfSource
                     int next = bytes[i..].IndexOf(BtfBlob.Magic);
                     if (next < 0 || bytes.Length - i - next < BtfBlob.HeaderLength)
                         break;
-                    if (++candidates > MaxCandidates)
+                    if (++candidates > memory.Limits.BtfCandidates)
                         break;
                     i += next;
                     int length = LengthAt(memory, at + (ulong)i, end, bytes[i..]);
@@ -122,7 +116,7 @@ internal static class BtfSource
             || BinaryPrimitives.ReadUInt32LittleEndian(header[16..]) != typeLength
             || typeLength % 4 != 0
             || stringLength == 0
-            || length > (ulong)BtfBlob.MaxLength
+            || length > (ulong)memory.Limits.BtfBytes
             || length > end - address)
         {
             return 0;

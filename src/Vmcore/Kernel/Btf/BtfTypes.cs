@@ -12,15 +12,6 @@ namespace Vmcore.Kernel.Btf;
 /// <remarks>Holds the raw bytes, about 5 MB for a distribution kernel: load it on demand. Immutable: safe for several threads at once.</remarks>
 internal sealed class BtfTypes
 {
-    /// <summary>Most bytes of addresses that <see cref="TryScan"/> looks through: 2 GiB.</summary>
-    public const ulong MaxScan = BtfSource.MaxScan;
-
-    // Larger than any structure: a value above is damage.
-    private const uint MaxSize = 1 << 26;
-
-    // So many structures of one name are looked at; real kernels have a handful at most.
-    private const int MaxNamesakes = 64;
-
     private readonly BtfBlob _blob;
 
     private BtfTypes(BtfBlob blob) => _blob = blob;
@@ -39,45 +30,48 @@ internal sealed class BtfTypes
     /// <param name="memory">The kernel's memory; its read-only data is enough.</param>
     /// <param name="problem">One clause for the operator on why there are no types; null if there are.</param>
     public static BtfTypes? TryLoad(KernelSymbols symbols, IVirtualMemory memory, out string? problem) =>
-        Parse(BtfSource.TryReadBySymbols(symbols, memory, out problem), ref problem);
+        Parse(BtfSource.TryReadBySymbols(symbols, memory, out problem), memory.Limits, ref problem);
 
     /// <summary>Looks for the types where no symbols are known.</summary>
     /// <param name="memory">The kernel's memory.</param>
     /// <param name="start">First virtual address of the range to scan, usually the PT_LOAD of the kernel's text.</param>
-    /// <param name="end">One past its last address; at most 2 GiB from <paramref name="start"/>.</param>
+    /// <param name="end">One past its last address; at most <see cref="ReadLimits.BtfScanBytes"/> from <paramref name="start"/>.</param>
     /// <param name="problem">One clause for the operator on why there are no types; null if there are.</param>
     public static BtfTypes? TryScan(IVirtualMemory memory, ulong start, ulong end, out string? problem) =>
-        Parse(BtfSource.TryReadByScan(memory, start, end, out problem), ref problem);
+        Parse(BtfSource.TryReadByScan(memory, start, end, out problem), memory.Limits, ref problem);
 
     /// <summary>Reads types from raw BTF, for example that of <c>/sys/kernel/btf/vmlinux</c>.</summary>
     /// <param name="bytes">The bytes, copied.</param>
     /// <param name="problem">One clause for the operator on why there are no types; null if there are.</param>
-    public static BtfTypes? TryParse(ReadOnlySpan<byte> bytes, out string? problem)
+    /// <param name="limits">The bounds on what the types may ask for; null for the default ones.</param>
+    public static BtfTypes? TryParse(ReadOnlySpan<byte> bytes, out string? problem, ReadLimits? limits = null)
     {
         problem = null;
-        return Parse(bytes.ToArray(), ref problem);
+        return Parse(bytes.ToArray(), limits ?? ReadLimits.Default, ref problem);
     }
 
     /// <summary>Reads types from a file of raw BTF.</summary>
     /// <param name="source">The file.</param>
     /// <param name="problem">One clause for the operator on why there are no types; null if there are.</param>
-    public static BtfTypes? TryRead(IByteSource source, out string? problem)
+    /// <param name="limits">The bounds on what the types may ask for; null for the default ones.</param>
+    public static BtfTypes? TryRead(IByteSource source, out string? problem, ReadLimits? limits = null)
     {
         ArgumentNullException.ThrowIfNull(source);
+        limits ??= ReadLimits.Default;
         problem = null;
-        if (source.Length > BtfBlob.MaxLength)
+        if (source.Length > limits.BtfBytes)
         {
-            problem = $"{source.Length} bytes are too many for BTF, at most {BtfBlob.MaxLength} are read";
+            problem = $"{source.Length} bytes are too many for BTF, at most {limits.BtfBytes} are read";
             return null;
         }
 
         byte[] bytes = new byte[source.Length];
         int read = source.Read(0, bytes);
-        return Parse(bytes[..Math.Max(read, 0)], ref problem);
+        return Parse(bytes[..Math.Max(read, 0)], limits, ref problem);
     }
 
-    private static BtfTypes? Parse(byte[]? bytes, ref string? problem) =>
-        bytes is not null && BtfBlob.TryParse(bytes, out problem) is { } blob ? new(blob) : null;
+    private static BtfTypes? Parse(byte[]? bytes, ReadLimits limits, ref string? problem) =>
+        bytes is not null && BtfBlob.TryParse(bytes, out problem, limits) is { } blob ? new(blob) : null;
 
     /// <summary>Size of a struct, a union, or a typedef of one.</summary>
     /// <param name="name">Name without <c>struct</c>.</param>
@@ -86,7 +80,7 @@ internal sealed class BtfTypes
     {
         foreach (BtfType type in Named(name))
         {
-            if (type.SizeOrType <= MaxSize)
+            if (type.SizeOrType <= (uint)_blob.Limits.TypeBytes)
                 return (int)type.SizeOrType;
         }
 
@@ -177,7 +171,7 @@ internal sealed class BtfTypes
         if (wanted.Length == 0)
             yield break;
         int found = 0;
-        for (uint id = 1; id <= (uint)_blob.Count && found < MaxNamesakes; id++)
+        for (uint id = 1; id <= (uint)_blob.Count && found < _blob.Limits.Namesakes; id++)
         {
             BtfType type = _blob[id];
             if (!type.IsComposite || !_blob.IsString(type.NameOffset, wanted))
@@ -186,7 +180,7 @@ internal sealed class BtfTypes
             yield return type;
         }
 
-        for (uint id = 1; id <= (uint)_blob.Count && found < MaxNamesakes; id++)
+        for (uint id = 1; id <= (uint)_blob.Count && found < _blob.Limits.Namesakes; id++)
         {
             BtfType type = _blob[id];
             if (type.Kind != BtfKind.Typedef || !_blob.IsString(type.NameOffset, wanted))

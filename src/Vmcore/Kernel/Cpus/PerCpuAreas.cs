@@ -8,9 +8,6 @@ namespace Vmcore.Kernel.Cpus;
 /// <summary>Where the variables are that each CPU has for itself: address = symbol + offset of the CPU.</summary>
 public sealed class PerCpuAreas
 {
-    // CONFIG_NR_CPUS of no architecture goes further.
-    private const int MaxCpus = 8192;
-
     private readonly IVirtualMemory _memory;
     private readonly ulong _offsets;
 
@@ -37,7 +34,7 @@ public sealed class PerCpuAreas
         ArgumentNullException.ThrowIfNull(symbols);
         if (symbols.TryFindInImage("__per_cpu_offset") is not { } offsets || symbols.TryFindInImage("__cpu_possible_mask") is not { } possible)
             return null;
-        int count = symbols.TryFindInImage("nr_cpu_ids") is { } ids && memory.TryReadUInt32(ids, out uint n) && n is > 0 and <= MaxCpus ? (int)n : 64;
+        int count = symbols.TryFindInImage("nr_cpu_ids") is { } ids && memory.TryReadUInt32(ids, out uint n) && n > 0 && n <= memory.Limits.Cpus ? (int)n : 64;
         IReadOnlyList<int> all = Mask(memory, possible, count);
         return all.Count == 0 ? null : new(memory, offsets, all, symbols.TryFindInImage("__cpu_online_mask") is { } online ? Mask(memory, online, count) : []);
     }

@@ -9,9 +9,6 @@ namespace Vmcore.Kernel.Identity;
 /// </summary>
 public sealed class VmcoreInfo : IKernelKeys
 {
-    /// <summary>Most bytes that are parsed: 1 MiB. Kernels write a page or two.</summary>
-    internal const int MaxLength = 1 << 20;
-
     private readonly Dictionary<string, string> _values;
 
     private VmcoreInfo(Dictionary<string, string> values, byte[] text)

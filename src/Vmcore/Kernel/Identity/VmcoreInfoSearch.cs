@@ -11,7 +11,6 @@ namespace Vmcore.Kernel.Identity;
 internal static class VmcoreInfoSearch
 {
     private const int ChunkBytes = 1 << 20;
-    private const int MostCandidates = 256;
 
     // struct elf64_note: length of the name with its NUL, of the descriptor, type 0; then the name, padded to 4 bytes.
     private const int HeaderBytes = 24;
@@ -49,13 +48,13 @@ internal static class VmcoreInfoSearch
                     done += Math.Max(pages, 1);
                 }
 
-                foreach (int at in Hits(chunk, bytes.Length))
+                foreach (int at in Hits(chunk, bytes.Length, memory.Limits.VmcoreInfoCandidates))
                 {
                     ulong address = (pfn << memory.PageShift) + (ulong)at;
                     if (TryRead(memory, address) is not { } text)
                         continue;
                     yield return text;
-                    if (++candidates == MostCandidates)
+                    if (++candidates == memory.Limits.VmcoreInfoCandidates)
                         yield break;
                 }
 
@@ -65,7 +64,7 @@ internal static class VmcoreInfoSearch
     }
 
     // Offsets of headers. The kernel gives the note pages of its own, so it lies in no two chunks.
-    private static List<int> Hits(byte[] chunk, int length)
+    private static List<int> Hits(byte[] chunk, int length, int most)
     {
         List<int> hits = [];
         for (int at = 0; at < length;)
@@ -74,7 +73,7 @@ internal static class VmcoreInfoSearch
             if (next < 0)
                 break;
             at += next;
-            if (at >= HeaderBytes - Name.Length && hits.Count < MostCandidates)
+            if (at >= HeaderBytes - Name.Length && hits.Count < most)
                 hits.Add(at - (HeaderBytes - Name.Length));
             at += Name.Length;
         }
@@ -88,7 +87,7 @@ internal static class VmcoreInfoSearch
         if (memory.Read(address, header) != MemoryStatus.Ok)
             return null;
         uint name = BinaryPrimitives.ReadUInt32LittleEndian(header), length = BinaryPrimitives.ReadUInt32LittleEndian(header[4..]);
-        if (name != Name.Length - 1 || length is 0 or > VmcoreInfo.MaxLength || BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) != 0)
+        if (name != Name.Length - 1 || length == 0 || length > memory.Limits.VmcoreInfoBytes || BinaryPrimitives.ReadUInt32LittleEndian(header[8..]) != 0)
             return null;
         byte[] text = new byte[length];
         return memory.Read(address + HeaderBytes, text) == MemoryStatus.Ok && text.AsSpan().StartsWith("OSRELEASE="u8) ? text : null;

@@ -36,9 +36,6 @@ internal sealed class MapleLayout
 /// <summary>Walks a maple tree (lib/maple_tree.c), which holds the mappings of a process since 6.1.</summary>
 internal static class MapleWalk
 {
-    private const int MaxNodes = 1 << 18;
-    private const int MaxDepth = 32;
-
     // Types of node, in bits 3 to 6 of the pointer to one.
     private const int LeafRange = 1, Range = 2, GapRange = 3;
 
@@ -71,8 +68,8 @@ internal static class MapleWalk
         {
             int type = (int)(at.Node >> 3) & 15;
             ulong address = at.Node & ~0xffUL;
-            WalkEnd fault = !seen.Add(at.Node) ? WalkEnd.Cycle : seen.Count > MaxNodes ? WalkEnd.Limit
-                : at.Depth > MaxDepth || type is not (LeafRange or Range or GapRange) ? WalkEnd.Damaged
+            WalkEnd fault = !seen.Add(at.Node) ? WalkEnd.Cycle : seen.Count > memory.Limits.MapleNodes ? WalkEnd.Limit
+                : at.Depth > memory.Limits.MapleDepth || type is not (LeafRange or Range or GapRange) ? WalkEnd.Damaged
                 : memory.Read(address, node) != MemoryStatus.Ok ? WalkEnd.Unreadable : WalkEnd.Complete;
             if (fault != WalkEnd.Complete)
             {

@@ -17,7 +17,7 @@ internal readonly record struct RedBlackLayout(int Left, int Right)
 internal static class RedBlackWalk
 {
     // A red-black tree of 2^40 nodes is no deeper.
-    private const int MaxDepth = 96;
+    private const int DeepestTree = 96;
 
     /// <summary>The addresses of the nodes, in order. A node whose left child cannot be read is given without it.</summary>
     /// <param name="memory">The kernel's memory.</param>
@@ -37,7 +37,7 @@ internal static class RedBlackWalk
             while (node != 0)
             {
                 WalkEnd fault = !seen.Add(node) ? WalkEnd.Cycle : seen.Count > limit ? WalkEnd.Limit
-                    : path.Count > MaxDepth ? WalkEnd.Damaged : WalkEnd.Complete;
+                    : path.Count > DeepestTree ? WalkEnd.Damaged : WalkEnd.Complete;
                 if (fault != WalkEnd.Complete)
                 {
                     outcome.Fail(fault, node);

@@ -37,7 +37,7 @@ public sealed record WalkFault(WalkEnd Reason, ulong Address);
 public sealed class WalkOutcome
 {
     // A damaged tree could have a fault for each of a million nodes.
-    private const int MostFaults = 100;
+    private const int ToldFaults = 100;
 
     private readonly List<WalkFault> _faults = [];
 
@@ -70,7 +70,7 @@ public sealed class WalkOutcome
     /// <summary>Something is missing.</summary>
     internal void Fail(WalkEnd reason, ulong address)
     {
-        if (_faults.Count < MostFaults)
+        if (_faults.Count < ToldFaults)
             _faults.Add(new(reason, address));
     }
 

@@ -32,10 +32,8 @@ internal readonly record struct XArrayEntry(ulong Index, ulong Entry);
 /// <summary>Walks an XArray (lib/xarray.c).</summary>
 internal static class XArrayWalk
 {
-    private const int MaxNodes = 1 << 20;
-
     // 64 slots a node: eleven levels hold every index.
-    private const int MaxLevels = 11;
+    private const int Levels = 11;
 
     /// <summary>The entries that are neither empty nor nodes nor siblings of another, by ascending index.</summary>
     /// <param name="memory">The kernel's memory.</param>
@@ -45,7 +43,7 @@ internal static class XArrayWalk
     internal static IEnumerable<XArrayEntry> Run(IVirtualMemory memory, ulong array, XArrayLayout layout, WalkOutcome outcome)
     {
         outcome.Start();
-        int slotShift = BitOperations.Log2((uint)layout.SlotCount), budget = MaxNodes;
+        int slotShift = BitOperations.Log2((uint)layout.SlotCount), budget = memory.Limits.XArrayNodes;
         var seen = new HashSet<ulong>();
         var frames = new Stack<Frame>();
         ulong pending = 0;
@@ -81,7 +79,7 @@ internal static class XArrayWalk
                 var frame = new Frame(new byte[8 * layout.SlotCount], index);
                 fault = frame.Read(memory, node, layout);
                 if (fault == WalkEnd.Complete && ((frames.Count > 0 && frame.Shift != frames.Peek().Shift - slotShift)
-                    || frame.Shift % slotShift != 0 || frame.Shift >= MaxLevels * slotShift))
+                    || frame.Shift % slotShift != 0 || frame.Shift >= Levels * slotShift))
                     fault = WalkEnd.Damaged;
                 if (fault == WalkEnd.Complete)
                     frames.Push(frame);

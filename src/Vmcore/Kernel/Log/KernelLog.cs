@@ -11,7 +11,7 @@ namespace Vmcore.Kernel.Log;
 public abstract class KernelLog
 {
     /// <summary>Largest ring that a kernel makes, in bytes (LOG_BUF_LEN_MAX).</summary>
-    internal const long MaxRing = 1L << 31;
+    internal const long LargestRing = 1L << 31;
 
     private readonly List<string> _problems = [];
 

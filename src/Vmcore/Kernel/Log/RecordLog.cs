@@ -49,7 +49,7 @@ internal sealed class RecordLog : KernelLog
             problem = $"vmcoreinfo has no usable SIZE({type})";
         else if (!memory.TryReadUInt64(info.Symbol("log_buf")!.Value, out ulong buffer))
             problem = Unreadable("the pointer log_buf", info.Symbol("log_buf")!.Value);
-        else if (info.Symbol("log_buf_len") is not { } lengthAt || !memory.TryReadUInt32(lengthAt, out uint length) || length < size || length > MaxRing)
+        else if (info.Symbol("log_buf_len") is not { } lengthAt || !memory.TryReadUInt32(lengthAt, out uint length) || length < size || length > LargestRing)
             problem = "log_buf_len is not known, cannot be read or is impossible";
         else if (info.Symbol("log_next_idx") is not { } nextAt || !memory.TryReadUInt32(nextAt, out uint next) || next > length)
             problem = "log_next_idx is not known, cannot be read or lies outside of the log";

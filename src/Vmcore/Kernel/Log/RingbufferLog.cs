@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.IO;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -17,10 +18,7 @@ internal sealed class RingbufferLog : KernelLog
     private const int Committed = 1;
     private const int Finalized = 2;
 
-    // A text is at least as long as its id; the kernel gives each descriptor 32 bytes of text on average.
-    private const int MaxDescriptorBits = 26;
-    private const int MaxTextBits = 31;
-    private const int MaxStructure = 4096;
+    private const int LargestTextBits = 31;
 
     // Before the text stands the descriptor's id.
     private const int TextPrefix = sizeof(ulong);
@@ -66,7 +64,7 @@ internal sealed class RingbufferLog : KernelLog
     /// <summary>Reads the ring's head.</summary>
     internal static new KernelLog? TryOpen(VmcoreInfo info, IVirtualMemory memory, out string? problem)
     {
-        if (Layout.From(info, out problem) is not { } layout)
+        if (Layout.From(info, memory.Limits, out problem) is not { } layout)
             return null;
         ulong pointer = info.Symbol("prb")!.Value;
         if (!memory.TryReadUInt64(pointer, out ulong address))
@@ -76,7 +74,7 @@ internal sealed class RingbufferLog : KernelLog
         }
 
         // Room behind the structure: an offset is checked against a limit, not against the structure's size.
-        byte[] ring = new byte[2 * MaxStructure];
+        byte[] ring = new byte[2 * memory.Limits.LogStructureBytes];
         if (memory.Read(address, ring.AsSpan(0, layout.Size)) != MemoryStatus.Ok)
         {
             problem = Unreadable("the structure printk_ringbuffer", address);
@@ -84,10 +82,10 @@ internal sealed class RingbufferLog : KernelLog
         }
 
         var log = new RingbufferLog(info, memory, layout, ring);
-        if (log._descriptorBits is < 1 or > MaxDescriptorBits || log._textBits is < 4 or > MaxTextBits)
+        if (log._descriptorBits < 1 || log._descriptorBits > memory.Limits.LogDescriptorBits || log._textBits is < 4 or > LargestTextBits)
         {
-            problem = $"printk_ringbuffer at 0x{address:x} is damaged: count_bits {log._descriptorBits}, expected 1 to {MaxDescriptorBits}; "
-                + $"size_bits {log._textBits}, expected 4 to {MaxTextBits}";
+            problem = $"printk_ringbuffer at 0x{address:x} is damaged: count_bits {log._descriptorBits}, expected 1 to {memory.Limits.LogDescriptorBits}; "
+                + $"size_bits {log._textBits}, expected 4 to {LargestTextBits}";
             return null;
         }
 
@@ -202,7 +200,7 @@ internal sealed class RingbufferLog : KernelLog
         return (UInt64(block, 0) & IdMask) == id || Lose(ref _strange);
     }
 
-    /// <summary>Offsets and sizes in bytes, all of them checked against <see cref="MaxStructure"/>.</summary>
+    /// <summary>Offsets and sizes in bytes, all of them checked against <see cref="ReadLimits.LogStructureBytes"/>.</summary>
     private sealed record Layout
     {
         public int Size { get; private init; }
@@ -247,14 +245,15 @@ internal sealed class RingbufferLog : KernelLog
 
         public int Data { get; private init; }
 
-        public static Layout? From(VmcoreInfo info, out string? problem)
+        public static Layout? From(VmcoreInfo info, ReadLimits limits, out string? problem)
         {
             string? missing = null;
             int Get(int? value, string key)
             {
-                if (value is null or > MaxStructure / 4)
-                    missing ??= key;
-                return value is { } v and <= MaxStructure / 4 ? v : 0;
+                if (value is { } known && known <= limits.LogStructureBytes / 4)
+                    return known;
+                missing ??= key;
+                return 0;
             }
 
             int Offset(string member) => Get(info.Offset(member), $"OFFSET({member})");

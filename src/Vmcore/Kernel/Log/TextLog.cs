@@ -7,8 +7,6 @@ namespace Vmcore.Kernel.Log;
 /// <summary>The log before 3.5: a ring of text. log_end counts every byte that was ever written; the ring's length is a power of two.</summary>
 internal sealed class TextLog : KernelLog
 {
-    private const int MaxLine = 1 << 16;
-
     private readonly ulong _buffer;
     private readonly uint _length;
     private readonly uint _end;
@@ -32,7 +30,7 @@ internal sealed class TextLog : KernelLog
         if (!memory.TryReadUInt64(info.Symbol("log_buf")!.Value, out ulong buffer))
             problem = Unreadable("the pointer log_buf", info.Symbol("log_buf")!.Value);
         else if (info.Symbol("log_buf_len") is not { } lengthAt || !memory.TryReadUInt32(lengthAt, out uint length)
-            || length > MaxRing || !System.Numerics.BitOperations.IsPow2(length))
+            || length > LargestRing || !System.Numerics.BitOperations.IsPow2(length))
             problem = "log_buf_len is not known, cannot be read or is no power of two";
         else if (!memory.TryReadUInt32(endAt, out uint end))
             problem = Unreadable("log_end", endAt);
@@ -54,7 +52,7 @@ internal sealed class TextLog : KernelLog
         }
 
         // A line that is longer than the buffer comes in pieces: the ring may have no newline at all.
-        byte[] line = new byte[MaxLine];
+        byte[] line = new byte[Memory.Limits.LogLineBytes];
         byte[] piece = new byte[4096];
         int used = 0;
         for (uint done = 0; done < count;)

@@ -34,9 +34,7 @@ internal sealed record GeneratedPiece(VirtualRange Range, string Name, string Ow
 /// <remarks>Source: kernel/bpf/core.c (bpf_kallsyms), kernel/trace/ftrace.c (ftrace_ops_trampoline_list), kernel/kprobes.c (kprobe_insn_slots).</remarks>
 internal sealed class GeneratedCode
 {
-    private const int MaxPieces = 100_000;
-    private const int MaxName = 512;
-    private const ulong MaxSize = 16 << 20;
+    private const int NameBytes = 512;
     private const ulong SavesRegisters = 1 << 2; // FTRACE_OPS_FL_SAVE_REGS
 
     private readonly List<GeneratedPiece> _pieces = [];
@@ -78,7 +76,7 @@ internal sealed class GeneratedCode
         code.Visit(found[0], "bpf_ksym", "lnode", item =>
         {
             ulong start = item.Member("start").AsUInt64();
-            if (memory.TryReadCString(item.Member("name").Address ?? 0, MaxName, out string name))
+            if (memory.TryReadCString(item.Member("name").Address ?? 0, NameBytes, out string name))
                 code.Add(start, unchecked(item.Member("end").AsUInt64() - start), name, "bpf", GeneratedKind.Bpf);
         });
         code.Visit(found[1], "ftrace_ops", "list", item =>
@@ -103,7 +101,7 @@ internal sealed class GeneratedCode
     {
         if (head is not { } list || _types.FindNamed(KernelTypeKind.Struct, typeName) is not { } type || type.FindMember(link)?.BitOffset is not { } offset)
             return;
-        foreach (ulong entry in ListWalk.Circular(_memory, list, MaxPieces, new()))
+        foreach (ulong entry in ListWalk.Circular(_memory, list, _memory.Limits.CodePieces, new()))
         {
             try
             {
@@ -118,7 +116,7 @@ internal sealed class GeneratedCode
 
     private void Add(ulong start, ulong size, string name, string owner, GeneratedKind kind, bool savesRegisters = false)
     {
-        if (_memory.IsKernelAddress(start) && size is > 0 and <= MaxSize && start <= ulong.MaxValue - size && name.Length > 0)
+        if (_memory.IsKernelAddress(start) && size > 0 && size <= _memory.Limits.CodePieceBytes && start <= ulong.MaxValue - size && name.Length > 0)
             _pieces.Add(new(new(start, start + size), name, owner, kind) { SavesRegisters = savesRegisters });
     }
 }

@@ -11,10 +11,7 @@ namespace Vmcore.Kernel.Modules;
 /// <summary>The modules that were loaded: the kernel's list of them, in the order of /proc/modules.</summary>
 public sealed class ModuleList : IModuleSymbols
 {
-    private const int MaxModules = 10_000;
-    private const int MaxBtf = 16 << 20;
-    private const int MaxUsers = 1_000;
-    private const int MaxKinds = 16;
+    private const int MemoryKinds = 16;
 
     // Flags as kernels print them; the number is the bit.
     private const string TaintLetters = "GFSRMBUDAWCIOELKXTN";
@@ -89,8 +86,8 @@ public sealed class ModuleList : IModuleSymbols
             return new("the kernel has no symbol 'modules' (built without CONFIG_KALLSYMS_ALL)", Generated);
         var list = new ModuleList(null, Generated);
         var outcome = new WalkOutcome();
-        List<ulong> entries = [.. ListWalk.Circular(memory, head, MaxModules, outcome)];
-        string? problem = WalkText.OfList(outcome, head, MaxModules);
+        List<ulong> entries = [.. ListWalk.Circular(memory, head, memory.Limits.Modules, outcome)];
+        string? problem = WalkText.OfList(outcome, head, memory.Limits.Modules);
         foreach (ulong entry in entries)
         {
             ulong address = entry - (ulong)(listOffset / 8);
@@ -121,11 +118,11 @@ public sealed class ModuleList : IModuleSymbols
         }
 
         List<byte[]> found = [];
-        foreach (ulong entry in ListWalk.Circular(memory, head, MaxModules, new()))
+        foreach (ulong entry in ListWalk.Circular(memory, head, memory.Limits.Modules, new()))
         {
             if (!memory.TryReadUInt64(entry - (ulong)list + (ulong)btf, out ulong at)
                 || !memory.TryReadUInt64(at + (ulong)data, out ulong start)
-                || !memory.TryReadUInt32(at + (ulong)size, out uint length) || length > MaxBtf)
+                || !memory.TryReadUInt32(at + (ulong)size, out uint length) || length > memory.Limits.ModuleBtfBytes)
             {
                 continue;
             }
@@ -175,7 +172,7 @@ public sealed class ModuleList : IModuleSymbols
         List<VirtualRange> ranges = [];
         if (item.Type.FindMember("mem") is { } memories && memories.Type.Underlying().Kind == KernelTypeKind.Array)
         {
-            for (int i = 0; i < Math.Min(MaxKinds, memories.Type.Underlying().Length ?? 0); i++)
+            for (int i = 0; i < Math.Min(MemoryKinds, memories.Type.Underlying().Length ?? 0); i++)
             {
                 KernelObject part = item.Member("mem").Element(i);
                 Add(part.Member("base").AsUInt64(), part.Member("size").AsUInt64(), i is Text or InitText ? ulong.MaxValue : 0);
@@ -199,8 +196,7 @@ public sealed class ModuleList : IModuleSymbols
 
         void Add(ulong start, ulong size, ulong text)
         {
-            const ulong MaxSize = 1UL << 30;
-            if (start == 0 || size is 0 or > MaxSize || start > ulong.MaxValue - size)
+            if (start == 0 || size == 0 || size > item.Memory.Limits.ModuleBytes || start > ulong.MaxValue - size)
                 return;
             ranges.Add(new(start, start + size));
             if (text > 0)
@@ -216,7 +212,7 @@ public sealed class ModuleList : IModuleSymbols
 
         // struct module_use: source_list, target_list, source, target. The type is local to one file, but is in BTF of no kernel under another layout.
         const ulong SourceOffset = 32;
-        foreach (ulong entry in ListWalk.Circular(memory, head, MaxUsers, new()))
+        foreach (ulong entry in ListWalk.Circular(memory, head, memory.Limits.ModuleUsers, new()))
         {
             if (memory.TryReadUInt64(entry + SourceOffset, out ulong user) && TryName(memory, item.Type, user) is { } name)
                 users.Add(name);

@@ -11,8 +11,7 @@ namespace Vmcore.Kernel.Modules;
 internal sealed class ModuleSymbols
 {
     private const int SymbolSize = 24;
-    private const int MaxCount = 1 << 20;
-    private const int MaxName = 511;
+    private const int NameBytes = 511;
 
     private readonly string _module;
     private readonly ulong[] _addresses;
@@ -38,7 +37,7 @@ internal sealed class ModuleSymbols
         try
         {
             KernelObject table = module.Member("kallsyms").Dereference();
-            int count = (int)Math.Min(table.Member("num_symtab").AsUInt64(), MaxCount);
+            int count = (int)Math.Min(table.Member("num_symtab").AsUInt64(), (ulong)memory.Limits.ModuleSymbols);
             ulong strings = table.Member("strtab").AsUInt64();
             byte[] bytes = new byte[count * SymbolSize];
             int have = memory.ReadPrefix(table.Member("symtab").AsUInt64(), bytes) / SymbolSize;
@@ -85,7 +84,7 @@ internal sealed class ModuleSymbols
 
     private static string? ReadName(IVirtualMemory memory, ulong address)
     {
-        Span<byte> buffer = stackalloc byte[MaxName + 1];
+        Span<byte> buffer = stackalloc byte[NameBytes + 1];
         ReadOnlySpan<byte> text = buffer[..memory.ReadPrefix(address, buffer)];
         int nul = text.IndexOf((byte)0);
         if (nul <= 0)

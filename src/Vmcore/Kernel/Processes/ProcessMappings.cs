@@ -26,8 +26,6 @@ public readonly record struct FileMapping(ulong Start, ulong End, ulong Flags, u
 /// <summary>The files that processes map. Bounded, whatever is damaged.</summary>
 internal sealed class ProcessMappings
 {
-    private const int MaxMappings = 1 << 20;
-
     private readonly IVirtualMemory _memory;
     private readonly ProblemList _problems = new();
     private readonly int _mm;
@@ -68,9 +66,9 @@ internal sealed class ProcessMappings
         var outcome = new WalkOutcome();
         foreach (ulong area in Areas(map, outcome))
         {
-            if (++count > MaxMappings)
+            if (++count > _memory.Limits.ProcessMappings)
             {
-                _problems.Add($"process {process.Pid} has more than {MaxMappings} mappings; the rest is left out");
+                _problems.Add($"process {process.Pid} has more than {_memory.Limits.ProcessMappings} mappings; the rest is left out");
                 yield break;
             }
 
@@ -88,7 +86,7 @@ internal sealed class ProcessMappings
     // A tree since 6.1, a list before.
     private IEnumerable<ulong> Areas(ulong map, WalkOutcome outcome) =>
         _maple is not null ? MapleWalk.Run(_memory, map + (ulong)_tree, _maple, outcome)
-        : _list >= 0 && _next >= 0 ? ListWalk.Singly(_memory, map + (ulong)_list, (ulong)_next, MaxMappings + 1, outcome) : [];
+        : _list >= 0 && _next >= 0 ? ListWalk.Singly(_memory, map + (ulong)_list, (ulong)_next, _memory.Limits.ProcessMappings + 1, outcome) : [];
 
     private bool TryReadMapping(ulong area, out FileMapping mapping)
     {

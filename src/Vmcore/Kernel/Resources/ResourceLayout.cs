@@ -11,7 +11,7 @@ internal readonly record struct RawResource(ulong Start, ulong Last, ulong Name,
 internal sealed class ResourceLayout
 {
     // Far above any real offset (the last is 56).
-    private const int MaxOffset = 1024;
+    private const int FarthestOffset = 1024;
 
     private static readonly string[] s_members = ["start", "end", "name", "flags", "desc", "parent", "sibling", "child"];
 
@@ -37,7 +37,7 @@ internal sealed class ResourceLayout
         int[] offsets = new int[s_members.Length];
         for (int i = 0; i < offsets.Length; i++)
         {
-            if (types.MemberOffset("resource", s_members[i]) is not { } offset || offset is < 0 or > MaxOffset)
+            if (types.MemberOffset("resource", s_members[i]) is not { } offset || offset is < 0 or > FarthestOffset)
                 return Default;
             offsets[i] = offset;
         }
@@ -49,7 +49,7 @@ internal sealed class ResourceLayout
     /// <returns>False if it is not in the dump.</returns>
     public bool TryRead(IVirtualMemory memory, ulong address, out RawResource resource)
     {
-        Span<byte> bytes = stackalloc byte[MaxOffset + 8];
+        Span<byte> bytes = stackalloc byte[FarthestOffset + 8];
         bytes = bytes[..Length];
         if (memory.Read(address, bytes) != MemoryStatus.Ok)
         {

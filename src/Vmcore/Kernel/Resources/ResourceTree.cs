@@ -13,7 +13,7 @@ namespace Vmcore.Kernel.Resources;
 public sealed class ResourceTree
 {
     // /proc/iomem indents no further, and has this many hex digits at least.
-    private const int MaxTextDepth = 5;
+    private const int DeepestIndent = 5;
     private const int MinDigits = 8;
 
     /// <summary>The symbol of the root.</summary>
@@ -76,7 +76,7 @@ public sealed class ResourceTree
         foreach (KernelResource node in All())
         {
             ulong last = node.End == ulong.MaxValue ? node.End : node.End - 1;
-            text.Append(' ', 2 * Math.Min(node.Depth - 1, MaxTextDepth));
+            text.Append(' ', 2 * Math.Min(node.Depth - 1, DeepestIndent));
             text.Append(CultureInfo.InvariantCulture, $"{Hex(node.Start)}-{Hex(last)} : {node.Name}\n");
         }
 

@@ -5,10 +5,6 @@ namespace Vmcore.Kernel.Resources;
 /// <summary>One walk over the resource tree. It trusts no pointer: each node must name its parent, lie inside it and behind its elder sibling.</summary>
 internal sealed class ResourceWalk(IVirtualMemory memory, ResourceLayout layout)
 {
-    private const int MaxNodes = 65536;
-    private const int MaxDepth = 64;
-    private const int MaxName = 256;
-
     private readonly HashSet<ulong> _seen = [];
 
     /// <summary>The first thing that cut the tree short; null if nothing did.</summary>
@@ -43,8 +39,8 @@ internal sealed class ResourceWalk(IVirtualMemory memory, ResourceLayout layout)
             pending.Push((at.Parent, at.ParentAddress, raw.Sibling));
             if (raw.Child == 0)
                 continue;
-            if (node.Depth >= MaxDepth)
-                Report($"deeper than {MaxDepth} levels", at.Next);
+            if (node.Depth >= memory.Limits.ResourceDepth)
+                Report($"deeper than {memory.Limits.ResourceDepth} levels", at.Next);
             else
                 pending.Push((node, at.Next, raw.Child));
         }
@@ -55,8 +51,8 @@ internal sealed class ResourceWalk(IVirtualMemory memory, ResourceLayout layout)
     private bool TryTake(KernelResource parent, ulong parentAddress, ulong address, out RawResource raw)
     {
         raw = default;
-        if (_seen.Count > MaxNodes)
-            return Report($"more than {MaxNodes} nodes", address);
+        if (_seen.Count > memory.Limits.Resources)
+            return Report($"more than {memory.Limits.Resources} nodes", address);
         if (!_seen.Add(address))
             return Report("a cycle", address);
         if (!layout.TryRead(memory, address, out raw))
@@ -79,7 +75,7 @@ internal sealed class ResourceWalk(IVirtualMemory memory, ResourceLayout layout)
     private KernelResource Node(KernelResource? parent, RawResource raw)
     {
         // The names of resources of unloaded modules may dangle.
-        if (raw.Name == 0 || !memory.TryReadCString(raw.Name, MaxName, out string name))
+        if (raw.Name == 0 || !memory.TryReadCString(raw.Name, memory.Limits.NameBytes, out string name))
             name = "";
         return new(parent, raw.Start, HalfOpen(raw.Last), name, raw.Flags, raw.Descriptor);
     }

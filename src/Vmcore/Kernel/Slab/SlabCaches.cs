@@ -12,9 +12,6 @@ namespace Vmcore.Kernel.Slab;
 /// (nearest_obj, fixup_red_left).</remarks>
 public sealed class SlabCaches
 {
-    private const int MaxName = 256;
-    private const uint MaxStride = 1 << 22;
-
     private readonly Dictionary<ulong, SlabCache?> _known = [];
     private readonly KernelView _kernel;
     private readonly MemmapReader _memmap;
@@ -83,7 +80,7 @@ public sealed class SlabCaches
         if (_layout.HeadOf(address, pair) is var head && head != address)
         {
             ulong distance = (address - head) / (ulong)_memmap.StructPageSize;
-            if (head > address || distance > pfn || distance >= 1UL << PageClassifier.MaxOrder || !_memmap.TryReadPair(pfn - distance, pair))
+            if (head > address || distance > pfn || distance >= 1UL << PageClassifier.LargestOrder || !_memmap.TryReadPair(pfn - distance, pair))
                 return null;
             (address, pfn) = (head, pfn - distance);
         }
@@ -105,9 +102,9 @@ public sealed class SlabCaches
         {
             KernelObject item = KernelObject.At(memory, _cacheType, address);
             uint stride = (uint)item.Member("size").AsUInt64();
-            if (stride is 0 or > MaxStride)
+            if (stride == 0 || stride > memory.Limits.SlabObjectBytes)
                 return null;
-            memory.TryReadCString(item.Member("name").AsUInt64(), MaxName, out string name);
+            memory.TryReadCString(item.Member("name").AsUInt64(), memory.Limits.NameBytes, out string name);
             return new(address, name, _cacheType.FindMember("object_size") is null ? stride : (uint)item.Member("object_size").AsUInt64(), stride,
                 _cacheType.FindMember("red_left_pad") is null ? 0 : RedZone(item));
         }

@@ -99,13 +99,14 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
     // The descriptor of the first note, if it is one of a CPU's status; empty if the CPU left none. Null if that cannot be read.
     private byte[]? ReadNote(ulong address)
     {
-        const int HeaderSize = 12, NameSize = 8, Prstatus = 1, MaxDescriptor = 4096;
+        const int HeaderSize = 12, NameSize = 8, Prstatus = 1;
         const uint CoreLength = 5;
         byte[] head = new byte[HeaderSize + NameSize];
         if (_memory.Read(address, head) != MemoryStatus.Ok)
             return null;
         uint nameLength = _memory.Word32(head), length = _memory.Word32(head.AsSpan(4)), type = _memory.Word32(head.AsSpan(8));
-        if (nameLength != CoreLength || type != Prstatus || length is 0 or > MaxDescriptor || !head.AsSpan(HeaderSize).StartsWith("CORE\0"u8))
+        if (nameLength != CoreLength || type != Prstatus || length == 0 || length > kernel.Limits.StatusNoteBytes
+            || !head.AsSpan(HeaderSize).StartsWith("CORE\0"u8))
             return [];
         byte[] descriptor = new byte[length];
         return _memory.Read(address + (ulong)head.Length, descriptor) == MemoryStatus.Ok ? descriptor : null;

@@ -13,8 +13,6 @@ namespace Vmcore.Kernel.Stacks;
 /// <remarks>Source of the unwinding rules: Documentation/arch/x86/orc-unwinder.rst.</remarks>
 public sealed class KernelStacks
 {
-    private const int MaxScanned = 256;
-
     private readonly IVirtualMemory _memory;
     private readonly KernelTypes _types;
     private readonly KernelSymbols _symbols;
@@ -163,7 +161,7 @@ public sealed class KernelStacks
     {
         const ulong UnreadPart = 0xfff;
         List<StackFrame> frames = [];
-        for (ulong at = (from + 7) & ~7UL; at < end && frames.Count < MaxScanned; at += 8)
+        for (ulong at = (from + 7) & ~7UL; at < end && frames.Count < _memory.Limits.ScannedFrames; at += 8)
         {
             if (!_memory.TryReadUInt64(at, out ulong word))
                 at |= UnreadPart & ~7UL;

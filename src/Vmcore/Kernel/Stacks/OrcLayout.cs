@@ -9,8 +9,8 @@ namespace Vmcore.Kernel.Stacks;
 /// </summary>
 internal sealed class OrcLayout : IOrcFormat
 {
-    private const int MaxSize = 16;
-    private const int MaxSamples = 4096;
+    private const int LargestEntry = 16;
+    private const int Samples = 4096;
 
     // What the numbers of an entry mean: up to 6.18 at least, and in 7.3. What that one does not use is not known here.
     private static readonly OrcRegister[] s_numbers =
@@ -47,7 +47,7 @@ internal sealed class OrcLayout : IOrcFormat
 
     internal static OrcLayout? TryFrom(KernelTypes types)
     {
-        if (types.FindNamed(KernelTypeKind.Struct, "orc_entry") is not { Size: > 0 and <= MaxSize } type)
+        if (types.FindNamed(KernelTypeKind.Struct, "orc_entry") is not { Size: > 0 and <= LargestEntry } type)
             return null;
         try
         {
@@ -67,11 +67,11 @@ internal sealed class OrcLayout : IOrcFormat
     {
         // Any part of the table tells: the first that can be read.
         const int Parts = 16;
-        byte[] bytes = new byte[Size * Math.Clamp(count, 0, MaxSamples)];
+        byte[] bytes = new byte[Size * Math.Clamp(count, 0, Samples)];
         int old = 0, changed = 0;
         for (int part = 0; part < Parts && old == changed; part++)
         {
-            ulong start = entries + ((ulong)Size * (ulong)((long)Math.Max(0, count - MaxSamples) * part / Parts));
+            ulong start = entries + ((ulong)Size * (ulong)((long)Math.Max(0, count - Samples) * part / Parts));
             int read = memory.ReadPrefix(start, bytes);
             for (int at = 0; at + Size <= read; at += Size)
             {

@@ -11,7 +11,6 @@ namespace Vmcore.Kernel.Stacks;
 /// <summary>Where stacks are: those of tasks, and those that each CPU has for interrupts and exceptions.</summary>
 internal sealed class StackPlaces
 {
-    private const ulong MostStack = 1 << 20;
     private const ulong Grain = 4 << 10;
 
     private readonly Architecture _architecture;
@@ -35,7 +34,7 @@ internal sealed class StackPlaces
         _variables = symbols.FindInImage(Array.ConvertAll(architecture.CpuStacks, s => s.Variable));
 
         // KASAN doubles stacks.
-        Size = types.FindNamed(KernelTypeKind.Union, "thread_union")?.Size is { } size and > 0 and <= (long)MostStack
+        Size = types.FindNamed(KernelTypeKind.Union, "thread_union")?.Size is { } size and > 0 && (ulong)size <= _memory.Limits.StackBytes
             ? (ulong)size : (ulong)architecture.StackSize(pageShift);
     }
 
@@ -116,9 +115,9 @@ internal sealed class StackPlaces
         }
     }
 
-    private static void Put(List<VirtualRange> found, ulong start, ulong size)
+    private void Put(List<VirtualRange> found, ulong start, ulong size)
     {
-        if (size is > 0 and <= MostStack && start <= ulong.MaxValue - size)
+        if (size > 0 && size <= _memory.Limits.StackBytes && start <= ulong.MaxValue - size)
             found.Add(new(start, start + size));
     }
 

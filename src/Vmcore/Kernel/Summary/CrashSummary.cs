@@ -16,7 +16,7 @@ public sealed record KernelTaint(char Letter, string Meaning);
 /// <summary>What state the machine was in when it crashed, in a few facts. What the dump does not tell is null, and <see cref="Problems"/> says why.</summary>
 public sealed record CrashSummary
 {
-    private const int MaxLine = 1024;
+    private const int LineCharacters = 1024;
 
     // Bit 0 and so on; source: Documentation/admin-guide/tainted-kernels.rst.
     private static readonly KernelTaint[] s_taints =
@@ -116,7 +116,7 @@ public sealed record CrashSummary
             foreach (string line in Encoding.Latin1.GetString(record.Text.Span).Split('\n'))
             {
                 if (Array.Exists(s_panics, p => line.StartsWith(p, StringComparison.Ordinal)))
-                    Panic = string.Concat(line.Take(MaxLine).Select(c => c is >= ' ' and < (char)0x7f ? c : '?'));
+                    Panic = string.Concat(line.Take(LineCharacters).Select(c => c is >= ' ' and < (char)0x7f ? c : '?'));
             }
         }
 
@@ -155,7 +155,7 @@ public sealed record CrashSummary
     // the crash that vmcoreinfo has from the same clock.
     private static TimeSpan? ReadUptime(IVirtualMemory memory, KernelTypes types, ulong address, long? crashTime)
     {
-        const long MaxSeconds = 1L << 34, MaxDifference = 60;
+        const long LatestSecond = 1L << 34, Difference = 60;
         if (types.FindNamed(KernelTypeKind.Struct, "timekeeper") is not { } clock)
             return null;
         ulong offset = types.FindNamed(KernelTypeKind.Struct, "tk_data")?.FindMember("timekeeper")?.BitOffset is { } bits ? (ulong)bits / 8 : 8;
@@ -164,9 +164,9 @@ public sealed record CrashSummary
             KernelObject item = KernelObject.At(memory, clock, unchecked(address + offset));
             long seconds = (long)item.Member("xtime_sec").AsUInt64(), toMonotonic = (long)item.Member("wall_to_monotonic").Member("tv_sec").AsUInt64();
             long suspended = (long)item.Member("offs_boot").AsUInt64() / 1_000_000_000;
-            if (seconds is < 0 or > MaxSeconds || toMonotonic is < -MaxSeconds or > MaxSeconds || suspended is < 0 or > MaxSeconds
+            if (seconds is < 0 or > LatestSecond || toMonotonic is < -LatestSecond or > LatestSecond || suspended is < 0 or > LatestSecond
                 || seconds + toMonotonic + suspended < 0
-                || (crashTime is { } time && (time is < 0 or > MaxSeconds || Math.Abs(time - seconds) > MaxDifference)))
+                || (crashTime is { } time && (time is < 0 or > LatestSecond || Math.Abs(time - seconds) > Difference)))
             {
                 return null;
             }

@@ -9,7 +9,7 @@ namespace Vmcore.Kernel.Symbols;
 internal sealed class KallsymsNames
 {
     /// <summary>Longest decoded record that is accepted, in bytes; the kernel's own limit is 512.</summary>
-    public const int MaxDecoded = 2048;
+    public const int LongestRecord = 2048;
 
     private const int MarkerShift = 8;
 
@@ -90,12 +90,12 @@ internal sealed class KallsymsNames
         int decoded = 0;
         foreach (byte token in record)
             decoded += tokens.LengthOf(token);
-        return decoded is > 0 and <= MaxDecoded;
+        return decoded is > 0 and <= LongestRecord;
     }
 
     /// <summary>Decodes the record at a position and steps to the next one.</summary>
     /// <param name="position">0 for the first record; then what the last call left.</param>
-    /// <param name="buffer">At least <see cref="MaxDecoded"/> bytes.</param>
+    /// <param name="buffer">At least <see cref="LongestRecord"/> bytes.</param>
     /// <returns>Number of bytes decoded: the type letter, then the name.</returns>
     public int Decode(ref int position, Span<byte> buffer)
     {

@@ -7,10 +7,9 @@ namespace Vmcore.Kernel.Symbols;
 internal sealed class KallsymsRecords : IDisposable
 {
     /// <summary>Most tokens of a record.</summary>
-    internal const int MaxTokens = KallsymsNames.MaxDecoded;
+    internal const int RecordTokens = KallsymsNames.LongestRecord;
 
-    private const int MaxHeader = 2;
-    private const int MaxStream = 32 << 20;
+    private const int HeaderBytes = 2;
     private const int Window = 64 << 10;
 
     private readonly IVirtualMemory _memory;
@@ -28,7 +27,7 @@ internal sealed class KallsymsRecords : IDisposable
     {
         _memory = memory;
         _address = address;
-        _bound = (int)Math.Min(limit, MaxStream);
+        _bound = (int)Math.Min(limit, (ulong)memory.Limits.SymbolNamesBytes);
     }
 
     /// <summary>Offset of the next record from the first one in bytes.</summary>
@@ -39,7 +38,7 @@ internal sealed class KallsymsRecords : IDisposable
     /// <returns>False if it is damaged or lies beyond the end.</returns>
     internal bool TryNext(out ReadOnlySpan<byte> record)
     {
-        if (_more && _have - _at < MaxHeader + MaxTokens)
+        if (_more && _have - _at < HeaderBytes + RecordTokens)
         {
             _start += _at;
             _at = 0;
@@ -70,7 +69,7 @@ internal sealed class KallsymsRecords : IDisposable
             header = 2;
         }
 
-        if (length is 0 or > MaxTokens || length > bytes.Length - at - header)
+        if (length is 0 or > RecordTokens || length > bytes.Length - at - header)
             return false;
         record = bytes.Slice(at + header, length);
         at += header + length;

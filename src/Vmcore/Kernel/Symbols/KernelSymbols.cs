@@ -11,7 +11,6 @@ namespace Vmcore.Kernel.Symbols;
 public sealed class KernelSymbols
 {
     private const int MinCount = 1_000;
-    private const int MaxCount = 2_000_000;
 
     private readonly ISymbolTable _table;
     private readonly bool _ascending;
@@ -118,9 +117,9 @@ public sealed class KernelSymbols
             return null;
         }
 
-        if (count is < MinCount or > MaxCount)
+        if (count < MinCount || count > memory.Limits.Symbols)
         {
-            problem = $"kallsyms_num_syms is {count}, expected {MinCount} to {MaxCount}";
+            problem = $"kallsyms_num_syms is {count}, expected {MinCount} to {memory.Limits.Symbols}";
             return null;
         }
 

@@ -36,12 +36,12 @@ internal sealed class KallsymsTable(KallsymsNames names, KallsymsAddresses addre
     public KernelSymbol At(int index)
     {
         int position = names.PositionOf(index);
-        return Symbol(index, ref position, stackalloc byte[KallsymsNames.MaxDecoded]);
+        return Symbol(index, ref position, stackalloc byte[KallsymsNames.LongestRecord]);
     }
 
     public IEnumerable<KernelSymbol> All()
     {
-        byte[] buffer = new byte[KallsymsNames.MaxDecoded];
+        byte[] buffer = new byte[KallsymsNames.LongestRecord];
         int position = 0;
         for (int i = 0; i < Count; i++)
             yield return Symbol(i, ref position, buffer);

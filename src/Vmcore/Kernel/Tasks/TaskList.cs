@@ -11,9 +11,6 @@ namespace Vmcore.Kernel.Tasks;
 /// <summary>All tasks: the idle tasks of the CPUs first, then the processes in the kernel's order, each followed by its threads.</summary>
 public sealed class TaskList
 {
-    private const int MaxProcesses = 4 << 20;
-    private const int MaxThreads = 1 << 20;
-
     private readonly IVirtualMemory _memory;
     private readonly KernelType _type;
     private readonly int _pageShift;
@@ -96,7 +93,7 @@ public sealed class TaskList
     {
         ulong tasks = Offset("tasks") ?? throw new MissingInformationException("struct task_struct has no member tasks");
         ulong? node = Offset("thread_node");
-        foreach (ulong entry in List(init + tasks, MaxProcesses))
+        foreach (ulong entry in List(init + tasks, _memory.Limits.Processes))
         {
             ulong leader = entry - tasks;
             Add(leader);
@@ -105,7 +102,7 @@ public sealed class TaskList
             try
             {
                 ulong head = item.Member("signal").Member("thread_head").Address ?? 0;
-                foreach (ulong thread in List(head, MaxThreads))
+                foreach (ulong thread in List(head, _memory.Limits.Threads))
                     Add(thread - node.Value);
             }
             catch (KernelObjectException e)

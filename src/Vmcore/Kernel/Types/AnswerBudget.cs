@@ -12,23 +12,25 @@ public sealed class AnswerBudget
     // Looking at so many bytes, or at so many names of an enum, takes about as long as one more member.
     private const int BytesPerVisit = 256, NamesPerVisit = 16;
 
-    // A pointer to a function of many parameters, which are such pointers again, still has some ten parts.
-    private const int MostPartsOfName = 4000;
-
+    private readonly int _nameParts;
     private int _visits;
     private int _characters;
-    private int _partsOfName = MostPartsOfName;
+    private int _partsOfName;
 
     /// <summary>Creates a budget.</summary>
     /// <param name="limits">The bounds; null for the default ones.</param>
     public AnswerBudget(ReadLimits? limits = null)
     {
         limits ??= ReadLimits.Default;
-        (_visits, _characters, Depth) = (limits.AnswerVisits, limits.AnswerCharacters, limits.TypeDepth);
+        (_visits, _characters, Depth, DeclarationDepth) = (limits.AnswerVisits, limits.AnswerCharacters, limits.TypeDepth, limits.DeclarationDepth);
+        _nameParts = _partsOfName = limits.NameParts;
     }
 
     /// <summary>How many types may be inside each other.</summary>
     internal int Depth { get; }
+
+    /// <summary>How many nameless types are declared inside each other.</summary>
+    internal int DeclarationDepth { get; }
 
     /// <summary>True once something was left out.</summary>
     public bool IsTruncated { get; private set; }
@@ -41,7 +43,7 @@ public sealed class AnswerBudget
     internal bool Visit(long bytes = 0) => Take(ref _visits, 1 + (Math.Max(bytes, 0) / BytesPerVisit));
 
     /// <summary>Begins the name of a type: one alone may not take all.</summary>
-    internal void BeginName() => _partsOfName = MostPartsOfName;
+    internal void BeginName() => _partsOfName = _nameParts;
 
     /// <summary>Charges a part of a type's name, and its characters; false if no more are left.</summary>
     internal bool Part(int characters)

@@ -1,4 +1,5 @@
 using Vmcore.Debugging;
+using Vmcore.IO;
 using Vmcore.Kernel.Vmlinux;
 
 namespace Vmcore.Kernel.Types;
@@ -7,11 +8,6 @@ namespace Vmcore.Kernel.Types;
 /// <remarks>Safe for several threads at once, which DWARF itself is not.</remarks>
 internal sealed class DwarfTypeFactory
 {
-    private const int MaxCached = 1 << 16;
-    private const int MaxDimensions = 16;
-    private const int MaxDefinitions = 64;
-    private const long MaxSize = 1 << 26;
-
     // C's base types as all machines with 64 bits have them; debug information repeats them in every unit.
     private static readonly Dictionary<string, KernelType> s_baseTypes = new KernelType[]
     {
@@ -45,6 +41,9 @@ internal sealed class DwarfTypeFactory
         _linkAddress = linkAddress;
     }
 
+    /// <summary>The bounds on what the descriptions may ask for.</summary>
+    internal ReadLimits Limits => _types.Limits;
+
     /// <summary>The types of a vmlinux; null if it has no debug information.</summary>
     internal static DwarfTypeFactory? TryCreate(VmlinuxFile? vmlinux) => vmlinux?.Types is { } types ? new(types, vmlinux.Find) : null;
 
@@ -54,7 +53,7 @@ internal sealed class DwarfTypeFactory
         if (s_baseTypes.TryGetValue(name, out KernelType? known))
             return [known];
         lock (_gate)
-            return [.. _types.FindAll(name).Take(MaxDefinitions).Select(Get)];
+            return [.. _types.FindAll(name).Take(_types.Limits.Namesakes).Select(Get)];
     }
 
     /// <summary>The type of a variable; null if there is none of that name.</summary>
@@ -81,7 +80,7 @@ internal sealed class DwarfTypeFactory
     {
         if (_known.TryGetValue(type, out KernelType? known))
             return known;
-        if (_known.Count >= MaxCached)
+        if (_known.Count >= _types.Limits.CachedTypes)
             _known.Clear();
         return _known[type] = Make(type);
     }
@@ -89,7 +88,7 @@ internal sealed class DwarfTypeFactory
     private KernelType Make(DwarfType type)
     {
         string name = type.Name;
-        long? size = type.ByteSize is >= 0 and <= MaxSize ? type.ByteSize : null;
+        long? size = type.ByteSize >= 0 && type.ByteSize <= _types.Limits.TypeBytes ? type.ByteSize : null;
         return type.Tag switch
         {
             DwarfTag.BaseType => Base(type, BtfTypeFactory.Common(name), size),
@@ -133,7 +132,7 @@ internal sealed class DwarfTypeFactory
     {
         IReadOnlyList<long?> dimensions = type.Dimensions;
         Func<KernelType> element = To(type);
-        for (int i = Math.Min(dimensions.Count, MaxDimensions) - 1; i > 0; i--)
+        for (int i = Math.Min(dimensions.Count, _types.Limits.ArrayDimensions) - 1; i > 0; i--)
         {
             var inner = new KernelType(KernelTypeKind.Array, "", null, element) { Length = dimensions[i] };
             element = () => inner;

@@ -16,9 +16,6 @@ public sealed record KernelExpressionContext(IVirtualMemory Memory, KernelTypes 
 /// </summary>
 public sealed class KernelExpression
 {
-    private const int MaxLength = 4096;
-    private const int MaxDepth = 64;
-
     private readonly KernelExpressionContext _context;
     private readonly string _text;
     private int _at;
@@ -38,8 +35,8 @@ public sealed class KernelExpression
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(context);
-        if (text.Length > MaxLength)
-            throw new KernelObjectException($"the expression has {text.Length} characters; at most {MaxLength} are read");
+        if (text.Length > context.Memory.Limits.ExpressionCharacters)
+            throw new KernelObjectException($"the expression has {text.Length} characters; at most {context.Memory.Limits.ExpressionCharacters} are read");
         var expression = new KernelExpression(text, context);
         KernelObject item = expression.Sum();
         return expression.Peek() is null ? item : throw expression.Unexpected();
@@ -98,7 +95,7 @@ public sealed class KernelExpression
 
     private KernelObject Unary()
     {
-        if (++_depth > MaxDepth)
+        if (++_depth > _context.Memory.Limits.ExpressionDepth)
             throw new KernelObjectException($"'{_text}' is nested too deeply");
         try
         {

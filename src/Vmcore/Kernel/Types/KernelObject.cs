@@ -12,9 +12,6 @@ namespace Vmcore.Kernel.Types;
 /// </summary>
 public sealed class KernelObject
 {
-    // An array of more elements is damage.
-    private const int MaxElements = 16 << 20;
-
     private readonly ulong? _value;
     private readonly int _bitOffset;
     private readonly int _bitWidth;
@@ -105,9 +102,9 @@ public sealed class KernelObject
     /// <exception cref="KernelObjectException">It is neither array nor pointer, it cannot be read, or the number is negative or above 16,777,216.</exception>
     public IEnumerable<KernelObject> Elements(long count)
     {
-        if (count is < 0 or > MaxElements)
+        if (count < 0 || count > Memory.Limits.ObjectElements)
             throw new KernelObjectException(string.Create(CultureInfo.InvariantCulture,
-                $"'{Type}' with {count} elements is expected to have 0 to {MaxElements}"));
+                $"'{Type}' with {count} elements is expected to have 0 to {Memory.Limits.ObjectElements}"));
         if (count == 0)
             return [];
         KernelObject first = Element(0);
@@ -202,7 +199,7 @@ public sealed class KernelObject
         ulong address = type.Kind == KernelTypeKind.Pointer ? AsUInt64() : Address ?? throw new KernelObjectException("a computed value has no elements");
         if (address == 0)
             throw new KernelObjectException($"the pointer ('{Type}') is NULL: there is no text");
-        return Encoding.UTF8.GetString(KernelText.TryRead(Memory, address, new(), ReadLimits.Default.StringBytes)
+        return Encoding.UTF8.GetString(KernelText.TryRead(Memory, address, new(), Memory.Limits.StringBytes)
             ?? throw new KernelObjectException($"the text at 0x{address:x} ('{Type}') cannot be read to its end"));
     }
 
@@ -225,8 +222,8 @@ public sealed class KernelObject
         }
 
         long size = Type.Size ?? throw new KernelObjectException($"the size of '{Type}' is not known");
-        if (size < 0 || size > ReadLimits.Default.ObjectBytes)
-            throw new KernelObjectException($"'{Type}' has {size} bytes, more than {ReadLimits.Default.ObjectBytes}");
+        if (size < 0 || size > Memory.Limits.ObjectBytes)
+            throw new KernelObjectException($"'{Type}' has {size} bytes, more than {Memory.Limits.ObjectBytes}");
         byte[] bytes = new byte[size];
         Read(Address!.Value, bytes);
         return bytes;

@@ -69,8 +69,8 @@ public sealed record KernelEnumerator(string Name, long Value);
 /// <remarks>Descriptions come from a file that may be damaged: following types needs a bound. Safe for several threads at once.</remarks>
 public sealed class KernelType
 {
-    // So many names in a row stand for one type at most.
-    private const int MaxAliases = 32;
+    // So many names in a row stand for one type, so many arrays are in each other: C compilers need not take more than 12 (C17 5.2.4.1).
+    private const int LongestChain = 32;
 
     private readonly Lazy<KernelType>? _target;
     private readonly Lazy<IReadOnlyList<KernelTypeMember>>? _members;
@@ -140,7 +140,7 @@ public sealed class KernelType
     public bool IsComposite => Kind is KernelTypeKind.Struct or KernelTypeKind.Union;
 
     /// <summary>Size in bytes; null for void, functions and types of which only the name is known. 0 for a flexible array.</summary>
-    public long? Size => SizeWithin(MaxAliases);
+    public long? Size => SizeWithin(LongestChain);
 
     /// <summary>The same, but null for a flexible array too, also of or in other arrays: where it ends nobody knows.</summary>
     internal long? KnownSize
@@ -148,7 +148,7 @@ public sealed class KernelType
         get
         {
             KernelType type = Underlying();
-            for (int i = 0; i < MaxAliases && type.Kind == KernelTypeKind.Array; i++)
+            for (int i = 0; i < LongestChain && type.Kind == KernelTypeKind.Array; i++)
             {
                 if (type.Length is null)
                     return null;
@@ -236,7 +236,7 @@ public sealed class KernelType
     private KernelType Strip(bool typedefs)
     {
         KernelType type = this;
-        for (int i = 0; i < MaxAliases; i++)
+        for (int i = 0; i < LongestChain; i++)
         {
             if (!type.IsQualifier && !(typedefs && type.Kind == KernelTypeKind.Typedef))
                 return type;

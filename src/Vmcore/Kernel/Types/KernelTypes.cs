@@ -1,3 +1,4 @@
+using Vmcore.IO;
 using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Vmlinux;
 
@@ -7,16 +8,14 @@ namespace Vmcore.Kernel.Types;
 /// <remarks>Safe for several threads at once.</remarks>
 public sealed class KernelTypes
 {
-    // So many types of one name are looked at; real kernels have a handful at most.
-    private const int MaxNamesakes = 64;
-
     private readonly BtfTypeFactory? _kernel;
     private readonly Lazy<DwarfTypeFactory?> _debug;
     private readonly Lazy<IReadOnlyList<BtfTypeFactory>> _modules;
 
     internal KernelTypes(BtfTypes types, Func<IReadOnlyList<byte[]>>? modules = null, Func<DwarfTypeFactory?>? debug = null)
     {
-        _kernel = new(types.Blob);
+        Limits = types.Blob.Limits;
+        _kernel = new(types.Blob, limits: Limits);
         _modules = new(() => Factories(modules));
         _debug = new(() => debug?.Invoke());
     }
@@ -25,7 +24,11 @@ public sealed class KernelTypes
     {
         _modules = new(() => []);
         _debug = new(debug);
+        Limits = debug.Limits;
     }
+
+    /// <summary>The bounds on what the descriptions may ask for.</summary>
+    internal ReadLimits Limits { get; }
 
     /// <summary>Makes the types of BTF accessible by name.</summary>
     /// <param name="types">The kernel's own BTF.</param>
@@ -144,9 +147,9 @@ public sealed class KernelTypes
     }
 
     // Structs and unions of a name first, then what typedefs of that name lead to.
-    private static IEnumerable<KernelType> Composites(IEnumerable<KernelType> named)
+    private IEnumerable<KernelType> Composites(IEnumerable<KernelType> named)
     {
-        KernelType[] all = [.. named.Take(MaxNamesakes)];
+        KernelType[] all = [.. named.Take(Limits.Namesakes)];
         return all.Where(static t => t.IsComposite).Concat(all.Where(static t => t.Kind == KernelTypeKind.Typedef).Select(static t => t.Underlying()));
     }
 
@@ -168,7 +171,7 @@ public sealed class KernelTypes
         List<BtfTypeFactory> list = [];
         foreach (byte[] bytes in modules?.Invoke() ?? [])
         {
-            if (_kernel is not null && BtfBlob.TryParse(bytes, out _) is { } blob)
+            if (_kernel is not null && BtfBlob.TryParse(bytes, out _, Limits) is { } blob)
                 list.Add(new(blob, _kernel));
         }
 

@@ -4,9 +4,6 @@ namespace Vmcore.Kernel.Types;
 /// <param name="types">The kernel's types.</param>
 internal sealed class StructMembers(KernelTypes types)
 {
-    // A member further in is damage, not a structure.
-    private const int MaxOffset = 1 << 20;
-
     /// <summary>Offset of a member in bytes.</summary>
     /// <param name="type">The structure.</param>
     /// <param name="paths">The member, and what other kernels call it.</param>
@@ -24,7 +21,7 @@ internal sealed class StructMembers(KernelTypes types)
     {
         foreach (string path in paths)
         {
-            if (types.MemberOffset(type, path) is { } offset and >= 0 and <= MaxOffset)
+            if (types.MemberOffset(type, path) is { } offset and >= 0 && offset <= types.Limits.MemberOffset)
                 return offset;
         }
 

@@ -6,7 +6,6 @@ namespace Vmcore.Kernel.Types;
 /// <summary>Writes what C's headers say of a type: a struct with its members, an enum with its values.</summary>
 public static class TypeDeclaration
 {
-    private const int MaxDepth = 12;
     private const int OffsetColumn = 56;
 
     /// <summary>The declaration of a type.</summary>
@@ -88,9 +87,10 @@ public static class TypeDeclaration
 
         // An anonymous type can only be shown where it stands; an array or a pointer of it too.
         KernelType inner = member.Type;
-        for (int i = 0; i < MaxDepth && inner.Kind is KernelTypeKind.Array or KernelTypeKind.Pointer or KernelTypeKind.Const or KernelTypeKind.Volatile; i++)
+        for (int i = 0;
+            i < budget.DeclarationDepth && inner.Kind is KernelTypeKind.Array or KernelTypeKind.Pointer or KernelTypeKind.Const or KernelTypeKind.Volatile; i++)
             inner = inner.Target;
-        if (inner.Name.Length == 0 && HasBody(inner) && depth < MaxDepth)
+        if (inner.Name.Length == 0 && HasBody(inner) && depth < budget.DeclarationDepth)
         {
             string whole = TypeNames.Declare(member.Type, member.Name, budget), name = TypeNames.Base(inner);
             int at = whole.IndexOf(name, StringComparison.Ordinal);

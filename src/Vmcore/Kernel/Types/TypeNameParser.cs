@@ -7,8 +7,6 @@ internal sealed class TypeNameParser(KernelTypes types, string text)
 {
     private static readonly HashSet<string> s_words = new(StringComparer.Ordinal) { "unsigned", "signed", "long", "short", "int", "char" };
 
-    private const int MaxParts = 32;
-
     private readonly List<string> _tokens = Tokens(text);
     private int _at;
 
@@ -18,7 +16,7 @@ internal sealed class TypeNameParser(KernelTypes types, string text)
     internal KernelType? ParseAll(out string? problem)
     {
         KernelType? type = Base(out problem);
-        for (int i = 0; type is not null && i < MaxParts && Next is "*" or "const" or "volatile"; i++)
+        for (int i = 0; type is not null && i < types.Limits.TypeNameParts && Next is "*" or "const" or "volatile"; i++)
         {
             type = Next switch { "*" => PointerTo(type), "const" => Qualified(KernelTypeKind.Const, type), _ => Qualified(KernelTypeKind.Volatile, type) };
             _at++;
@@ -27,7 +25,7 @@ internal sealed class TypeNameParser(KernelTypes types, string text)
         if (type is null)
             return null;
         List<long?> bounds = [];
-        while (Next == "[" && bounds.Count < MaxParts)
+        while (Next == "[" && bounds.Count < types.Limits.TypeNameParts)
         {
             _at++;
             bounds.Add(long.TryParse(Next, NumberStyles.None, CultureInfo.InvariantCulture, out long n) && n is <= int.MaxValue ? n : null);
@@ -75,7 +73,7 @@ internal sealed class TypeNameParser(KernelTypes types, string text)
         else if (s_words.Contains(word))
         {
             List<string> words = [];
-            while (s_words.Contains(Next) && words.Count < MaxParts)
+            while (s_words.Contains(Next) && words.Count < types.Limits.TypeNameParts)
                 words.Add(_tokens[_at++]);
             word = Integer(words);
             type = types.FindBare(word);
@@ -96,7 +94,7 @@ internal sealed class TypeNameParser(KernelTypes types, string text)
 
         void Qualifiers()
         {
-            for (; Next is "const" or "volatile" && qualifiers.Count < MaxParts; _at++)
+            for (; Next is "const" or "volatile" && qualifiers.Count < types.Limits.TypeNameParts; _at++)
                 qualifiers.Add(Next == "const" ? KernelTypeKind.Const : KernelTypeKind.Volatile);
         }
     }

@@ -19,7 +19,7 @@ namespace Vmcore.Kernel.Types;
 public sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symbol, ReadLimits? limits = null)
 {
     // What a reader of JSON can hold that takes all numbers for doubles.
-    private const ulong MaxExact = (1UL << 53) - 1;
+    private const ulong LargestExact = (1UL << 53) - 1;
 
     private readonly SortedDictionary<ulong, string> _symbols = [];
     private readonly SortedDictionary<ulong, string> _strings = [];
@@ -110,7 +110,7 @@ public sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symbol
                 break;
             case KernelTypeKind.Integer when plain.Size == 16:
                 UInt128 wide = ScalarBits.ReadWide(bytes, bitOffset, bitWidth, plain.IsSigned);
-                if (plain.IsSigned ? (Int128)wide >= -(Int128)MaxExact && (Int128)wide <= MaxExact : wide <= MaxExact)
+                if (plain.IsSigned ? (Int128)wide >= -(Int128)LargestExact && (Int128)wide <= LargestExact : wide <= LargestExact)
                     Number(writer, (ulong)wide, plain.IsSigned);
                 else
                     writer.WriteStringValue(plain.IsSigned
@@ -200,12 +200,12 @@ public sealed class ValueJson(IVirtualMemory memory, Func<ulong, string?> symbol
     {
         if (signed && (long)value < 0)
         {
-            if ((long)value >= -(long)MaxExact)
+            if ((long)value >= -(long)LargestExact)
                 writer.WriteNumberValue((long)value);
             else
                 writer.WriteStringValue(((long)value).ToString(CultureInfo.InvariantCulture));
         }
-        else if (value <= MaxExact)
+        else if (value <= LargestExact)
         {
             writer.WriteNumberValue(value);
         }

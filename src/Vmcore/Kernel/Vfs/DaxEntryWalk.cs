@@ -17,7 +17,7 @@ internal static class DaxEntryWalk
     // fs/dax.c, since 5.1.
     private const int FlagBits = 4;
     private const ulong HugeFlag = 2, ZeroPageFlag = 4, EmptyFlag = 8;
-    private const ulong MaxPfn = 1UL << 44;
+    private const ulong PfnEnd = 1UL << 44;
 
     internal static IEnumerable<DaxEntry> Over(KernelVfs vfs, ulong array, XArrayLayout layout, int pageShift)
     {
@@ -44,6 +44,6 @@ internal static class DaxEntryWalk
             return null;
         ulong value = entry >> 1, pfn = value >> FlagBits;
         ulong pages = (value & HugeFlag) != 0 ? 1UL << (HugeShift - pageShift) : 1;
-        return pfn == 0 || pfn >= MaxPfn ? null : new(index & ~(pages - 1), pfn & ~(pages - 1), pages);
+        return pfn == 0 || pfn >= PfnEnd ? null : new(index & ~(pages - 1), pfn & ~(pages - 1), pages);
     }
 }

@@ -32,11 +32,8 @@ internal sealed record DentryChain(IReadOnlyList<ulong> Dentries, IReadOnlyList<
 /// <summary>Climbs from dentries to roots.</summary>
 internal sealed class DentryPaths(VfsLayout layout, IVirtualMemory memory)
 {
-    // PATH_MAX is 4096 bytes, each level takes two at least.
-    private const int MaxDepth = 2048;
-
     // NAME_MAX of every file system.
-    private const int MaxName = 255;
+    private const int NameBytes = 255;
 
     /// <summary>Collects the names up to the root.</summary>
     /// <returns>False if a dentry on the way cannot be read, or there is a cycle.</returns>
@@ -47,7 +44,7 @@ internal sealed class DentryPaths(VfsLayout layout, IVirtualMemory memory)
         chain = new(dentries, names, IsDeleted: false);
         bool deleted = memory.TryReadUInt64(dentry + (ulong)layout.DentryHash, out ulong hashed) && hashed == 0;
         var seen = new HashSet<ulong>();
-        while (dentries.Count < MaxDepth)
+        while (dentries.Count < memory.Limits.PathDepth)
         {
             if (!memory.IsKernelAddress(dentry) || !seen.Add(dentry) || !memory.TryReadUInt64(dentry + (ulong)layout.DentryParent, out ulong parent))
                 return false;
@@ -73,10 +70,10 @@ internal sealed class DentryPaths(VfsLayout layout, IVirtualMemory memory)
 
     private string? NameOf(ulong dentry)
     {
-        if (!memory.TryReadUInt32(dentry + (ulong)layout.DentryNameLength, out uint length) || length is 0 or > MaxName
+        if (!memory.TryReadUInt32(dentry + (ulong)layout.DentryNameLength, out uint length) || length is 0 or > NameBytes
             || !memory.TryReadUInt64(dentry + (ulong)layout.DentryName, out ulong at))
             return null;
-        Span<byte> bytes = stackalloc byte[MaxName];
+        Span<byte> bytes = stackalloc byte[NameBytes];
         bytes = bytes[..(int)length];
         return memory.Read(at, bytes) == MemoryStatus.Ok ? Printable(bytes) : null;
     }

@@ -14,12 +14,6 @@ namespace Vmcore.Kernel.Vfs;
 /// <remarks>Not safe for several threads at once.</remarks>
 public sealed class KernelVfs
 {
-    private const int MaxSuperBlocks = 1 << 16;
-    private const int MaxInodes = 1 << 20;
-    private const int MaxTypeName = 64;
-
-    // Names of one inode: those of hard links that were looked up.
-    private const int MaxAliases = 64;
     private const int IdLength = 32;
 
     private readonly KernelSymbols? _symbols;
@@ -75,7 +69,7 @@ public sealed class KernelVfs
     {
         if (_superBlocks.TryGetValue(address, out KernelSuperBlock? known))
             return known;
-        if (_superBlocks.Count >= MaxSuperBlocks)
+        if (_superBlocks.Count >= Memory.Limits.SuperBlocks)
             return null;
         KernelSuperBlock? result = null;
         if (Memory.TryReadUInt32(address + (ulong)Layout.SuperBlockDevice, out uint device)
@@ -100,7 +94,7 @@ public sealed class KernelVfs
             yield break;
         }
 
-        foreach (ulong entry in List(head, MaxSuperBlocks, "super blocks"))
+        foreach (ulong entry in List(head, Memory.Limits.SuperBlocks, "super blocks"))
         {
             if (SuperBlock(entry - (ulong)Layout.SuperBlockList) is { } block)
                 yield return block;
@@ -146,7 +140,7 @@ public sealed class KernelVfs
     {
         if (Layout.SuperBlockInodes < 0 || Layout.InodeSuperBlockList < 0 || Layout.MappingPageCount < 0)
             yield break;
-        foreach (ulong entry in List(block.Address + (ulong)Layout.SuperBlockInodes, MaxInodes, $"inodes of {block.Id}"))
+        foreach (ulong entry in List(block.Address + (ulong)Layout.SuperBlockInodes, Memory.Limits.Inodes, $"inodes of {block.Id}"))
         {
             ulong address = entry - (ulong)Layout.InodeSuperBlockList;
             if (Memory.TryReadUInt64(address + (ulong)Layout.InodeMapping, out ulong mapping)
@@ -167,7 +161,7 @@ public sealed class KernelVfs
     public KernelPath PathOf(KernelInode inode)
     {
         KernelPath best = KernelPath.Unknown;
-        foreach (ulong alias in ListWalk.Singly(Memory, inode.Address + (ulong)Layout.InodeDentries, 0, MaxAliases, new()))
+        foreach (ulong alias in ListWalk.Singly(Memory, inode.Address + (ulong)Layout.InodeDentries, 0, Memory.Limits.InodeNames, new()))
         {
             KernelPath path = PathOf(alias - (ulong)Layout.DentryAlias);
 
@@ -225,10 +219,11 @@ public sealed class KernelVfs
 
     private string TypeName(ulong block, ulong type)
     {
-        if (!Memory.TryReadUInt64(type + (ulong)Layout.TypeName, out ulong at) || !Memory.TryReadCString(at, MaxTypeName, out string name))
+        if (!Memory.TryReadUInt64(type + (ulong)Layout.TypeName, out ulong at)
+            || !Memory.TryReadCString(at, Memory.Limits.FileSystemNameBytes, out string name))
             return "";
         if (Layout.SuperBlockSubtype >= 0 && Memory.TryReadUInt64(block + (ulong)Layout.SuperBlockSubtype, out ulong subtype) && subtype != 0
-            && Memory.TryReadCString(subtype, MaxTypeName, out string more) && more.Length > 0)
+            && Memory.TryReadCString(subtype, Memory.Limits.FileSystemNameBytes, out string more) && more.Length > 0)
             name += "." + more;
         return name;
     }

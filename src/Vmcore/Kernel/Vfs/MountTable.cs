@@ -8,11 +8,6 @@ namespace Vmcore.Kernel.Vfs;
 /// <summary>The mounts of the first namespace, and paths through them.</summary>
 internal sealed class MountTable
 {
-    private const int MaxMounts = 1 << 17;
-    private const int MaxNesting = 1024;
-    private const int MaxDeviceName = 4096;
-    private const int MaxFilesAsked = 4096;
-
     // A reader of /proc/mounts keeps its place in the list with an entry of its own (up to 6.7).
     private const uint CursorFlag = 0x10000000;
 
@@ -123,7 +118,7 @@ internal sealed class MountTable
 
     private bool IsBelow(ulong mount, ulong top)
     {
-        for (int i = 0; i < MaxNesting && mount != top; i++)
+        for (int i = 0; i < _vfs.Memory.Limits.MountDepth && mount != top; i++)
         {
             // What cannot be followed is shown rather than hidden.
             if (!_vfs.Memory.TryReadUInt64(mount + (ulong)_vfs.Layout.MountParent, out ulong parent))
@@ -142,7 +137,7 @@ internal sealed class MountTable
         if (layout.NamespaceTree >= 0 && layout.MountNode >= 0)
             return Tree(space + (ulong)layout.NamespaceTree).Select(n => n - (ulong)layout.MountNode);
         if (layout.NamespaceList >= 0 && layout.MountList >= 0)
-            return _vfs.List(space + (ulong)layout.NamespaceList, MaxMounts, "mounts").Select(n => n - (ulong)layout.MountList);
+            return _vfs.List(space + (ulong)layout.NamespaceList, _vfs.Memory.Limits.Mounts, "mounts").Select(n => n - (ulong)layout.MountList);
         _vfs.ProblemList.Add("the kernel's types do not say how a mount namespace keeps its mounts");
         return [];
     }
@@ -150,11 +145,11 @@ internal sealed class MountTable
     private List<ulong> Tree(ulong root)
     {
         var outcome = new WalkOutcome();
-        List<ulong> nodes = [.. RedBlackWalk.Run(_vfs.Memory, root, _vfs.Layout.Tree, MaxMounts, outcome)];
+        List<ulong> nodes = [.. RedBlackWalk.Run(_vfs.Memory, root, _vfs.Layout.Tree, _vfs.Memory.Limits.Mounts, outcome)];
         foreach (WalkFault fault in outcome.Faults)
         {
             _vfs.ProblemList.Add(fault.Reason != WalkEnd.Unreadable
-                ? $"the tree of mounts is damaged at 0x{fault.Address:x}, or has more than {MaxMounts} nodes; the rest is left out"
+                ? $"the tree of mounts is damaged at 0x{fault.Address:x}, or has more than {_vfs.Memory.Limits.Mounts} nodes; the rest is left out"
                 : fault.Address == root ? $"the tree of mounts cannot be read at 0x{root:x}"
                 : $"a node in the tree of mounts cannot be read at 0x{fault.Address:x}");
         }
@@ -178,7 +173,7 @@ internal sealed class MountTable
         memory.TryReadUInt64(address + (ulong)layout.MountSuperBlock, out ulong superBlock);
         KernelSuperBlock? block = _vfs.SuperBlock(superBlock);
         string source = memory.TryReadUInt64(address + (ulong)layout.MountDeviceName,
-            out ulong name) && name != 0 && memory.TryReadCString(name, MaxDeviceName, out string text) ? text : "none";
+            out ulong name) && name != 0 && memory.TryReadCString(name, memory.Limits.DeviceNameBytes, out string text) ? text : "none";
         uint id = 0;
         bool hasId = layout.MountId >= 0 && memory.TryReadUInt32(address + (ulong)layout.MountId, out id);
         string? inside = _vfs.Dentries.TryClimb(root, out DentryChain chain) ? chain.Below(chain.Dentries.Count - 1) : null;
@@ -199,7 +194,7 @@ internal sealed class MountTable
 
     /// <summary>Only files are marked, no directory, so the files that are in memory are asked.</summary>
     private bool HasDaxFiles(KernelSuperBlock block) =>
-        block.Id.StartsWith("pmem", StringComparison.Ordinal) && _vfs.InodesWithPages(block).Take(MaxFilesAsked).Any(i => i.IsDax);
+        block.Id.StartsWith("pmem", StringComparison.Ordinal) && _vfs.InodesWithPages(block).Take(_vfs.Memory.Limits.FilesAskedForDax).Any(i => i.IsDax);
 
     private static string Options(uint flags, KernelSuperBlock? block)
     {
@@ -217,7 +212,7 @@ internal sealed class MountTable
     {
         if (_targets.TryGetValue(mount, out string? known))
             return known;
-        if (depth > MaxNesting)
+        if (depth > _vfs.Memory.Limits.MountDepth)
             return null;
 
         // Damage may close a circle: then the inner one has no path.

@@ -15,9 +15,6 @@ public sealed record OpenFile(int Descriptor, ulong Address, KernelPath Path, Ke
 /// <summary>The table of open files of a task (<c>struct fdtable</c>, include/linux/fdtable.h).</summary>
 internal static class FileTable
 {
-    // sysctl_nr_open_max is 2^31 / 64 on machines of 64 bits; nobody has more than this open.
-    private const ulong MaxDescriptors = 1 << 24;
-
     private const int Chunk = 512;
 
     /// <summary>The descriptors and the files behind them, ascending; ends early where the table cannot be read.</summary>
@@ -46,7 +43,7 @@ internal static class FileTable
             if (files.AsUInt64() == 0)
                 return (0, 0); // It has ended.
             KernelObject table = files.Dereference().Member("fdt").Dereference();
-            return (Math.Min(table.Member("max_fds").AsUInt64(), MaxDescriptors), table.Member("fd").AsUInt64());
+            return (Math.Min(table.Member("max_fds").AsUInt64(), table.Memory.Limits.FileDescriptors), table.Member("fd").AsUInt64());
         }
         catch (KernelObjectException)
         {

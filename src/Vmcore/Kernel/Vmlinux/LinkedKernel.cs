@@ -14,9 +14,6 @@ namespace Vmcore.Kernel.Vmlinux;
 /// </summary>
 internal static class LinkedKernel
 {
-    private const int MaxCandidates = 64;
-    private const int MaxRuns = 1 << 16;
-
     /// <summary>Makes run-time vmcoreinfo out of one with link-time addresses.</summary>
     /// <param name="linked">The text.</param>
     /// <param name="architecture">The architecture of the dump.</param>
@@ -38,7 +35,7 @@ internal static class LinkedKernel
         int candidates = 0;
         foreach (ulong at in Candidates(memory, unchecked(names + (ulong)nameOffset), release, architecture.ImageStep))
         {
-            if (++candidates > MaxCandidates)
+            if (++candidates > memory.Limits.KernelCandidates)
                 break;
             // What the linker's addresses become as physical ones.
             ulong delta = unchecked(at - (names + (ulong)nameOffset));
@@ -91,7 +88,7 @@ internal static class LinkedKernel
 
     private static ulong? FindOffset(KernelPlace place, ulong text, ulong physical, ulong step)
     {
-        foreach (MappedRun run in place.Memory.FindMapped(place.Image.Start, place.Image.End, MaxRuns, out _))
+        foreach (MappedRun run in place.Memory.FindMapped(place.Image.Start, place.Image.End, place.Memory.Limits.ImageRuns, out _))
         {
             if (physical < run.PhysicalAddress || physical - run.PhysicalAddress >= run.Length)
                 continue;

@@ -1,6 +1,7 @@
 using System.Text;
 using Vmcore.Debugging;
 using Vmcore.Formats.Elf;
+using Vmcore.IO;
 using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Identity;
 
@@ -32,6 +33,9 @@ public sealed class VmlinuxFile : IDisposable
     /// <summary>The path as the user gave it.</summary>
     public string Path { get; }
 
+    /// <summary>The bounds on what it may ask for.</summary>
+    internal ReadLimits Limits => _file.Limits;
+
     /// <summary>The machine that the kernel is for.</summary>
     internal ElfMachine Machine => _file.Machine;
 
@@ -59,11 +63,12 @@ public sealed class VmlinuxFile : IDisposable
 
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <exception cref="FileAccessException">It cannot be opened or read.</exception>
     /// <exception cref="DumpFormatException">It is no ELF file with the symbols of a kernel.</exception>
-    public static VmlinuxFile Open(string path)
+    public static VmlinuxFile Open(string path, ReadLimits? limits = null)
     {
-        ElfObjectFile file = ElfObjectFile.Open(path);
+        ElfObjectFile file = ElfObjectFile.Open(path, limits);
         try
         {
             var vmlinux = new VmlinuxFile(path, file);
@@ -112,15 +117,15 @@ public sealed class VmlinuxFile : IDisposable
         problem = null;
         if (_file.Find(".BTF") is not { HasBytes: true } section)
             return null;
-        if (section.Size > BtfBlob.MaxLength)
+        if (section.Size > Limits.BtfBytes)
         {
-            problem = $"{Path}: .BTF has {section.Size} bytes, at most {BtfBlob.MaxLength} are read";
+            problem = $"{Path}: .BTF has {section.Size} bytes, at most {Limits.BtfBytes} are read";
             return null;
         }
 
         byte[] bytes = new byte[section.Size];
         int read = _file.Source.Read(section.Offset, bytes);
-        BtfTypes? types = BtfTypes.TryParse(bytes.AsSpan(0, Math.Max(read, 0)), out string? fault);
+        BtfTypes? types = BtfTypes.TryParse(bytes.AsSpan(0, Math.Max(read, 0)), out string? fault, Limits);
         problem = fault is null ? null : $"{Path}: .BTF: {fault}";
         return types;
     }
@@ -163,7 +168,7 @@ public sealed class VmlinuxFile : IDisposable
             ElfObjectFile? file = null;
             try
             {
-                file = ElfObjectFile.Open(candidate);
+                file = ElfObjectFile.Open(candidate, Limits);
                 if (DwarfSections.AreIn(file) && file.ReadBuildId() == BuildId)
                     return file;
             }

@@ -8,8 +8,6 @@ namespace Vmcore.Kernel.Vmlinux;
 /// <summary>The symbols of a vmlinux (.symtab) where the kernel ran, in the order of their addresses.</summary>
 internal sealed class VmlinuxSymbolTable : ISymbolTable
 {
-    private const int MaxCount = 4_000_000;
-
     private readonly KernelSymbol[] _symbols;
     private readonly Dictionary<string, int> _index;
 
@@ -60,7 +58,7 @@ internal sealed class VmlinuxSymbolTable : ISymbolTable
         List<KernelSymbol> symbols = [];
         foreach (ElfSymbol symbol in vmlinux.Symbols.All())
         {
-            if (symbols.Count == MaxCount)
+            if (symbols.Count == vmlinux.Limits.VmlinuxSymbols)
                 break;
             bool moves = symbol.Value >= lowest;
             char type = moves ? Letter(vmlinux.Sections, symbol) : 'A';

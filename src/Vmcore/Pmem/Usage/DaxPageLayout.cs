@@ -66,7 +66,7 @@ internal sealed class DaxPageLayout
         if ((Word(pair, Page.Flags) & Page.HeadMask) == 0 || Page.CompoundOrder < 0 || Page.CompoundOrder >= pair.Length)
             return 0;
         int order = pair[Page.CompoundOrder];
-        return order <= PageClassifier.MaxOrder && (pfn & ((1UL << order) - 1)) == 0 ? order : 0;
+        return order <= PageClassifier.LargestOrder && (pfn & ((1UL << order) - 1)) == 0 ? order : 0;
     }
 
     /// <summary>Reads the structure of a page that is no tail.</summary>

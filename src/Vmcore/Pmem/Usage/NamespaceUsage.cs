@@ -67,9 +67,6 @@ public readonly record struct SharedRun(PfnRange Pages, ulong Count);
 /// <summary>The pages of one address_space in one namespace, as the struct pages have them.</summary>
 public sealed class MappingUsage
 {
-    /// <summary>Most runs that are kept of one mapping.</summary>
-    internal const int MostRuns = 4096;
-
     private readonly List<DaxRun> _runs = [];
 
     internal MappingUsage(ulong mapping) => Mapping = mapping;
@@ -83,7 +80,7 @@ public sealed class MappingUsage
     /// <summary>Pages of them that someone holds besides page tables.</summary>
     public ulong Pinned { get; internal set; }
 
-    /// <summary>Where they are, by address; at most 4096 runs.</summary>
+    /// <summary>Where they are, by address; at most <see cref="IO.ReadLimits.FileRuns"/> runs.</summary>
     public IReadOnlyList<DaxRun> Runs => _runs;
 
     /// <summary>Runs that were left out of <see cref="Runs"/>; their pages are counted.</summary>
@@ -98,7 +95,7 @@ public sealed class MappingUsage
             return false;
         }
 
-        if (!mayKeep || _runs.Count == MostRuns)
+        if (!mayKeep)
         {
             RunsLeftOut++;
             return false;

@@ -72,8 +72,6 @@ public sealed record PmemMapping(KernelTask Process, FileMapping Area, KernelPat
 /// </summary>
 public sealed class PmemUsage
 {
-    private const int MostMappings = 1 << 17;
-
     private readonly KernelView _kernel;
     private readonly PmemLayout _pmem;
     private readonly int _pageShift;
@@ -247,7 +245,7 @@ public sealed class PmemUsage
             }
 
             if (Scan is { HasFolios: true } && Vfs.Problems.Count == problems)
-                SharedPages.TrySettle(Namespaces[i], [.. _files.Values.Where(f => f.NamespaceSet.Contains(i))]);
+                SharedPages.TrySettle(Namespaces[i], [.. _files.Values.Where(f => f.NamespaceSet.Contains(i))], _kernel.Limits);
         }
     }
 
@@ -265,7 +263,7 @@ public sealed class PmemUsage
                 file.Pages += part.Count;
             if (runs is [.., var last] && last.Index + last.Pages == run.Index && last.Pfn + last.Pages == run.Pfn)
                 runs[^1] = last with { Pages = last.Pages + run.Pages };
-            else if (runs.Count < MappingUsage.MostRuns)
+            else if (runs.Count < _kernel.Limits.FileRuns)
                 runs.Add(run);
             else if (isShared)
                 file.SharedRunsLeftOut++;
@@ -304,13 +302,13 @@ public sealed class PmemUsage
             {
                 if (!known.TryGetValue(area.File, out var file))
                     known[area.File] = file = Classify(area.File);
-                if (file is { } found && _mappings.Count < MostMappings)
+                if (file is { } found && _mappings.Count < _kernel.Limits.PmemMappings)
                     _mappings.Add(new(process, area, found.Path, found.Mapping, found.IsDevice));
             }
         }
 
-        if (_mappings.Count == MostMappings)
-            _problems.Add(new(FindingCode.UsageTooMuch, MostMappings));
+        if (_mappings.Count == _kernel.Limits.PmemMappings)
+            _problems.Add(new(FindingCode.UsageTooMuch, _kernel.Limits.PmemMappings));
         AddAll(mappings.Problems);
     }
 

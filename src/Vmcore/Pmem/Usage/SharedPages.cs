@@ -1,3 +1,4 @@
+using Vmcore.IO;
 using Vmcore.Ranges;
 
 namespace Vmcore.Pmem.Usage;
@@ -12,10 +13,11 @@ internal static class SharedPages
     /// <summary>Corrects what was made of the struct pages.</summary>
     /// <param name="usage">The namespace.</param>
     /// <param name="files">The files with pages in it; what they share is known.</param>
+    /// <param name="limits">The bounds on how many runs are kept.</param>
     /// <returns>False if the files are not known well enough; then all stays as it is.</returns>
-    internal static bool TrySettle(NamespaceUsage usage, IReadOnlyCollection<PmemFile> files)
+    internal static bool TrySettle(NamespaceUsage usage, IReadOnlyCollection<PmemFile> files, ReadLimits limits)
     {
-        if (usage.SharedRuns.Count == UsageScan.MostShared || files.Any(f => f.RunsLeftOut > 0 || f.SharedRunsLeftOut > 0))
+        if (usage.SharedRuns.Count == limits.SharedRuns || files.Any(f => f.RunsLeftOut > 0 || f.SharedRunsLeftOut > 0))
             return false;
         PfnRangeSet marked = PfnRangeSet.From(usage.SharedRuns.Select(s => s.Pages));
         List<SharedRun> shared = [];
@@ -33,7 +35,7 @@ internal static class SharedPages
         }
 
         usage.SharedRuns.Clear();
-        usage.SharedRuns.AddRange(shared.Take(UsageScan.MostShared));
+        usage.SharedRuns.AddRange(shared.Take(limits.SharedRuns));
         usage.Counts.Idle += usage.Counts.Shared - pages;
         usage.Counts.Shared = pages;
         return true;

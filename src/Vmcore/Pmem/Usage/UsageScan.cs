@@ -12,21 +12,15 @@ namespace Vmcore.Pmem.Usage;
 /// </summary>
 internal sealed class UsageScan
 {
-    /// <summary>Most runs of shared pages that are kept of a namespace.</summary>
-    internal const int MostShared = 1 << 16;
-
     // 256 MiB of pmem; 4 MiB of memmap.
     private const ulong SlicePages = 65536;
-    private const int MostMappings = 1 << 17;
-    private const int MostRunsInAll = 1 << 20;
-    private const int MostPoisoned = 4096;
 
     private readonly MemmapReader _memmap;
     private readonly DaxPageLayout _layout;
     private readonly KernelAddressSpace _memory;
     private readonly KernelTypes? _types;
     private readonly int _pageShift;
-    private int _runsLeft = MostRunsInAll;
+    private int _runsLeft;
 
     /// <summary>Makes the scan.</summary>
     /// <param name="memmap">The memmap.</param>
@@ -39,6 +33,7 @@ internal sealed class UsageScan
         _memmap = memmap;
         _layout = layout;
         _memory = memory;
+        _runsLeft = memory.Limits.UsageRuns;
         _types = types;
         _pageShift = pageShift;
     }
@@ -122,7 +117,7 @@ internal sealed class UsageScan
         foreach (ulong candidate in (ReadOnlySpan<ulong>)[head, masked])
         {
             ulong distance = address - candidate;
-            if (candidate < address && distance % size == 0 && distance / size < 1UL << PageClassifier.MaxOrder && distance / size <= pfn)
+            if (candidate < address && distance % size == 0 && distance / size < 1UL << PageClassifier.LargestOrder && distance / size <= pfn)
                 return pfn - (distance / size);
         }
 
@@ -145,16 +140,17 @@ internal sealed class UsageScan
                 AddMapped(usage, segment);
             else if (segment.Page.State == DaxPageState.Shared)
                 AddShared(usage, segment.Pages, _layout.HasFolios ? 0 : segment.Page.Index);
-            for (ulong pfn = segment.Pages.Start; segment.Page.IsPoisoned && pfn < segment.Pages.End && usage.PoisonedPages.Count < MostPoisoned; pfn++)
+            int most = _memory.Limits.PoisonedPages;
+            for (ulong pfn = segment.Pages.Start; segment.Page.IsPoisoned && pfn < segment.Pages.End && usage.PoisonedPages.Count < most; pfn++)
                 usage.PoisonedPages.Add(pfn);
         }
     }
 
-    private static void AddShared(NamespaceUsage usage, PfnRange pages, ulong count)
+    private void AddShared(NamespaceUsage usage, PfnRange pages, ulong count)
     {
         if (usage.SharedRuns is [.., var last] && last.Pages.End == pages.Start && last.Count == count)
             usage.SharedRuns[^1] = last with { Pages = new(last.Pages.Start, pages.End) };
-        else if (usage.SharedRuns.Count < MostShared)
+        else if (usage.SharedRuns.Count < _memory.Limits.SharedRuns)
             usage.SharedRuns.Add(new(pages, count));
     }
 
@@ -163,7 +159,7 @@ internal sealed class UsageScan
         (DaxPage page, PfnRange pages) = segment;
         if (!usage.MappingTable.TryGetValue(page.Mapping, out MappingUsage? mapping))
         {
-            if (usage.MappingTable.Count == MostMappings)
+            if (usage.MappingTable.Count == _memory.Limits.PmemMappings)
             {
                 usage.PagesOfOthers += pages.Count;
                 return;
@@ -172,7 +168,7 @@ internal sealed class UsageScan
             usage.MappingTable[page.Mapping] = mapping = new(page.Mapping);
         }
 
-        if (mapping.Add(new(page.Index, pages.Start, pages.Count), _runsLeft > 0))
+        if (mapping.Add(new(page.Index, pages.Start, pages.Count), _runsLeft > 0 && mapping.Runs.Count < _memory.Limits.FileRuns))
             _runsLeft--;
         if (page.IsPinned)
             mapping.Pinned += pages.Count;
