@@ -69,7 +69,7 @@ internal sealed record PageTableFormat
     /// <summary>How far the bits of <see cref="HighMask"/> are shifted to the left.</summary>
     internal int HighShift { get; init; }
 
-    /// <summary>Set in a leaf of the last level that is one of several with the same content, which map a larger piece together; 0 if there is no such bit.</summary>
+    /// <summary>Set in a leaf of the last level that is one of several equal ones, which map a larger piece together; 0 if there is no such bit.</summary>
     internal ulong RunBit { get; init; }
 
     /// <summary>Bits of such a leaf that lie where its address does, and say how large the piece is.</summary>

@@ -41,7 +41,8 @@ public sealed class PageWalkTests
     public void APageIsFoundThroughEveryLevel(string name, string bits, string leaves, int width)
     {
         Shape shape = new(bits, leaves);
-        foreach (Func<int, ulong> pick in (Func<int, ulong>[])[static _ => ulong.MaxValue, static _ => 0, static l => 0x155u + (ulong)l, static l => 2 + (ulong)l])
+        Func<int, ulong>[] picks = [static _ => ulong.MaxValue, static _ => 0, static l => 0x155u + (ulong)l, static l => 2 + (ulong)l];
+        foreach (Func<int, ulong> pick in picks)
         {
             Tables tables = new(name, shape);
             ulong address = tables.Address(pick), physical = High(width, shape.Bits[0]);

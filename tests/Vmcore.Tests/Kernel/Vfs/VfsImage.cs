@@ -13,14 +13,18 @@ public enum MountEra
     /// <summary>Up to 6.7: a list, <c>mnt_namespace.list</c> through <c>mount.mnt_list</c>.</summary>
     List,
 
-    /// <summary>From 6.8: a red-black tree by age, <c>mnt_namespace.mounts</c> of <c>mount.mnt_node</c>; the list's link is still there, and has another use.</summary>
+    /// <summary>
+    /// From 6.8: a red-black tree by age, <c>mnt_namespace.mounts</c> of <c>mount.mnt_node</c>; the list's link is still there, and has another use.
+    /// </summary>
     Tree,
 
     /// <summary>Later ones: the same, its root beside two pointers in a structure without a name, and the dentry's members in unions without names.</summary>
     NestedTree,
 }
 
-/// <summary>Dentries, super blocks, mounts and a mount namespace, written down as a kernel of an era has them; each object can be taken out of the dump.</summary>
+/// <summary>
+/// Dentries, super blocks, mounts and a mount namespace, written down as a kernel of an era has them; each object can be taken out of the dump.
+/// </summary>
 internal sealed class VfsImage(MountEra era)
 {
     private const ulong Base = 0xffff8880_01000000;
@@ -94,8 +98,8 @@ internal sealed class VfsImage(MountEra era)
     /// <summary>Changes a word of an object.</summary>
     public void Put(ulong address, int offset, ulong value) => BinaryPrimitives.WriteUInt64LittleEndian(_objects[address].AsSpan(offset), value);
 
-    /// <summary>Another mount takes the place of the parent of a mount.</summary>
-    public void PutParent(ulong mount, ulong parent) => Put(mount, 16, parent);
+    /// <summary>Another mount takes the place of the parent of a mount, or another dentry that of a dentry.</summary>
+    public void PutParent(ulong child, ulong parent, bool isDentry = false) => Put(child, isDentry ? 24 + _skew : 16, parent);
 
     /// <summary>A mount says that it is of this namespace, or of another, or of none (0).</summary>
     public void PutNamespace(ulong mount, ulong space) => Put(mount, 112 + _skew, space);
@@ -216,7 +220,8 @@ internal sealed class VfsImage(MountEra era)
         Struct("inode", ("i_mode", mode, 0), ("i_sb", word, 8), ("i_mapping", word, 16), ("i_ino", word, 24), ("i_size", word, 32),
             ("i_rdev", half, 40), ("i_flags", half, 44), ("i_dentry", word, 48));
         Struct("address_space", ("host", word, 0));
-        Struct("super_block", ("s_dev", half, 16), ("s_type", word, 24 + skew), ("s_flags", word, 32 + skew), ("s_root", word, 40 + skew), ("s_id", letter, 128));
+        Struct("super_block", ("s_dev", half, 16), ("s_type", word, 24 + skew), ("s_flags", word, 32 + skew), ("s_root", word, 40 + skew),
+            ("s_id", letter, 128));
         Struct("file_system_type", ("name", word, skew));
         return KernelTypes.From(BtfTypes.TryParse(b.Build(), out _)!);
     }
