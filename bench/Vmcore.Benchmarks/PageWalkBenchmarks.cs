@@ -4,7 +4,7 @@ using Vmcore.Testing;
 
 namespace Vmcore.Benchmarks;
 
-/// <summary>One operation is the translation of one address, four levels down, with the tables in the cache: of the memmap, and of the direct map.</summary>
+/// <summary>One operation is the translation of one address, four levels down, with the tables in the cache: of struct pages all over the memmap.</summary>
 public class PageWalkBenchmarks
 {
     private const int Count = 4096;

@@ -2,15 +2,13 @@
 
 using Vmcore;
 using Vmcore.Kernel.Stacks;
-using Vmcore.Kernel.Types;
 
 using CrashDump dump = CrashDump.Open(args[0]);
 
 foreach (var task in dump.KernelView.RequireTasks().Tasks)
     Console.WriteLine($"{task.Pid} {task.State} {task.Name}");
 
-var list = KernelObject.At(dump.Kernel!.Memory, dump.Types!.Find("struct list_head")!, dump.Symbols!.Find("modules")[0]!.Value);
-Console.WriteLine($"modules: next 0x{list.Member("next").AsUInt64():x}");
+Console.WriteLine($"modules: next 0x{dump.Evaluate("modules.next").AsUInt64():x}");
 
 KernelStacks stacks = dump.LoadStacks();
 foreach (var frame in stacks.Trace(stacks.Crashing!).Frames)

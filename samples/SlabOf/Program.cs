@@ -1,9 +1,8 @@
-using System.Globalization;
 using Vmcore;
 
 // Says of which slab cache an object of the kernel is. Usage: SlabOf DUMP ADDRESS (hexadecimal)
 
-ulong address = ulong.Parse(args[1].Replace("0x", "", StringComparison.Ordinal), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+ulong address = Convert.ToUInt64(args[1], 16);
 using CrashDump dump = CrashDump.Open(args[0]);
 if (dump.OpenSlabs().Find(address) is not { } found)
 {

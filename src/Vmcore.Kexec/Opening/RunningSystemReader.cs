@@ -27,7 +27,7 @@ public static class RunningSystemReader
         ulong pageSize = 1UL << pageShift;
         // The kernel takes its time to print all its symbols, and kcore mostly tells the same.
         bool isTold = kcore.HasInfo && platform.IsTextTold(iomem, kcore);
-        IReadOnlyDictionary<string, ulong> symbols = isTold ? new Dictionary<string, ulong>(StringComparer.Ordinal) : KernelSymbols.Read(root);
+        IReadOnlyDictionary<string, ulong> symbols = isTold ? new Dictionary<string, ulong>(StringComparer.Ordinal) : ProcKallsyms.Read(root);
         string commandLine = ReadCommandLine(root);
         IReadOnlyList<NdNamespace> namespaces = NdReader.ReadNamespaces(root);
         return new()

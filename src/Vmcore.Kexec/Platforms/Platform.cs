@@ -101,7 +101,7 @@ public abstract class Platform
     /// <param name="symbols">Addresses of <c>_text</c>, <c>_stext</c> and <c>_end</c> as far as they are known.</param>
     /// <param name="kcore">/proc/kcore.</param>
     /// <param name="pageSize">The running kernel's, in bytes.</param>
-    internal abstract KernelText? FindText(Iomem iomem, IReadOnlyDictionary<string, ulong> symbols, KcoreLayout kcore, ulong pageSize);
+    internal abstract KernelTextRange? FindText(Iomem iomem, IReadOnlyDictionary<string, ulong> symbols, KcoreLayout kcore, ulong pageSize);
 
     /// <summary>Virtual address of physical address 0 in the direct map (modulo 2^64: it may be outside); null if it is not to be seen.</summary>
     internal abstract ulong? FindPageOffset(KcoreLayout kcore);

@@ -33,7 +33,7 @@ public sealed record RunningSystem
     public PhysicalRange? VmcoreInfo { get; init; }
 
     /// <summary>Where the running kernel lies; null if the kernel hides it.</summary>
-    public KernelText? KernelText { get; init; }
+    public KernelTextRange? KernelText { get; init; }
 
     /// <summary>Virtual address of physical address 0 in the direct map; null if the kernel hides it.</summary>
     public ulong? PageOffset { get; init; }

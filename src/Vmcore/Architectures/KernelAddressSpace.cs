@@ -125,8 +125,9 @@ public sealed class KernelAddressSpace : IVirtualMemory
             table = format.AddressOf(entry);
             if (level.IsLeaf(entry))
             {
-                ulong low = (1UL << shift) - 1;
-                return level.HasLeaves ? new(MemoryStatus.Ok, (table & ~low) | (address & low), 1UL << shift) : new(MemoryStatus.NotMapped, 0, 1UL << shift);
+                int mapped = format.LeafShift(level, entry);
+                ulong low = (1UL << mapped) - 1;
+                return mapped != 0 ? new(MemoryStatus.Ok, (table & ~low) | (address & low), 1UL << mapped) : new(MemoryStatus.NotMapped, 0, 1UL << shift);
             }
 
             if (i + 1 == levels.Length)
@@ -165,7 +166,7 @@ public sealed class KernelAddressSpace : IVirtualMemory
             PageTableLevel level = _levels[i];
             MemoryStatus status = ReadEntry(table, address >> level.Shift, level.Bits, out ulong entry);
             bool isLeaf = level.IsLeaf(entry);
-            bool isValid = (entry & _format.Valid) != 0 && (isLeaf ? level.HasLeaves : i + 1 < _levels.Length);
+            bool isValid = (entry & _format.Valid) != 0 && (isLeaf ? _format.LeafShift(level, entry) != 0 : i + 1 < _levels.Length);
             status = status != MemoryStatus.Ok ? MemoryStatus.PageTableMissing : isValid ? MemoryStatus.Ok : MemoryStatus.NotMapped;
             ulong index = address >> level.Shift & ((1UL << level.Bits) - 1);
             steps.Add(new(level.Name, table + (sizeof(ulong) * index), entry, level.Shift, status));

@@ -69,6 +69,18 @@ internal sealed record PageTableFormat
     /// <summary>How far the bits of <see cref="HighMask"/> are shifted to the left.</summary>
     internal int HighShift { get; init; }
 
+    /// <summary>Set in a leaf of the last level that is one of several equal ones, which map a larger piece together; 0 if there is no such bit.</summary>
+    internal ulong RunBit { get; init; }
+
+    /// <summary>Bits of such a leaf that lie where its address does, and say how large the piece is.</summary>
+    internal ulong RunMask { get; init; }
+
+    /// <summary>Their only value that is not reserved.</summary>
+    internal ulong RunValue { get; init; }
+
+    /// <summary>log2 of the bytes of the piece.</summary>
+    internal int RunShift { get; init; }
+
     /// <summary>Names of bits, in the order in which they are shown.</summary>
     internal required PageTableFlag[] Flags { get; init; }
 
@@ -77,6 +89,12 @@ internal sealed record PageTableFormat
 
     /// <summary>The physical address in an entry: of a table, or of a leaf with what else lies in its low bits.</summary>
     internal ulong AddressOf(ulong entry) => ((entry & AddressMask) << AddressShift) | ((entry & HighMask) << HighShift);
+
+    /// <summary>log2 of the bytes that a leaf maps; 0 if none may stand at this level, or if it is one that the architecture reserves.</summary>
+    internal int LeafShift(in PageTableLevel level, ulong entry) =>
+        !level.HasLeaves ? 0
+        : (entry & RunBit) == 0 ? level.Shift
+        : level.Shift == Levels[^1].Shift && (entry & RunMask) == RunValue ? RunShift : 0;
 
     /// <summary>An address without its tag.</summary>
     internal ulong Untag(ulong address) => TagMask == 0 ? address : (address >> TagSign & 1) != 0 ? address | TagMask : address & ~TagMask;

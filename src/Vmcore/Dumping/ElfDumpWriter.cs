@@ -64,7 +64,7 @@ internal sealed class ElfDumpWriter : IDumpWriter
         plan.Counts.ExcludedInElf = cut.LeftOut;
         // Room for the headers that pages which cannot be read make necessary.
         List<ElfSegment> blocks = ElfDataLayout.Place(
-            segments, ElfCoreHeader.NotesOffset(segments.Count + ElfLostPages.SpareHeaders) + _notes.Length, _memory.PageSize);
+            segments, ElfHeaderWriter.NotesOffset(segments.Count + ElfLostPages.SpareHeaders) + _notes.Length, _memory.PageSize);
         try
         {
             if (_isStream)
@@ -115,7 +115,7 @@ internal sealed class ElfDumpWriter : IDumpWriter
     private byte[] BuildHead(List<ElfSegment> segments, DumpCounts counts, bool incomplete)
     {
         DumpNotes.UpdateCounts(_notes, _request.Options.Level, counts);
-        return ElfCoreHeader.Build(_request.Dump.Architecture.Machine, segments, _notes, incomplete);
+        return ElfHeaderWriter.Build(_request.Dump.Architecture.Machine, segments, _notes, incomplete);
     }
 
     private void WriteHead(List<ElfSegment> segments, DumpCounts counts, bool incomplete) =>
@@ -146,8 +146,8 @@ internal sealed class ElfDumpWriter : IDumpWriter
     /// <summary>What is known when the dump is written: the flag and the counts.</summary>
     private List<(int Offset, int Length)> Later(List<ElfSegment> segments)
     {
-        int notes = (int)ElfCoreHeader.NotesOffset(segments.Count);
-        List<(int Offset, int Length)> later = [(ElfCoreHeader.FlagsOffset, sizeof(int))];
+        int notes = (int)ElfHeaderWriter.NotesOffset(segments.Count);
+        List<(int Offset, int Length)> later = [(ElfHeaderWriter.FlagsOffset, sizeof(int))];
         foreach ((int offset, int length) in DumpNotes.FindCounts(_notes))
             later.Add((notes + offset, length));
         return later;

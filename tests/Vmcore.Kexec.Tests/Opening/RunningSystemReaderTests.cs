@@ -17,7 +17,7 @@ public sealed class RunningSystemReaderTests
         Assert.Equal(new PhysicalRange(0x13728000, 0x13728000 + 0x1024), system.VmcoreInfo);
         Assert.Equal([new PhysicalRange(0x2a14c00, 0x2a14c00 + 368), new PhysicalRange(0x2b14c00, 0x2b14c00 + 368)], system.CpuNotes);
         Assert.Equal(0xffff897a80000000, system.PageOffset);
-        Assert.Equal(new KernelText(new(0x10a00000, 0x10a00000 + 0x2c30000), 0xffffffffaa200000), system.KernelText);
+        Assert.Equal(new KernelTextRange(new(0x10a00000, 0x10a00000 + 0x2c30000), 0xffffffffaa200000), system.KernelText);
         Assert.Equal([new PfnRange(0x100000, 0x11be00)], system.Pmem);
         Assert.False(system.KernelAddsPmem);
         Assert.False(system.IsCrashKernelLoaded);
@@ -28,21 +28,21 @@ public sealed class RunningSystemReaderTests
     public void WithoutSymbolsTheTextComesFromKcore()
     {
         using TestTree tree = TestTree.Stock().File("/proc/kallsyms", "0000000000000000 T _text\n");
-        Assert.Equal(new KernelText(new(0x10a00000, 0x10a00000 + 0x2c30000), 0xffffffffaa200000), RunningSystemReader.Read(tree.Root).KernelText);
+        Assert.Equal(new KernelTextRange(new(0x10a00000, 0x10a00000 + 0x2c30000), 0xffffffffaa200000), RunningSystemReader.Read(tree.Root).KernelText);
     }
 
     [Fact]
     public void WithoutEndTheTextStopsWithBss()
     {
         using TestTree tree = TestTree.Stock().File("/proc/kallsyms", "ffffffffaa200000 T _text\n").Delete("/proc/kcore");
-        Assert.Equal(new KernelText(new(0x10a00000, 0x13600000), 0xffffffffaa200000), RunningSystemReader.Read(tree.Root).KernelText);
+        Assert.Equal(new KernelTextRange(new(0x10a00000, 0x13600000), 0xffffffffaa200000), RunningSystemReader.Read(tree.Root).KernelText);
     }
 
     [Fact]
     public void WithoutKcoreTheTextComesFromTheSymbols()
     {
         using TestTree tree = TestTree.Stock().Delete("/proc/kcore");
-        KernelText expected = new(new(0x10a00000, 0x10a00000 + 0x2c30000), 0xffffffffaa200000);
+        KernelTextRange expected = new(new(0x10a00000, 0x10a00000 + 0x2c30000), 0xffffffffaa200000);
         Assert.Equal(expected, RunningSystemReader.Read(tree.Root).KernelText);
         // Many lines, of which some only look alike, a symbol of a module, and one line across two blocks.
         var lines = new StringBuilder();

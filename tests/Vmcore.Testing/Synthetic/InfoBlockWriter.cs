@@ -7,7 +7,7 @@ namespace Vmcore.Testing;
 public static class InfoBlockWriter
 {
     /// <summary>The 4096 bytes at namespace + 4096.</summary>
-    public static byte[] Create(PmemNamespace space, int structPageSize)
+    public static byte[] Create(SyntheticNamespace space, int structPageSize)
     {
         PmemNamespaceOptions o = space.Options;
         byte[] block = new byte[4096];

@@ -38,7 +38,7 @@ internal sealed class MachineLayout
         memmap.Write(DataAddress(0x20000));
         foreach (PmemRegion region in machine.Pmem)
         {
-            foreach (PmemNamespace space in region.Spaces)
+            foreach (SyntheticNamespace space in region.Spaces)
                 WriteMedia(space);
         }
 
@@ -175,7 +175,7 @@ internal sealed class MachineLayout
             _tables.MapRange(pageOffset + repeated.Start, repeated.Start, repeated.Length, 1ul << 30);
     }
 
-    private void WriteMedia(PmemNamespace space)
+    private void WriteMedia(SyntheticNamespace space)
     {
         PmemNamespaceOptions o = space.Options;
         foreach (ulong pfn in space.AltmapPfns)
@@ -210,7 +210,7 @@ internal sealed class MachineLayout
         Symbols["devm_memmap_vmcore_head"] = head;
         ulong previous = head, previousPhysical = headPhysical;
         // The newest comes first.
-        foreach (PmemNamespace space in _machine.Pmem.SelectMany(r => r.Spaces).Where(s => s.HasMemmap && s.Options.Map == PmemMap.Dev).Reverse())
+        foreach (SyntheticNamespace space in _machine.Pmem.SelectMany(r => r.Spaces).Where(s => s.HasMemmap && s.Options.Map == PmemMap.Dev).Reverse())
         {
             ulong node = _ram.Bytes(40);
             ulong address = _options.PageOffset() + node;

@@ -46,10 +46,10 @@ internal sealed class MemmapLayout
         }
 
         AllocateForRam();
-        List<PmemNamespace> spaces = [.. _machine.Pmem.SelectMany(r => r.Spaces).Where(s => s.HasMemmap)];
+        List<SyntheticNamespace> spaces = [.. _machine.Pmem.SelectMany(r => r.Spaces).Where(s => s.HasMemmap)];
         if (spaces.Count > 0 && !Virtual)
             throw new NotSupportedException("Pmem with struct pages needs a virtual memmap.");
-        foreach (PmemNamespace space in spaces)
+        foreach (SyntheticNamespace space in spaces)
             AddSpace(space);
         if (_options.MemoryModel == MemoryModel.Flat)
             WriteFlat(staticArea);
@@ -58,7 +58,7 @@ internal sealed class MemmapLayout
         WriteRamPages();
         foreach (RepeatedRam repeated in _machine.Repeated)
             WriteRepeated(repeated);
-        foreach (PmemNamespace space in spaces)
+        foreach (SyntheticNamespace space in spaces)
             new PmemPageWriter(_machine, _memory, _ram, _writer, AddressOf).Write(space);
     }
 
@@ -127,7 +127,7 @@ internal sealed class MemmapLayout
         }
     }
 
-    private void AddSpace(PmemNamespace space)
+    private void AddSpace(SyntheticNamespace space)
     {
         ulong first = space.MappedStart >> 12;
         ulong end = space.MappedEnd >> 12;
@@ -272,7 +272,7 @@ internal sealed class MemmapLayout
     }
 
     /// <summary>The bump allocator of a namespace's own pages.</summary>
-    private sealed class Altmap(ulong next, PmemNamespace space, PhysicalStore memory)
+    private sealed class Altmap(ulong next, SyntheticNamespace space, PhysicalStore memory)
     {
         private ulong _next = next;
 

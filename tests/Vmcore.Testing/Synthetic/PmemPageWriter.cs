@@ -6,7 +6,7 @@ internal sealed class PmemPageWriter(SyntheticMachine machine, PhysicalStore mem
     /// <summary>What a capture kernel with another base would have left.</summary>
     private const ulong OtherBase = 0x40000000000;
 
-    public void Write(PmemNamespace space)
+    public void Write(SyntheticNamespace space)
     {
         PmemNamespaceOptions o = space.Options;
         ulong first = space.MappedStart >> 12;
@@ -65,7 +65,7 @@ internal sealed class PmemPageWriter(SyntheticMachine machine, PhysicalStore mem
     }
 
     /// <summary>Writes struct dev_pagemap as 6.1 and 6.12 have it; answers its address.</summary>
-    private ulong WritePgmap(PmemNamespace space)
+    private ulong WritePgmap(SyntheticNamespace space)
     {
         PmemNamespaceOptions o = space.Options;
         ulong at = ram.Bytes(192);

@@ -153,7 +153,7 @@ internal sealed class DumpOracle
     private void Fill(ulong pfn, byte[] page)
     {
         _machine.FillPage(pfn, page);
-        foreach (PmemNamespace space in _machine.Pmem.SelectMany(p => p.Namespaces))
+        foreach (SyntheticNamespace space in _machine.Pmem.SelectMany(p => p.Namespaces))
         {
             // The struct pages of the reserve are never written; old content of the media there must not get into a dump.
             if (space.Options.StaleReserve && space.MemmapPfns.Count > 0 && space.MemmapPfns[0] == pfn && space.MappedStart % (128 << 20) == 0)

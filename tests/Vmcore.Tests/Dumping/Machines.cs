@@ -27,7 +27,7 @@ internal static class Machines
     }
 
     /// <summary>A machine with one namespace.</summary>
-    public static (SyntheticMachine Machine, PmemNamespace Space) WithNamespace(ulong length = 256 * MiB,
+    public static (SyntheticMachine Machine, SyntheticNamespace Space) WithNamespace(ulong length = 256 * MiB,
         PmemNamespaceOptions? space = null, MachineOptions? options = null)
     {
         (SyntheticMachine machine, PmemRegion region) = WithPmem(length + (44 * MiB), options);

@@ -27,6 +27,17 @@ public sealed partial class NameTests
         Assert.True(wrong.Length == 0, $"Name tests by what holds, in PascalCase (EveryLevelIsExact):\n  {string.Join("\n  ", wrong)}");
     }
 
+    /// <summary>One word for one thing (docs/design.md, Words): who reads the name of a type need not ask which one is meant.</summary>
+    [Fact]
+    public void TypesOfTwoRoomsHaveTwoNames()
+    {
+        string[] wrong = [.. SourceFile.Shipped
+            .SelectMany(static f => f.Types.Select(t => (Type: t, f.Namespace, f.Path)))
+            .GroupBy(static t => t.Type).Where(static g => g.Select(static t => t.Namespace).Distinct().Count() > 1)
+            .Select(static g => $"{g.Key}: {string.Join(", ", g.Select(static t => t.Path))}")];
+        Assert.True(wrong.Length == 0, $"These names mean two things. Rename the one that fewer files use:\n  {string.Join("\n  ", wrong)}");
+    }
+
     [Fact]
     public void TestsAssertSomething()
     {

@@ -27,7 +27,7 @@ public sealed class InfoBlockTests
     public void EachVersionIsRead(int minor)
     {
         // Before 1.2 the alignment is the highest bit of dataoff, and a kernel refuses a block whose data does not have it.
-        (_, PmemNamespace space) = Machines.WithNamespace((minor < 2 ? 128ul : 256) * MiB, new()
+        (_, SyntheticNamespace space) = Machines.WithNamespace((minor < 2 ? 128ul : 256) * MiB, new()
         {
             MinorVersion = (ushort)minor,
             StartPad = minor >= 2 ? 2u << 20 : 0,
@@ -65,7 +65,7 @@ public sealed class InfoBlockTests
     [InlineData("page_struct_size", 63ul)]
     public void ImpossibleFieldsAreRefused(string field, ulong value)
     {
-        (_, PmemNamespace space) = Machines.WithNamespace();
+        (_, SyntheticNamespace space) = Machines.WithNamespace();
         byte[] block = InfoBlockWriter.Create(space, 64);
         Set(block, s_fields.Single(f => f.Name == field), value);
         Seal(block);
@@ -90,7 +90,7 @@ public sealed class InfoBlockTests
     public void NoBlockWidensTheMetadata()
     {
         (SyntheticMachine machine, PmemRegion region) = Machines.WithPmem(384 * MiB);
-        PmemNamespace space = region.AddNamespace(0, 128 * MiB);
+        SyntheticNamespace space = region.AddNamespace(0, 128 * MiB);
         region.AddNamespace(128 * MiB, 256 * MiB, new() { Map = PmemMap.Mem });
         CoreImage core = machine.Core();
         byte[] good = Machines.Read(core, space.Start + 4096, 4096);
@@ -118,7 +118,7 @@ public sealed class InfoBlockTests
     [Fact]
     public void ADamagedBlockIsReported()
     {
-        (SyntheticMachine machine, PmemNamespace space) = Machines.WithNamespace(128 * MiB, new() { State = PmemState.LiveInfoBlockLost });
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(128 * MiB, new() { State = PmemState.LiveInfoBlockLost });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         Assert.Contains(dump.Pmem.Findings,
             f => f.ToString().Contains("checksum", StringComparison.Ordinal) && f.ToString().Contains($"0x{space.Start + 4096:x}", StringComparison.Ordinal));

@@ -12,7 +12,7 @@ public sealed class KernelListTests
 
     private readonly SyntheticMachine _machine;
     private readonly CoreImage _core;
-    private readonly PmemNamespace[] _spaces;
+    private readonly SyntheticNamespace[] _spaces;
     private readonly CoreWalker _walker;
     private readonly ulong _head;
     private readonly ulong _first;

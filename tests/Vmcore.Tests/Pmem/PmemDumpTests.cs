@@ -133,7 +133,7 @@ public sealed class PmemDumpTests
     [InlineData(PmemState.LiveInfoBlockLost, DumpOutput.Kdump)]
     public void WhatTheKernelNeverWroteOfTheMemmapIsZero(PmemState state, DumpOutput output)
     {
-        (SyntheticMachine machine, PmemNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = state });
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = state });
         CoreImage core = machine.Core();
         var walker = new CoreWalker(core);
         var edited = new EditedCore(core);
@@ -161,7 +161,7 @@ public sealed class PmemDumpTests
     [Fact]
     public void MemmapWrittenByTheCaptureKernelIsReported()
     {
-        (SyntheticMachine machine, PmemNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = PmemState.MemmapOverwritten });
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = PmemState.MemmapOverwritten });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         Assert.Contains(dump.Pmem.Findings,
             f => f.ToString().Contains("written anew", StringComparison.Ordinal) && f.ToString().Contains($"0x{space.Start:x}", StringComparison.Ordinal));

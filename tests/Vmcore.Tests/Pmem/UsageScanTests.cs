@@ -13,7 +13,7 @@ public sealed class UsageScanTests
     [Fact]
     public void EveryMappedPageIsFound()
     {
-        (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace();
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace();
         space.MapFile(100, 5000, Mapping, 7).MapFile(9000, 1, Mapping + 0x400, 0).MapFile(5100, 20, Mapping, 90000).MapFile(20000, 1, 1, 3);
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         NamespaceUsage usage = Assert.Single(dump.CollectPmemUsage().Namespaces);
@@ -28,7 +28,7 @@ public sealed class UsageScanTests
     [Fact]
     public void ACompoundPageOfADeviceIsMappedAsAWhole()
     {
-        (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace(space: new() { Mode = Testing.PmemMode.DevDax });
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(space: new() { Mode = Testing.PmemMode.DevDax });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         NamespaceUsage usage = Assert.Single(dump.CollectPmemUsage().Namespaces);
         Assert.Equal(space.DataPages, usage.Counts.Total);
@@ -41,7 +41,7 @@ public sealed class UsageScanTests
         // Slices end at multiples of 65536 pages.
         var machine = new SyntheticMachine(new());
         machine.AddRam(0x100000, 256 << 20);
-        Testing.PmemNamespace space = machine.AddPmem(4ul << 30, 1ul << 30).AddNamespace(0, 1ul << 30);
+        SyntheticNamespace space = machine.AddPmem(4ul << 30, 1ul << 30).AddNamespace(0, 1ul << 30);
         ulong boundary = ((space.DataPfn >> 16) + 1 << 16) - space.DataPfn;
         space.MapFile(boundary - 100, 200, Mapping, 5).MapFile(boundary + 65536 - 3, 1, 1, 2).MapFile(boundary + 65536 - 2, 4, 1, 2);
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
@@ -61,7 +61,7 @@ public sealed class UsageScanTests
         const ulong Object = 0xff11000001234500;
         var machine = new SyntheticMachine(new() { Levels = 5 });
         machine.AddRam(0x100000, 256 << 20);
-        Testing.PmemNamespace space = machine.AddPmem(4ul << 30, 256 << 20).AddNamespace(0, 256 << 20);
+        SyntheticNamespace space = machine.AddPmem(4ul << 30, 256 << 20).AddNamespace(0, 256 << 20);
         space.MapFile(100, 50, Object, 7);
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         NamespaceUsage usage = Assert.Single(dump.CollectPmemUsage().Namespaces);
@@ -72,7 +72,7 @@ public sealed class UsageScanTests
     [Fact]
     public void StructuresThatAreNotThereAreCountedAsSuch()
     {
-        (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace();
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace();
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core(new() { Pmem = PmemSegments.None })));
         UsageScan scan = dump.CollectPmemUsage(scanPages: false).Scan!;
         NamespaceUsage usage = scan.Run(new() { Range = new(space.Start, space.End + (64ul << 30)) });
@@ -83,7 +83,7 @@ public sealed class UsageScanTests
     [Fact]
     public void SinglePagesAgreeWithTheScan()
     {
-        (SyntheticMachine machine, Testing.PmemNamespace space) = Machines.WithNamespace();
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace();
         space.MapFile(100, 50, Mapping, 7);
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         UsageScan scan = dump.CollectPmemUsage(scanPages: false).Scan!;

@@ -16,7 +16,7 @@ public sealed class SyntheticPmemTests
     [InlineData(112, 2, 28160, 0, 0x13, 0)]
     public void MemmapLiesWhereTheKernelPutsIt(int size, int dataOffset, int pages, int onMedia, int firstSection, int secondSection)
     {
-        (SyntheticMachine machine, PmemNamespace space) = Machine((ulong)size * MiB, new());
+        (SyntheticMachine machine, SyntheticNamespace space) = Machine((ulong)size * MiB, new());
         Assert.Equal((ulong)dataOffset * MiB, space.DataOffset);
         Assert.Equal((ulong)pages, space.DataPages);
         var walker = new CoreWalker(machine.Core());
@@ -42,7 +42,7 @@ public sealed class SyntheticPmemTests
     [Fact]
     public void StructPagesOfTheNamespaceLookAsSeen()
     {
-        (SyntheticMachine machine, PmemNamespace space) = Machine(256 * MiB, new());
+        (SyntheticMachine machine, SyntheticNamespace space) = Machine(256 * MiB, new());
         space.MapFile(10, 3, 0xffff888012345678, 7);
         var walker = new CoreWalker(machine.Core());
         ulong first = Base >> 12;
@@ -98,9 +98,9 @@ public sealed class SyntheticPmemTests
         var machine = new SyntheticMachine(new() { RfcList = true });
         machine.AddRam(0x100000, 127 * MiB);
         PmemRegion region = machine.AddPmem(Base, 512 * MiB);
-        PmemNamespace first = region.AddNamespace(0, 128 * MiB);
+        SyntheticNamespace first = region.AddNamespace(0, 128 * MiB);
         region.AddNamespace(128 * MiB, 128 * MiB, new() { Map = PmemMap.Mem });
-        PmemNamespace last = region.AddNamespace(256 * MiB, 128 * MiB, new() { Mode = PmemMode.DevDax });
+        SyntheticNamespace last = region.AddNamespace(256 * MiB, 128 * MiB, new() { Mode = PmemMode.DevDax });
         var walker = new CoreWalker(machine.Core());
         ulong head = walker.Hex("SYMBOL(devm_memmap_vmcore_head)");
         var found = new List<(ulong, ulong)>();
@@ -109,7 +109,7 @@ public sealed class SyntheticPmemTests
         Assert.Equal([(last.Start >> 12, last.DataPfn), (first.Start >> 12, first.DataPfn)], found);
     }
 
-    private static (SyntheticMachine Machine, PmemNamespace Space) Machine(ulong size, PmemNamespaceOptions options)
+    private static (SyntheticMachine Machine, SyntheticNamespace Space) Machine(ulong size, PmemNamespaceOptions options)
     {
         var machine = new SyntheticMachine();
         machine.AddRam(0x100000, 127 * MiB);

@@ -78,7 +78,7 @@ internal sealed class Arm64Platform : Platform
     /// /proc/kcore has the image, from <c>_text</c> to <c>_end</c>, as it has the direct map: symbols are not needed, and kernels without
     /// KALLSYMS_ALL do not have them. In /proc/iomem "Kernel code" begins at <c>_stext</c> on older kernels, which is 64 KiB behind <c>_text</c>.
     /// </remarks>
-    internal override KernelText? FindText(Iomem iomem, IReadOnlyDictionary<string, ulong> symbols, KcoreLayout kcore, ulong pageSize)
+    internal override KernelTextRange? FindText(Iomem iomem, IReadOnlyDictionary<string, ulong> symbols, KcoreLayout kcore, ulong pageSize)
     {
         if (TextSegment(iomem, kcore) is { } segment)
             return new(new(segment.Physical, segment.Physical + Numbers.AlignUp(segment.Length, pageSize)), segment.Virtual);

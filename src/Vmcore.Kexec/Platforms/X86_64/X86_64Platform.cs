@@ -73,7 +73,7 @@ internal sealed class X86_64Platform : Platform
     internal override bool IsTextTold(Iomem iomem, KcoreLayout kcore) => iomem.KernelImage is { } image && TextAt(kcore, image.Start).Length > 0;
 
     /// <inheritdoc/>
-    internal override KernelText? FindText(Iomem iomem, IReadOnlyDictionary<string, ulong> symbols, KcoreLayout kcore, ulong pageSize)
+    internal override KernelTextRange? FindText(Iomem iomem, IReadOnlyDictionary<string, ulong> symbols, KcoreLayout kcore, ulong pageSize)
     {
         if (iomem.KernelImage is not { } image)
             return null;

@@ -14,7 +14,8 @@ internal static class Riscv64PageTables
     private const ulong LeafBits = 0xe;
 
     private static readonly PageTableFlag[] s_flags =
-        [new(0, "valid"), new(1, "readable"), new(2, "writable"), new(3, "executable"), new(4, "user"), new(5, "global"), new(6, "accessed"), new(7, "dirty")];
+        [new(0, "valid"), new(1, "readable"), new(2, "writable"), new(3, "executable"), new(4, "user"), new(5, "global"), new(6, "accessed"), new(7, "dirty"),
+        new(63, "contiguous", LeavesOnly: true)];
 
     /// <summary>The format.</summary>
     /// <param name="addressBits">Bits of a virtual address: 39, 48 or 57.</param>
@@ -42,6 +43,12 @@ internal static class Riscv64PageTables
             // The page number is in bits 53:10; above are reserved bits, those of memory types (Svpbmt) and of contiguous leaves (Svnapot).
             AddressMask = 0x003f_ffff_ffff_fc00,
             AddressShift = 2,
+
+            // Svnapot: sixteen leaves of 4 KiB that map 64 KiB; the lowest four bits of their page number are 8, and no part of the address.
+            RunBit = 1UL << 63,
+            RunMask = 0xf << 10,
+            RunValue = 8 << 10,
+            RunShift = 16,
             Flags = s_flags,
         };
     }

@@ -36,8 +36,10 @@ internal static class X86PageTables
             new("PMD", 21, Bits) { KindMask = PageSizeBit, LeafKind = PageSizeBit, HasLeaves = true },
             new("PTE", PageShift, Bits) { HasLeaves = true }, // Bit 7 is PAT here.
         ];
-        PageTableLevel top = new("PGD", isFive ? 48 : 39, Bits) { LeafKind = 1 };
-        PageTableLevel[] upper = isFive ? [top, new("P4D", 39, Bits) { LeafKind = 1 }] : [top];
+
+        // Bit 7 is reserved here: neither a leaf nor a table.
+        PageTableLevel top = new("PGD", isFive ? 48 : 39, Bits) { KindMask = PageSizeBit, LeafKind = PageSizeBit };
+        PageTableLevel[] upper = isFive ? [top, top with { Name = "P4D", Shift = 39 }] : [top];
         return new()
         {
             Levels = [.. upper, .. lower],

@@ -20,6 +20,7 @@ internal sealed class MountTable
     private readonly KernelVfs _vfs;
     private readonly Dictionary<ulong, ulong> _byRoot = [];
     private readonly Dictionary<ulong, string?> _targets = [];
+    private ulong? _namespace;
 
     private MountTable(KernelVfs vfs) => _vfs = vfs;
 
@@ -50,11 +51,14 @@ internal sealed class MountTable
         return new(inside.Length == 0 ? "/" : inside, chain.IsDeleted, IsMounted: false);
     }
 
-    /// <summary>The path of a dentry through a given mount.</summary>
+    /// <summary>
+    /// The path of a dentry through a given mount, if that is one of this namespace. Of a container's mount, and of one that was taken away while a file was
+    /// open (umount -l), the way up ends at a root that is not the one of this namespace, so it says nothing of where a file is here.
+    /// </summary>
     internal KernelPath PathThrough(ulong mount, DentryChain chain)
     {
         VfsLayout layout = _vfs.Layout;
-        if (_vfs.Memory.TryReadUInt64(mount + (ulong)layout.MountRoot, out ulong root))
+        if (!IsElsewhere(mount) && _vfs.Memory.TryReadUInt64(mount + (ulong)layout.MountRoot, out ulong root))
         {
             for (int i = 0; i < chain.Dentries.Count; i++)
             {
@@ -65,6 +69,9 @@ internal sealed class MountTable
 
         return PathOf(chain);
     }
+
+    private bool IsElsewhere(ulong mount) => _namespace is { } here && _vfs.Layout.MountNamespace >= 0
+        && _vfs.Memory.TryReadUInt64(mount + (ulong)_vfs.Layout.MountNamespace, out ulong space) && space != here;
 
     private static string Join(string target, string below) => below.Length == 0 ? target : target == "/" ? below : target + below;
 
@@ -82,6 +89,7 @@ internal sealed class MountTable
     private void ReadNamespace(ulong space, KernelSymbols symbols)
     {
         VfsLayout layout = _vfs.Layout;
+        _namespace = space;
         List<KernelMount> mounts = [];
         ulong[] addresses = [.. Addresses(space)];
 

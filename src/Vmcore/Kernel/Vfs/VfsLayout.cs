@@ -45,6 +45,7 @@ internal sealed class VfsLayout
         MountFlags = members.Required("mount", "mnt.mnt_flags");
         MountDeviceName = members.Required("mount", "mnt_devname");
         MountId = members.Optional("mount", "mnt_id");
+        MountNamespace = members.Optional("mount", "mnt_ns");
         MountList = members.Optional("mount", "mnt_list");
         MountNode = members.Optional("mount", "mnt_node");
         NamespaceList = members.Optional("mnt_namespace", "list");
@@ -132,6 +133,9 @@ internal sealed class VfsLayout
     internal int MountDeviceName { get; }
 
     internal int MountId { get; }
+
+    /// <summary>The namespace that a mount is of; null once it was taken away.</summary>
+    internal int MountNamespace { get; }
 
     /// <summary>Link in the namespace's list (up to 6.7).</summary>
     internal int MountList { get; }

@@ -213,12 +213,12 @@ public sealed class Arm64PlanTests
             .Bytes("/proc/kcore",
                 TestTree.Kcore(183, [(0xffffc291141b0000, 0x403b0000, 0x2010000), (0xffff4a9280000000, 0x40000000, 0x23980000)], Arm64Lpa2.Info));
         RunningSystem system = RunningSystemReader.Read(tree.Root);
-        Assert.Equal(new KernelText(new(0x403b0000, 0x423c0000), 0xffffc291141b0000), system.KernelText);
+        Assert.Equal(new KernelTextRange(new(0x403b0000, 0x423c0000), 0xffffc291141b0000), system.KernelText);
         Assert.Equal(0xffff4a9240000000ul, system.PageOffset);
         // Without kcore, what iomem and the one symbol tell.
         TestTree poor = tree.Bytes("/proc/kcore", TestTree.Kcore(183, [], Arm64Lpa2.Info));
         system = RunningSystemReader.Read(poor.Root);
-        Assert.Equal(new KernelText(new(0x403c0000, 0x423c0000), 0xffffc291141c0000), system.KernelText);
+        Assert.Equal(new KernelTextRange(new(0x403c0000, 0x423c0000), 0xffffc291141c0000), system.KernelText);
         Assert.Null(system.PageOffset);
     }
 

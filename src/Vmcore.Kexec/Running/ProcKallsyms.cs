@@ -7,10 +7,10 @@ namespace Vmcore.Kexec;
 /// <summary>Where the running kernel lies, in physical and in virtual memory.</summary>
 /// <param name="Physical">Physical addresses from <c>_text</c> to <c>_end</c>, in bytes.</param>
 /// <param name="Virtual">Virtual address of <c>_text</c>.</param>
-public readonly record struct KernelText(PhysicalRange Physical, ulong Virtual);
+public readonly record struct KernelTextRange(PhysicalRange Physical, ulong Virtual);
 
 /// <summary>Reads the few symbols that the loader needs from /proc/kallsyms.</summary>
-internal static class KernelSymbols
+internal static class ProcKallsyms
 {
     private static readonly string[] Wanted = ["_text", "_stext", "_end", "devm_memmap_vmcore_head"];
 

@@ -6,7 +6,7 @@ namespace Vmcore.Formats.Elf;
 /// What an ELF core file begins with: header, program headers (the first is that of the notes), the section header that counts them if they are too many
 /// for e_phnum (elf(5), PN_XNUM), and the notes.
 /// </summary>
-internal static class ElfCoreHeader
+internal static class ElfHeaderWriter
 {
     /// <summary>Byte offset of e_flags.</summary>
     internal const int FlagsOffset = 48;

@@ -62,9 +62,9 @@ public sealed record PmemNamespaceOptions
 }
 
 /// <summary>A namespace that lies on a region of pmem. Addresses and lengths are in bytes.</summary>
-public sealed class PmemNamespace
+public sealed class SyntheticNamespace
 {
-    internal PmemNamespace(ulong start, ulong length, PmemNamespaceOptions options, int structPageSize)
+    internal SyntheticNamespace(ulong start, ulong length, PmemNamespaceOptions options, int structPageSize)
     {
         Start = start;
         Length = length;
@@ -125,7 +125,7 @@ public sealed class PmemNamespace
     /// <param name="count">Number of pages.</param>
     /// <param name="mapping">Address of the address_space, or 1 for a page shared by several files (kernels up to 6.14).</param>
     /// <param name="index">Page of the file of the first page, or for shared pages how many share it.</param>
-    public PmemNamespace MapFile(ulong dataPage, ulong count, ulong mapping, ulong index)
+    public SyntheticNamespace MapFile(ulong dataPage, ulong count, ulong mapping, ulong index)
     {
         Files.Add((dataPage, count, mapping, index));
         return this;
@@ -150,21 +150,21 @@ public sealed class PmemRegion
 
     public ulong End => Start + Length;
 
-    public IReadOnlyList<PmemNamespace> Namespaces => Spaces;
+    public IReadOnlyList<SyntheticNamespace> Namespaces => Spaces;
 
-    internal List<PmemNamespace> Spaces { get; } = [];
+    internal List<SyntheticNamespace> Spaces { get; } = [];
 
     /// <summary>Makes a namespace; what no namespace takes is unallocated.</summary>
     /// <param name="offset">Bytes from the start of the region.</param>
     /// <param name="length">Bytes.</param>
     /// <param name="options">What it is; null is a live fsdax one with its memmap on the media.</param>
-    public PmemNamespace AddNamespace(ulong offset, ulong length, PmemNamespaceOptions? options = null)
+    public SyntheticNamespace AddNamespace(ulong offset, ulong length, PmemNamespaceOptions? options = null)
     {
         if (offset + length > Length || ((offset | length) & 4095) != 0)
             throw new ArgumentException("The namespace does not fit the region.", nameof(length));
         if (Spaces.Exists(s => s.Start < Start + offset + length && s.End > Start + offset))
             throw new ArgumentException("Namespaces overlap.", nameof(offset));
-        var space = new PmemNamespace(Start + offset, length, options ?? new(), _structPageSize);
+        var space = new SyntheticNamespace(Start + offset, length, options ?? new(), _structPageSize);
         Spaces.Add(space);
         return space;
     }
