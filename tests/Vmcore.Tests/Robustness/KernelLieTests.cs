@@ -2,7 +2,6 @@ using System.Text;
 using System.Text.RegularExpressions;
 using Vmcore.Architectures;
 using Vmcore.Formats.Elf;
-using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 
 namespace Vmcore.Tests.Robustness;

@@ -1,7 +1,6 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
-using Vmcore.IO;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Types;

@@ -1,8 +1,7 @@
 using Vmcore.Dumping;
 using Vmcore.Formats.Kdump;
-using Vmcore.IO;
+using Vmcore.Memmap;
 using Vmcore.Memory;
-using Vmcore.Opening;
 using Vmcore.Picture;
 using Vmcore.Ranges;
 using Vmcore.Testing;
