@@ -1,6 +1,6 @@
 using Vmcore.Dumping;
 using Vmcore.Formats.Kdump;
-using Vmcore.IO;
+using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Opening;
 using Vmcore.Picture;
