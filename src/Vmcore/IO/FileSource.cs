@@ -125,7 +125,7 @@ public sealed partial class FileSource : IByteSource
         if (!SharesDescriptor || offset < 0 || offset >= Length)
             return offset;
 
-        // lseek(2) with SEEK_DATA: file systems and devices that know of no holes give the offset itself, or refuse. Reads are by offset and care for no position.
+        // lseek(2) with SEEK_DATA: what knows of no holes gives the offset itself, or refuses. Reads are by offset and care for no position.
         long data = Seek(_handle, offset, Data);
         if (data >= 0)
             return Math.Clamp(data, offset, Length);

@@ -20,7 +20,7 @@ public interface IByteSource : IDisposable
     /// <returns>The number of bytes read; less than asked for only where the source ends or the device fails there.</returns>
     int Read(long offset, Span<byte> buffer);
 
-    /// <summary>Tells where the next bytes are that may be other than zero, if that can be told without reading: what a sparse file lacks is one step.</summary>
+    /// <summary>Tells where the next bytes are that may be other than zero, if that can be told without reading: a hole of a file is one step.</summary>
     /// <param name="offset">Byte offset, 0 or more.</param>
     /// <returns>An offset at or after it, <see cref="Length"/> if all the rest is zero: what lies before it reads as zero.
     /// <paramref name="offset"/> itself if only reading can tell.</returns>
