@@ -170,7 +170,7 @@ public sealed class PageWalkTests
     /// <summary>As high as the format can say, and aligned.</summary>
     private static ulong High(int width, int shift) => (0x00a5_a5a5_a5a5_a5a5ul | (1ul << (width - 1))) & ((1ul << width) - 1) & ~((1ul << shift) - 1);
 
-    /// <summary>A page table format in short.</summary>
+    /// <summary>A format as the manuals draw it.</summary>
     /// <param name="bits">Bits of the offset in a page, then of each level from below.</param>
     /// <param name="leaves">log2 of the sizes of leaves.</param>
     private sealed class Shape(string bits, string leaves)
