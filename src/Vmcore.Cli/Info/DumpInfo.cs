@@ -291,7 +291,11 @@ internal sealed record PageInfo : IJsonItem
 
     public ulong Free { get; init; }
 
+    /// <summary>Pages that failed, whatever else they are.</summary>
     public ulong HwPoison { get; init; }
+
+    /// <summary>False if pages may have failed of which the dump does not tell.</summary>
+    public bool PoisonedIsKnown { get; init; }
 
     public ulong Offline { get; init; }
 
@@ -311,6 +315,7 @@ internal sealed record PageInfo : IJsonItem
         json.Put(User);
         json.Put(Free);
         json.Put(HwPoison);
+        json.Put(PoisonedIsKnown);
         json.Put(Offline);
         json.Put(PmemMetadata);
         json.Put(PmemUserData);

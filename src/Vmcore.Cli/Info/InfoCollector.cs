@@ -154,8 +154,10 @@ internal static class InfoCollector
         }
 
         Classify();
+        bool isKnown = MovePoisoned(dump, counts, noted is null ? level : (DumpLevel)note!.Level);
         return new()
         {
+            PoisonedIsKnown = isKnown,
             Counted = noted is null ? "in this file" : "when it was filtered",
             Existing = existing,
             InFile = present,
@@ -186,5 +188,33 @@ internal static class InfoCollector
 
             filled = 0;
         }
+    }
+    /// <summary>Counts pages that failed as such, whatever else they are; the filter counts them by what else they are where the level names that.</summary>
+    /// <param name="dump">The dump.</param>
+    /// <param name="counts">Pages by class, as the filter counts them.</param>
+    /// <param name="level">The level that they were counted at.</param>
+    /// <returns>False if the dump does not tell which pages failed.</returns>
+    private static bool MovePoisoned(CrashDump dump, PageCounts counts, DumpLevel level)
+    {
+        if (dump.Poisoned is not { } poisoned)
+            return false;
+        Span<ulong> exists = stackalloc ulong[1], present = stackalloc ulong[1];
+        foreach (PfnRange range in poisoned.Pages)
+        {
+            for (ulong pfn = range.Start; pfn < range.End; pfn++)
+            {
+                dump.Coverage.GetPages(pfn & ~63UL, exists, present);
+                PageClass other = dump.Pmem.Pages.Contains(pfn) ? PageBits.Get(exists, (int)(pfn & 63)) ? PageClass.PmemUserData : PageClass.Kept
+                    : PageLookup.Find(dump.Memmap, dump.PageLayout, dump.Pmem.Pages, pfn, level).Class;
+                if (other == PageClass.HwPoison)
+                    continue;
+                counts[PageClass.HwPoison]++;
+                if (other != PageClass.Kept && counts[other] > 0)
+                    counts[other]--;
+            }
+        }
+
+        counts[PageClass.HwPoison] += poisoned.Count - poisoned.Pages.PageCount;
+        return poisoned.Unreadable == 0;
     }
 }

@@ -138,7 +138,7 @@ internal static class InfoText
         Count(text, "private page cache", pages.CachePrivate, info.PageSize);
         Count(text, "user", pages.User, info.PageSize);
         Count(text, "free", pages.Free, info.PageSize);
-        Count(text, "poisoned", pages.HwPoison, info.PageSize);
+        Count(text, pages.PoisonedIsKnown ? "poisoned" : "poisoned, at least", pages.HwPoison, info.PageSize);
         Count(text, "offline", pages.Offline, info.PageSize);
         Count(text, "pmem metadata", pages.PmemMetadata, info.PageSize);
         Count(text, "pmem user data", pages.PmemUserData, info.PageSize);

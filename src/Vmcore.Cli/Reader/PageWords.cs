@@ -10,7 +10,7 @@ internal static class PageWords
     internal static string Short(CrashDump dump, ulong pfn)
     {
         PageLookup page = Find(dump, pfn);
-        return page.Knowledge switch
+        return (IsPoisoned(dump, pfn) && page.Class != PageClass.HwPoison ? "poisoned, " : "") + page.Knowledge switch
         {
             PageKnowledge.NoMemmap => "unknown, there is no memmap",
             PageKnowledge.NoStruct => "without a struct page in the dump",
@@ -48,9 +48,20 @@ internal static class PageWords
                 _ => "It belongs to the kernel, and is kept at every dump level.",
             },
         };
+        if (text is not null && IsPoisoned(dump, pfn) && page.Class != PageClass.HwPoison)
+            text = "It is poisoned: the memory failed there (PG_hwpoison). Beyond that: " + char.ToLowerInvariant(text[0]) + text[1..];
         return page.Block.Count <= 1 ? text
             : string.Create(CultureInfo.InvariantCulture, $"{text} {(page.Block.Start == pfn ? "It begins" : "It is in")} a block "
                 + $"of {page.Block.Count} pages{(page.Block.Start == pfn ? "" : $" that begins at {Sizes.Hex(page.Block.Start)}")}.");
+    }
+
+    /// <summary>True if the memory of a page failed, whatever else the page is.</summary>
+    internal static bool IsPoisoned(CrashDump dump, ulong pfn)
+    {
+        if (dump is not { Memmap: { } memmap, PageLayout: { } layout })
+            return false;
+        byte[] pair = new byte[2 * layout.Size];
+        return memmap.TryReadPair(pfn, pair) && layout.IsPoisoned(pair);
     }
 
     private static PageLookup Find(CrashDump dump, ulong pfn) => PageLookup.Find(dump.Memmap, dump.PageLayout, dump.Pmem.Pages, pfn);

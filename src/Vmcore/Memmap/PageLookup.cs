@@ -29,13 +29,14 @@ internal readonly record struct PageLookup(PageKnowledge Knowledge, PageClass Cl
     /// <param name="layout">The layout of its structures; null if it is not known.</param>
     /// <param name="pmem">The pmem, of which no block reaches into RAM.</param>
     /// <param name="pfn">The page.</param>
-    internal static PageLookup Find(MemmapReader? memmap, StructPageLayout? layout, PfnRangeSet pmem, ulong pfn)
+    /// <param name="level">The dump level: the classes that it does not name are kept.</param>
+    internal static PageLookup Find(MemmapReader? memmap, StructPageLayout? layout, PfnRangeSet pmem, ulong pfn, DumpLevel level = DumpLevel.All)
     {
         var own = new PfnRange(pfn, pfn + 1);
         if (memmap is null || layout is null)
             return new(PageKnowledge.NoMemmap, PageClass.Kept, own);
         byte[] pair = new byte[2 * layout.Size];
-        var classifier = new PageClassifier(layout, DumpLevel.All);
+        var classifier = new PageClassifier(layout, level);
         ulong last = ulong.MaxValue;
         for (int order = PageClassifier.MaxOrder; order > 0; order--)
         {

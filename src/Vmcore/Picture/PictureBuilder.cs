@@ -129,6 +129,12 @@ public sealed class PictureBuilder
             if (isMemory && resource.Name.Length > 0 && count++ < MostMarks)
                 yield return new(resource.Name, resource.Range, resource.Depth);
         }
+
+        foreach (PfnRange failed in _dump.Poisoned?.Pages ?? PfnRangeSet.Empty)
+        {
+            if (count++ < MostMarks)
+                yield return new("poisoned (memory error)", failed.ToPhysical(_dump.Memory.PageShift), 0);
+        }
     }
 
     private void Fill(PictureRegion region)
@@ -137,8 +143,11 @@ public sealed class PictureBuilder
         {
             foreach (PfnRange part in _dump.Pmem.Metadata.Intersect(region.Pages))
                 region.Add(part, PictureClass.PmemMetadata);
-            foreach (PfnRange part in _dump.Pmem.UserData.Intersect(region.Pages))
+            PfnRangeSet data = _dump.Pmem.UserData.Intersect(region.Pages), failed = _dump.Poisoned?.Pages ?? PfnRangeSet.Empty;
+            foreach (PfnRange part in data.Except(failed))
                 region.Add(part, PictureClass.PmemUserData);
+            foreach (PfnRange part in data.Intersect(failed))
+                region.Add(part, PictureClass.HwPoison);
             foreach (PfnRange part in PfnRangeSet.From([region.Pages]).Except(_dump.Pmem.Pages))
                 region.Add(part, PictureClass.Hole);
             CountPresent(region, _dump.Coverage.Extents.Intersect(region.Pages));

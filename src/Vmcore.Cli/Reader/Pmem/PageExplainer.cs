@@ -23,7 +23,7 @@ internal static class PageExplainer
             words.Add(InDump(dump, pfn, out bool exists));
             if (exists && PageWords.Sentence(dump, pfn) is { } page)
                 words.Add(page);
-            return answer;
+            return answer with { Poisoned = exists && PageWords.IsPoisoned(dump, pfn) };
         }
 
         PmemNamespace? item = dump.Pmem.Namespaces.FirstOrDefault(n => n.Range.Contains(address));
