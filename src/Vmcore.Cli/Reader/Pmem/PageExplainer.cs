@@ -60,15 +60,12 @@ internal static class PageExplainer
 
     private static PmemPageAnswer OfUserData(CrashDump dump, ulong pfn, PmemNamespace item, PmemPageAnswer answer, List<string> words)
     {
-        if (item.State == MemmapState.Overwritten)
-            words.Add("Careful: the namespace's memmap was written anew after the crash; what follows is not of the crash.");
         PmemUsage usage = dump.CollectPmemUsage(scanPages: false);
-        if (usage.Scan is not { } scan || !scan.TryReadPage(pfn, out DaxPage page, out ulong head, out int order))
-        {
-            words.Add("Its struct page is not in the dump, so nothing is known of its use.");
-            return answer;
-        }
-
+        DaxPage page = default;
+        ulong head = pfn;
+        int order = 0;
+        if (item.State == MemmapState.Overwritten || usage.Scan is not { } scan || !scan.TryReadPage(pfn, out page, out head, out order))
+            return WithoutStruct(dump, usage, pfn, item, answer, words);
         if (order > 0)
             words.Add(head == pfn
                 ? $"It is the first page of a compound page of {1UL << order} pages."
@@ -115,6 +112,29 @@ internal static class PageExplainer
             ShareCount = page.State == DaxPageState.Shared && page.Index > 0 ? page.Index : null,
             Owners = owners,
         };
+    }
+
+    /// <summary>What the files' page trees and the processes' page tables say of a page whose own structure is lost.</summary>
+    private static PmemPageAnswer WithoutStruct(
+        CrashDump dump, PmemUsage usage, ulong pfn, PmemNamespace item, PmemPageAnswer answer, List<string> words)
+    {
+        words.Add((item.State == MemmapState.Overwritten
+            ? "Its struct page was written anew after the crash, by a pmem driver in the capture kernel" : "Its struct page is not in the dump")
+            + ": what follows is from the files' page trees and the processes' page tables.");
+        List<PageOwnerInfo> owners = [];
+        Sharers(dump, usage, pfn, 0, owners, words);
+        HashSet<ulong> devices = [];
+        foreach ((PmemMapping area, ulong index) in usage.InTables(pfn))
+        {
+            if (area.IsDeviceDax && devices.Add(area.Mapping))
+                Owner(dump, usage, usage.Vfs?.InodeOfMapping(area.Mapping), area.Mapping, index, pfn, owners, words);
+        }
+
+        if (owners.Count == 0)
+            words.Add("None of them names it. It may have been idle; that is not known.");
+        foreach (string problem in usage.Problems)
+            words.Add($"Note: {problem}.");
+        return answer with { State = owners.Count switch { 0 => null, 1 => "mapped", _ => "shared" }, Owners = owners };
     }
 
     /// <summary>Since 6.15 a page that lost its only file may look shared: the files' page trees decide.</summary>
