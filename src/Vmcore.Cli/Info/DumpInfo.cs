@@ -114,6 +114,9 @@ internal sealed record CrashInfo : IJsonItem
     /// <summary>Seconds since boot.</summary>
     public double? UptimeSeconds { get; init; }
 
+    /// <summary>What the kernel's clock had: seconds since 1970.</summary>
+    public long? ClockTime { get; init; }
+
     /// <summary>The last line of the log that says that the kernel panicked, or why.</summary>
     public string? Panic { get; init; }
 
@@ -136,6 +139,7 @@ internal sealed record CrashInfo : IJsonItem
     public void Write(JsonText json)
     {
         json.Put(UptimeSeconds);
+        json.Put(ClockTime);
         json.Put(Panic);
         json.Put(Taints);
         json.Put(LoadAverage);

@@ -54,6 +54,7 @@ internal static class InfoCollector
             Problems =
             [
                 .. dump.Problems,
+                .. dump.IsXen ? [Reader.ReaderContext.XenText(dump)] : Array.Empty<string>(),
                 .. lostPages > 0 ? [LostText(lost, lostPages)] : Array.Empty<string>(),
                 .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<string>(),
                 .. dump.Pmem.Findings,
@@ -75,6 +76,7 @@ internal static class InfoCollector
     private static CrashInfo CrashOf(CrashSummary crash) => new()
     {
         UptimeSeconds = crash.Uptime?.TotalSeconds,
+        ClockTime = crash.Clock?.Now,
         Panic = crash.Panic,
         Taints = crash.Taints?.Select(t => new TaintInfo(t.Letter, t.Meaning)).ToArray(),
         LoadAverage = crash.LoadAverage,

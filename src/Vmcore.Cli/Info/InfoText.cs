@@ -23,6 +23,8 @@ internal static class InfoText
         Field(text, "Host", info.NodeName);
         Field(text, "Crashed", info.CrashTime is { } time and > 0 and < 1L << 36
             ? DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+            : info.Crash?.ClockTime is { } clock ? DateTimeOffset.FromUnixTimeSeconds(clock).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+                + " by the kernel's clock (taken without a crash, or by a hypervisor)"
             : "time unknown");
         if (info.Crash is { } crash)
             Crash(text, crash);

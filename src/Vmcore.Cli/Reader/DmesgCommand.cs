@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Log;
+using Vmcore.Kernel.Summary;
 
 namespace Vmcore.Cli.Reader;
 
@@ -67,7 +68,10 @@ internal static class DmesgCommand
 
         // The log counts from boot; the clock of the crash belongs to its last message, whether that one is shown or not.
         DateTimeOffset? boot = context.Dump.VmcoreInfo?.CrashTime is { } crash and > 0 and < 1L << 36 && newest is { } last
-            ? DateTimeOffset.FromUnixTimeSeconds(crash).AddTicks(-(long)(last / 100)) : null;
+            ? DateTimeOffset.FromUnixTimeSeconds(crash).AddTicks(-(long)(last / 100))
+            : time == "ctime" && KernelClock.TryRead(context.Dump.KernelView) is { } clock ? DateTimeOffset.FromUnixTimeSeconds(clock.Boot) : null;
+        if (time == "ctime" && boot is null)
+            context.Gap("times are in seconds since boot: neither vmcoreinfo nor the kernel's clock says what time it was");
         var text = new StringBuilder();
         foreach (LogLine line in lines)
             text.Append(Format(context.Style, line, time, boot, decode)).Append('\n');

@@ -27,7 +27,9 @@ internal sealed class ReaderContext : IDisposable
         _dump = new(() =>
         {
             DumpFiles.CheckDistinct(files);
-            return CrashDump.Open(files, options);
+            CrashDump dump = CrashDump.Open(files, options);
+            Gap(dump.IsXen ? XenText(dump) : null);
+            return dump;
         });
     }
 
@@ -55,6 +57,11 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The same, if something that is missing was asked for.</summary>
     internal string? LossMet => _dump.IsValueCreated && _dump.Value is { Kdump.HasLostPages: true } or { HasShrunk: true } ? _dump.Value.Loss : null;
+
+    /// <summary>What is to be said of a dump of Xen's hypervisor.</summary>
+    /// <param name="dump">The dump.</param>
+    internal static string XenText(CrashDump dump) =>
+        $"{dump.Name}: a dump of a Xen hypervisor; those are not read: what follows takes machine frames for the kernel's own, and may be wrong";
 
     /// <summary>What is missing of the answer: sentences. They are said on standard error, are in the JSON, and make the exit status 1.</summary>
     internal IReadOnlyList<string> Gaps => _gaps;

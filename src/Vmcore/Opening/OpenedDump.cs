@@ -77,6 +77,12 @@ public abstract class OpenedDump : IDisposable
     /// <summary>True if the file is mapped, as only <c>/proc/vmcore</c> is; false if it is read.</summary>
     public bool IsMapped => _file.Source is MappedSource { IsMapped: true };
 
+    /// <summary>
+    /// True for a dump that Xen's hypervisor had taken: its notes beside those of the control domain say so. Frames are the machine's there, and the
+    /// domain's page tables name them; what is read as the kernel's may be another domain's.
+    /// </summary>
+    public bool IsXen => Notes.Any(static n => n.Name is "Xen" or "VMCOREINFO_XEN");
+
     /// <summary>True if the file says that it was cut short, is shorter than its headers
     /// say, or has become shorter while it was read (<see cref="HasShrunk"/>).</summary>
     public bool IsIncomplete => _file.IsIncomplete;

@@ -60,7 +60,7 @@ public sealed class GapTests
         using TemporaryFolder folder = new();
         using JsonDocument whole = Tasks(RealCrash.Get("stock-6.12").Path), holed = Tasks(Holed(folder));
         string[] all = Addresses(whole), found = Addresses(holed);
-        Assert.Subset([.. all], [.. found]);
+        Assert.All(found, task => Assert.Contains(task, all));
         Assert.InRange(found.Length, 55, all.Length - 1);
         Assert.Equal(all.Where(found.Contains), found);
     }

@@ -216,7 +216,8 @@ internal static class PageExplainer
         dump.Coverage.GetPages(pfn & ~63UL, exists, present);
         isMemory = PageBits.Get(exists, (int)(pfn & 63));
         return PageBits.Get(present, (int)(pfn & 63)) ? "Its content is in the dump."
-            : isMemory ? "It was left out of the dump." : "The dump knows of no memory there.";
+            : isMemory ? "It was left out of the dump." : dump.Resources?.All().Any(r => r.Name == Vmcore.Picture.MemoryPicture.CrashKernel && r.Range.Contains(pfn << dump.Memory.PageShift)) == true
+                ? "It is in the area of the crash kernel, which is in no dump." : "The dump knows of no memory there.";
     }
 
     private static string Describes(CrashDump dump, ulong pfn)
