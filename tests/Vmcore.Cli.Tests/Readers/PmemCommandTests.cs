@@ -64,7 +64,7 @@ public sealed class PmemCommandTests
         }
 
         Assert.Equal(raw.RootElement.GetProperty("regions").GetRawText(), answer.RootElement.GetProperty("regions").GetRawText());
-        string text = Tool.Succeed(s_vmcore, "pmem", folder.File("dump")).Output;
+        string text = Tool.Run(s_vmcore, "pmem", folder.File("dump")).Output;
         Assert.Contains("mode not known, no info block of it in the dump", text, StringComparison.Ordinal);
         Assert.DoesNotContain("raw, or without", text, StringComparison.Ordinal);
     }
@@ -181,5 +181,5 @@ public sealed class PmemCommandTests
     private static ulong Hex(JsonElement element, string member) => Convert.ToUInt64(element.GetProperty(member).GetString()![2..], 16);
 
     private static JsonDocument Ask(string command, string dump, params string[] more) =>
-        JsonDocument.Parse(Tool.Succeed(s_vmcore, [command, dump, "--json", .. more]).Output);
+        JsonDocument.Parse(Tool.Run(s_vmcore, [command, dump, "--json", .. more]).Output);
 }

@@ -4,7 +4,6 @@ using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
-using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Summary;
