@@ -1,4 +1,3 @@
-using Vmcore.Memmap;
 using Vmcore.Picture;
 using Vmcore.Testing;
 

@@ -46,7 +46,7 @@ internal static class MapLayout
             y += 10;
             if (region.Pages.Start > end)
             {
-                canvas?.Text(Margin, y, $"{Gap(picture, new(end, region.Pages.Start))}, {Size(picture, region.Pages.Start - end)}", strong: false);
+                canvas?.Text(Margin, y, $"{GapText(picture, new(end, region.Pages.Start))}, {Size(picture, region.Pages.Start - end)}", strong: false);
                 y += LineHeight;
             }
 
@@ -62,7 +62,7 @@ internal static class MapLayout
     }
 
     // The area of the crash kernel is memory, though a dump that this kernel takes never has it.
-    private static string Gap(MemoryPicture picture, PfnRange gap)
+    private static string GapText(MemoryPicture picture, PfnRange gap)
     {
         PictureMark? crash = picture.Marks.FirstOrDefault(m =>
             m.Name == MemoryPicture.CrashKernel && !m.Range.ToPfns(picture.PageShift).Intersect(gap).IsEmpty);
