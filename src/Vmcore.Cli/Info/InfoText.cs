@@ -24,6 +24,8 @@ internal static class InfoText
         Field(text, "Host", info.NodeName);
         Field(text, "Crashed", info.CrashTime is { } time and > 0 and < 1L << 36
             ? DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+            : info.Crash?.ClockTime is { } clock ? DateTimeOffset.FromUnixTimeSeconds(clock).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+                + " by the kernel's clock (taken without a crash, or by a hypervisor)"
             : "time unknown");
         if (info.Crash is { } crash)
             Crash(text, crash);
@@ -139,7 +141,7 @@ internal static class InfoText
         Count(text, "private page cache", pages.CachePrivate, info.PageSize);
         Count(text, "user", pages.User, info.PageSize);
         Count(text, "free", pages.Free, info.PageSize);
-        Count(text, "poisoned", pages.HwPoison, info.PageSize);
+        Count(text, pages.PoisonedIsKnown ? "poisoned" : "poisoned, at least", pages.HwPoison, info.PageSize);
         Count(text, "offline", pages.Offline, info.PageSize);
         Count(text, "pmem metadata", pages.PmemMetadata, info.PageSize);
         Count(text, "pmem user data", pages.PmemUserData, info.PageSize);

@@ -20,6 +20,9 @@ internal abstract record ReaderAnswer : IJsonItem
     /// <summary>The files of a split dump; null, and left out, for a dump of one file.</summary>
     public IReadOnlyList<string>? Parts { get; init; }
 
+    /// <summary>What is missing of the answer, as sentences; filled in when it is written.</summary>
+    public IReadOnlyList<string> Gaps { get; init; } = [];
+
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
@@ -28,6 +31,7 @@ internal abstract record ReaderAnswer : IJsonItem
         json.Put(File);
         if (Parts is not null)
             json.Put(Parts);
+        json.Put(Gaps);
         WriteMembers(json);
     }
 

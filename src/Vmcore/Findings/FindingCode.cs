@@ -66,6 +66,9 @@ public enum FindingCode
     /// <summary>The kernel's memory cannot be found, or is not what vmcoreinfo says. Parameters: file, a clause that says why.</summary>
     KernelDoubtful,
 
+    /// <summary>The dump is one of a Xen hypervisor: machine frames are taken for the kernel's own, and what is read may be wrong. Parameters: file.</summary>
+    XenDump,
+
     /// <summary>Pages cannot be told apart, so that none can be left out. Parameters: a sentence that says why.</summary>
     PagesNotClassified,
 
@@ -142,6 +145,12 @@ public enum FindingCode
 
     /// <summary>Some of what uses pmem cannot be found out. Parameters: a clause that says what and why.</summary>
     UsageIncomplete,
+
+    /// <summary>Page tables of processes that map pmem are not in the dump; they are asked where struct pages are not known. Parameters: page tables.</summary>
+    UsageTablesMissing,
+
+    /// <summary>The page tables of processes that map pmem are larger than is walked; they are asked where struct pages are not known. No parameters.</summary>
+    UsageTablesTooLarge,
 
     /// <summary>Processes map pmem more often than is listed. Parameters: most mappings.</summary>
     UsageTooMuch,

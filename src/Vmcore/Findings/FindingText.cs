@@ -31,6 +31,7 @@ internal static class FindingText
         FindingCode.PageSizeImpossible => "{0}: vmcoreinfo: PAGESIZE is {1}, but {2} has pages of {3} bytes; ignored",
         FindingCode.KernelNotLocated => "{0}: {1}",
         FindingCode.KernelDoubtful => "{0}: {1}",
+        FindingCode.XenDump => "{0}: a dump of a Xen hypervisor; those are not read: what follows takes machine frames for the kernel's own, and may be wrong",
         FindingCode.PagesNotClassified => "{0}",
         FindingCode.PmemInfoBlockInvalid => "pmem: the info block at 0x{0:x} is not valid: {1}",
         FindingCode.PmemInfoBlockStale => "pmem: an info block at 0x{0:x} claims {1}, which overlaps the namespace at 0x{2:x}; it is taken for a stale one",
@@ -63,6 +64,8 @@ internal static class FindingText
         FindingCode.UsageWithoutNames => "files and processes cannot be named: {0}",
         FindingCode.UsageDamaged => "{0} at {1}: {2}",
         FindingCode.UsageIncomplete => "{0}",
+        FindingCode.UsageTablesMissing => "{0} page tables of processes that map pmem are not in the dump; pages may have been mapped of which nothing is known",
+        FindingCode.UsageTablesTooLarge => "the page tables of processes that map pmem are too large to be walked whole; the rest is left out",
         FindingCode.UsageTooMuch => "more than {0} mappings of pmem; the rest is left out",
         _ => code.ToString(),
     };

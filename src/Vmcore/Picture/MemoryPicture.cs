@@ -150,6 +150,9 @@ public sealed record PictureMark(string Name, PhysicalRange Range, int Depth);
 /// </summary>
 public sealed class MemoryPicture
 {
+    /// <summary>Name of the mark of the area that is set aside for the crash kernel: memory that no dump has.</summary>
+    public const string CrashKernel = "Crash kernel";
+
     /// <summary>Number of classes.</summary>
     public const int Classes = (int)PictureClass.Hole + 1;
 

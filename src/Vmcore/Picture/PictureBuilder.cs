@@ -125,11 +125,22 @@ public sealed class PictureBuilder
         int count = 0;
         foreach (KernelResource resource in _dump.KernelView.Resources?.All() ?? [])
         {
-            bool isMemory = resource.IsSystemRam || resource.IsPersistentMemory || resource.Name is "Crash kernel" or "Reserved" or "System RAM (kmem)";
+            bool isMemory = resource.IsSystemRam || resource.IsPersistentMemory || resource.Name is MemoryPicture.CrashKernel or "Reserved" or "System RAM (kmem)";
             if (isMemory && resource.Name.Length > 0 && count++ < MostMarks)
-                yield return new(resource.Name, resource.Range, resource.Depth);
+                yield return new(resource.Name, RangeOf(resource), resource.Depth);
+        }
+
+        foreach (PfnRange failed in _dump.Poisoned?.Pages ?? PfnRangeSet.Empty)
+        {
+            if (count++ < MostMarks)
+                yield return new("poisoned (memory error)", failed.ToPhysical(_dump.Memory.PageShift), 0);
         }
     }
+
+    // Of a devdax namespace the kernel's tree has only the reserve under its name.
+    private PhysicalRange RangeOf(KernelResource resource) =>
+        resource.Name.StartsWith("namespace", StringComparison.Ordinal)
+            && _dump.Pmem.Namespaces.FirstOrDefault(n => n.Name == resource.Name && n.Range.Contains(resource.Start)) is { } item ? item.Range : resource.Range;
 
     private void Fill(PictureRegion region)
     {
@@ -137,8 +148,11 @@ public sealed class PictureBuilder
         {
             foreach (PfnRange part in _dump.Pmem.Metadata.Intersect(region.Pages))
                 region.Add(part, PictureClass.PmemMetadata);
-            foreach (PfnRange part in _dump.Pmem.UserData.Intersect(region.Pages))
+            PfnRangeSet data = _dump.Pmem.UserData.Intersect(region.Pages), failed = _dump.Poisoned?.Pages ?? PfnRangeSet.Empty;
+            foreach (PfnRange part in data.Except(failed))
                 region.Add(part, PictureClass.PmemUserData);
+            foreach (PfnRange part in data.Intersect(failed))
+                region.Add(part, PictureClass.HwPoison);
             foreach (PfnRange part in PfnRangeSet.From([region.Pages]).Except(_dump.Pmem.Pages))
                 region.Add(part, PictureClass.Hole);
             CountPresent(region, _dump.Coverage.Extents.Intersect(region.Pages));

@@ -30,6 +30,15 @@ internal static class MapColors
         new(PictureClass.Free, "free", "free", 0xdfe3e8, 0x2b3038, "16"),
     ];
 
+    /// <summary>Where a class stands in <see cref="All"/>.</summary>
+    internal static int IndexOf(PictureClass page)
+    {
+        int at = 0;
+        while (All[at].Class != page)
+            at++;
+        return at;
+    }
+
     /// <summary>A colour as CSS has it.</summary>
     internal static string Css(int color) => "#" + color.ToString("x6", System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -60,12 +60,12 @@ internal static class MapCommand
             sink.Complete(bytes.Length);
         }
 
+        context.Gap(context.Dump.ClassificationProblem);
+        context.Gap(context.LossMet);
         if (context.IsJson)
-            ReaderContext.Write(MapData.Build(context.Dump, picture, level, indented: true) + "\n");
+            ReaderContext.Write(MapData.Build(context.Dump, picture, level, indented: true, context.Gaps) + "\n");
         else if (output is null)
             ReaderContext.Write(Text(picture, level, context.Style));
-        foreach (string problem in context.Dump.ClassificationProblem is { } reason ? [reason] : Array.Empty<string>())
-            ReaderContext.Warn(problem);
         return 0;
     }
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Vmcore.Memmap;
 using Vmcore.Picture;
+using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Reader.Map;
 
@@ -45,7 +46,7 @@ internal static class MapLayout
             y += 10;
             if (region.Pages.Start > end)
             {
-                canvas?.Text(Margin, y, $"no memory, {Size(picture, region.Pages.Start - end)}", strong: false);
+                canvas?.Text(Margin, y, $"{GapText(picture, new(end, region.Pages.Start))}, {Size(picture, region.Pages.Start - end)}", strong: false);
                 y += LineHeight;
             }
 
@@ -58,6 +59,14 @@ internal static class MapLayout
         }
 
         return y + Margin;
+    }
+
+    // The area of the crash kernel is memory, though a dump that this kernel takes never has it.
+    private static string GapText(MemoryPicture picture, PfnRange gap)
+    {
+        PictureMark? crash = picture.Marks.FirstOrDefault(m =>
+            m.Name == MemoryPicture.CrashKernel && !m.Range.ToPfns(picture.PageShift).Intersect(gap).IsEmpty);
+        return crash is null ? "no memory" : $"no memory but {Sizes.Text(crash.Range.Length)} of the crash kernel, which are in no dump";
     }
 
     private static string Size(MemoryPicture picture, ulong pages) => Sizes.Text(pages << picture.PageShift);
@@ -85,6 +94,7 @@ internal static class MapLayout
     {
         int count = (region.CellCount + (1 << group) - 1) >> group;
         Span<ulong> counts = stackalloc ulong[MapColors.All.Count];
+        int poisoned = MapColors.IndexOf(PictureClass.HwPoison);
         for (int i = 0; i < count && canvas is not null; i++)
         {
             int x = Margin + (i % Columns * (Cell + Gap)), top = y + (i / Columns * (Cell + Gap));
@@ -110,6 +120,10 @@ internal static class MapLayout
                     canvas.Cell(x, top + done, Cell, to - done, MapColors.All[c], MemoryPicture.IsLeftOut(MapColors.All[c].Class, level));
                 done = to;
             }
+
+            // One failed page in a cell of thousands is to be seen.
+            if (counts[poisoned] > 0)
+                canvas.Cell(x, top, Cell, Math.Max(2, (int)(counts[poisoned] * Cell / total)), MapColors.All[poisoned], leftOut: false);
         }
 
         return y + ((count + Columns - 1) / Columns * (Cell + Gap));

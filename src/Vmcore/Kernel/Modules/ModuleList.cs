@@ -89,7 +89,7 @@ public sealed class ModuleList : IModuleSymbols
             return new("the kernel has no symbol 'modules' (built without CONFIG_KALLSYMS_ALL)", Generated);
         var list = new ModuleList(null, Generated);
         var outcome = new WalkOutcome();
-        List<ulong> entries = [.. ListWalk.Circular(memory, head, MaxModules, outcome)];
+        List<ulong> entries = ListWalk.CircularBothWays(memory, head, MaxModules, outcome);
         string? problem = WalkText.OfList(outcome, head, MaxModules);
         foreach (ulong entry in entries)
         {
@@ -157,13 +157,15 @@ public sealed class ModuleList : IModuleSymbols
         if (name.Length == 0)
             throw new KernelObjectException("it has no name");
         List<VirtualRange> code = [], ranges = RangesOf(item, code);
+        List<string> users = UsersOf(memory, item, out string? problem);
         return new(name, item, ranges, () => ModuleSymbols.Load(memory, item, name, ranges))
         {
             CodeRanges = code,
             State = item.Member("state").AsUInt64() switch { 0 => "Live", 2 => "Unloading", _ => "Loading" },
             Taints = Letters(item.Member("taints").AsUInt64()),
             References = item.Type.FindMember("refcnt") is null ? null : (int)item.Member("refcnt").Member("counter").AsUInt64() - 1,
-            UsedBy = UsersOf(memory, item),
+            UsedBy = users,
+            UsersProblem = problem,
         };
     }
 
@@ -208,20 +210,25 @@ public sealed class ModuleList : IModuleSymbols
         }
     }
 
-    private static List<string> UsersOf(IVirtualMemory memory, KernelObject item)
+    private static List<string> UsersOf(IVirtualMemory memory, KernelObject item, out string? problem)
     {
         List<string> users = [];
+        problem = null;
         if (item.Type.FindMember("source_list") is null || item.Member("source_list").Address is not { } head)
             return users;
 
         // struct module_use: source_list, target_list, source, target. The type is local to one file, but is in BTF of no kernel under another layout.
         const ulong SourceOffset = 32;
-        foreach (ulong entry in ListWalk.Circular(memory, head, MaxUsers, new()))
+        var outcome = new WalkOutcome();
+        foreach (ulong entry in ListWalk.CircularBothWays(memory, head, MaxUsers, outcome))
         {
             if (memory.TryReadUInt64(entry + SourceOffset, out ulong user) && TryName(memory, item.Type, user) is { } name)
                 users.Add(name);
+            else
+                problem ??= $"the user at 0x{entry:x} cannot be read";
         }
 
+        problem ??= WalkText.OfList(outcome, head, MaxUsers);
         return users;
     }
 

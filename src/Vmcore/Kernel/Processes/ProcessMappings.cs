@@ -93,7 +93,9 @@ internal sealed class ProcessMappings
     private bool TryReadMapping(ulong area, out FileMapping mapping)
     {
         mapping = default;
-        if (!_memory.TryReadUInt64(area + (ulong)_file, out ulong file) || !_memory.IsKernelAddress(file)
+        if (!_memory.TryReadUInt64(area + (ulong)_file, out ulong file))
+            _problems.Add($"a mapping of a process cannot be read at 0x{area:x}");
+        if (!_memory.IsKernelAddress(file)
             || !_memory.TryReadUInt64(area + (ulong)_start, out ulong start) || !_memory.TryReadUInt64(area + (ulong)_end, out ulong end)
             || !_memory.TryReadUInt64(area + (ulong)_flags, out ulong flags) || !_memory.TryReadUInt64(area + (ulong)_offset, out ulong offset) || end <= start)
             return false;

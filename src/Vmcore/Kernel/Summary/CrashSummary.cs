@@ -3,7 +3,6 @@ using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
-using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Summary;
@@ -51,6 +50,9 @@ public sealed record CrashSummary
 
     /// <summary>Time since boot, that in suspension included: by the kernel's clock to the second, else by the last message of its log.</summary>
     public TimeSpan? Uptime { get; private set; }
+
+    /// <summary>The kernel's clock; null if it cannot be read, or does not agree with the time of the crash.</summary>
+    public KernelClock? Clock { get; private set; }
 
     /// <summary>The last line of the log that says that the kernel panicked, or why (oops, BUG).</summary>
     public string? Panic { get; private set; }
@@ -125,15 +127,18 @@ public sealed record CrashSummary
 
     private void ReadVariables(KernelView kernel, KernelSymbols symbols, IVirtualMemory memory)
     {
-        ulong?[] found = symbols.Find("tainted_mask", "avenrun", "tk_core", "timekeeper_data");
+        ulong?[] found = symbols.Find("tainted_mask", "avenrun");
         if (found[0] is { } mask && memory.TryReadUInt64(mask, out ulong taints))
             Taints = [.. s_taints.Where((_, bit) => (taints >> bit & 1) != 0)];
         if (found[1] is { } averages)
             LoadAverage = ReadLoad(memory, averages);
         if (kernel.PerCpu is { Online.Count: > 0 } cpus)
             CpusOnline = cpus.Online.Count;
-        if (kernel.Types is { } types && (found[2] ?? found[3]) is { } clock)
-            Uptime = ReadUptime(memory, types, clock, kernel.VmcoreInfo?.CrashTime);
+
+        // What is read counts only if it agrees with the time of the crash that vmcoreinfo has from the same clock.
+        const long MaxDifference = 60;
+        if (KernelClock.TryRead(kernel) is { } clock && (kernel.VmcoreInfo?.CrashTime is not { } time || Math.Abs(time - clock.Now) <= MaxDifference))
+            (Clock, Uptime) = (clock, clock.Uptime);
     }
 
     // Numbers of fixed point with 11 bits behind the point; rounded as the kernel rounds them for /proc/loadavg.
@@ -149,33 +154,5 @@ public sealed record CrashSummary
         }
 
         return load;
-    }
-
-    // The clock is behind a sequence counter, in a structure that has a name only since 6.13. What is read counts only if it agrees with the time of
-    // the crash that vmcoreinfo has from the same clock.
-    private static TimeSpan? ReadUptime(IVirtualMemory memory, KernelTypes types, ulong address, long? crashTime)
-    {
-        const long MaxSeconds = 1L << 34, MaxDifference = 60;
-        if (types.FindNamed(KernelTypeKind.Struct, "timekeeper") is not { } clock)
-            return null;
-        ulong offset = types.FindNamed(KernelTypeKind.Struct, "tk_data")?.FindMember("timekeeper")?.BitOffset is { } bits ? (ulong)bits / 8 : 8;
-        try
-        {
-            KernelObject item = KernelObject.At(memory, clock, unchecked(address + offset));
-            long seconds = (long)item.Member("xtime_sec").AsUInt64(), toMonotonic = (long)item.Member("wall_to_monotonic").Member("tv_sec").AsUInt64();
-            long suspended = (long)item.Member("offs_boot").AsUInt64() / 1_000_000_000;
-            if (seconds is < 0 or > MaxSeconds || toMonotonic is < -MaxSeconds or > MaxSeconds || suspended is < 0 or > MaxSeconds
-                || seconds + toMonotonic + suspended < 0
-                || (crashTime is { } time && (time is < 0 or > MaxSeconds || Math.Abs(time - seconds) > MaxDifference)))
-            {
-                return null;
-            }
-
-            return TimeSpan.FromSeconds(seconds + toMonotonic + suspended);
-        }
-        catch (KernelObjectException)
-        {
-            return null;
-        }
     }
 }

@@ -104,6 +104,8 @@ public sealed class KernelVfs
         {
             if (SuperBlock(entry - (ulong)Layout.SuperBlockList) is { } block)
                 yield return block;
+            else
+                ProblemList.Add($"the super block at 0x{entry - (ulong)Layout.SuperBlockList:x} cannot be read");
         }
     }
 
@@ -149,9 +151,10 @@ public sealed class KernelVfs
         foreach (ulong entry in List(block.Address + (ulong)Layout.SuperBlockInodes, MaxInodes, $"inodes of {block.Id}"))
         {
             ulong address = entry - (ulong)Layout.InodeSuperBlockList;
-            if (Memory.TryReadUInt64(address + (ulong)Layout.InodeMapping, out ulong mapping)
-                && Memory.TryReadUInt64(mapping + (ulong)Layout.MappingPageCount, out ulong count) && count != 0
-                && Inode(address) is { } inode)
+            if (!Memory.TryReadUInt64(address + (ulong)Layout.InodeMapping, out ulong mapping)
+                || !Memory.TryReadUInt64(mapping + (ulong)Layout.MappingPageCount, out ulong count))
+                ProblemList.Add($"an inode of {block.Id} cannot be read at 0x{address:x}");
+            else if (count != 0 && Inode(address) is { } inode)
                 yield return inode;
         }
     }
@@ -167,7 +170,8 @@ public sealed class KernelVfs
     public KernelPath PathOf(KernelInode inode)
     {
         KernelPath best = KernelPath.Unknown;
-        foreach (ulong alias in ListWalk.Singly(Memory, inode.Address + (ulong)Layout.InodeDentries, 0, MaxAliases, new()))
+        var outcome = new WalkOutcome();
+        foreach (ulong alias in ListWalk.Singly(Memory, inode.Address + (ulong)Layout.InodeDentries, 0, MaxAliases, outcome))
         {
             KernelPath path = PathOf(alias - (ulong)Layout.DentryAlias);
 
@@ -176,6 +180,9 @@ public sealed class KernelVfs
                 best = path;
         }
 
+        // An inode without a dentry has no name in memory; that is no gap in the dump.
+        if (best.Text is null && (outcome.Count > 0 || !outcome.IsComplete))
+            ProblemList.Add($"the name of inode {inode.Number} on {inode.SuperBlock?.Id ?? "an unknown device"} is not in the dump");
         return best;
     }
 
@@ -208,7 +215,7 @@ public sealed class KernelVfs
     internal IReadOnlyList<ulong> List(ulong head, int limit, string what)
     {
         var outcome = new WalkOutcome();
-        List<ulong> entries = [.. ListWalk.Circular(Memory, head, limit, outcome)];
+        List<ulong> entries = ListWalk.CircularBothWays(Memory, head, limit, outcome);
         if (WalkText.OfList(outcome, head, limit) is { } problem)
             ProblemList.Add($"{what}: {problem}; {entries.Count} entries were found");
         return entries;

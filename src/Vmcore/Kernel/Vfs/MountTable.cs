@@ -105,6 +105,15 @@ internal sealed class MountTable
         }
 
         Mounts = mounts;
+        int nameless = mounts.Count(static m => m.Target is null);
+        if (nameless > 0)
+            _vfs.ProblemList.Add($"the mount points of {nameless} of {mounts.Count} mounts are not known: names on the way to them cannot be read");
+        int rootless = mounts.Count(static m => m.Root is null);
+        if (rootless > 0)
+            _vfs.ProblemList.Add($"which directory is mounted is not known of {rootless} of {mounts.Count} mounts: names on the way to it cannot be read");
+        int unread = mounts.Count(static m => m.SuperBlock is null);
+        if (unread > 0)
+            _vfs.ProblemList.Add($"the super blocks of {unread} of {mounts.Count} mounts cannot be read: their type, device and options are not known");
     }
 
     /// <summary>
