@@ -1,13 +1,14 @@
 using System.Globalization;
 using Vmcore;
+using Vmcore.Findings;
 
 // Says of which slab cache an object of the kernel is. Usage: SlabOf DUMP ADDRESS (hexadecimal)
 
 ulong address = ulong.Parse(args[1].Replace("0x", "", StringComparison.Ordinal), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 using CrashDump dump = CrashDump.Open(args[0]);
-if (dump.OpenSlabs().Find(address) is not { } found)
+if (dump.OpenSlabs().Find(address, out Finding? problem) is not { } found)
 {
-    Console.WriteLine("in no slab");
+    Console.WriteLine(problem?.ToString() ?? "in no slab");
     return 1;
 }
 

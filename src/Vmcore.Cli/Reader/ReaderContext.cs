@@ -68,7 +68,7 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>What is missing of the answer: sentences. They are said on standard error, are in the JSON, and make the exit status 1.</summary>
     internal IReadOnlyList<string> Gaps => _gaps;
 
-    /// <summary>Notes that something is missing of the answer. To be called before the answer is written.</summary>
+    /// <summary>Notes that something is missing of the answer. To be called before the answer is written, or while it is.</summary>
     /// <param name="what">What; null if nothing is.</param>
     internal void Gap(string? what)
     {
@@ -160,13 +160,16 @@ internal sealed class ReaderContext : IDisposable
     /// <param name="answer">The answer.</param>
     internal void WriteJson(ReaderAnswer answer)
     {
-        Gap(LossMet);
         ReaderAnswer complete = answer with
         {
             Command = Parsed.CommandResult.Command.Name,
             File = File,
             Parts = Files.Count > 1 ? Files : null,
-            Gaps = Gaps,
+            GapsOf = () =>
+            {
+                Gap(LossMet);
+                return Gaps;
+            },
         };
         JsonText.Write(complete, Console.Out);
         Console.Out.Write('\n');

@@ -15,7 +15,8 @@ public sealed class PageCensus
     /// <summary>True if the classes are those that were noted when the dump was filtered; false if they were counted now.</summary>
     public bool IsNoted { get; private init; }
 
-    /// <summary>Pages by class, but those that failed (PG_hwpoison) all as <see cref="PageClass.HwPoison"/>, whatever else they are. Zero pages are known only if <see cref="IsNoted"/>.</summary>
+    /// <summary>Pages by class, but those that failed (PG_hwpoison) all as <see cref="PageClass.HwPoison"/>, whatever else they are. Zero pages are known
+    /// only if <see cref="IsNoted"/>.</summary>
     public PageCounts Counts { get; private init; } = new();
 
     /// <summary>False if more memory may have failed than <see cref="Counts"/> has, since the dump does not tell of every page.</summary>

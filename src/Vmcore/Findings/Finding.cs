@@ -25,7 +25,8 @@ public sealed class Finding
     /// <summary>What the sentence is about, as <see cref="Code"/> lists it: names are strings, addresses and counts numbers, ranges are ranges.</summary>
     public IReadOnlyList<object> Parameters { get; }
 
-    /// <summary>True if something is missing or damaged, so that an answer may lack it; false if sources do not agree and it is known which of them is right.</summary>
+    /// <summary>True if something is missing or damaged, so that an answer may lack it; false if sources do not agree, and it is known which of them is
+    /// right.</summary>
     public bool MeansMissing => Code is not (FindingCode.PmemInfoBlockStale or FindingCode.PmemByInfoBlock or FindingCode.PmemOnlyFlagged
         or FindingCode.PmemNotListed or FindingCode.PmemListDiffers or FindingCode.PmemListedElsewhere or FindingCode.PmemMemmapOutside);
 

@@ -72,6 +72,12 @@ public enum FindingCode
     /// <summary>Pages cannot be told apart, so that none can be left out. Parameters: a sentence that says why.</summary>
     PagesNotClassified,
 
+    /// <summary>Damage, or a page that is not in the dump, cut the kernel's resource tree short. Parameters: a clause that says where and why.</summary>
+    ResourcesCutShort,
+
+    /// <summary>Whether an address is of a slab, and of which cache, cannot be told. Parameters: virtual address, a clause that says why.</summary>
+    SlabUnknown,
+
     /// <summary>An info block on pmem is not valid. Parameters: physical address, a clause that says why.</summary>
     PmemInfoBlockInvalid,
 

@@ -31,7 +31,10 @@ internal static class FindingText
         FindingCode.PageSizeImpossible => "{0}: vmcoreinfo: PAGESIZE is {1}, but {2} has pages of {3} bytes; ignored",
         FindingCode.KernelNotLocated => "{0}: {1}",
         FindingCode.KernelDoubtful => "{0}: {1}",
-        FindingCode.XenDump => "{0}: a dump of a Xen hypervisor; those are not read: what follows takes machine frames for the kernel's own, and may be wrong",
+        FindingCode.XenDump => "{0}: a dump of a Xen hypervisor; those are not read: what follows takes machine frames for the kernel's own, "
+            + "and may be wrong",
+        FindingCode.ResourcesCutShort => "the kernel's resource tree is cut short, and may have had more memory or devices: {0}",
+        FindingCode.SlabUnknown => "0x{0:x}: which slab cache it is of cannot be told: {1}",
         FindingCode.PagesNotClassified => "{0}",
         FindingCode.PmemInfoBlockInvalid => "pmem: the info block at 0x{0:x} is not valid: {1}",
         FindingCode.PmemInfoBlockStale => "pmem: an info block at 0x{0:x} claims {1}, which overlaps the namespace at 0x{2:x}; it is taken for a stale one",

@@ -107,8 +107,9 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
     {
         // Behind the domain's name in the kernel's utsname, where nothing that anybody goes by is.
         ulong address = file.Machine.Symbol("init_uts_ns")!.Value + 336;
-        using CrashDump dump = CrashDump.Open(file.Path);
-        ulong physical = dump.KernelView.RequireMemory().Translate(address).PhysicalAddress;
+        ulong physical;
+        using (CrashDump dump = CrashDump.Open(file.Path))
+            physical = dump.KernelView.RequireMemory().Translate(address).PhysicalAddress;
         string said = Run(Place(command, address, physical), file.Machine.OffsetOf(physical), s_text);
         Assert.True(CanarySource.Traces.Any(t => said.Contains(t, StringComparison.OrdinalIgnoreCase)),
             $"'{command}' shows the text in no way that is known: {said}");

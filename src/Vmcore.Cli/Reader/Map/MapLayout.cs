@@ -1,7 +1,6 @@
 using System.Globalization;
 using Vmcore.Memmap;
 using Vmcore.Picture;
-using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Reader.Map;
 
@@ -46,7 +45,7 @@ internal static class MapLayout
             y += 10;
             if (region.Pages.Start > end)
             {
-                canvas?.Text(Margin, y, $"{GapText(picture, new(end, region.Pages.Start))}, {Size(picture, region.Pages.Start - end)}", strong: false);
+                canvas?.Text(Margin, y, $"no memory, {Size(picture, region.Pages.Start - end)}", strong: false);
                 y += LineHeight;
             }
 
@@ -59,14 +58,6 @@ internal static class MapLayout
         }
 
         return y + Margin;
-    }
-
-    // The area of the crash kernel is memory, though a dump that this kernel takes never has it.
-    private static string GapText(MemoryPicture picture, PfnRange gap)
-    {
-        PictureMark? crash = picture.Marks.FirstOrDefault(m =>
-            m.Name == MemoryPicture.CrashKernel && !m.Range.ToPfns(picture.PageShift).Intersect(gap).IsEmpty);
-        return crash is null ? "no memory" : $"no memory but {Sizes.Text(crash.Range.Length)} of the crash kernel, which are in no dump";
     }
 
     private static string Size(MemoryPicture picture, ulong pages) => Sizes.Text(pages << picture.PageShift);

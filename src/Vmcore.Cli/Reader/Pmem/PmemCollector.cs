@@ -89,7 +89,8 @@ internal static class PmemCollector
 
         // A bound driver of an fsdax namespace names its disk after it, whether a file is mapped or not. Where the struct pages do not
         // lead to the driver's own words, that there are any says that it was bound.
-        if (number >= 0 && (all.Namespaces[number].PageMap is { Type: 3 } || (all.Namespaces[number].PageMap is null && item.Mode == PmemMode.FsDax)) && item.Name is { } name && name.StartsWith(NamePrefix, StringComparison.Ordinal))
+        bool isBound = number >= 0 && (all.Namespaces[number].PageMap is { } driver ? driver.Type == 3 : item.Mode == PmemMode.FsDax);
+        if (isBound && item.Name is { } name && name.StartsWith(NamePrefix, StringComparison.Ordinal))
             names.Add("pmem" + (name.EndsWith(".0", StringComparison.Ordinal) ? name[NamePrefix.Length..^2] : name[NamePrefix.Length..]));
         foreach (PmemFile file in all.Files)
         {

@@ -96,7 +96,7 @@ internal static class PmemText
         Add(p.Shared, "shared");
         Add(p.InUse, "in use without a file");
         Add(p.Foreign, "with a damaged struct page", style.Red);
-        Add(p.Unreadable, memmap == "overwritten" ? "unknown (struct page written anew after the crash)" : "unknown (struct page not in the dump)", style.Yellow);
+        Add(p.Unreadable, $"unknown (struct page {(memmap == "overwritten" ? "written anew after the crash" : "not in the dump")})", style.Yellow);
         Add(p.WithoutStruct, "without struct page");
         Add(p.Pinned, "of them pinned", style.Yellow);
         Add(p.Poisoned, "of them poisoned", style.Red);

@@ -59,8 +59,8 @@ public sealed class PmemPageUse
     {
     }
 
-    /// <summary>False if its struct page is not in the dump, or not of the crash (<see cref="MemmapState.Overwritten"/>): then <see cref="Struct"/> is empty, and
-    /// what is known comes from the files' page trees and the processes' page tables.</summary>
+    /// <summary>False if its struct page is not in the dump, or not of the crash (<see cref="MemmapState.Overwritten"/>): then <see cref="Struct"/> is
+    /// empty, and what is known comes from the files' page trees and the processes' page tables.</summary>
     public bool HasStruct { get; internal init; }
 
     /// <summary>What its struct page says, or that of the head of its compound page.</summary>

@@ -266,8 +266,9 @@ public sealed class PmemUsage
                     continue;
                 foreach (DaxEntry entry in tables.Of(area, unknown[i]))
                 {
-                    PfnRangeSet own = PfnRangeSet.From((FileOf(area.Mapping)?.AllRuns ?? []).Select(static r => new PfnRange(r.Pfn, r.Pfn + r.Pages)));
-                    AddEntry(i, area.Mapping, entry, PfnRangeSet.From([new PfnRange(entry.Pfn, entry.Pfn + entry.Pages)]).Except(own), isShared: false);
+                    PfnRangeSet own = PfnRangeSet.From((FileOf(area.Mapping)?.AllRuns ?? []).Select(static r => new PfnRange(r.Pfn, r.Pfn + r.Pages))),
+                        others = PfnRangeSet.From([new PfnRange(entry.Pfn, entry.Pfn + entry.Pages)]).Except(own);
+                    AddEntry(i, area.Mapping, entry, others, isShared: false);
                 }
             }
         }
