@@ -59,7 +59,7 @@ internal static class VmcoreCommand
         command.SetAction(parsed =>
         {
             StandardStreams.RequireOutput();
-            using CrashDump dump = CrashDump.Open(files.Of(parsed), new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
+            using CrashDump dump = ReaderContext.Open(files.Of(parsed), new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
             DumpInfo info = InfoCollector.Collect(dump, parsed.GetValue(hash));
             Console.Out.Write(parsed.GetValue(json) ? JsonText.BuildText(info) + "\n" : InfoText.Build(info));
             return 0;

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using Vmcore.Cli.Reader;
 using Vmcore.Findings;
-using Vmcore.Kernel.Summary;
 
 namespace Vmcore.Cli.Info;
 

@@ -27,16 +27,24 @@ internal sealed class ReaderContext : IDisposable
         Style = style;
         _dump = new(() =>
         {
-            CrashDump dump = CrashDump.Open(files, options);
+            CrashDump dump = Open(files, options);
             Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
-            if (options.BtfFile is null || dump.KernelView.OwnTypes is not null)
-                return dump;
-
-            // What was given is not of this kernel: no command goes on as if it had not been given.
-            string why = $"{dump.Name}: no types: {dump.TypesProblem}";
-            dump.Dispose();
-            throw new MissingInformationException(why);
+            return dump;
         });
+    }
+
+    /// <summary>Opens a dump. What was given with it and is not of its kernel is refused: no command goes on as if it had not been given.</summary>
+    /// <param name="files">The files of the dump.</param>
+    /// <param name="options">How it is opened.</param>
+    /// <exception cref="VmcoreException">It cannot be opened, or a file of types is of another kernel.</exception>
+    internal static CrashDump Open(IReadOnlyList<string> files, CrashDumpOptions options)
+    {
+        CrashDump dump = CrashDump.Open(files, options);
+        if (options.BtfFile is null || dump.KernelView.OwnTypes is not null)
+            return dump;
+        string why = $"{dump.Name}: no types: {dump.TypesProblem}";
+        dump.Dispose();
+        throw new MissingInformationException(why);
     }
 
     /// <summary>The command line: for the command's own options.</summary>

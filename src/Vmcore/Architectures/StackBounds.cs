@@ -13,7 +13,9 @@ internal sealed class StackBounds(VirtualRange? task, IReadOnlyList<VirtualRange
     // Below a stack of the kernel lies a page that is not mapped: where it overflows, the stack pointer is there.
     private const ulong GuardSize = 4096;
 
-    private readonly Dictionary<ulong, ulong> _highest = [];
+    // Of each stack that the walk was on: where it starts, and the highest stack pointer.
+    private readonly List<ulong> _starts = [];
+    private readonly List<ulong> _highest = [];
 
     /// <summary>Checks a step.</summary>
     /// <param name="sp">The stack pointer of the caller, or where its frame ends.</param>
@@ -23,9 +25,17 @@ internal sealed class StackBounds(VirtualRange? task, IReadOnlyList<VirtualRange
     {
         if (StackOf(sp, interrupted) is not { } stack)
             return $"0x{sp:x}, where its caller's frame would be, is on no stack that is known";
-        if (_highest.TryGetValue(stack.Start, out ulong highest) && sp <= highest)
-            return $"the stack pointer goes backwards, from 0x{highest:x} to 0x{sp:x}";
-        _highest[stack.Start] = sp;
+        int known = _starts.IndexOf(stack.Start);
+        if (known < 0)
+        {
+            _starts.Add(stack.Start);
+            _highest.Add(sp);
+            return null;
+        }
+
+        if (sp <= _highest[known])
+            return $"the stack pointer goes backwards, from 0x{_highest[known]:x} to 0x{sp:x}";
+        _highest[known] = sp;
         return null;
     }
 

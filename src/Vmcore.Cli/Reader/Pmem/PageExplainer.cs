@@ -1,8 +1,6 @@
 using System.Globalization;
 using Vmcore.Findings;
-using Vmcore.Kernel.Vfs;
 using Vmcore.Memmap;
-using Vmcore.Memory;
 using Vmcore.Picture;
 using Vmcore.Pmem;
 using Vmcore.Pmem.Usage;

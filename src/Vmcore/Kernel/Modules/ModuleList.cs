@@ -43,7 +43,7 @@ public sealed class ModuleList : IModuleSymbols
     public KernelModule? Find(ulong address) => _modules.FirstOrDefault(m => m.Ranges.Any(r => r.Contains(address)));
 
     /// <inheritdoc/>
-    IEnumerable<KernelSymbol> IModuleSymbols.All() => 
+    IEnumerable<KernelSymbol> IModuleSymbols.All() =>
         _modules.SelectMany(static m => m.Symbols.All).Concat(Generated.Pieces.Select(GeneratedCode.SymbolOf));
 
     /// <inheritdoc/>

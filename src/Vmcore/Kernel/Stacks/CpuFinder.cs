@@ -38,7 +38,7 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
     internal List<CpuState> Find()
     {
         ReadCrashing();
-        var registers = new SortedDictionary<int, CpuRegisters>();
+        var registers = new Dictionary<int, CpuRegisters>();
         IReadOnlyList<int> possible = kernel.PerCpu?.Possible ?? [];
         Dictionary<int, string> problems = ReadCrashNotes(possible, registers);
         ReadNotes(possible, registers);
@@ -75,7 +75,7 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
         }
     }
 
-    private Dictionary<int, string> ReadCrashNotes(IReadOnlyList<int> possible, SortedDictionary<int, CpuRegisters> registers)
+    private Dictionary<int, string> ReadCrashNotes(IReadOnlyList<int> possible, Dictionary<int, CpuRegisters> registers)
     {
         Dictionary<int, string> problems = [];
         ulong notes = 0;
@@ -111,7 +111,7 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
         return _memory.Read(address + (ulong)head.Length, descriptor) == MemoryStatus.Ok ? descriptor : null;
     }
 
-    private void ReadNotes(IReadOnlyList<int> possible, SortedDictionary<int, CpuRegisters> registers)
+    private void ReadNotes(IReadOnlyList<int> possible, Dictionary<int, CpuRegisters> registers)
     {
         List<(CpuRegisters Registers, int Pid)> left = [];
         foreach (ElfNote note in kernel.Notes.Where(n => n.IsCpuStatus))

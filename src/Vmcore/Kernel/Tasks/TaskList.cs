@@ -18,7 +18,8 @@ public sealed class TaskList
     private readonly KernelType _type;
     private readonly int _pageShift;
     private readonly HashSet<ulong> _running = [];
-    private readonly Dictionary<int, bool> _online = [];
+    private readonly List<int> _online = [];
+    private readonly List<int> _offline = [];
     private readonly List<KernelTask> _tasks = [];
     private readonly HashSet<ulong> _seen = [];
     private readonly ProblemList _problems = new();
@@ -65,7 +66,7 @@ public sealed class TaskList
     }
 
     /// <summary>Tells whether a CPU was online, as the scheduler knows it; null if it does not.</summary>
-    internal bool? IsOnline(int cpu) => _online.TryGetValue(cpu, out bool online) ? online : null;
+    internal bool? IsOnline(int cpu) => _online.Contains(cpu) ? true : _offline.Contains(cpu) ? false : null;
 
     private void Complain(string problem) => _problems.Add(problem);
 
@@ -96,7 +97,7 @@ public sealed class TaskList
 
                 // Set and cleared when a CPU comes and goes; a panic leaves it as it was. What an offline CPU ran last runs no more.
                 if (queue!.FindMember("online") is not null)
-                    _online[cpu] = item.Member("online").AsUInt64() != 0;
+                    (item.Member("online").AsUInt64() != 0 ? _online : _offline).Add(cpu);
                 if (IsOnline(cpu) != false || perCpu.Online.Contains(cpu))
                     _running.Add(item.Member("curr").AsUInt64());
                 idle.Add(item.Member("idle").AsUInt64());

@@ -22,8 +22,10 @@ internal static class MaskedView
     public static KernelView? Of(CrashDump dump, IEnumerable<PfnRange> hidden, IReadOnlyList<ElfNote>? notes = null)
     {
         var memory = new WithoutPages(dump.Memory, PfnRangeSet.From(hidden));
-        return CrashedKernel.TryOpen(memory, dump.VmcoreInfo!, dump.Architecture, dump.Loads, out _,
-                static (info, memory, names) => KernelSymbols.TryFindSome(info, memory, names)) is not { } kernel ? null : new(new()
+        if (CrashedKernel.TryOpen(memory, dump.VmcoreInfo!, dump.Architecture, dump.Loads, out _,
+            static (info, memory, names) => KernelSymbols.TryFindSome(info, memory, names)) is not { } kernel)
+            return null;
+        return new(new()
         {
             Name = "masked",
             Memory = memory,
