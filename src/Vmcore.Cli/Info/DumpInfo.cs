@@ -134,7 +134,7 @@ internal sealed record CrashInfo : IJsonItem
     /// <summary>The task that it ran.</summary>
     public CrashTaskInfo? Task { get; init; }
 
-    public IReadOnlyList<string> Problems { get; init; } = [];
+    public IReadOnlyList<Finding> Problems { get; init; } = [];
 
     /// <inheritdoc/>
     public void Write(JsonText json)

@@ -55,8 +55,8 @@ internal static class InfoText
         Field(text, "Tainted", crash.Taints is not { } taints ? null
             : taints.Count == 0 ? "no"
             : string.Join(", ", taints.Select(t => $"{t.Letter} ({t.Meaning})")));
-        foreach (string problem in crash.Problems)
-            Field(text, "Unknown", problem);
+        foreach (Finding problem in crash.Problems)
+            Field(text, "Unknown", problem.ToString());
     }
 
     private static string FormatOf(DumpInfo info)

@@ -58,7 +58,7 @@ internal static class BtCommand
             Append(text, context, task, ran, trace);
         }
 
-        string? missing = all ? context.Dump.KernelView.RequireTasks().Problem : null;
+        string? missing = all ? context.Dump.KernelView.RequireTasks().Problem?.ToString() : null;
         if (context.IsJson)
             context.WriteJson(new BtAnswer { Stacks = answer, OfflineCpus = [.. stacks.OfflineCpus.Select(static c => (ulong)c)], Problem = missing });
         else

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Summary;
 
@@ -125,7 +126,7 @@ internal sealed record DmesgAnswer : ReaderAnswer
     /// <summary>Messages that could not be read.</summary>
     public int Lost { get; init; }
 
-    public IReadOnlyList<string> Problems { get; init; } = [];
+    public IReadOnlyList<Finding> Problems { get; init; } = [];
 
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)

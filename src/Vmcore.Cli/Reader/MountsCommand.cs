@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Vfs;
 
 namespace Vmcore.Cli.Reader;
@@ -62,7 +63,7 @@ internal sealed record MountsAnswer : ReaderAnswer
 {
     public IReadOnlyList<MountInfo> Mounts { get; init; } = [];
 
-    public IReadOnlyList<string> Problems { get; init; } = [];
+    public IReadOnlyList<Finding> Problems { get; init; } = [];
 
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)

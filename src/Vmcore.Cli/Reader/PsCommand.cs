@@ -29,7 +29,7 @@ internal static class PsCommand
         context.Gap(list.Problems);
         if (context.IsJson)
         {
-            context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(TaskInfo.From)], Problem = list.Problem });
+            context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(TaskInfo.From)], Problem = list.Problem?.ToString() });
         }
         else
         {

@@ -90,6 +90,14 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The same for several.</summary>
     /// <param name="what">What is missing.</param>
+    internal void Gap(IEnumerable<Finding> what)
+    {
+        foreach (Finding one in what)
+            Gap(one);
+    }
+
+    /// <summary>The same for several.</summary>
+    /// <param name="what">What is missing.</param>
     internal void Gap(IEnumerable<string> what)
     {
         foreach (string one in what)

@@ -78,6 +78,36 @@ public enum FindingCode
     /// <summary>Whether an address is of a slab, and of which cache, cannot be told. Parameters: virtual address, a clause that says why.</summary>
     SlabUnknown,
 
+    /// <summary>Messages of the kernel's log cannot be read. Parameters: messages.</summary>
+    LogUnreadable,
+
+    /// <summary>The kernel's log is not as a kernel leaves it. Parameters: a sentence that says where and why.</summary>
+    LogDamaged,
+
+    /// <summary>Since when the kernel's log is cleared cannot be told, and all of it is shown. Parameters: a sentence that says why.</summary>
+    LogClearUnknown,
+
+    /// <summary>Tasks, or something that is told of them, are missing. Parameters: a clause that says what and why.</summary>
+    TasksIncomplete,
+
+    /// <summary>Mappings of processes are missing. Parameters: a clause that says what and why.</summary>
+    MappingsIncomplete,
+
+    /// <summary>What leads to the file systems or the mounts is not there. Parameters: a clause that says what and why.</summary>
+    FilesNotFound,
+
+    /// <summary>A list or tree of file systems, mounts, inodes or pages is not whole. Parameters: a clause that says which and why.</summary>
+    FilesListBroken,
+
+    /// <summary>A file system, mount or inode cannot be read. Parameters: a clause that says which.</summary>
+    FilesUnreadable,
+
+    /// <summary>Names of files or mount points are not in the dump. Parameters: a clause that says of which.</summary>
+    FilesNameless,
+
+    /// <summary>Some of the state of the machine cannot be found out. Parameters: a clause that says what and why.</summary>
+    CrashStateUnknown,
+
     /// <summary>An info block on pmem is not valid. Parameters: physical address, a clause that says why.</summary>
     PmemInfoBlockInvalid,
 

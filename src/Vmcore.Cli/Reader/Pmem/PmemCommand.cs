@@ -26,7 +26,7 @@ internal static class PmemCommand
         using (var status = new StatusLine("Reading struct pages"))
             usage = context.Dump.CollectPmemUsage(progress: status.Show);
         PmemAnswer answer = PmemCollector.Collect(context.Dump, usage);
-        context.Gap(answer.Findings.Where(static f => f.MeansMissing).Select(static f => f.ToString()));
+        context.Gap(answer.Findings.Where(static f => f.MeansMissing));
         if (context.IsJson)
             context.WriteJson(answer);
         else

@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Stacks;
@@ -70,7 +71,7 @@ public sealed record CrashSummary
     public CpuState? Crashing { get; private set; }
 
     /// <summary>What could not be found out, one clause each.</summary>
-    public IReadOnlyList<string> Problems { get; private set; } = [];
+    public IReadOnlyList<Finding> Problems { get; private set; } = [];
 
     /// <summary>Reads the state.</summary>
     /// <param name="kernel">The kernel.</param>
@@ -97,7 +98,7 @@ public sealed record CrashSummary
             problems.Add(e.Message);
         }
 
-        summary.Problems = problems;
+        summary.Problems = [.. problems.Select(static p => new Finding(FindingCode.CrashStateUnknown, p))];
         return summary;
     }
 

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Kernel.Cpus;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Symbols;
@@ -38,10 +39,10 @@ public sealed class TaskList
     public IReadOnlyList<KernelTask> Tasks => _tasks;
 
     /// <summary>The first of <see cref="Problems"/>; null if the list is whole.</summary>
-    public string? Problem => _problems.Texts.Count > 0 ? _problems.Texts[0] : null;
+    public Finding? Problem => _problems.Findings.Count > 0 ? _problems.Findings[0] : null;
 
     /// <summary>What is missing of the list, or of what is said of the tasks in it: one clause each; at most 100.</summary>
-    public IReadOnlyList<string> Problems => _problems.Texts;
+    public IReadOnlyList<Finding> Problems => _problems.Findings;
 
     /// <summary>Reads the list.</summary>
     /// <param name="memory">The kernel's memory.</param>
@@ -68,7 +69,7 @@ public sealed class TaskList
     /// <summary>Tells whether a CPU was online, as the scheduler knows it; null if it does not.</summary>
     internal bool? IsOnline(int cpu) => _online.Contains(cpu) ? true : _offline.Contains(cpu) ? false : null;
 
-    private void Complain(string problem) => _problems.Add(problem);
+    private void Complain(string problem) => _problems.Add(FindingCode.TasksIncomplete, problem);
 
     // What is missing of single tasks.
     private void SumUp(PerCpuAreas? perCpu)

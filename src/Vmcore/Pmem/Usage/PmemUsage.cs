@@ -180,7 +180,7 @@ public sealed class PmemUsage
             FindSharers();
             FindProcesses(_kernel.RequireTasks(), new(types, memory));
             FindInTables();
-            AddAll(Vfs.Problems);
+            _problems.AddRange(Vfs.Problems);
         }
         catch (MissingInformationException e)
         {
@@ -334,7 +334,7 @@ public sealed class PmemUsage
     private void FindProcesses(TaskList tasks, ProcessMappings mappings)
     {
         if (tasks.Problem is { } problem)
-            _problems.Add(new(FindingCode.UsageIncomplete, problem));
+            _problems.Add(problem);
         var known = new Dictionary<ulong, (KernelPath Path, ulong Mapping, bool IsDevice)?>();
         foreach (KernelTask process in tasks.Tasks.Where(t => t.Pid == t.Tgid && !t.IsKernelThread))
         {
@@ -349,13 +349,7 @@ public sealed class PmemUsage
 
         if (_mappings.Count == MostMappings)
             _problems.Add(new(FindingCode.UsageTooMuch, MostMappings));
-        AddAll(mappings.Problems);
-    }
-
-    private void AddAll(IEnumerable<string> clauses)
-    {
-        foreach (string clause in clauses)
-            _problems.Add(new(FindingCode.UsageIncomplete, clause));
+        _problems.AddRange(mappings.Problems);
     }
 
     private (KernelPath Path, ulong Mapping, bool IsDevice)? Classify(ulong file)
