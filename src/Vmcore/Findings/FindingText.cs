@@ -77,7 +77,8 @@ internal static class FindingText
         FindingCode.UsageWithoutNames => "files and processes cannot be named: {0}",
         FindingCode.UsageDamaged => "{0} at {1}: {2}",
         FindingCode.UsageIncomplete => "{0}",
-        FindingCode.UsageTablesMissing => "{0} page tables of processes that map pmem are not in the dump; pages may have been mapped of which nothing is known",
+        FindingCode.UsageTablesMissing => "{0} page tables of processes that map pmem are not in the dump; "
+            + "pages may have been mapped of which nothing is known",
         FindingCode.UsageTablesTooLarge => "the page tables of processes that map pmem are too large to be walked whole; the rest is left out",
         FindingCode.UsageTooMuch => "more than {0} mappings of pmem; the rest is left out",
         _ => code.ToString(),

@@ -74,7 +74,8 @@ public sealed class PictureBuilder
     private PfnRangeSet CrashKernels()
     {
         IEnumerable<PfnRange> areas = (_dump.KernelView.Resources?.All() ?? [])
-            .Where(static r => r.Name == MemoryPicture.CrashKernel && r.Range.Length > 1).Take(MostCrashKernels).Select(r => r.Range.ToPfns(_dump.Memory.PageShift));
+            .Where(static r => r.Name == MemoryPicture.CrashKernel && r.Range.Length > 1).Take(MostCrashKernels)
+            .Select(r => r.Range.ToPfns(_dump.Memory.PageShift));
         return PfnRangeSet.From(areas.Where(area => PfnRangeSet.From(ExistingRuns(PfnRangeSet.From([area]))).IsEmpty));
     }
 

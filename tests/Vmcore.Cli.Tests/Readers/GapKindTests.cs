@@ -5,7 +5,7 @@ using Vmcore.Kernel.Tasks;
 
 namespace Vmcore.Cli.Tests.Readers;
 
-/// <summary>Gaps of one kind each: a resource tree that is cut short, slab look-up in what is left of a dump, Xen, parts of memory that are not there.</summary>
+/// <summary>Gaps of one kind each: a resource tree that is cut short, slab look-up in what is left of a dump, Xen, memory that is not there.</summary>
 public sealed class GapKindTests
 {
     [Theory]

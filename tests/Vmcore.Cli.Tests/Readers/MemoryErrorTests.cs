@@ -37,7 +37,8 @@ public sealed class MemoryErrorTests
             Assert.Equal(poisoned.Length, map.RootElement.GetProperty("regions").EnumerateArray()
                 .Sum(r => r.GetProperty("totals").TryGetProperty("hwpoison", out JsonElement n) ? n.GetInt32() : 0));
             Assert.Equal(poisoned.Select(p => $"0x{p << 12:x}"), map.RootElement.GetProperty("marks").EnumerateArray()
-                .Where(m => m.GetProperty("name").GetString()!.StartsWith("poisoned", StringComparison.Ordinal)).Select(m => m.GetProperty("start").GetString()));
+                .Where(m => m.GetProperty("name").GetString()!.StartsWith("poisoned", StringComparison.Ordinal))
+                .Select(m => m.GetProperty("start").GetString()));
         }
 
         foreach (ulong pfn in poisoned)

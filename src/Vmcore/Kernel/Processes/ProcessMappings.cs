@@ -81,7 +81,8 @@ internal sealed class ProcessMappings
 
         foreach (WalkFault fault in outcome.Faults)
         {
-            _problems.Add(FindingCode.MappingsIncomplete, _maple is not null ? $"a node in the tree of a process's mappings is damaged or cannot be read at 0x{fault.Address:x}"
+            _problems.Add(FindingCode.MappingsIncomplete, _maple is not null
+                ? $"a node in the tree of a process's mappings is damaged or cannot be read at 0x{fault.Address:x}"
                 : $"the list of a process's mappings is damaged or cannot be read at 0x{fault.Address:x}; the rest is left out");
         }
     }

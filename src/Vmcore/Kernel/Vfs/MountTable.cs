@@ -38,7 +38,8 @@ internal sealed class MountTable
         if (symbols is null)
             vfs.ProblemList.Add(FindingCode.FilesNotFound, "the mounts cannot be found: the kernel's symbols are not there");
         else if (!symbols.TryFind("init_nsproxy", out ulong proxy))
-            vfs.ProblemList.Add(FindingCode.FilesNotFound, "the mounts cannot be found: the kernel has no symbol init_nsproxy (built without CONFIG_KALLSYMS_ALL)");
+            vfs.ProblemList.Add(FindingCode.FilesNotFound,
+                "the mounts cannot be found: the kernel has no symbol init_nsproxy (built without CONFIG_KALLSYMS_ALL)");
         else if (!vfs.Memory.TryReadUInt64(proxy + (ulong)vfs.Layout.ProxyMounts, out ulong space) || !vfs.Memory.IsKernelAddress(space))
             vfs.ProblemList.Add(FindingCode.FilesNotFound, $"the first mount namespace cannot be read: init_nsproxy is at 0x{proxy:x}");
         else
@@ -108,13 +109,16 @@ internal sealed class MountTable
         Mounts = mounts;
         int nameless = mounts.Count(static m => m.Target is null);
         if (nameless > 0)
-            _vfs.ProblemList.Add(FindingCode.FilesNameless, $"the mount points of {nameless} of {mounts.Count} mounts are not known: names on the way to them cannot be read");
+            _vfs.ProblemList.Add(FindingCode.FilesNameless,
+                $"the mount points of {nameless} of {mounts.Count} mounts are not known: names on the way to them cannot be read");
         int rootless = mounts.Count(static m => m.Root is null);
         if (rootless > 0)
-            _vfs.ProblemList.Add(FindingCode.FilesNameless, $"which directory is mounted is not known of {rootless} of {mounts.Count} mounts: names on the way to it cannot be read");
+            _vfs.ProblemList.Add(FindingCode.FilesNameless,
+                $"which directory is mounted is not known of {rootless} of {mounts.Count} mounts: names on the way to it cannot be read");
         int unread = mounts.Count(static m => m.SuperBlock is null);
         if (unread > 0)
-            _vfs.ProblemList.Add(FindingCode.FilesUnreadable, $"the super blocks of {unread} of {mounts.Count} mounts cannot be read: their type, device and options are not known");
+            _vfs.ProblemList.Add(FindingCode.FilesUnreadable,
+                $"the super blocks of {unread} of {mounts.Count} mounts cannot be read: their type, device and options are not known");
     }
 
     /// <summary>

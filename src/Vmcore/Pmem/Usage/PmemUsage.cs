@@ -250,7 +250,8 @@ public sealed class PmemUsage
         }
     }
 
-    /// <summary>Where struct pages are not known, what processes had in their page tables: for devdax devices, which keep no page tree, all that is left.</summary>
+    /// <summary>Where struct pages are not known, what processes had in their page tables: of devdax devices, which keep no page tree, all that is
+    /// left.</summary>
     private void FindInTables()
     {
         PfnRangeSet[] unknown = [.. Namespaces.Select(n => n.Counts.Unreadable > 0 ? PfnRangeSet.From([n.Data]) : PfnRangeSet.Empty)];

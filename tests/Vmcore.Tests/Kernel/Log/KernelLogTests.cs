@@ -242,7 +242,8 @@ public sealed class KernelLogTests
         KernelLog log = Open(ring.Info(), new Without(memory, Texts + 16, Texts + 1024));
         Assert.Equal("[    0.000000] here\n", Text(log, LogTextStyle.Makedumpfile));
         Assert.Equal(1, log.Lost);
-        Assert.Equal("1 messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem", Assert.Single(log.Problems).ToString());
+        Assert.Equal("1 messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem",
+            Assert.Single(log.Problems).ToString());
         Assert.False(log.IsDamaged);
     }
 
