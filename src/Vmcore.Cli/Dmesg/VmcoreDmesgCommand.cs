@@ -102,7 +102,7 @@ internal static class VmcoreDmesgCommand
             return Fail($"Failed to write out the dmesg log buffer!: {e.Message}", CannotWrite);
         }
 
-        foreach (string problem in log.Problems)
+        foreach (Finding problem in log.Problems)
             Console.Error.WriteLine(TerminalText.Clean($"{dump.Name}: {problem}"));
         return log.Lost == 0 ? 0
             : Fail($"{dump.Name}: {log.Lost} messages or pieces of the log could not be read; the others are written",

@@ -115,6 +115,9 @@ internal sealed record CrashInfo : IJsonItem
     /// <summary>Seconds since boot.</summary>
     public double? UptimeSeconds { get; init; }
 
+    /// <summary>What the kernel's clock had: seconds since 1970.</summary>
+    public long? ClockTime { get; init; }
+
     /// <summary>The last line of the log that says that the kernel panicked, or why.</summary>
     public string? Panic { get; init; }
 
@@ -131,12 +134,13 @@ internal sealed record CrashInfo : IJsonItem
     /// <summary>The task that it ran.</summary>
     public CrashTaskInfo? Task { get; init; }
 
-    public IReadOnlyList<string> Problems { get; init; } = [];
+    public IReadOnlyList<Finding> Problems { get; init; } = [];
 
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
         json.Put(UptimeSeconds);
+        json.Put(ClockTime);
         json.Put(Panic);
         json.Put(Taints);
         json.Put(LoadAverage);
@@ -292,7 +296,11 @@ internal sealed record PageInfo : IJsonItem
 
     public ulong Free { get; init; }
 
+    /// <summary>Pages that failed, whatever else they are.</summary>
     public ulong HwPoison { get; init; }
+
+    /// <summary>False if pages may have failed of which the dump does not tell.</summary>
+    public bool PoisonedIsKnown { get; init; }
 
     public ulong Offline { get; init; }
 
@@ -312,6 +320,7 @@ internal sealed record PageInfo : IJsonItem
         json.Put(User);
         json.Put(Free);
         json.Put(HwPoison);
+        json.Put(PoisonedIsKnown);
         json.Put(Offline);
         json.Put(PmemMetadata);
         json.Put(PmemUserData);

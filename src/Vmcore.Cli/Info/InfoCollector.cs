@@ -54,6 +54,7 @@ internal static class InfoCollector
             Problems =
             [
                 .. dump.Problems,
+                .. dump.IsXen ? [new(FindingCode.XenDump, dump.Name)] : Array.Empty<Finding>(),
                 .. lostPages > 0 ? [new(FindingCode.PagesUnreadable, LostText(lost, lostPages))] : Array.Empty<Finding>(),
                 .. dump.ClassificationProblem is { } problem ? [new(FindingCode.PagesNotClassified, problem)] : Array.Empty<Finding>(),
                 .. dump.Pmem.Findings,
@@ -75,6 +76,7 @@ internal static class InfoCollector
     private static CrashInfo CrashOf(CrashSummary crash) => new()
     {
         UptimeSeconds = crash.Uptime?.TotalSeconds,
+        ClockTime = crash.Clock?.Now,
         Panic = crash.Panic,
         Taints = crash.Taints?.Select(t => new TaintInfo(t.Letter, t.Meaning)).ToArray(),
         LoadAverage = crash.LoadAverage,
@@ -131,6 +133,7 @@ internal static class InfoCollector
         PageCounts counts = census.Counts;
         return new()
         {
+            PoisonedIsKnown = census.PoisonedIsKnown,
             Counted = census.IsNoted ? "when it was filtered" : "in this file",
             Existing = census.Existing,
             InFile = census.InFile,

@@ -23,6 +23,8 @@ internal static class InfoText
         Field(text, "Host", info.NodeName);
         Field(text, "Crashed", info.CrashTime is { } time and > 0 and < 1L << 36
             ? DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+            : info.Crash?.ClockTime is { } clock ? DateTimeOffset.FromUnixTimeSeconds(clock).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+                + " by the kernel's clock (taken without a crash, or by a hypervisor)"
             : "time unknown");
         if (info.Crash is { } crash)
             Crash(text, crash);
@@ -53,8 +55,8 @@ internal static class InfoText
         Field(text, "Tainted", crash.Taints is not { } taints ? null
             : taints.Count == 0 ? "no"
             : string.Join(", ", taints.Select(t => $"{t.Letter} ({t.Meaning})")));
-        foreach (string problem in crash.Problems)
-            Field(text, "Unknown", problem);
+        foreach (Finding problem in crash.Problems)
+            Field(text, "Unknown", problem.ToString());
     }
 
     private static string FormatOf(DumpInfo info)
@@ -138,7 +140,7 @@ internal static class InfoText
         Count(text, "private page cache", pages.CachePrivate, info.PageSize);
         Count(text, "user", pages.User, info.PageSize);
         Count(text, "free", pages.Free, info.PageSize);
-        Count(text, "poisoned", pages.HwPoison, info.PageSize);
+        Count(text, pages.PoisonedIsKnown ? "poisoned" : "poisoned, at least", pages.HwPoison, info.PageSize);
         Count(text, "offline", pages.Offline, info.PageSize);
         Count(text, "pmem metadata", pages.PmemMetadata, info.PageSize);
         Count(text, "pmem user data", pages.PmemUserData, info.PageSize);

@@ -21,7 +21,7 @@ internal static class InputDump
             PmemRanges = options.PmemRanges,
             Mapping = options.NoMapping ? MappingChoice.None : MappingChoice.ProcVmcore,
         });
-        if (dump.Notes.Any(static n => n.Name is "Xen" or "VMCOREINFO_XEN"))
+        if (dump.IsXen)
         {
             dump.Dispose();
             throw new MissingInformationException($"{options.Input}: a dump of a Xen hypervisor; those are not read. makedumpfile 1.7 filters them.");

@@ -35,12 +35,16 @@ internal static class BtCommand
         _ = context.NamedTypes;
         var stacks = KernelStacks.Load(context.Dump.KernelView);
         List<(KernelTask? Task, CpuState? Cpu)> chosen = Choose(context, stacks, wanted, all, cpus, cpu);
+        if (all)
+            context.Gap(context.Dump.KernelView.RequireTasks().Problems);
         var text = new StringBuilder();
         List<StackInfo> answer = [];
         int incomplete = 0;
         foreach ((KernelTask? task, CpuState? state) in chosen)
         {
             TaskStack trace = state is not null ? stacks.Trace(state) : stacks.Trace(task!);
+            if (trace.Problem is { } problem)
+                context.Gap($"the stack of {(task is null ? $"CPU {state!.Number}" : $"PID {task.Pid}")}: {problem}");
             CpuState? ran = state ?? stacks.Cpus.FirstOrDefault(c => c.Task?.Address == task!.Address);
             incomplete += trace.Problem is null ? 0 : 1;
             if (context.IsJson)
@@ -54,7 +58,7 @@ internal static class BtCommand
             Append(text, context, task, ran, trace);
         }
 
-        string? missing = all ? context.Dump.KernelView.RequireTasks().Problem : null;
+        string? missing = all ? context.Dump.KernelView.RequireTasks().Problem?.ToString() : null;
         if (context.IsJson)
             context.WriteJson(new BtAnswer { Stacks = answer, OfflineCpus = [.. stacks.OfflineCpus.Select(static c => (ulong)c)], Problem = missing });
         else

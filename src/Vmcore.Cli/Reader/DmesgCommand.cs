@@ -2,7 +2,9 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Log;
+using Vmcore.Kernel.Summary;
 
 namespace Vmcore.Cli.Reader;
 
@@ -56,25 +58,26 @@ internal static class DmesgCommand
 
         if (tail is { } count)
             lines = [.. lines.TakeLast(count)];
+        context.Gap(log.Problems);
+        if (log.Lost > 0)
+            context.Gap($"{log.Lost} messages or pieces of the log could not be read");
         if (context.IsJson)
         {
             context.WriteJson(new DmesgAnswer { Messages = lines, Lost = log.Lost, Problems = log.Problems });
-            return log.Lost == 0 ? 0 : 1;
+            return 0;
         }
 
         // The log counts from boot; the clock of the crash belongs to its last message, whether that one is shown or not.
         DateTimeOffset? boot = context.Dump.VmcoreInfo?.CrashTime is { } crash and > 0 and < 1L << 36 && newest is { } last
-            ? DateTimeOffset.FromUnixTimeSeconds(crash).AddTicks(-(long)(last / 100)) : null;
+            ? DateTimeOffset.FromUnixTimeSeconds(crash).AddTicks(-(long)(last / 100))
+            : time == "ctime" && KernelClock.TryRead(context.Dump.KernelView) is { } clock ? DateTimeOffset.FromUnixTimeSeconds(clock.Boot) : null;
+        if (time == "ctime" && boot is null)
+            context.Gap("times are in seconds since boot: neither vmcoreinfo nor the kernel's clock says what time it was");
         var text = new StringBuilder();
         foreach (LogLine line in lines)
             text.Append(Format(context.Style, line, time, boot, decode)).Append('\n');
         ReaderContext.Write(text.ToString());
-        foreach (string fault in log.Problems)
-            ReaderContext.Warn(fault);
-        if (log.Lost == 0)
-            return 0;
-        ReaderContext.Warn($"the log is not whole: {log.Lost} messages or pieces of it could not be read");
-        return 1;
+        return 0;
     }
 
     private static string Format(TextStyle style, LogLine line, string time, DateTimeOffset? boot, bool decode)
@@ -123,7 +126,7 @@ internal sealed record DmesgAnswer : ReaderAnswer
     /// <summary>Messages that could not be read.</summary>
     public int Lost { get; init; }
 
-    public IReadOnlyList<string> Problems { get; init; } = [];
+    public IReadOnlyList<Finding> Problems { get; init; } = [];
 
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)

@@ -15,10 +15,12 @@ internal static class ModulesCommand
         _ = context.NamedTypes;
         _ = context.Symbols;
         ModuleList list = context.Dump.Modules ?? throw new MissingInformationException($"{context.Dump.Name}: the modules cannot be found");
+        context.Gap(list.Problem);
+        context.Gap(list.Modules.Where(static m => m.UsersProblem is not null).Select(static m => $"users of the module {m.Name}: {m.UsersProblem}"));
         if (context.IsJson)
         {
             context.WriteJson(new ModulesAnswer { Modules = [.. list.Modules.Select(ModuleInfo.From)], Problem = list.Problem });
-            return Status(list);
+            return 0;
         }
 
         var table = new TextTable(context.Style, "MODULE", ">SIZE", ">USES", "ADDRESS", "STATE", "USED BY");
@@ -31,7 +33,7 @@ internal static class ModulesCommand
                 module.References?.ToString(CultureInfo.InvariantCulture) ?? "-",
                 module.Ranges.Count > 0 ? module.Ranges[0].Start.ToString("x16", CultureInfo.InvariantCulture) : "-",
                 module.State + (module.Taints.Length > 0 ? $" ({module.Taints})" : ""),
-                string.Join(',', module.UsedBy),
+                string.Join(',', module.UsersProblem is null ? module.UsedBy : [.. module.UsedBy, "?"]),
             ];
             if (module.Taints.Length > 0)
                 table.AddPainted(context.Style.Yellow, cells);
@@ -39,11 +41,9 @@ internal static class ModulesCommand
                 table.Add(cells);
         }
 
-        ReaderContext.WriteList(table, list.Problem);
-        return Status(list);
+        ReaderContext.Write(table.ToString());
+        return 0;
     }
-
-    private static int Status(ModuleList list) => list.Modules.Count == 0 && list.Problem is not null ? 1 : 0;
 }
 
 /// <summary>The answer of <c>vmcore modules --json</c>.</summary>
@@ -63,11 +63,11 @@ internal sealed record ModulesAnswer : ReaderAnswer
 }
 
 /// <summary>A module; size in bytes.</summary>
-internal sealed record ModuleInfo(string Name, ulong Size, int? References, IReadOnlyList<string> UsedBy,
+internal sealed record ModuleInfo(string Name, ulong Size, int? References, IReadOnlyList<string> UsedBy, bool UsersKnown,
     string State, string Taints, IReadOnlyList<VirtualRangeInfo> Ranges) : IJsonItem
 {
     internal static ModuleInfo From(KernelModule module) =>
-        new(module.Name, module.Size, module.References, module.UsedBy, module.State,
+        new(module.Name, module.Size, module.References, module.UsedBy, module.UsersProblem is null, module.State,
             module.Taints, [.. module.Ranges.Select(r => new VirtualRangeInfo(r.Start, r.End))]);
 
     /// <inheritdoc/>
@@ -77,6 +77,7 @@ internal sealed record ModuleInfo(string Name, ulong Size, int? References, IRea
         json.Put(Size);
         json.Put(References);
         json.Put(UsedBy);
+        json.Put(UsersKnown);
         json.Put(State);
         json.Put(Taints);
         json.Put(Ranges);

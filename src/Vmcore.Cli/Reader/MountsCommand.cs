@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Vfs;
 
 namespace Vmcore.Cli.Reader;
@@ -17,10 +18,11 @@ internal static class MountsCommand
         _ = context.NamedTypes;
         KernelVfs vfs = context.Dump.OpenVfs();
         IReadOnlyList<KernelMount> mounts = vfs.Mounts;
+        context.Gap(vfs.Problems);
         if (context.IsJson)
         {
             context.WriteJson(new MountsAnswer { Mounts = [.. mounts.Select(InfoOf)], Problems = vfs.Problems });
-            return Status(mounts, vfs);
+            return 0;
         }
 
         var table = new TextTable(context.Style, "SOURCE", "MOUNT POINT", "TYPE", "OPTIONS", "DEVICE", "ROOT");
@@ -38,12 +40,8 @@ internal static class MountsCommand
         }
 
         ReaderContext.Write(table.ToString());
-        foreach (string problem in vfs.Problems)
-            ReaderContext.Warn(problem);
-        return Status(mounts, vfs);
+        return 0;
     }
-
-    private static int Status(IReadOnlyList<KernelMount> mounts, KernelVfs vfs) => mounts.Count == 0 && vfs.Problems.Count > 0 ? 1 : 0;
 
     private static MountInfo InfoOf(KernelMount mount) => new()
     {
@@ -65,7 +63,7 @@ internal sealed record MountsAnswer : ReaderAnswer
 {
     public IReadOnlyList<MountInfo> Mounts { get; init; } = [];
 
-    public IReadOnlyList<string> Problems { get; init; } = [];
+    public IReadOnlyList<Finding> Problems { get; init; } = [];
 
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)

@@ -10,7 +10,7 @@ internal static class PageWords
     internal static string Short(CrashDump dump, ulong pfn)
     {
         PageLookup page = dump.FindPage(pfn);
-        return page.Knowledge switch
+        return (page.IsPoisoned && page.Class != PageClass.HwPoison ? "poisoned, " : "") + page.Knowledge switch
         {
             PageKnowledge.NoMemmap => "unknown, there is no memmap",
             PageKnowledge.NoStruct => "without a struct page in the dump",
@@ -48,6 +48,8 @@ internal static class PageWords
                 _ => "It belongs to the kernel, and is kept at every dump level.",
             },
         };
+        if (text is not null && page.IsPoisoned && page.Class != PageClass.HwPoison)
+            text = "It is poisoned: the memory failed there (PG_hwpoison). Beyond that: " + char.ToLowerInvariant(text[0]) + text[1..];
         return page.Block.Count <= 1 ? text
             : string.Create(CultureInfo.InvariantCulture, $"{text} {(page.Block.Start == pfn ? "It begins" : "It is in")} a block "
                 + $"of {page.Block.Count} pages{(page.Block.Start == pfn ? "" : $" that begins at {Sizes.Hex(page.Block.Start)}")}.");

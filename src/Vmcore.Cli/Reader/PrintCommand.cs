@@ -39,14 +39,20 @@ internal static class PrintCommand
         if (context.IsJson)
         {
             var tree = new ValueJson(context.Memory, symbol, context.Dump.Limits);
-            context.WriteJson(new PrintAnswer { Expression = string.Join(' ', what), Item = item, Tree = tree, Text = formatter });
-            WarnIfTruncated(formatter.IsTruncated || tree.IsTruncated);
+            context.WriteJson(new PrintAnswer
+            {
+                Expression = string.Join(' ', what),
+                Item = item,
+                Tree = tree,
+                Text = formatter,
+                Written = () => CheckWhole(context, formatter.IsTruncated || tree.IsTruncated),
+            });
         }
         else
         {
             formatter.Format(item, Console.Out);
             ReaderContext.Write("\n");
-            WarnIfTruncated(formatter.IsTruncated);
+            CheckWhole(context, formatter.IsTruncated);
         }
 
         // Else the address looks as if it were the value. Of a function it is all there is.
@@ -60,14 +66,8 @@ internal static class PrintCommand
         return 0;
     }
 
-    private static void WarnIfTruncated(bool isTruncated)
-    {
-        if (isTruncated)
-        {
-            ReaderContext.Warn("the answer is not complete: the value is larger, or its types are more deeply nested, than any of a kernel; "
-                + "'...' stands for the rest");
-        }
-    }
+    private static void CheckWhole(ReaderContext context, bool isTruncated) => context.Gap(isTruncated
+        ? "the value is larger, or its types are more deeply nested, than any of a kernel; '...' stands for the rest" : null);
 
     private static KernelObject Typed(ReaderContext context, string name, string address, bool isPhysical)
     {
@@ -92,6 +92,9 @@ internal sealed record PrintAnswer : ReaderAnswer
     /// <summary>What is printed without <c>--json</c>.</summary>
     public required ValueFormatter Text { get; init; }
 
+    /// <summary>Is called when all of the value is written.</summary>
+    public required Action Written { get; init; }
+
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)
     {
@@ -114,6 +117,7 @@ internal sealed record PrintAnswer : ReaderAnswer
             using var text = new JsonStringWriter(writer);
             Text.Format(Item, text);
         });
+        Written();
     }
 
     private static string Hex(ulong address) => "0x" + address.ToString("x", CultureInfo.InvariantCulture);

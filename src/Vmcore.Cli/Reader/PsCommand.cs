@@ -26,9 +26,10 @@ internal static class PsCommand
             && (!running || t.IsOnCpu)
             && (wanted.Length == 0 || wanted.Contains(t.Name, StringComparer.Ordinal)
                 || wanted.Contains(t.Pid.ToString(CultureInfo.InvariantCulture), StringComparer.Ordinal)))];
+        context.Gap(list.Problems);
         if (context.IsJson)
         {
-            context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(TaskInfo.From)], Problem = list.Problem });
+            context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(TaskInfo.From)], Problem = list.Problem?.ToString() });
         }
         else
         {
@@ -55,12 +56,12 @@ internal static class PsCommand
                     table.Add(cells);
             }
 
-            ReaderContext.WriteList(table, list.Problem);
+            ReaderContext.Write(table.ToString());
         }
 
         if (tasks.Count == 0 && wanted.Length > 0)
             ReaderContext.Warn($"{context.Dump.Name}: there is no {(running ? "running " : "")}task {string.Join(", ", wanted)}");
-        return tasks.Count == 0 && (wanted.Length > 0 || list.Problem is not null) ? 1 : 0;
+        return tasks.Count == 0 && wanted.Length > 0 ? 1 : 0;
     }
 
     private static string Kibibytes(ulong? bytes) => bytes is { } b ? (b >> 10).ToString(CultureInfo.InvariantCulture) : "";

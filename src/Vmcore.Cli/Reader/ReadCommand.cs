@@ -72,6 +72,8 @@ internal static class ReadCommand
         int good = Fill(read, start, bytes, known, context.Dump.Memory.PageSize, ref why);
         if (good == 0 && length > 0)
             throw new VmcoreException($"{context.Dump.Name}: {length} bytes at 0x{start:x} cannot be read: {why}");
+        if (good < length)
+            context.Gap(string.Create(CultureInfo.InvariantCulture, $"{length - good} of {length} bytes cannot be read: {why}"));
         if (context.IsJson)
         {
             context.WriteJson(new ReadAnswer { Address = start, Length = length, Missing = length - good, Data = bytes });
@@ -87,8 +89,6 @@ internal static class ReadCommand
             ReaderContext.Write(text.ToString());
         }
 
-        if (good < length)
-            ReaderContext.Warn(string.Create(CultureInfo.InvariantCulture, $"{length - good} of {length} bytes cannot be read: {why}"));
         return 0;
     }
 
@@ -121,16 +121,20 @@ internal static class ReadCommand
     {
         var text = new List<byte>();
         byte[] one = new byte[1];
+        string? reason = null;
         while (text.Count < limit)
         {
             MemoryStatus status = read.Read(start + (ulong)text.Count, one);
             if (status != MemoryStatus.Ok && text.Count == 0)
                 throw new VmcoreException($"{context.Dump.Name}: 0x{start:x} cannot be read: {read.Why(start, status)}");
-            if (status != MemoryStatus.Ok || one[0] == 0)
+            reason = status == MemoryStatus.Ok ? null : read.Why(start + (ulong)text.Count, status);
+            if (reason is not null || one[0] == 0)
                 break;
             text.Add(one[0]);
         }
 
+        if (reason is not null)
+            context.Gap($"the string goes on at 0x{start + (ulong)text.Count:x}, which cannot be read: {reason}");
         string shown = string.Concat(text.Select(b => b is >= 0x20 and < 0x7f or (byte)'\n' or (byte)'\t' ? ((char)b).ToString() : $"\\x{b:x2}"));
         if (context.IsJson)
             context.WriteJson(new ReadAnswer { Address = start, Length = text.Count, Data = [.. text] });

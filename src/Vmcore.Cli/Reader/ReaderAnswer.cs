@@ -20,6 +20,10 @@ internal abstract record ReaderAnswer : IJsonItem
     /// <summary>The files of a split dump; null, and left out, for a dump of one file.</summary>
     public IReadOnlyList<string>? Parts { get; init; }
 
+    /// <summary>What is missing of the answer, as sentences; filled in when it is written, and asked last: what cannot be read, or is too much, may come out
+    /// only then.</summary>
+    public Func<IReadOnlyList<string>> GapsOf { get; init; } = static () => [];
+
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
@@ -29,6 +33,7 @@ internal abstract record ReaderAnswer : IJsonItem
         if (Parts is not null)
             json.Put(Parts);
         WriteMembers(json);
+        json.Put(GapsOf(), "gaps");
     }
 
     /// <summary>Writes the members that the command adds.</summary>

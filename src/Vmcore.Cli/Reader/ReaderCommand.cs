@@ -58,6 +58,7 @@ internal sealed class ReaderCommand : Command
         try
         {
             status = run(context);
+            status = Math.Max(status, SayGaps(context));
             loss = status == 0 ? context.LossMet : context.Loss;
         }
         catch (VmcoreException e) when (context.Loss is not null)
@@ -71,6 +72,17 @@ internal sealed class ReaderCommand : Command
         if (loss is not null && name != "verify")
             ReaderContext.Warn(loss);
         return status;
+    }
+
+    // An answer that lacks something is no success: whoever goes by the exit status must not take it for whole.
+    private static int SayGaps(ReaderContext context)
+    {
+        const int MostShown = 16;
+        foreach (string gap in context.IsJson ? [] : context.Gaps.Take(MostShown))
+            ReaderContext.Warn($"the answer is not complete: {gap}");
+        if (!context.IsJson && context.Gaps.Count > MostShown)
+            ReaderContext.Warn($"the answer is not complete: {context.Gaps.Count - MostShown} more reasons (--json has them)");
+        return context.Gaps.Count > 0 ? 1 : 0;
     }
 
     /// <summary>The option that names a file of BTF.</summary>

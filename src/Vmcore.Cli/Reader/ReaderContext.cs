@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Vmcore.Architectures;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Symbols;
@@ -13,7 +14,10 @@ namespace Vmcore.Cli.Reader;
 /// <summary>One run of a <see cref="ReaderCommand"/>: the dump, opened when first asked for, and where the answer goes.</summary>
 internal sealed class ReaderContext : IDisposable
 {
+    private const int MostGaps = 100;
+
     private readonly Lazy<CrashDump> _dump;
+    private readonly List<string> _gaps = [];
 
     internal ReaderContext(ParseResult parsed, IReadOnlyList<string> files, CrashDumpOptions options, bool isJson, TextStyle style)
     {
@@ -21,7 +25,12 @@ internal sealed class ReaderContext : IDisposable
         Files = files;
         IsJson = isJson;
         Style = style;
-        _dump = new(() => Open(files, options));
+        _dump = new(() =>
+        {
+            CrashDump dump = Open(files, options);
+            Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
+            return dump;
+        });
     }
 
     /// <summary>Opens a dump. What was given with it and is not of its kernel is refused: no command goes on as if it had not been given.</summary>
@@ -63,6 +72,37 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>The same, if something that is missing was asked for.</summary>
     internal string? LossMet =>
         _dump.IsValueCreated && _dump.Value is { Kdump.HasLostPages: true } or { HasShrunk: true } ? _dump.Value.Loss?.ToString() : null;
+
+    /// <summary>What is missing of the answer: sentences. They are said on standard error, are in the JSON, and make the exit status 1.</summary>
+    internal IReadOnlyList<string> Gaps => _gaps;
+
+    /// <summary>Notes that something is missing of the answer. To be called before the answer is written, or while it is.</summary>
+    /// <param name="what">What; null if nothing is.</param>
+    internal void Gap(string? what)
+    {
+        if (what is not null && _gaps.Count < MostGaps && !_gaps.Contains(what))
+            _gaps.Add(what);
+    }
+
+    /// <summary>The same for what the library found.</summary>
+    /// <param name="what">What is missing; null if nothing is.</param>
+    internal void Gap(Finding? what) => Gap(what?.ToString());
+
+    /// <summary>The same for several.</summary>
+    /// <param name="what">What is missing.</param>
+    internal void Gap(IEnumerable<Finding> what)
+    {
+        foreach (Finding one in what)
+            Gap(one);
+    }
+
+    /// <summary>The same for several.</summary>
+    /// <param name="what">What is missing.</param>
+    internal void Gap(IEnumerable<string> what)
+    {
+        foreach (string one in what)
+            Gap(one);
+    }
 
     /// <summary>The kernel.</summary>
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>
@@ -132,21 +172,21 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>Writes a warning to standard error, behind the command's name.</summary>
     internal static void Warn(string message) => Console.Error.WriteLine(TerminalText.Clean($"vmcore: {message}"));
 
-    /// <summary>Writes a table to standard output, and a warning where the list that it shows broke off.</summary>
-    /// <param name="table">The table.</param>
-    /// <param name="problem">Why the list is not complete; null if it is.</param>
-    internal static void WriteList(TextTable table, string? problem)
-    {
-        Write(table.ToString());
-        if (problem is not null)
-            Warn($"the list is not complete: {problem}");
-    }
-
     /// <summary>Writes the answer as JSON; members that all answers have are filled in.</summary>
     /// <param name="answer">The answer.</param>
     internal void WriteJson(ReaderAnswer answer)
     {
-        ReaderAnswer complete = answer with { Command = Parsed.CommandResult.Command.Name, File = File, Parts = Files.Count > 1 ? Files : null };
+        ReaderAnswer complete = answer with
+        {
+            Command = Parsed.CommandResult.Command.Name,
+            File = File,
+            Parts = Files.Count > 1 ? Files : null,
+            GapsOf = () =>
+            {
+                Gap(LossMet);
+                return Gaps;
+            },
+        };
         JsonText.Write(complete, Console.Out);
         Console.Out.Write('\n');
     }

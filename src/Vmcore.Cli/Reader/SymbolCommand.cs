@@ -33,6 +33,8 @@ internal static class SymbolCommand
                 && ulong.TryParse(name.AsSpan(2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong address)
                 ? ByAddress(context.Symbols, address)
                 : ByName(context.Symbols, name));
+            if (found.Count == before || name.AsSpan().IndexOfAny('*', '?') >= 0)
+                SayMissing(context);
             if (found.Count == before)
             {
                 missing++;
@@ -45,6 +47,13 @@ internal static class SymbolCommand
         else
             ReaderContext.Write(string.Concat(found.Select(Line)));
         return missing == 0 ? 0 : 1;
+    }
+
+    // One that is not found may be of a module whose symbols are not there; so may more that fit a pattern.
+    private static void SayMissing(ReaderContext context)
+    {
+        context.Gap(context.Dump.Modules is { } list ? list.Problem : "the symbols of modules cannot be read");
+        context.Gap(context.Modules.Where(static m => !m.SymbolsAreComplete).Select(static m => $"symbols of the module {m.Name} cannot be read"));
     }
 
     private static string Line(SymbolInfo symbol)

@@ -25,12 +25,11 @@ internal static class TypeCommand
             types.Add(Describe(name, type, plain, budget, context.Dump.Limits.TypeDepth));
         }
 
+        context.Gap(budget.IsTruncated ? "the types are larger than any of a kernel; '...' stands for the rest" : null);
         if (context.IsJson)
             context.WriteJson(new TypeAnswer { Types = types });
         else
             ReaderContext.Write(string.Concat(types.Select(t => t.Declaration + (plain ? "\n" : ";\n"))));
-        if (budget.IsTruncated)
-            ReaderContext.Warn("the answer is not complete: the types are larger than any of a kernel; '...' stands for the rest");
         return 0;
     }
 

@@ -40,7 +40,7 @@ public sealed record CaptureCommandLine
         List<string> notes = [];
         List<string> words = options.ReuseCommandLine ? CommandLineWords.Split(system.CommandLine) : [];
         words.RemoveAll(static w => CommandLineWords.Is(w, "BOOT_IMAGE") || CommandLineWords.Is(w, "crashkernel"));
-        words.AddRange(CommandLineWords.Split(options.CommandLine));
+        AddOwn(words, CommandLineWords.Split(options.CommandLine));
         words.RemoveAll(static w => CommandLineWords.Is(w, "elfcorehdr"));
         bool protects = KeepsDriversOut(system, options);
         if (protects)
@@ -77,6 +77,21 @@ public sealed record CaptureCommandLine
     /// <summary>True if the capture kernel shall not drive pmem: binding a namespace writes its memmap anew, over the evidence.</summary>
     internal static bool KeepsDriversOut(RunningSystem system, LoadOptions options) =>
         !options.KeepPmemDrivers && options.Pmem != PmemInDump.None && (system.NamespacesOnMedia.Any() || system.HasKmem);
+
+    // What stands behind "--" goes to init, in the running kernel's line too: the operator's words for the kernel go in front of it, those for init behind all.
+    private static void AddOwn(List<string> words, List<string> own)
+    {
+        int end = words.IndexOf("--"), ownEnd = own.IndexOf("--");
+        if (end < 0)
+        {
+            words.AddRange(own);
+            return;
+        }
+
+        words.InsertRange(end, ownEnd < 0 ? own : own[..ownEnd]);
+        if (ownEnd >= 0)
+            words.AddRange(own[(ownEnd + 1)..]);
+    }
 
     // What stands behind "--" goes to init, so the loader's words go in front of it.
     private static string Join(List<string> words, List<string> added)

@@ -15,8 +15,12 @@ public sealed class PageCensus
     /// <summary>True if the classes are those that were noted when the dump was filtered; false if they were counted now.</summary>
     public bool IsNoted { get; private init; }
 
-    /// <summary>Pages by class. Zero pages are known only if <see cref="IsNoted"/>.</summary>
+    /// <summary>Pages by class, but those that failed (PG_hwpoison) all as <see cref="PageClass.HwPoison"/>, whatever else they are. Zero pages are known
+    /// only if <see cref="IsNoted"/>.</summary>
     public PageCounts Counts { get; private init; } = new();
+
+    /// <summary>False if more memory may have failed than <see cref="Counts"/> has, since the dump does not tell of every page.</summary>
+    public bool PoisonedIsKnown { get; private init; }
 
     /// <summary>Pages of pmem metadata, in the dump or left out.</summary>
     public ulong PmemMetadata { get; private init; }
@@ -70,7 +74,16 @@ public sealed class PageCensus
         }
 
         Classify();
-        return new() { IsNoted = note is not null, Counts = counts, PmemMetadata = metadata, Existing = existing, InFile = present };
+        bool isKnown = MovePoisoned(dump, counts, note is null ? level : (DumpLevel)note.Level);
+        return new()
+        {
+            IsNoted = note is not null,
+            Counts = counts,
+            PoisonedIsKnown = isKnown,
+            PmemMetadata = metadata,
+            Existing = existing,
+            InFile = present,
+        };
 
         void Classify()
         {
@@ -88,5 +101,28 @@ public sealed class PageCensus
 
             filled = 0;
         }
+    }
+
+    // The filter counts pages that failed by what else they are, where the level names that, as makedumpfile does.
+    private static bool MovePoisoned(OpenedDump dump, PageCounts counts, DumpLevel level)
+    {
+        if (dump.Poisoned is not { } poisoned)
+            return false;
+        foreach (PfnRange range in poisoned.Pages)
+        {
+            for (ulong pfn = range.Start; pfn < range.End; pfn++)
+            {
+                PageClass other = dump.Pmem.Pages.Contains(pfn) ? dump.Coverage.Exists(pfn) ? PageClass.PmemUserData : PageClass.Kept
+                    : PageLookup.Find(dump.Memmap, dump.PageLayout, dump.Pmem.Pages, pfn, level).Class;
+                if (other == PageClass.HwPoison)
+                    continue;
+                counts[PageClass.HwPoison]++;
+                if (other != PageClass.Kept && counts[other] > 0)
+                    counts[other]--;
+            }
+        }
+
+        counts[PageClass.HwPoison] += poisoned.Count - poisoned.Pages.PageCount;
+        return poisoned.Unreadable == 0;
     }
 }

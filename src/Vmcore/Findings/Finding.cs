@@ -25,6 +25,11 @@ public sealed class Finding
     /// <summary>What the sentence is about, as <see cref="Code"/> lists it: names are strings, addresses and counts numbers, ranges are ranges.</summary>
     public IReadOnlyList<object> Parameters { get; }
 
+    /// <summary>True if something is missing or damaged, so that an answer may lack it; false if sources do not agree, and it is known which of them is
+    /// right.</summary>
+    public bool MeansMissing => Code is not (FindingCode.PmemInfoBlockStale or FindingCode.PmemByInfoBlock or FindingCode.PmemOnlyFlagged
+        or FindingCode.PmemNotListed or FindingCode.PmemListDiffers or FindingCode.PmemListedElsewhere or FindingCode.PmemMemmapOutside);
+
     /// <summary>The sentence for the operator. Its words may change; the code stays.</summary>
     public override string ToString() => string.Format(CultureInfo.InvariantCulture, FindingText.Of(Code), [.. Parameters]);
 }

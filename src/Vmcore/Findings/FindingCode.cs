@@ -66,8 +66,47 @@ public enum FindingCode
     /// <summary>The kernel's memory cannot be found, or is not what vmcoreinfo says. Parameters: file, a clause that says why.</summary>
     KernelDoubtful,
 
+    /// <summary>The dump is one of a Xen hypervisor: machine frames are taken for the kernel's own, and what is read may be wrong. Parameters: file.</summary>
+    XenDump,
+
     /// <summary>Pages cannot be told apart, so that none can be left out. Parameters: a sentence that says why.</summary>
     PagesNotClassified,
+
+    /// <summary>Damage, or a page that is not in the dump, cut the kernel's resource tree short. Parameters: a clause that says where and why.</summary>
+    ResourcesCutShort,
+
+    /// <summary>Whether an address is of a slab, and of which cache, cannot be told. Parameters: virtual address, a clause that says why.</summary>
+    SlabUnknown,
+
+    /// <summary>Messages of the kernel's log cannot be read. Parameters: messages.</summary>
+    LogUnreadable,
+
+    /// <summary>The kernel's log is not as a kernel leaves it. Parameters: a sentence that says where and why.</summary>
+    LogDamaged,
+
+    /// <summary>Since when the kernel's log is cleared cannot be told, and all of it is shown. Parameters: a sentence that says why.</summary>
+    LogClearUnknown,
+
+    /// <summary>Tasks, or something that is told of them, are missing. Parameters: a clause that says what and why.</summary>
+    TasksIncomplete,
+
+    /// <summary>Mappings of processes are missing. Parameters: a clause that says what and why.</summary>
+    MappingsIncomplete,
+
+    /// <summary>What leads to the file systems or the mounts is not there. Parameters: a clause that says what and why.</summary>
+    FilesNotFound,
+
+    /// <summary>A list or tree of file systems, mounts, inodes or pages is not whole. Parameters: a clause that says which and why.</summary>
+    FilesListBroken,
+
+    /// <summary>A file system, mount or inode cannot be read. Parameters: a clause that says which.</summary>
+    FilesUnreadable,
+
+    /// <summary>Names of files or mount points are not in the dump. Parameters: a clause that says of which.</summary>
+    FilesNameless,
+
+    /// <summary>Some of the state of the machine cannot be found out. Parameters: a clause that says what and why.</summary>
+    CrashStateUnknown,
 
     /// <summary>An info block on pmem is not valid. Parameters: physical address, a clause that says why.</summary>
     PmemInfoBlockInvalid,
@@ -142,6 +181,12 @@ public enum FindingCode
 
     /// <summary>Some of what uses pmem cannot be found out. Parameters: a clause that says what and why.</summary>
     UsageIncomplete,
+
+    /// <summary>Page tables of processes that map pmem are not in the dump; they are asked where struct pages are not known. Parameters: page tables.</summary>
+    UsageTablesMissing,
+
+    /// <summary>The page tables of processes that map pmem are larger than is walked; they are asked where struct pages are not known. No parameters.</summary>
+    UsageTablesTooLarge,
 
     /// <summary>Processes map pmem more often than is listed. Parameters: most mappings.</summary>
     UsageTooMuch,

@@ -24,19 +24,26 @@ public enum PageKnowledge
 /// <param name="Block">The free block or compound page that decides it; the page itself if none does.</param>
 public readonly record struct PageLookup(PageKnowledge Knowledge, PageClass Class, PfnRange Block)
 {
+    /// <summary>True if its memory failed (PG_hwpoison), whatever else it is: an anonymous page that failed is of class <see cref="PageClass.User"/>.</summary>
+    public bool IsPoisoned { get; init; }
+
     /// <summary>Looks a page up as the dumper would, at the level that names every class: blocks first, the largest before all.</summary>
     /// <param name="memmap">The memmap; null if there is none.</param>
     /// <param name="layout">The layout of its structures; null if it is not known.</param>
     /// <param name="pmem">The pmem, of which no block reaches into RAM.</param>
     /// <param name="pfn">The page.</param>
-    public static PageLookup Find(MemmapReader? memmap, StructPageLayout? layout, PfnRangeSet pmem, ulong pfn)
+    /// <param name="level">The dump level: the classes that it does not name are kept.</param>
+    public static PageLookup Find(MemmapReader? memmap, StructPageLayout? layout, PfnRangeSet pmem, ulong pfn, DumpLevel level = DumpLevel.All)
     {
         ArgumentNullException.ThrowIfNull(pmem);
-        var own = new PfnRange(pfn, pfn + 1);
         if (memmap is null || layout is null)
-            return new(PageKnowledge.NoMemmap, PageClass.Kept, own);
+            return new(PageKnowledge.NoMemmap, PageClass.Kept, new(pfn, pfn + 1));
         byte[] pair = new byte[2 * layout.Size];
-        var classifier = new PageClassifier(layout, DumpLevel.All);
+        return Find(memmap, new(layout, level), pmem, pfn, pair) with { IsPoisoned = memmap.TryReadPair(pfn, pair) && layout.IsPoisoned(pair) };
+    }
+
+    private static PageLookup Find(MemmapReader memmap, PageClassifier classifier, PfnRangeSet pmem, ulong pfn, byte[] pair)
+    {
         ulong last = ulong.MaxValue;
         for (int order = PageClassifier.LargestOrder; order > 0; order--)
         {
@@ -52,9 +59,9 @@ public readonly record struct PageLookup(PageKnowledge Knowledge, PageClass Clas
         }
 
         if (!memmap.TryReadPair(pfn, pair))
-            return new(PageKnowledge.NoStruct, PageClass.Kept, own);
+            return new(PageKnowledge.NoStruct, PageClass.Kept, new(pfn, pfn + 1));
         if (classifier.IsTail(pair))
-            return new(PageKnowledge.Tail, PageClass.Kept, own);
+            return new(PageKnowledge.Tail, PageClass.Kept, new(pfn, pfn + 1));
         PageVerdict verdict = classifier.Classify(pfn, pair);
         return new(PageKnowledge.Class, verdict.Class, new(pfn, pfn + verdict.Pages));
     }

@@ -131,6 +131,15 @@ public sealed class StructPageLayout
         SlabType.IsKnown ? SlabType.Matches(BinaryPrimitives.ReadUInt32LittleEndian(page[MapCount..]))
             : (BinaryPrimitives.ReadUInt64LittleEndian(page[Flags..]) & Slab) != 0;
 
+    /// <summary>True if the memory of a page failed. Each page says it for itself, tails and pages of free blocks too.</summary>
+    /// <param name="page">The page's own structure.</param>
+    internal bool IsPoisoned(ReadOnlySpan<byte> page)
+    {
+        // All ones: a structure of offline memory that was never initialised.
+        ulong flags = BinaryPrimitives.ReadUInt64LittleEndian(page[Flags..]);
+        return (flags & HwPoison) != 0 && flags != ulong.MaxValue;
+    }
+
     /// <summary>Where the structure is that decides for a page: its own, or that of the head of its compound page.</summary>
     /// <param name="address">Virtual address of the page's structure.</param>
     /// <param name="page">The structure.</param>

@@ -10,6 +10,8 @@ using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Pmem;
+using Vmcore.Pmem.Usage;
+using Vmcore.Ranges;
 
 namespace Vmcore.Opening;
 
@@ -27,6 +29,7 @@ public abstract class OpenedDump : IDisposable
     private readonly Lazy<CrashMemory> _unerased;
     private readonly Lazy<CrashedKernel?> _unerasedKernel;
     private readonly Lazy<MemmapReader?> _memmap;
+    private readonly Lazy<PoisonedPages?> _poisoned;
     private Lazy<KernelView> _view;
     private CrashMemory? _erasedContent;
     private CrashMemory? _erased;
@@ -56,6 +59,7 @@ public abstract class OpenedDump : IDisposable
         _unerasedKernel = new(() => ReferenceEquals(_unerased.Value, Unfiltered) ? _kernel.Unfiltered : _kernel.Unfiltered?.Over(_unerased.Value));
         _memmap = new(() => ClassificationProblem is null && _unerasedKernel.Value is { } kernel
             ? MemmapReader.TryOpen(kernel, Coverage.PageShift, out _) : null);
+        _poisoned = new(() => PoisonedPages.Find(KernelView, Memmap, PageLayout, WithStructs()));
         _view = new(CreateView);
     }
 
@@ -76,6 +80,12 @@ public abstract class OpenedDump : IDisposable
 
     /// <summary>True if the file is mapped, as only <c>/proc/vmcore</c> is; false if it is read.</summary>
     public bool IsMapped => _file.Source is MappedSource { IsMapped: true };
+
+    /// <summary>
+    /// True for a dump that Xen's hypervisor had taken: its notes beside those of the control domain say so. Frames are the machine's there, and the
+    /// domain's page tables name them; what is read as the kernel's may be another domain's.
+    /// </summary>
+    public bool IsXen => Notes.Any(static n => n.Name is "Xen" or "VMCOREINFO_XEN");
 
     /// <summary>True if the file says that it was cut short, is shorter than its headers
     /// say, or has become shorter while it was read (<see cref="HasShrunk"/>).</summary>
@@ -129,6 +139,9 @@ public abstract class OpenedDump : IDisposable
     /// <summary>The pmem. Looked for when first asked for.</summary>
     public PmemLayout Pmem => _pmem.Value;
 
+    /// <summary>The pages that failed (PG_hwpoison), of RAM and of pmem; null if the dump does not tell. Looked for when first asked for.</summary>
+    public PoisonedPages? Poisoned => _poisoned.Value;
+
     /// <summary>What rules erase; null if none were applied.</summary>
     public ErasedData? Erased { get; private set; }
 
@@ -178,6 +191,10 @@ public abstract class OpenedDump : IDisposable
     }
 
     private CrashMemory WithoutUserData(CrashMemory memory) => Pmem.UserData.IsEmpty ? memory : new WithoutPages(memory, Pmem.UserData);
+
+    // Of a memmap that another kernel has written since, nothing is of the crash.
+    private PfnRangeSet WithStructs() => Coverage.Extents.Except(Pmem.Pages).Union(PfnRangeSet.From(Pmem.Namespaces
+        .Where(n => n is { StructPages: > 0, State: not MemmapState.Overwritten }).Select(n => n.DataPages(Coverage.PageShift))));
 
     private KernelView CreateView() => new(new()
     {

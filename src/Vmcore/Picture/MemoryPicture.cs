@@ -42,6 +42,9 @@ public enum PictureClass
     /// <summary>Memory without a struct page that can be read.</summary>
     Unknown,
 
+    /// <summary>Set aside for the crash kernel, which no dump has.</summary>
+    CrashKernel,
+
     /// <summary>No memory: a gap that is too small to be shown as one.</summary>
     Hole,
 }
@@ -150,6 +153,9 @@ public sealed record PictureMark(string Name, PhysicalRange Range, int Depth);
 /// </summary>
 public sealed class MemoryPicture
 {
+    /// <summary>Name of the region, and of the mark, of an area that is set aside for the crash kernel: memory that no dump has.</summary>
+    public const string CrashKernel = "Crash kernel";
+
     /// <summary>Number of classes.</summary>
     public const int Classes = (int)PictureClass.Hole + 1;
 
@@ -179,7 +185,7 @@ public sealed class MemoryPicture
         PictureClass.User => (level & DumpLevel.User) != 0,
         PictureClass.Free => (level & DumpLevel.Free) != 0,
         PictureClass.PmemMetadata => (level & DumpLevel.PmemMetadata) != 0,
-        PictureClass.HwPoison or PictureClass.Offline or PictureClass.PmemUserData or PictureClass.Hole => true,
+        PictureClass.HwPoison or PictureClass.Offline or PictureClass.PmemUserData or PictureClass.CrashKernel or PictureClass.Hole => true,
         _ => false,
     };
 }

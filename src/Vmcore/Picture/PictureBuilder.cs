@@ -13,6 +13,9 @@ public sealed class PictureBuilder
     private const int MarkCount = 2000;
     private const int RunPages = 4096;
 
+    // The kernel has two at most: one below 4 GiB beside the other.
+    private const int CrashKernelCount = 8;
+
     private readonly OpenedDump _dump;
     private readonly ulong[] _exists = new ulong[PictureSlice.Pages / 64];
     private readonly ulong[] _present = new ulong[PictureSlice.Pages / 64];
@@ -21,6 +24,13 @@ public sealed class PictureBuilder
     private readonly Action<ulong, ulong>? _progress;
     private ulong _done;
     private ulong _total;
+
+    private enum Kind
+    {
+        Ram,
+        Pmem,
+        Crash,
+    }
 
     private PictureBuilder(OpenedDump dump, Action<ulong, ulong>? progress)
     {
@@ -51,12 +61,22 @@ public sealed class PictureBuilder
         // A kdump-compressed file knows memory by page only.
         if (_dump.Kdump is not null)
             ram = PfnRangeSet.From(ExistingRuns(ram));
-        List<(PfnRange Pages, bool IsPmem)> parts = Merge(ram, pmem);
+        PfnRangeSet crash = CrashKernels().Except(pmem);
+        List<(PfnRange Pages, Kind Kind)> parts = Merge(ram.Except(crash), pmem, crash);
         int shift = 0;
         while (parts.Sum(p => (long)(p.Pages.Count >> shift) + 1) > CellCount)
             shift++;
-        foreach ((PfnRange pages, bool isPmem) in parts)
-            yield return new(NameOf(pages, isPmem), isPmem, pages, shift);
+        foreach ((PfnRange pages, Kind kind) in parts)
+            yield return new(kind == Kind.Crash ? MemoryPicture.CrashKernel : NameOf(pages, kind == Kind.Pmem), kind == Kind.Pmem, pages, shift);
+    }
+
+    /// <summary>Areas of the crash kernel, of which a dump that this kernel takes has nothing. A dump of a hypervisor has them, as memory like other.</summary>
+    private PfnRangeSet CrashKernels()
+    {
+        IEnumerable<PfnRange> areas = (_dump.KernelView.Resources?.All() ?? [])
+            .Where(static r => r.Name == MemoryPicture.CrashKernel && r.Range.Length > 1).Take(CrashKernelCount)
+            .Select(r => r.Range.ToPfns(_dump.Memory.PageShift));
+        return PfnRangeSet.From(areas.Where(area => PfnRangeSet.From(ExistingRuns(PfnRangeSet.From([area]))).IsEmpty));
     }
 
     private IEnumerable<PfnRange> ExistingRuns(PfnRangeSet extents)
@@ -86,17 +106,18 @@ public sealed class PictureBuilder
     }
 
     /// <summary>Small gaps are drawn as parts of what is around them, so that a file of many pieces still gives a picture.</summary>
-    private static List<(PfnRange Pages, bool IsPmem)> Merge(PfnRangeSet ram, PfnRangeSet pmem)
+    private static List<(PfnRange Pages, Kind Kind)> Merge(PfnRangeSet ram, PfnRangeSet pmem, PfnRangeSet crash)
     {
-        List<(PfnRange Pages, bool IsPmem)> parts = [.. ram.Select(r => (r, false)), .. pmem.Select(r => (r, true))];
+        List<(PfnRange Pages, Kind Kind)> parts =
+            [.. ram.Select(static r => (r, Kind.Ram)), .. pmem.Select(static r => (r, Kind.Pmem)), .. crash.Select(static r => (r, Kind.Crash))];
         parts.Sort(static (a, b) => a.Pages.Start.CompareTo(b.Pages.Start));
         for (ulong gap = 256; ; gap *= 2)
         {
-            List<(PfnRange Pages, bool IsPmem)> merged = [];
-            foreach ((PfnRange Pages, bool IsPmem) part in parts)
+            List<(PfnRange Pages, Kind Kind)> merged = [];
+            foreach ((PfnRange Pages, Kind Kind) part in parts)
             {
-                if (merged is [.., var last] && last.IsPmem == part.IsPmem && part.Pages.Start - last.Pages.End <= gap)
-                    merged[^1] = (new(last.Pages.Start, part.Pages.End), part.IsPmem);
+                if (merged is [.., var last] && last.Kind == part.Kind && part.Pages.Start - last.Pages.End <= gap)
+                    merged[^1] = (new(last.Pages.Start, part.Pages.End), part.Kind);
                 else
                     merged.Add(part);
             }
@@ -126,11 +147,23 @@ public sealed class PictureBuilder
         int count = 0;
         foreach (KernelResource resource in _dump.KernelView.Resources?.All() ?? [])
         {
-            bool isMemory = resource.IsSystemRam || resource.IsPersistentMemory || resource.Name is "Crash kernel" or "Reserved" or "System RAM (kmem)";
+            bool isMemory = resource.IsSystemRam || resource.IsPersistentMemory
+                || resource.Name is MemoryPicture.CrashKernel or "Reserved" or "System RAM (kmem)";
             if (isMemory && resource.Name.Length > 0 && count++ < MarkCount)
-                yield return new(resource.Name, resource.Range, resource.Depth);
+                yield return new(resource.Name, RangeOf(resource), resource.Depth);
+        }
+
+        foreach (PfnRange failed in _dump.Poisoned?.Pages ?? PfnRangeSet.Empty)
+        {
+            if (count++ < MarkCount)
+                yield return new("poisoned (memory error)", failed.ToPhysical(_dump.Memory.PageShift), 0);
         }
     }
+
+    // Of a devdax namespace the kernel's tree has only the reserve under its name.
+    private PhysicalRange RangeOf(KernelResource resource) =>
+        resource.Name.StartsWith("namespace", StringComparison.Ordinal)
+            && _dump.Pmem.Namespaces.FirstOrDefault(n => n.Name == resource.Name && n.Range.Contains(resource.Start)) is { } item ? item.Range : resource.Range;
 
     private void Fill(PictureRegion region)
     {
@@ -138,11 +171,21 @@ public sealed class PictureBuilder
         {
             foreach (PfnRange part in _dump.Pmem.Metadata.Intersect(region.Pages))
                 region.Add(part, PictureClass.PmemMetadata);
-            foreach (PfnRange part in _dump.Pmem.UserData.Intersect(region.Pages))
+            PfnRangeSet data = _dump.Pmem.UserData.Intersect(region.Pages), failed = _dump.Poisoned?.Pages ?? PfnRangeSet.Empty;
+            foreach (PfnRange part in data.Except(failed))
                 region.Add(part, PictureClass.PmemUserData);
+            foreach (PfnRange part in data.Intersect(failed))
+                region.Add(part, PictureClass.HwPoison);
             foreach (PfnRange part in PfnRangeSet.From([region.Pages]).Except(_dump.Pmem.Pages))
                 region.Add(part, PictureClass.Hole);
             CountPresent(region, _dump.Coverage.Extents.Intersect(region.Pages));
+            _progress?.Invoke(_done += region.Pages.Count, _total);
+            return;
+        }
+
+        if (region.Name == MemoryPicture.CrashKernel)
+        {
+            region.Add(region.Pages, PictureClass.CrashKernel);
             _progress?.Invoke(_done += region.Pages.Count, _total);
             return;
         }

@@ -22,6 +22,8 @@ internal sealed class PictureSlice : IMemmapVisitor
     private readonly ulong _reserved;
     private readonly ulong[] _exists;
     private readonly ulong[] _present = new ulong[Words];
+    private readonly ulong[] _poisoned = new ulong[Words];
+    private readonly PfnRangeSet _failed;
     private PictureRegion _region = null!;
     private ulong _first;
     private int _firstCell;
@@ -34,6 +36,7 @@ internal sealed class PictureSlice : IMemmapVisitor
     {
         _coverage = dump.Coverage;
         _reserved = reserved;
+        _failed = dump.Poisoned?.Pages ?? PfnRangeSet.Empty;
         if (dump.Memmap is { } memmap && dump.PageLayout is { } layout)
         {
             _layout = layout;
@@ -56,6 +59,7 @@ internal sealed class PictureSlice : IMemmapVisitor
         _presentCounts = Cleared(_presentCounts, cells);
         (_kept, _keptEnd) = (PictureClass.Kernel, 0);
         _coverage.GetPages(_first, _exists, _present);
+        PageBits.Fill(_poisoned, _first, _failed);
         for (int word = 0; word < Words; word++)
         {
             ulong mask = MaskOf(range, word);
@@ -122,6 +126,13 @@ internal sealed class PictureSlice : IMemmapVisitor
 
     private void Add(int word, ulong mask, PictureClass page)
     {
+        // Memory that failed is shown as such, whatever else it is.
+        if ((mask & _poisoned[word]) is not 0 and var bad && page != PictureClass.HwPoison)
+        {
+            Add(word, bad, PictureClass.HwPoison);
+            mask &= ~bad;
+        }
+
         if (mask != 0)
             AddTo(_counts, word, mask, MemoryPicture.Classes, (int)page);
     }

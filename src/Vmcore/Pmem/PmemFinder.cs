@@ -16,7 +16,7 @@ internal static class PmemFinder
     /// <summary>Merges all evidence to one answer.</summary>
     public static PmemLayout Find(PmemEvidence evidence)
     {
-        List<Finding> findings = [];
+        List<Finding> findings = evidence.Resources?.Problem is { } cut ? [cut] : [];
         int pageShift = evidence.Memory.PageShift;
         PfnRangeSet pages = PmemRanges.Find(evidence, findings);
         if (pages.IsEmpty)

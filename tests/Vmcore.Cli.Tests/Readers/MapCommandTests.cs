@@ -42,6 +42,45 @@ public sealed class MapCommandTests
         }
     }
 
+    /// <summary>The area that is set aside for the crash kernel is memory: a region of its own, of which the dump has nothing.</summary>
+    [Fact]
+    public void TheCrashKernelHasARegion()
+    {
+        using JsonDocument map = Map();
+        JsonElement region = map.RootElement.GetProperty("regions").EnumerateArray().Single(r => r.GetProperty("name").GetString() == "Crash kernel");
+        JsonElement mark = map.RootElement.GetProperty("marks").EnumerateArray().Single(m => m.GetProperty("name").GetString() == "Crash kernel");
+        ulong pages = region.GetProperty("pages").GetUInt64(), start = region.GetProperty("start_pfn").GetUInt64();
+        Assert.Equal((start << 12, (start + pages) << 12), (Hex(mark, "start"), Hex(mark, "end")));
+        Assert.Equal((pages, 0UL), (region.GetProperty("totals").GetProperty("crash_kernel").GetUInt64(), region.GetProperty("pages_in_dump").GetUInt64()));
+        string text = Tool.Succeed(s_vmcore, "map", RealCrash.Get("sample rfc-v2-6.1").Path).Output;
+        Assert.Contains($"Crash kernel 0x{start << 12:x}-0x{(start + pages) << 12:x}, ", text, StringComparison.Ordinal);
+        Assert.Contains("it is in no dump that its own machine takes", text, StringComparison.Ordinal);
+
+        // A filtered dump, which has no PT_LOADs, shows the same.
+        using TemporaryFolder folder = new();
+        Tool.Dump("-d", "31", "-l", RealCrash.Get("sample rfc-v2-6.1").Path, folder.File("dump"));
+        using JsonDocument filtered = JsonDocument.Parse(Tool.Succeed(s_vmcore, "map", folder.File("dump"), "--json").Output);
+        JsonElement own = filtered.RootElement.GetProperty("regions").EnumerateArray().Single(r => r.GetProperty("name").GetString() == "Crash kernel");
+        Assert.Equal((start, pages), (own.GetProperty("start_pfn").GetUInt64(), own.GetProperty("pages").GetUInt64()));
+        string page = Tool.Succeed(s_vmcore, "pmem", RealCrash.Get("sample rfc-v2-6.1").Path, "--page", $"0x{start + 1:x}").Output;
+        Assert.Contains("It is in the area of the crash kernel", page, StringComparison.Ordinal);
+    }
+
+    /// <summary>The kernel's tree has only the reserve of a devdax namespace under its name; the map has all of it.</summary>
+    [Fact]
+    public void NamespacesHaveTheirSize()
+    {
+        using JsonDocument map = Map(), pmem = JsonDocument.Parse(Tool.Succeed(s_vmcore, "pmem", "--json", RealCrash.Get("sample rfc-v2-6.1").Path).Output);
+        Dictionary<string, (ulong, ulong)> marks = map.RootElement.GetProperty("marks").EnumerateArray()
+            .Where(m => m.GetProperty("name").GetString()!.StartsWith("namespace", StringComparison.Ordinal))
+            .ToDictionary(m => m.GetProperty("name").GetString()!, m => (Hex(m, "start"), Hex(m, "end")));
+        JsonElement[] known = [.. pmem.RootElement.GetProperty("namespaces").EnumerateArray()];
+        Assert.Contains(known, n => n.GetProperty("mode").GetString() == "devdax");
+        Assert.All(known, n => Assert.Equal((Hex(n, "start"), Hex(n, "end")), marks[n.GetProperty("name").GetString()!]));
+    }
+
+    private static ulong Hex(JsonElement element, string member) => Convert.ToUInt64(element.GetProperty(member).GetString()![2..], 16);
+
     [Fact]
     public void PicturesAreWellFormed()
     {

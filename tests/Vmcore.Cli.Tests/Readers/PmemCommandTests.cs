@@ -38,7 +38,7 @@ public sealed class PmemCommandTests
             Assert.Equal(before.RootElement.GetProperty(part).GetRawText(), after.RootElement.GetProperty(part).GetRawText());
     }
 
-    /// <summary>Without its metadata nothing is made up; what the files' own page trees in RAM say is still known.</summary>
+    /// <summary>Without its metadata nothing is made up; what the files' own page trees and the processes' page tables in RAM say is still known.</summary>
     [Fact]
     public void WithoutMetadataTheFilesAreKnownByTheirPageTrees()
     {
@@ -49,7 +49,8 @@ public sealed class PmemCommandTests
         Assert.Equal("missing", first.GetProperty("memmap").GetProperty("state").GetString());
         Assert.Equal(first.GetProperty("pages").GetProperty("total").GetUInt64(), first.GetProperty("pages").GetProperty("unreadable").GetUInt64());
         Assert.Equal(
-            ["/mnt/pmem0.2/a 256 12 pmem0.2", "/mnt/pmem0.2/b 256 13 pmem0.2", "/mnt/pmem0/a 256 12 pmem0", "/mnt/pmem0/b 256 13 pmem0"],
+            ["/dev/dax0.1 4096 - dax0.1",
+                "/mnt/pmem0.2/a 256 12 pmem0.2", "/mnt/pmem0.2/b 256 13 pmem0.2", "/mnt/pmem0/a 256 12 pmem0", "/mnt/pmem0/b 256 13 pmem0"],
             answer.RootElement.GetProperty("files").EnumerateArray().Select(FileLine));
         Assert.All(answer.RootElement.GetProperty("files").EnumerateArray(), f => Assert.Equal(0UL, f.GetProperty("shared_pages").GetUInt64()));
 
@@ -63,7 +64,7 @@ public sealed class PmemCommandTests
         }
 
         Assert.Equal(raw.RootElement.GetProperty("regions").GetRawText(), answer.RootElement.GetProperty("regions").GetRawText());
-        string text = Tool.Succeed(s_vmcore, "pmem", folder.File("dump")).Output;
+        string text = Tool.Run(s_vmcore, "pmem", folder.File("dump")).Output;
         Assert.Contains("mode not known, no info block of it in the dump", text, StringComparison.Ordinal);
         Assert.DoesNotContain("raw, or without", text, StringComparison.Ordinal);
     }
@@ -180,5 +181,5 @@ public sealed class PmemCommandTests
     private static ulong Hex(JsonElement element, string member) => Convert.ToUInt64(element.GetProperty(member).GetString()![2..], 16);
 
     private static JsonDocument Ask(string command, string dump, params string[] more) =>
-        JsonDocument.Parse(Tool.Succeed(s_vmcore, [command, dump, "--json", .. more]).Output);
+        JsonDocument.Parse(Tool.Run(s_vmcore, [command, dump, "--json", .. more]).Output);
 }

@@ -49,12 +49,12 @@ public sealed class SampleTests
         int found = 0;
         foreach (KernelTask task in dump.KernelView.RequireTasks().Tasks.Where(static t => t.Pid != 0))
         {
-            SlabObject slot = Assert.IsType<SlabObject>(slabs.Find(task.Address + 100));
+            SlabObject slot = Assert.IsType<SlabObject>(slabs.Find(task.Address + 100, out _));
             Assert.Equal(("task_struct", task.Address), (slot.Cache.Name, slot.Address));
             foreach ((string member, string cache) in new[] { ("mm", "mm_struct"), ("signal", "signal_cache"), ("sighand", "sighand_cache") })
             {
                 ulong address = task.Object.Member(member).AsUInt64();
-                if (slabs.Find(address) is not { } part)
+                if (slabs.Find(address, out _) is not { } part)
                     continue; // None, or that of the kernel itself.
                 Assert.Equal((cache, address), (part.Cache.Name, part.Address));
                 found++;

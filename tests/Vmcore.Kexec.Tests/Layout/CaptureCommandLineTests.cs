@@ -46,6 +46,15 @@ public sealed class CaptureCommandLineTests
         Assert.Equal("root=/dev/vda1 quiet irqpoll elfcorehdr=1K",
             Build(Pmem with { Namespaces = [] }, new() { CommandLine = "irqpoll", ReuseCommandLine = true }).Text);
 
+    /// <summary>Words for init may be in the running line, in the operator's, or in both; none for the kernel comes behind the dashes.</summary>
+    [Theory]
+    [InlineData("quiet -- single", "irqpoll nr_cpus=1", "quiet irqpoll nr_cpus=1 elfcorehdr=1K -- single")]
+    [InlineData("quiet -- single", "irqpoll -- emergency", "quiet irqpoll elfcorehdr=1K -- single emergency")]
+    [InlineData("quiet", "irqpoll -- emergency", "quiet irqpoll elfcorehdr=1K -- emergency")]
+    [InlineData("quiet --", "irqpoll", "quiet irqpoll elfcorehdr=1K --")]
+    public void TheOperatorsWordsAreTheKernelsWhateverTheRunningLineGivesInit(string running, string own, string expected) =>
+        Assert.Equal(expected, Build(Pmem with { Namespaces = [], CommandLine = running }, new() { CommandLine = own, ReuseCommandLine = true }).Text);
+
     [Fact]
     public void TheUsersOwnBlacklistIsCompletedNotRepeated()
     {

@@ -35,6 +35,30 @@ public sealed class KernelWalkTests
         }
     }
 
+    /// <summary>Four entries; what is behind one that cannot be read is found from the other end, once each and in order.</summary>
+    [Theory]
+    [InlineData(0, "64 128 192 256", true)]
+    [InlineData(64, "64 128 192 256", false)]
+    [InlineData(128, "64 128 192 256", false)]
+    [InlineData(256, "64 128 192 256", false)]
+    public void ABrokenListIsWalkedFromBothEnds(int missing, string expected, bool isComplete)
+    {
+        int[] nodes = [0, 64, 128, 192, 256];
+        List<(int, ulong)> words = [];
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            if (nodes[i] == missing && missing != 0)
+                continue;
+            words.Add((nodes[i], Base + (ulong)nodes[(i + 1) % nodes.Length]));
+            words.Add((nodes[i] + 8, Base + (ulong)nodes[(i + nodes.Length - 1) % nodes.Length]));
+        }
+
+        List<ulong> found = ListWalk.CircularBothWays(Words([.. words]), Base, 10, _outcome);
+        Assert.Equal(expected.Split(' ').Select(n => Base + ulong.Parse(n, System.Globalization.CultureInfo.InvariantCulture)).Order(), found.Order());
+        Assert.Equal(isComplete, _outcome.IsComplete);
+        Assert.Equal(found.Order(), found);
+    }
+
     /// <summary>A pointer at 0 leads to 64, that of it to 128, and then comes what ends the chain.</summary>
     [Theory]
     [InlineData(0, 10, WalkEnd.Complete, 0, 2)]

@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.IO;
 using Vmcore.Kernel.Log;
 
@@ -41,7 +42,7 @@ internal sealed class DumpDmesg(MakedumpfileOptions options, Messages messages)
             }
         }
 
-        foreach (string fault in log.Problems)
+        foreach (Finding fault in log.Problems)
             messages.Line(MessageKind.Error, $"{dump.Name}: {fault}");
         if (log.Lost > 0)
         {

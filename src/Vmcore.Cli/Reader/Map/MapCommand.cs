@@ -60,12 +60,13 @@ internal static class MapCommand
             sink.Complete(bytes.Length);
         }
 
+        context.Gap(context.Dump.ClassificationProblem);
+        context.Gap(context.Dump.Resources?.Problem);
+        context.Gap(context.LossMet);
         if (context.IsJson)
-            ReaderContext.Write(MapData.Build(context.Dump, picture, level, indented: true) + "\n");
+            ReaderContext.Write(MapData.Build(context.Dump, picture, level, indented: true, context.Gaps) + "\n");
         else if (output is null)
             ReaderContext.Write(Text(picture, level, context.Style));
-        foreach (string problem in context.Dump.ClassificationProblem is { } reason ? [reason] : Array.Empty<string>())
-            ReaderContext.Warn(problem);
         return 0;
     }
 
@@ -77,7 +78,8 @@ internal static class MapCommand
         {
             text.Append(style.Bold($"{region.Name} {Sizes.Hex(region.Pages.Start << picture.PageShift)}-{Sizes.Hex(region.Pages.End << picture.PageShift)}, "
                 + $"{Sizes.Text(region.Pages.Count << picture.PageShift)}"))
-                .Append(CultureInfo.InvariantCulture, $", {Sizes.Text(region.Present << picture.PageShift)} in this dump\n");
+                .Append(CultureInfo.InvariantCulture, $", {Sizes.Text(region.Present << picture.PageShift)} in this dump")
+                .Append(region.Name == MemoryPicture.CrashKernel ? ": it is in no dump that its own machine takes\n" : "\n");
             var table = new TextTable(style, "  ", ">SIZE", "LEVEL " + ((int)level).ToString(CultureInfo.InvariantCulture), "");
             foreach (MapClass item in MapColors.All)
             {

@@ -19,7 +19,8 @@ internal static class MapData
     /// <param name="picture">The picture of it.</param>
     /// <param name="level">The dump level that is shown first.</param>
     /// <param name="indented">True for people.</param>
-    internal static string Build(CrashDump dump, MemoryPicture picture, DumpLevel level, bool indented)
+    /// <param name="gaps">What is missing of the answer; null for the page, which does not say it.</param>
+    internal static string Build(CrashDump dump, MemoryPicture picture, DumpLevel level, bool indented, IReadOnlyList<string>? gaps = null)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new() { Indented = indented }))
@@ -28,6 +29,14 @@ internal static class MapData
             json.WriteNumber("schema", 1);
             json.WriteString("command", "map");
             json.WriteString("file", dump.Name);
+            if (gaps is not null)
+            {
+                json.WriteStartArray("gaps");
+                foreach (string gap in gaps)
+                    json.WriteStringValue(gap);
+                json.WriteEndArray();
+            }
+
             json.WriteString("release", dump.VmcoreInfo?.OsRelease);
             if (dump.VmcoreInfo?.CrashTime is { } time)
                 json.WriteNumber("crash_time", time);

@@ -85,6 +85,7 @@ internal static class MapLayout
     {
         int count = (region.CellCount + (1 << group) - 1) >> group;
         Span<ulong> counts = stackalloc ulong[MapColors.All.Count];
+        int poisoned = MapColors.IndexOf(PictureClass.HwPoison);
         for (int i = 0; i < count && canvas is not null; i++)
         {
             int x = Margin + (i % Columns * (Cell + Gap)), top = y + (i / Columns * (Cell + Gap));
@@ -110,6 +111,10 @@ internal static class MapLayout
                     canvas.Cell(x, top + done, Cell, to - done, MapColors.All[c], MemoryPicture.IsLeftOut(MapColors.All[c].Class, level));
                 done = to;
             }
+
+            // One failed page in a cell of thousands is to be seen.
+            if (counts[poisoned] > 0)
+                canvas.Cell(x, top, Cell, Math.Max(2, (int)(counts[poisoned] * Cell / total)), MapColors.All[poisoned], leftOut: false);
         }
 
         return y + ((count + Columns - 1) / Columns * (Cell + Gap));

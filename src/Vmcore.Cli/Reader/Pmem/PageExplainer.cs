@@ -1,5 +1,7 @@
 using System.Globalization;
 using Vmcore.Findings;
+using Vmcore.Memmap;
+using Vmcore.Picture;
 using Vmcore.Pmem;
 using Vmcore.Pmem.Usage;
 
@@ -8,8 +10,13 @@ namespace Vmcore.Cli.Reader.Pmem;
 /// <summary>Says in words what one page was.</summary>
 internal static class PageExplainer
 {
-    internal static PmemPageAnswer Explain(CrashDump dump, ulong pfn)
+    /// <summary>Says it.</summary>
+    /// <param name="dump">The dump.</param>
+    /// <param name="pfn">The page.</param>
+    /// <param name="gaps">What is missing of the answer.</param>
+    internal static PmemPageAnswer Explain(CrashDump dump, ulong pfn, out IReadOnlyList<string> gaps)
     {
+        gaps = [];
         PmemPage page = dump.FindPmemPage(pfn);
         ulong address = pfn << dump.Memory.PageShift;
         List<string> words = [];
@@ -32,9 +39,10 @@ internal static class PageExplainer
         {
             words.Add($"{which} is not on pmem.");
             words.Add(InDump(dump, pfn));
-            if (dump.Coverage.Exists(pfn) && PageWords.Sentence(dump, pfn) is { } ram)
+            bool exists = dump.Coverage.Exists(pfn);
+            if (exists && PageWords.Sentence(dump, pfn) is { } ram)
                 words.Add(ram);
-            return answer;
+            return answer with { Poisoned = exists && dump.FindPage(pfn) is { Knowledge: >= PageKnowledge.Tail } known ? known.IsPoisoned : null };
         }
 
         words.Add(page.Namespace is not { } item ? $"{which} is on pmem, in no namespace: nothing of it is in any dump."
@@ -62,12 +70,16 @@ internal static class PageExplainer
             return answer;
         }
 
-        if (page.Namespace?.State == MemmapState.Overwritten)
-            words.Add("Careful: the namespace's memmap was written anew after the crash; what follows is not of the crash.");
-        if (page.Use is { } use)
-            return OfUse(use, pfn, dump.Memory.PageShift, answer, words);
-        words.Add("Its struct page is not in the dump, so nothing is known of its use.");
-        return answer;
+        gaps = [.. page.Use!.Problems.Select(static p => p.ToString())];
+        if (!page.Use.HasStruct)
+        {
+            string lost = page.Namespace?.State == MemmapState.Overwritten
+                ? "Its struct page was written anew after the crash, by a pmem driver in the capture kernel" : "Its struct page is not in the dump";
+            words.Add(lost + ": what follows is from the files' page trees and the processes' page tables.");
+            gaps = [$"page {Sizes.Hex(pfn)}: {char.ToLowerInvariant(lost[0])}{lost[1..]}", .. gaps];
+        }
+
+        return OfUse(page.Use, pfn, dump.Memory.PageShift, answer, words);
     }
 
     private static PmemPageAnswer OfUse(PmemPageUse use, ulong pfn, int pageShift, PmemPageAnswer answer, List<string> words)
@@ -89,10 +101,10 @@ internal static class PageExplainer
             words.Add($"Note: {problem}.");
         return answer with
         {
-            State = use.State == DaxPageState.InUse ? "in_use" : use.State.ToString().ToLowerInvariant(),
-            Pinned = use.Struct.IsPinned,
-            Poisoned = use.Struct.IsPoisoned,
-            References = use.Struct.References,
+            State = use.State == DaxPageState.InUse ? "in_use" : use.State?.ToString().ToLowerInvariant(),
+            Pinned = use.HasStruct ? use.Struct.IsPinned : null,
+            Poisoned = use.HasStruct ? use.Struct.IsPoisoned : null,
+            References = use.HasStruct ? use.Struct.References : null,
             ShareCount = use.ShareCount > 0 ? use.ShareCount : null,
             Owners = [.. use.Owners.Select(o => OwnerOf(o, pageShift))],
         };
@@ -101,7 +113,9 @@ internal static class PageExplainer
     /// <summary>What a page is used for; null of a mapped one, which its owners say.</summary>
     private static string? StateText(PmemPageUse use) => use.State switch
     {
+        null => "None of them names it. It may have been idle; that is not known.",
         DaxPageState.Mapped => null,
+        DaxPageState.Shared when !use.HasStruct => null,
         DaxPageState.Idle when use.Struct.State == DaxPageState.Shared =>
             "It is idle: its struct page looks like that of a shared page, but no file names it. The kernel leaves such traces of files that are gone.",
         DaxPageState.Idle => "It is idle: no process had it mapped and no file claimed it through a mapping. "
@@ -147,7 +161,9 @@ internal static class PageExplainer
     private static string? PathOf(PmemPageOwner owner) => owner.Device is { } device ? "/dev/" + device : owner.Path.Text;
 
     private static string InDump(CrashDump dump, ulong pfn) => dump.Coverage.Has(pfn) ? "Its content is in the dump."
-        : dump.Coverage.Exists(pfn) ? "It was left out of the dump." : "The dump knows of no memory there.";
+        : dump.Coverage.Exists(pfn) ? "It was left out of the dump."
+        : dump.Resources?.All().Any(r => r.Name == MemoryPicture.CrashKernel && r.Range.Contains(pfn << dump.Memory.PageShift)) == true
+            ? "It is in the area of the crash kernel, which is in no dump." : "The dump knows of no memory there.";
 
     private static string Describes(PmemPage page) => page.Described is not { } pages ? ""
         : string.Create(CultureInfo.InvariantCulture, $" They describe the pages from {Sizes.Hex(pages.Start)} on, about {pages.Count}.");

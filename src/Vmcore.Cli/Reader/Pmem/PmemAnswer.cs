@@ -326,9 +326,11 @@ internal sealed record PmemPageAnswer : ReaderAnswer
     /// <summary><c>idle</c>, <c>mapped</c>, <c>shared</c>, <c>in_use</c>, <c>foreign</c>; null without a struct page.</summary>
     public string? State { get; init; }
 
-    public bool Pinned { get; init; }
+    /// <summary>Null if that is not known.</summary>
+    public bool? Pinned { get; init; }
 
-    public bool Poisoned { get; init; }
+    /// <summary>True if its memory failed; null if that is not known.</summary>
+    public bool? Poisoned { get; init; }
 
     public int? References { get; init; }
 

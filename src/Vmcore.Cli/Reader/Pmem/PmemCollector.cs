@@ -87,8 +87,10 @@ internal static class PmemCollector
                 names.Add(resource.Name);
         }
 
-        // A bound driver of an fsdax namespace names its disk after it, whether a file is mapped or not.
-        if (number >= 0 && all.Namespaces[number].PageMap is { Type: 3 } && item.Name is { } name && name.StartsWith(NamePrefix, StringComparison.Ordinal))
+        // A bound driver of an fsdax namespace names its disk after it, whether a file is mapped or not. Where the struct pages do not
+        // lead to the driver's own words, that there are any says that it was bound.
+        bool isBound = number >= 0 && (all.Namespaces[number].PageMap is { } driver ? driver.Type == 3 : item.Mode == PmemMode.FsDax);
+        if (isBound && item.Name is { } name && name.StartsWith(NamePrefix, StringComparison.Ordinal))
             names.Add("pmem" + (name.EndsWith(".0", StringComparison.Ordinal) ? name[NamePrefix.Length..^2] : name[NamePrefix.Length..]));
         foreach (PmemFile file in all.Files)
         {

@@ -26,6 +26,7 @@ internal static class PmemCommand
         using (var status = new StatusLine("Reading struct pages"))
             usage = context.Dump.CollectPmemUsage(progress: status.Show);
         PmemAnswer answer = PmemCollector.Collect(context.Dump, usage);
+        context.Gap(answer.Findings.Where(static f => f.MeansMissing));
         if (context.IsJson)
             context.WriteJson(answer);
         else
@@ -43,7 +44,8 @@ internal static class PmemCommand
             return 1;
         }
 
-        PmemPageAnswer answer = PageExplainer.Explain(context.Dump, pfn);
+        PmemPageAnswer answer = PageExplainer.Explain(context.Dump, pfn, out IReadOnlyList<string> gaps);
+        context.Gap(gaps);
         if (context.IsJson)
             context.WriteJson(answer);
         else

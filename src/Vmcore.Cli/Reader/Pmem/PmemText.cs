@@ -52,7 +52,7 @@ internal static class PmemText
             Line(text, "data", $"{Sizes.Hex(data.Start)}-{Sizes.Hex(data.End)}, {Sizes.Text(data.End - data.Start)}");
         Line(text, "memmap", MemmapOf(item, pageSize, style));
         if (item.Pages is { } pages)
-            Line(text, "pages", PagesOf(pages, style));
+            Line(text, "pages", PagesOf(pages, item.Memmap.State, style));
         else
             Line(text, "pages", "no struct pages: nothing is known of their use");
         foreach (SharedInfo shared in item.Shared.Take(MostRanges))
@@ -81,7 +81,7 @@ internal static class PmemText
         return $"{state}, {count}{(where.Length > 0 ? ", at " + where : "")}";
     }
 
-    private static string PagesOf(PageStatesInfo p, TextStyle style)
+    private static string PagesOf(PageStatesInfo p, string memmap, TextStyle style)
     {
         List<string> parts = [];
         void Add(ulong count, string what, Func<string, string>? paint = null)
@@ -96,7 +96,7 @@ internal static class PmemText
         Add(p.Shared, "shared");
         Add(p.InUse, "in use without a file");
         Add(p.Foreign, "with a damaged struct page", style.Red);
-        Add(p.Unreadable, "unknown (struct page not in the dump)", style.Yellow);
+        Add(p.Unreadable, $"unknown (struct page {(memmap == "overwritten" ? "written anew after the crash" : "not in the dump")})", style.Yellow);
         Add(p.WithoutStruct, "without struct page");
         Add(p.Pinned, "of them pinned", style.Yellow);
         Add(p.Poisoned, "of them poisoned", style.Red);

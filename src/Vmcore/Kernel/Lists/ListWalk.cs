@@ -16,6 +16,28 @@ internal static class ListWalk
     internal static IEnumerable<ulong> Circular(IVirtualMemory memory, ulong head, int limit, WalkOutcome outcome, ulong link = 0) =>
         Run(memory, head, link, [], head, limit, outcome);
 
+    /// <summary>
+    /// The entries of a circular list, of one that breaks off those too that its backward links lead to from the head: one page that is not there
+    /// costs what was on it, not all behind it. Where the list is broken twice, what lies between is lost.
+    /// </summary>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="head">Address of the head, which is no entry.</param>
+    /// <param name="limit">Most entries.</param>
+    /// <param name="outcome">Receives why the walk forwards ended.</param>
+    /// <returns>Addresses of the entries' <c>struct list_head</c>, in the list's order.</returns>
+    internal static List<ulong> CircularBothWays(IVirtualMemory memory, ulong head, int limit, WalkOutcome outcome)
+    {
+        const ulong Previous = 8;
+        List<ulong> entries = [.. Circular(memory, head, limit, outcome)];
+        if (outcome.End is WalkEnd.Complete or WalkEnd.Limit)
+            return entries;
+        HashSet<ulong> seen = [.. entries];
+        List<ulong> rest = [.. Circular(memory, head, limit, new(), Previous).TakeWhile(seen.Add)];
+        rest.Reverse();
+        entries.AddRange(rest);
+        return entries;
+    }
+
     /// <summary>Follows pointers until NULL: an <c>hlist</c>, or structures of which each points to the next.</summary>
     /// <param name="memory">The kernel's memory.</param>
     /// <param name="head">Address of the pointer to the first node: of an <c>hlist_head</c>, or of a member.</param>

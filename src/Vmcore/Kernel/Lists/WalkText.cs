@@ -1,3 +1,5 @@
+using Vmcore.Findings;
+
 namespace Vmcore.Kernel.Lists;
 
 /// <summary>What is said of walks that ended early.</summary>
@@ -21,23 +23,26 @@ internal static class WalkText
         ? $"the tree at 0x{head:x} is damaged at 0x{outcome.Address:x}" : OfList(outcome, head, limit);
 }
 
-/// <summary>What went wrong in walks, as sentences. Bounded: a damaged machine could give one for each of a million objects.</summary>
+/// <summary>What went wrong in walks. Bounded: a damaged machine could give one finding for each of a million objects.</summary>
 internal sealed class ProblemList
 {
     private const int Most = 100;
 
-    private readonly List<string> _texts = [];
+    private readonly List<Finding> _findings = [];
+    private readonly HashSet<string> _texts = [];
 
-    /// <summary>The sentences.</summary>
-    internal IReadOnlyList<string> Texts => _texts;
+    /// <summary>The findings.</summary>
+    internal IReadOnlyList<Finding> Findings => _findings;
 
-    /// <summary>Adds a sentence, once.</summary>
-    internal void Add(string text)
+    /// <summary>Adds a finding, once.</summary>
+    /// <param name="code">What was found.</param>
+    /// <param name="clause">What and why, for the operator.</param>
+    internal void Add(FindingCode code, string clause)
     {
         lock (_texts)
         {
-            if (_texts.Count < Most && !_texts.Contains(text))
-                _texts.Add(text);
+            if (_findings.Count < Most && _texts.Add(clause))
+                _findings.Add(new(code, clause));
         }
     }
 }

@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -13,7 +14,7 @@ public abstract class KernelLog
     /// <summary>Largest ring that a kernel makes, in bytes (LOG_BUF_LEN_MAX).</summary>
     internal const long LargestRing = 1L << 31;
 
-    private readonly List<string> _problems = [];
+    private readonly List<Finding> _problems = [];
 
     private protected KernelLog(VmcoreInfo info, IVirtualMemory memory, LogFormat format)
     {
@@ -26,7 +27,7 @@ public abstract class KernelLog
     public LogFormat Format { get; }
 
     /// <summary>What was wrong with the log, one sentence each; complete when <see cref="Read"/> is through.</summary>
-    public IReadOnlyList<string> Problems => _problems;
+    public IReadOnlyList<Finding> Problems => _problems;
 
     /// <summary>Messages, or ends of a damaged ring, that could not be read; complete
     /// when <see cref="Read"/> is through. 0 says that the log is whole.</summary>
@@ -65,9 +66,9 @@ public abstract class KernelLog
     internal abstract IReadOnlyList<VirtualRange> Buffers { get; }
 
     /// <summary>Notes that the log is damaged, or what follows from it.</summary>
-    private protected void Report(string problem)
+    private protected void Report(string problem, FindingCode code = FindingCode.LogDamaged)
     {
-        _problems.Add(problem);
+        _problems.Add(new(code, problem));
         IsDamaged = true;
     }
 
@@ -75,7 +76,7 @@ public abstract class KernelLog
     private protected void ReportUnreadable(int messages)
     {
         if (messages > 0)
-            _problems.Add($"{messages} messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem");
+            _problems.Add(new(FindingCode.LogUnreadable, messages));
     }
 
     private protected bool TryRead(ulong address, Span<byte> bytes) => Memory.Read(address, bytes) == MemoryStatus.Ok;

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -70,7 +71,7 @@ internal sealed class RecordLog : KernelLog
     {
         ulong? symbol = sinceClear ? Info.Symbol("clear_idx") : null;
         if (sinceClear && symbol is null)
-            Report("vmcoreinfo does not say since when the log is cleared (clear_idx); all of it is shown");
+            Report("vmcoreinfo does not say since when the log is cleared (clear_idx); all of it is shown", FindingCode.LogClearUnknown);
         symbol ??= Info.Symbol("log_first_idx");
         if (!Memory.TryReadUInt32(symbol!.Value, out uint at))
         {

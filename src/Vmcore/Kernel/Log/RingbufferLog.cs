@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.Findings;
 using Vmcore.IO;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
@@ -126,7 +127,7 @@ internal sealed class RingbufferLog : KernelLog
     {
         if (Info.Symbol("clear_seq") is not { } address)
         {
-            Report("vmcoreinfo does not say since when the log is cleared (clear_seq); all of it is shown");
+            Report("vmcoreinfo does not say since when the log is cleared (clear_seq); all of it is shown", FindingCode.LogClearUnknown);
             return 0;
         }
 
@@ -135,7 +136,7 @@ internal sealed class RingbufferLog : KernelLog
             known = Memory.TryReadUInt64(address + (ulong)(Info.Offset("latched_seq.val") ?? sizeof(ulong)) + ((value & 1) * sizeof(ulong)), out value);
         if (known)
             return value;
-        Report(Unreadable("clear_seq", address) + "; all of the log is shown");
+        Report(Unreadable("clear_seq", address) + "; all of the log is shown", FindingCode.LogClearUnknown);
         return 0;
     }
 

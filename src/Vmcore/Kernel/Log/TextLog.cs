@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 using Vmcore.Ranges;
@@ -48,7 +49,7 @@ internal sealed class TextLog : KernelLog
             if (Info.Symbol("logged_chars") is { } at && Memory.TryReadUInt32(at, out uint logged))
                 count = Math.Min(count, logged);
             else
-                Report("it is not known since when the log is cleared (logged_chars); all of it is shown");
+                Report("it is not known since when the log is cleared (logged_chars); all of it is shown", FindingCode.LogClearUnknown);
         }
 
         // A line that is longer than the buffer comes in pieces: the ring may have no newline at all.

@@ -43,6 +43,12 @@ public sealed class KernelModule
     /// <summary>The modules that use it.</summary>
     public IReadOnlyList<string> UsedBy { get; init; } = [];
 
+    /// <summary>Why <see cref="UsedBy"/> may lack some, as one clause; null if it is whole.</summary>
+    public string? UsersProblem { get; init; }
+
+    /// <summary>False if symbols of it are not in the dump. They are read when this is first asked for.</summary>
+    public bool SymbolsAreComplete => Symbols.IsComplete;
+
     /// <summary>Its symbols. Read when first asked for.</summary>
     internal ModuleSymbols Symbols => _symbols.Value;
 }

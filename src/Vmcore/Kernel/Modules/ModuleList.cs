@@ -86,7 +86,7 @@ public sealed class ModuleList : IModuleSymbols
             return new("the kernel has no symbol 'modules' (built without CONFIG_KALLSYMS_ALL)", Generated);
         var list = new ModuleList(null, Generated);
         var outcome = new WalkOutcome();
-        List<ulong> entries = [.. ListWalk.Circular(memory, head, memory.Limits.Modules, outcome)];
+        List<ulong> entries = ListWalk.CircularBothWays(memory, head, memory.Limits.Modules, outcome);
         string? problem = WalkText.OfList(outcome, head, memory.Limits.Modules);
         foreach (ulong entry in entries)
         {
@@ -154,13 +154,15 @@ public sealed class ModuleList : IModuleSymbols
         if (name.Length == 0)
             throw new KernelObjectException("it has no name");
         List<VirtualRange> code = [], ranges = RangesOf(item, code);
+        List<string> users = UsersOf(memory, item, out string? problem);
         return new(name, item, ranges, () => ModuleSymbols.Load(memory, item, name, ranges))
         {
             CodeRanges = code,
             State = item.Member("state").AsUInt64() switch { 0 => "Live", 2 => "Unloading", _ => "Loading" },
             Taints = Letters(item.Member("taints").AsUInt64()),
             References = item.Type.FindMember("refcnt") is null ? null : (int)item.Member("refcnt").Member("counter").AsUInt64() - 1,
-            UsedBy = UsersOf(memory, item),
+            UsedBy = users,
+            UsersProblem = problem,
         };
     }
 
@@ -204,20 +206,25 @@ public sealed class ModuleList : IModuleSymbols
         }
     }
 
-    private static List<string> UsersOf(IVirtualMemory memory, KernelObject item)
+    private static List<string> UsersOf(IVirtualMemory memory, KernelObject item, out string? problem)
     {
         List<string> users = [];
+        problem = null;
         if (item.Type.FindMember("source_list") is null || item.Member("source_list").Address is not { } head)
             return users;
 
         // struct module_use: source_list, target_list, source, target. The type is local to one file, but is in BTF of no kernel under another layout.
         const ulong SourceOffset = 32;
-        foreach (ulong entry in ListWalk.Circular(memory, head, memory.Limits.ModuleUsers, new()))
+        var outcome = new WalkOutcome();
+        foreach (ulong entry in ListWalk.CircularBothWays(memory, head, memory.Limits.ModuleUsers, outcome))
         {
             if (memory.TryReadUInt64(entry + SourceOffset, out ulong user) && TryName(memory, item.Type, user) is { } name)
                 users.Add(name);
+            else
+                problem ??= $"the user at 0x{entry:x} cannot be read";
         }
 
+        problem ??= WalkText.OfList(outcome, head, memory.Limits.ModuleUsers);
         return users;
     }
 

@@ -17,12 +17,16 @@ internal sealed class ModuleSymbols
     private readonly ulong[] _addresses;
     private readonly KernelSymbol[] _symbols;
 
-    private ModuleSymbols(string module, KernelSymbol[] symbols)
+    private ModuleSymbols(string module, KernelSymbol[] symbols, bool isComplete)
     {
+        IsComplete = isComplete;
         _module = module;
         _symbols = symbols;
         _addresses = Array.ConvertAll(symbols, s => s.Address);
     }
+
+    /// <summary>False if symbols are missing: their table or their names are not in the dump.</summary>
+    internal bool IsComplete { get; }
 
     /// <summary>All symbols by address.</summary>
     internal IReadOnlyList<KernelSymbol> All => _symbols;
@@ -45,21 +49,27 @@ internal sealed class ModuleSymbols
             if (table.Type.FindMember("typetab") is null || memory.Read(table.Member("typetab").AsUInt64(), types) != MemoryStatus.Ok)
                 types.AsSpan().Fill((byte)'?');
             List<KernelSymbol> found = [];
+            bool isComplete = have == count;
+            Span<byte> one = stackalloc byte[1];
             for (int i = 0; i < have; i++)
             {
                 ReadOnlySpan<byte> symbol = bytes.AsSpan(i * SymbolSize, SymbolSize);
                 ulong address = BinaryPrimitives.ReadUInt64LittleEndian(symbol[8..]);
                 bool defined = BinaryPrimitives.ReadUInt16LittleEndian(symbol[6..]) != 0;
-                if (defined && ranges.Any(r => r.Contains(address))
-                    && ReadName(memory, strings + BinaryPrimitives.ReadUInt32LittleEndian(symbol)) is { Length: > 0 } text)
+                if (!defined || !ranges.Any(r => r.Contains(address)))
+                    continue;
+                ulong at = strings + BinaryPrimitives.ReadUInt32LittleEndian(symbol);
+                if (ReadName(memory, at) is { Length: > 0 } text)
                     found.Add(new(address, types[i] is > 0x20 and < 0x7f ? (char)types[i] : '?', text, name));
+                else
+                    isComplete &= memory.ReadPrefix(at, one) == 1;
             }
 
-            return new(name, [.. found.OrderBy(s => s.Address)]);
+            return new(name, [.. found.OrderBy(s => s.Address)], isComplete);
         }
         catch (KernelObjectException)
         {
-            return new(name, []);
+            return new(name, [], isComplete: false);
         }
     }
 

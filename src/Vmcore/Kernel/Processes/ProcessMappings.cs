@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
@@ -54,7 +55,7 @@ internal sealed class ProcessMappings
     }
 
     /// <summary>What cut lists short, or could not be read; one sentence each.</summary>
-    public IReadOnlyList<string> Problems => _problems.Texts;
+    public IReadOnlyList<Finding> Problems => _problems.Findings;
 
     /// <summary>The parts of a process's memory that map files, ascending.</summary>
     /// <param name="process">The process.</param>
@@ -68,7 +69,7 @@ internal sealed class ProcessMappings
         {
             if (++count > _memory.Limits.ProcessMappings)
             {
-                _problems.Add($"process {process.Pid} has more than {_memory.Limits.ProcessMappings} mappings; the rest is left out");
+                _problems.Add(FindingCode.MappingsIncomplete, $"process {process.Pid} has more than {_memory.Limits.ProcessMappings} mappings; the rest is left out");
                 yield break;
             }
 
@@ -78,7 +79,8 @@ internal sealed class ProcessMappings
 
         foreach (WalkFault fault in outcome.Faults)
         {
-            _problems.Add(_maple is not null ? $"a node in the tree of a process's mappings is damaged or cannot be read at 0x{fault.Address:x}"
+            _problems.Add(FindingCode.MappingsIncomplete, _maple is not null
+                ? $"a node in the tree of a process's mappings is damaged or cannot be read at 0x{fault.Address:x}"
                 : $"the list of a process's mappings is damaged or cannot be read at 0x{fault.Address:x}; the rest is left out");
         }
     }
@@ -91,7 +93,9 @@ internal sealed class ProcessMappings
     private bool TryReadMapping(ulong area, out FileMapping mapping)
     {
         mapping = default;
-        if (!_memory.TryReadUInt64(area + (ulong)_file, out ulong file) || !_memory.IsKernelAddress(file)
+        if (!_memory.TryReadUInt64(area + (ulong)_file, out ulong file))
+            _problems.Add(FindingCode.MappingsIncomplete, $"a mapping of a process cannot be read at 0x{area:x}");
+        if (!_memory.IsKernelAddress(file)
             || !_memory.TryReadUInt64(area + (ulong)_start, out ulong start) || !_memory.TryReadUInt64(area + (ulong)_end, out ulong end)
             || !_memory.TryReadUInt64(area + (ulong)_flags, out ulong flags) || !_memory.TryReadUInt64(area + (ulong)_offset, out ulong offset) || end <= start)
             return false;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
@@ -19,17 +20,20 @@ public sealed class ResourceTree
     /// <summary>The symbol of the root.</summary>
     internal const string RootSymbol = "iomem_resource";
 
-    private ResourceTree(KernelResource root, bool isComplete)
+    private ResourceTree(KernelResource root, Finding? problem)
     {
         Root = root;
-        IsComplete = isComplete;
+        Problem = problem;
     }
 
     /// <summary>The root, the whole physical address space; /proc/iomem does not show it.</summary>
     public KernelResource Root { get; }
 
     /// <summary>False if damage cut the tree short: what is there is right, but there was more.</summary>
-    public bool IsComplete { get; }
+    public bool IsComplete => Problem is null;
+
+    /// <summary>What cut the tree short; null if nothing did.</summary>
+    public Finding? Problem { get; }
 
     /// <summary>Reads the tree.</summary>
     /// <param name="symbols">The kernel's symbols; the one needed is data, so the kernel must be built with CONFIG_KALLSYMS_ALL.</param>
@@ -60,7 +64,7 @@ public sealed class ResourceTree
         // A tree without a single line means that the layout is not what was taken for it.
         if (root is null || (root.Children.Count == 0 && problem is not null))
             return null;
-        return new(root, problem is null);
+        return new(root, problem is null ? null : new(FindingCode.ResourcesCutShort, problem));
     }
 
     /// <summary>All nodes but the root, depth first: the lines of /proc/iomem in their order.</summary>

@@ -1,4 +1,5 @@
 using Vmcore.Architectures;
+using Vmcore.Findings;
 using Vmcore.Kernel.Types;
 using Vmcore.Memmap;
 using Vmcore.Memory;
@@ -51,31 +52,45 @@ public sealed class SlabCaches
 
     /// <summary>Finds the object that an address belongs to.</summary>
     /// <param name="address">A virtual address of the kernel.</param>
-    /// <returns>Null if its page is in no slab, or what leads from it to the cache cannot be read.</returns>
-    public SlabObject? Find(ulong address)
+    /// <param name="problem">Why it cannot be told; null if it can, also if the address is of no slab.</param>
+    /// <returns>Null if its page is in no slab, or that cannot be told.</returns>
+    public SlabObject? Find(ulong address, out Finding? problem)
+    {
+        SlabObject? found = Search(address, out string? why);
+        problem = why is null ? null : new(FindingCode.SlabUnknown, address, why);
+        return found;
+    }
+
+    private SlabObject? Search(ulong address, out string? problem)
     {
         KernelAddressSpace memory = _kernel.RequireMemory();
-        if (memory.Translate(address) is not { Status: MemoryStatus.Ok, PhysicalAddress: var physical }
-            || HeadOf(physical >> _kernel.PhysicalMemory.PageShift) is not { } head
-            || !memory.TryReadUInt64(head.Struct + (ulong)_cacheOffset, out ulong cacheAddress)
-            || CacheAt(cacheAddress) is not { } cache)
-        {
+        Translation at = memory.Translate(address);
+        problem = at.Status is MemoryStatus.Ok or MemoryStatus.NotMapped ? null : "a page table on the way to it is not in the dump";
+        if (at.Status != MemoryStatus.Ok || HeadOf(at.PhysicalAddress >> _kernel.PhysicalMemory.PageShift, out problem) is not { } head)
             return null;
-        }
+        ulong physical = at.PhysicalAddress;
+        problem = "its slab does not lead to a cache that can be read";
+        if (!memory.TryReadUInt64(head.Struct + (ulong)_cacheOffset, out ulong cacheAddress) || CacheAt(cacheAddress) is not { } cache)
+            return null;
 
         // The address of the slab's first page, by the map that the address is of.
         ulong first = address - (physical - (head.Pfn << _kernel.PhysicalMemory.PageShift));
         if (_firstOffset >= 0 && (!memory.TryReadUInt64(head.Struct + (ulong)_firstOffset, out first) || first > address))
             return null;
+        problem = null;
         ulong index = (address - first) / cache.Stride;
         return new(cache, first + (index * cache.Stride) + cache.LeftPadding, (int)index);
     }
 
     /// <summary>The structure that decides what a page is: its own, or that of the compound page's head; null if it is of no slab.</summary>
-    private (ulong Struct, ulong Pfn)? HeadOf(ulong pfn)
+    private (ulong Struct, ulong Pfn)? HeadOf(ulong pfn, out string? problem)
     {
         byte[] pair = new byte[2 * _memmap.StructPageSize];
-        if (!_memmap.Model.TryGetStructPage(pfn, out ulong address, out _) || !_memmap.TryReadPair(pfn, pair))
+        problem = null;
+        if (!_memmap.Model.TryGetStructPage(pfn, out ulong address, out _))
+            return null;
+        problem = "its struct page, or that of the compound page's head, cannot be read";
+        if (!_memmap.TryReadPair(pfn, pair))
             return null;
         if (_layout.HeadOf(address, pair) is var head && head != address)
         {
@@ -85,6 +100,7 @@ public sealed class SlabCaches
             (address, pfn) = (head, pfn - distance);
         }
 
+        problem = null;
         return _layout.IsSlab(pair) ? (address, pfn) : null;
     }
 

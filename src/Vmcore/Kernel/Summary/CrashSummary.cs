@@ -1,9 +1,9 @@
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
-using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Summary;
@@ -52,6 +52,9 @@ public sealed record CrashSummary
     /// <summary>Time since boot, that in suspension included: by the kernel's clock to the second, else by the last message of its log.</summary>
     public TimeSpan? Uptime { get; private set; }
 
+    /// <summary>The kernel's clock; null if it cannot be read, or does not agree with the time of the crash.</summary>
+    public KernelClock? Clock { get; private set; }
+
     /// <summary>The last line of the log that says that the kernel panicked, or why (oops, BUG).</summary>
     public string? Panic { get; private set; }
 
@@ -68,7 +71,7 @@ public sealed record CrashSummary
     public CpuState? Crashing { get; private set; }
 
     /// <summary>What could not be found out, one clause each.</summary>
-    public IReadOnlyList<string> Problems { get; private set; } = [];
+    public IReadOnlyList<Finding> Problems { get; private set; } = [];
 
     /// <summary>Reads the state.</summary>
     /// <param name="kernel">The kernel.</param>
@@ -95,7 +98,7 @@ public sealed record CrashSummary
             problems.Add(e.Message);
         }
 
-        summary.Problems = problems;
+        summary.Problems = [.. problems.Select(static p => new Finding(FindingCode.CrashStateUnknown, p))];
         return summary;
     }
 
@@ -125,15 +128,18 @@ public sealed record CrashSummary
 
     private void ReadVariables(KernelView kernel, KernelSymbols symbols, IVirtualMemory memory)
     {
-        ulong?[] found = symbols.Find("tainted_mask", "avenrun", "tk_core", "timekeeper_data");
+        ulong?[] found = symbols.Find("tainted_mask", "avenrun");
         if (found[0] is { } mask && memory.TryReadUInt64(mask, out ulong taints))
             Taints = [.. s_taints.Where((_, bit) => (taints >> bit & 1) != 0)];
         if (found[1] is { } averages)
             LoadAverage = ReadLoad(memory, averages);
         if (kernel.PerCpu is { Online.Count: > 0 } cpus)
             CpusOnline = cpus.Online.Count;
-        if (kernel.Types is { } types && (found[2] ?? found[3]) is { } clock)
-            Uptime = ReadUptime(memory, types, clock, kernel.VmcoreInfo?.CrashTime);
+
+        // What is read counts only if it agrees with the time of the crash that vmcoreinfo has from the same clock.
+        const long Difference = 60;
+        if (KernelClock.TryRead(kernel) is { } clock && (kernel.VmcoreInfo?.CrashTime is not { } time || Math.Abs(time - clock.Now) <= Difference))
+            (Clock, Uptime) = (clock, clock.Uptime);
     }
 
     // Numbers of fixed point with 11 bits behind the point; rounded as the kernel rounds them for /proc/loadavg.
@@ -149,33 +155,5 @@ public sealed record CrashSummary
         }
 
         return load;
-    }
-
-    // The clock is behind a sequence counter, in a structure that has a name only since 6.13. What is read counts only if it agrees with the time of
-    // the crash that vmcoreinfo has from the same clock.
-    private static TimeSpan? ReadUptime(IVirtualMemory memory, KernelTypes types, ulong address, long? crashTime)
-    {
-        const long LatestSecond = 1L << 34, Difference = 60;
-        if (types.FindNamed(KernelTypeKind.Struct, "timekeeper") is not { } clock)
-            return null;
-        ulong offset = types.FindNamed(KernelTypeKind.Struct, "tk_data")?.FindMember("timekeeper")?.BitOffset is { } bits ? (ulong)bits / 8 : 8;
-        try
-        {
-            KernelObject item = KernelObject.At(memory, clock, unchecked(address + offset));
-            long seconds = (long)item.Member("xtime_sec").AsUInt64(), toMonotonic = (long)item.Member("wall_to_monotonic").Member("tv_sec").AsUInt64();
-            long suspended = (long)item.Member("offs_boot").AsUInt64() / 1_000_000_000;
-            if (seconds is < 0 or > LatestSecond || toMonotonic is < -LatestSecond or > LatestSecond || suspended is < 0 or > LatestSecond
-                || seconds + toMonotonic + suspended < 0
-                || (crashTime is { } time && (time is < 0 or > LatestSecond || Math.Abs(time - seconds) > Difference)))
-            {
-                return null;
-            }
-
-            return TimeSpan.FromSeconds(seconds + toMonotonic + suspended);
-        }
-        catch (KernelObjectException)
-        {
-            return null;
-        }
     }
 }

@@ -38,6 +38,7 @@ public sealed record KernelTask
     /// <summary>Size of the address space in bytes; null for kernel threads.</summary>
     public ulong? VirtualSize { get; init; }
 
-    /// <summary>Memory that is resident in bytes, as far as the counters that all CPUs share say; null for kernel threads.</summary>
+    /// <summary>Memory that is resident in bytes, what each CPU has counted for itself included (6.2 and later); null for kernel threads, or if it cannot be
+    /// read.</summary>
     public ulong? ResidentSize { get; init; }
 }

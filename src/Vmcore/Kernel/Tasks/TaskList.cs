@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Kernel.Cpus;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Symbols;
@@ -19,9 +20,13 @@ public sealed class TaskList
     private readonly List<int> _offline = [];
     private readonly List<KernelTask> _tasks = [];
     private readonly HashSet<ulong> _seen = [];
+    private readonly ProblemList _problems = new();
+    private readonly ResidentMemory _resident;
+    private int _withoutParent;
 
-    private TaskList(IVirtualMemory memory, KernelType type, int pageShift)
+    private TaskList(IVirtualMemory memory, KernelType type, PerCpuAreas? perCpu, int pageShift)
     {
+        _resident = new(memory, perCpu, pageShift);
         _memory = memory;
         _type = type;
         _pageShift = pageShift;
@@ -30,8 +35,11 @@ public sealed class TaskList
     /// <summary>The tasks.</summary>
     public IReadOnlyList<KernelTask> Tasks => _tasks;
 
-    /// <summary>One clause on what is missing; null if the list is whole.</summary>
-    public string? Problem { get; private set; }
+    /// <summary>The first of <see cref="Problems"/>; null if the list is whole.</summary>
+    public Finding? Problem => _problems.Findings.Count > 0 ? _problems.Findings[0] : null;
+
+    /// <summary>What is missing of the list, or of what is said of the tasks in it: one clause each; at most 100.</summary>
+    public IReadOnlyList<Finding> Problems => _problems.Findings;
 
     /// <summary>Reads the list.</summary>
     /// <param name="memory">The kernel's memory.</param>
@@ -48,16 +56,30 @@ public sealed class TaskList
             ?? throw new MissingInformationException("the kernel's types have no struct task_struct");
         ulong init = symbols.TryFindInImage("init_task")
             ?? throw new MissingInformationException("the kernel has no symbol init_task (built without CONFIG_KALLSYMS_ALL)");
-        var list = new TaskList(memory, type, pageShift);
+        var list = new TaskList(memory, type, perCpu, pageShift);
         list.ReadRunQueues(symbols, types, perCpu, init);
         list.ReadProcesses(init);
+        list.SumUp(perCpu);
         return list;
     }
 
     /// <summary>Tells whether a CPU was online, as the scheduler knows it; null if it does not.</summary>
     internal bool? IsOnline(int cpu) => _online.Contains(cpu) ? true : _offline.Contains(cpu) ? false : null;
 
-    private void Complain(string problem) => Problem ??= problem;
+    private void Complain(string problem) => _problems.Add(FindingCode.TasksIncomplete, problem);
+
+    // What is missing of single tasks.
+    private void SumUp(PerCpuAreas? perCpu)
+    {
+        if (perCpu is null)
+            Complain("the CPUs' own areas cannot be found: which tasks were running, and the idle tasks of all CPUs but the first, are not known");
+        if (_resident.Unknown > 0)
+            Complain($"the resident memory of {_resident.Unknown} processes cannot be read");
+        if (_resident.Partly > 0)
+            Complain($"the CPUs' own counters of resident memory cannot be read for {_resident.Partly} processes: their resident size is too low or too high");
+        if (_withoutParent > 0)
+            Complain($"the parents of {_withoutParent} tasks cannot be read: 0 stands for them");
+    }
 
     // Each CPU's run queue knows its idle task and the one that runs.
     private void ReadRunQueues(KernelSymbols symbols, KernelTypes types, PerCpuAreas? perCpu, ulong init)
@@ -115,7 +137,7 @@ public sealed class TaskList
     private List<ulong> List(ulong head, int limit)
     {
         var outcome = new WalkOutcome();
-        List<ulong> entries = [.. ListWalk.Circular(_memory, head, limit, outcome)];
+        List<ulong> entries = ListWalk.CircularBothWays(_memory, head, limit, outcome);
         if (WalkText.OfList(outcome, head, limit) is { } problem)
             Complain(problem);
         return entries;
@@ -147,38 +169,23 @@ public sealed class TaskList
             Object = item,
             Pid = (int)item.Member("pid").AsUInt64(),
             Tgid = (int)item.Member("tgid").AsUInt64(),
-            ParentPid = TryNumber(() => item.Member("real_parent").Member("tgid")) is { } parent ? (int)parent : 0,
+            ParentPid = ParentOf(item),
             Name = Text(item.Member("comm").ReadBytes()),
             State = StateLetter(state, exit),
             Cpu = (int)(Has("cpu") ? item.Member("cpu") : item.Member("thread_info").Member("cpu")).AsUInt64(),
             IsOnCpu = _running.Contains(address) || (_running.Count == 0 && Has("on_cpu") && item.Member("on_cpu").AsUInt64() != 0),
             IsKernelThread = mm == 0 && (item.Member("flags").AsUInt64() & 0x200000) != 0, // PF_KTHREAD
             VirtualSize = mm == 0 ? null : TryNumber(() => item.Member("mm").Member("total_vm")) << _pageShift,
-            ResidentSize = mm == 0 ? null : Resident(item),
+            ResidentSize = mm == 0 ? null : _resident.Of(item),
         };
     }
 
-    // The first three counters are file, anonymous and swapped pages, then shared ones. They are an array of counters, of per-CPU counters since 6.2.
-    private ulong? Resident(KernelObject item)
+    private int ParentOf(KernelObject item)
     {
-        try
-        {
-            KernelObject counters = item.Member("mm").Member("rss_stat");
-            if (counters.Type.Underlying().Kind != KernelTypeKind.Array)
-                counters = counters.Member("count");
-            long pages = 0;
-            foreach (int kind in (ReadOnlySpan<int>)[0, 1, 3])
-            {
-                KernelObject counter = counters.Element(kind);
-                pages += Math.Max(0, (long)(counter.Type.FindMember("counter") is null ? counter.Member("count") : counter.Member("counter")).AsUInt64());
-            }
-
-            return (ulong)pages << _pageShift;
-        }
-        catch (KernelObjectException)
-        {
-            return null;
-        }
+        if (TryNumber(() => item.Member("real_parent").Member("tgid")) is { } parent)
+            return (int)parent;
+        _withoutParent++;
+        return 0;
     }
 
     private bool Has(string member) => _type.FindMember(member) is not null;

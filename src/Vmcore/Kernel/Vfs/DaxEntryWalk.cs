@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Kernel.Lists;
 
 namespace Vmcore.Kernel.Vfs;
@@ -31,9 +32,9 @@ internal static class DaxEntryWalk
         foreach (WalkFault fault in outcome.Faults)
         {
             if (fault.Reason is WalkEnd.Cycle or WalkEnd.Limit)
-                vfs.ProblemList.Add($"the page tree of a file at 0x{array:x} is damaged; the rest of it is left out");
+                vfs.ProblemList.Add(FindingCode.FilesListBroken, $"the page tree of a file at 0x{array:x} is damaged; the rest of it is left out");
             else if (fault.Address != array)
-                vfs.ProblemList.Add($"a node of the page tree of a file cannot be read at 0x{fault.Address:x}");
+                vfs.ProblemList.Add(FindingCode.FilesListBroken, $"a node of the page tree of a file cannot be read at 0x{fault.Address:x}");
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.Findings;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
@@ -34,7 +35,7 @@ public sealed class KernelVfs
     public IReadOnlyList<KernelMount> Mounts => _mounts.Value.Mounts;
 
     /// <summary>What cut lists short, or could not be read; one sentence each.</summary>
-    public IReadOnlyList<string> Problems => ProblemList.Texts;
+    public IReadOnlyList<Finding> Problems => ProblemList.Findings;
 
     internal VfsLayout Layout { get; }
 
@@ -90,7 +91,8 @@ public sealed class KernelVfs
     {
         if (_symbols is null || Layout.SuperBlockList < 0 || !_symbols.TryFind("super_blocks", out ulong head))
         {
-            ProblemList.Add("the list of super blocks cannot be found: the kernel has no symbol super_blocks (built without CONFIG_KALLSYMS_ALL)");
+            ProblemList.Add(FindingCode.FilesNotFound,
+                "the list of super blocks cannot be found: the kernel has no symbol super_blocks (built without CONFIG_KALLSYMS_ALL)");
             yield break;
         }
 
@@ -98,6 +100,8 @@ public sealed class KernelVfs
         {
             if (SuperBlock(entry - (ulong)Layout.SuperBlockList) is { } block)
                 yield return block;
+            else
+                ProblemList.Add(FindingCode.FilesUnreadable, $"the super block at 0x{entry - (ulong)Layout.SuperBlockList:x} cannot be read");
         }
     }
 
@@ -143,9 +147,10 @@ public sealed class KernelVfs
         foreach (ulong entry in List(block.Address + (ulong)Layout.SuperBlockInodes, Memory.Limits.Inodes, $"inodes of {block.Id}"))
         {
             ulong address = entry - (ulong)Layout.InodeSuperBlockList;
-            if (Memory.TryReadUInt64(address + (ulong)Layout.InodeMapping, out ulong mapping)
-                && Memory.TryReadUInt64(mapping + (ulong)Layout.MappingPageCount, out ulong count) && count != 0
-                && Inode(address) is { } inode)
+            if (!Memory.TryReadUInt64(address + (ulong)Layout.InodeMapping, out ulong mapping)
+                || !Memory.TryReadUInt64(mapping + (ulong)Layout.MappingPageCount, out ulong count))
+                ProblemList.Add(FindingCode.FilesUnreadable, $"an inode of {block.Id} cannot be read at 0x{address:x}");
+            else if (count != 0 && Inode(address) is { } inode)
                 yield return inode;
         }
     }
@@ -161,7 +166,8 @@ public sealed class KernelVfs
     public KernelPath PathOf(KernelInode inode)
     {
         KernelPath best = KernelPath.Unknown;
-        foreach (ulong alias in ListWalk.Singly(Memory, inode.Address + (ulong)Layout.InodeDentries, 0, Memory.Limits.InodeNames, new()))
+        var outcome = new WalkOutcome();
+        foreach (ulong alias in ListWalk.Singly(Memory, inode.Address + (ulong)Layout.InodeDentries, 0, Memory.Limits.InodeNames, outcome))
         {
             KernelPath path = PathOf(alias - (ulong)Layout.DentryAlias);
 
@@ -170,6 +176,9 @@ public sealed class KernelVfs
                 best = path;
         }
 
+        // An inode without a dentry has no name in memory; that is no gap in the dump.
+        if (best.Text is null && (outcome.Count > 0 || !outcome.IsComplete))
+            ProblemList.Add(FindingCode.FilesNameless, $"the name of inode {inode.Number} on {inode.SuperBlock?.Id ?? "an unknown device"} is not in the dump");
         return best;
     }
 
@@ -202,9 +211,9 @@ public sealed class KernelVfs
     internal IReadOnlyList<ulong> List(ulong head, int limit, string what)
     {
         var outcome = new WalkOutcome();
-        List<ulong> entries = [.. ListWalk.Circular(Memory, head, limit, outcome)];
+        List<ulong> entries = ListWalk.CircularBothWays(Memory, head, limit, outcome);
         if (WalkText.OfList(outcome, head, limit) is { } problem)
-            ProblemList.Add($"{what}: {problem}; {entries.Count} entries were found");
+            ProblemList.Add(FindingCode.FilesListBroken, $"{what}: {problem}; {entries.Count} entries were found");
         return entries;
     }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Memory;
@@ -31,11 +32,12 @@ internal sealed class MountTable
     {
         var table = new MountTable(vfs);
         if (symbols is null)
-            vfs.ProblemList.Add("the mounts cannot be found: the kernel's symbols are not there");
+            vfs.ProblemList.Add(FindingCode.FilesNotFound, "the mounts cannot be found: the kernel's symbols are not there");
         else if (!symbols.TryFind("init_nsproxy", out ulong proxy))
-            vfs.ProblemList.Add("the mounts cannot be found: the kernel has no symbol init_nsproxy (built without CONFIG_KALLSYMS_ALL)");
+            vfs.ProblemList.Add(FindingCode.FilesNotFound,
+                "the mounts cannot be found: the kernel has no symbol init_nsproxy (built without CONFIG_KALLSYMS_ALL)");
         else if (!vfs.Memory.TryReadUInt64(proxy + (ulong)vfs.Layout.ProxyMounts, out ulong space) || !vfs.Memory.IsKernelAddress(space))
-            vfs.ProblemList.Add($"the first mount namespace cannot be read: init_nsproxy is at 0x{proxy:x}");
+            vfs.ProblemList.Add(FindingCode.FilesNotFound, $"the first mount namespace cannot be read: init_nsproxy is at 0x{proxy:x}");
         else
             table.ReadNamespace(space, symbols);
         return table;
@@ -108,6 +110,18 @@ internal sealed class MountTable
         }
 
         Mounts = mounts;
+        int nameless = mounts.Count(static m => m.Target is null);
+        if (nameless > 0)
+            _vfs.ProblemList.Add(FindingCode.FilesNameless,
+                $"the mount points of {nameless} of {mounts.Count} mounts are not known: names on the way to them cannot be read");
+        int rootless = mounts.Count(static m => m.Root is null);
+        if (rootless > 0)
+            _vfs.ProblemList.Add(FindingCode.FilesNameless,
+                $"which directory is mounted is not known of {rootless} of {mounts.Count} mounts: names on the way to it cannot be read");
+        int unread = mounts.Count(static m => m.SuperBlock is null);
+        if (unread > 0)
+            _vfs.ProblemList.Add(FindingCode.FilesUnreadable,
+                $"the super blocks of {unread} of {mounts.Count} mounts cannot be read: their type, device and options are not known");
     }
 
     /// <summary>
@@ -146,7 +160,7 @@ internal sealed class MountTable
             return Tree(space + (ulong)layout.NamespaceTree).Select(n => n - (ulong)layout.MountNode);
         if (layout.NamespaceList >= 0 && layout.MountList >= 0)
             return _vfs.List(space + (ulong)layout.NamespaceList, _vfs.Memory.Limits.Mounts, "mounts").Select(n => n - (ulong)layout.MountList);
-        _vfs.ProblemList.Add("the kernel's types do not say how a mount namespace keeps its mounts");
+        _vfs.ProblemList.Add(FindingCode.FilesNotFound, "the kernel's types do not say how a mount namespace keeps its mounts");
         return [];
     }
 
@@ -156,7 +170,7 @@ internal sealed class MountTable
         List<ulong> nodes = [.. RedBlackWalk.Run(_vfs.Memory, root, _vfs.Layout.Tree, _vfs.Memory.Limits.Mounts, outcome)];
         foreach (WalkFault fault in outcome.Faults)
         {
-            _vfs.ProblemList.Add(fault.Reason != WalkEnd.Unreadable
+            _vfs.ProblemList.Add(FindingCode.FilesListBroken, fault.Reason != WalkEnd.Unreadable
                 ? $"the tree of mounts is damaged at 0x{fault.Address:x}, or has more than {_vfs.Memory.Limits.Mounts} nodes; the rest is left out"
                 : fault.Address == root ? $"the tree of mounts cannot be read at 0x{root:x}"
                 : $"a node in the tree of mounts cannot be read at 0x{fault.Address:x}");
@@ -171,7 +185,7 @@ internal sealed class MountTable
         IVirtualMemory memory = _vfs.Memory;
         if (!memory.TryReadUInt32(address + (ulong)layout.MountFlags, out uint flags))
         {
-            _vfs.ProblemList.Add($"the mount at 0x{address:x} cannot be read");
+            _vfs.ProblemList.Add(FindingCode.FilesUnreadable, $"the mount at 0x{address:x} cannot be read");
             return null;
         }
 

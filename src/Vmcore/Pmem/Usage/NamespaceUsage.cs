@@ -23,7 +23,7 @@ public sealed class DaxPageCounts
     /// <summary>With a structure that is not that of a page of pmem.</summary>
     public ulong Foreign { get; internal set; }
 
-    /// <summary>With a structure that is not in the dump.</summary>
+    /// <summary>With a structure that is not in the dump, or not of the crash (<see cref="MemmapState.Overwritten"/>): not known.</summary>
     public ulong Unreadable { get; internal set; }
 
     /// <summary>For which the kernel had no structure.</summary>

@@ -48,7 +48,7 @@ public sealed class PmemPage
     /// and end in the next. Null for other kinds, and if the memmap cannot be found.</summary>
     public PfnRange? Described { get; internal init; }
 
-    /// <summary>How a page of <see cref="PmemPageKind.Data"/> was used; null for other kinds, and if its struct page is not in the dump.</summary>
+    /// <summary>How a page of <see cref="PmemPageKind.Data"/> was used; null for other kinds.</summary>
     public PmemPageUse? Use { get; internal init; }
 }
 
@@ -59,12 +59,17 @@ public sealed class PmemPageUse
     {
     }
 
+    /// <summary>False if its struct page is not in the dump, or not of the crash (<see cref="MemmapState.Overwritten"/>): then <see cref="Struct"/> is
+    /// empty, and what is known comes from the files' page trees and the processes' page tables.</summary>
+    public bool HasStruct { get; internal init; }
+
     /// <summary>What its struct page says, or that of the head of its compound page.</summary>
     public DaxPage Struct { get; internal init; }
 
     /// <summary>What it was used for: <see cref="DaxPage.State"/> of <see cref="Struct"/>, but where the files' own page trees know better. Since Linux 6.15 a
-    /// page that lost its only file may look shared; then it is idle if no file names it.</summary>
-    public DaxPageState State { get; internal init; }
+    /// page that lost its only file may look shared; then it is idle if no file names it. Without a struct page it is mapped or shared if
+    /// <see cref="Owners"/> were found, and else null: it may have been idle, which is not known.</summary>
+    public DaxPageState? State { get; internal init; }
 
     /// <summary>The first page of its compound page; the page itself if it is in none.</summary>
     public ulong Head { get; internal init; }

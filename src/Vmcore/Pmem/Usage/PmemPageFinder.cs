@@ -48,13 +48,17 @@ internal sealed class PmemPageFinder
         if (pfn < item.DataPages(shift).Start)
             return new(pfn, PmemPageKind.Reserved, item);
         PmemUsage usage = PmemUsage.Collect(kernel, pmem, memmap, layout, scanPages: false);
-        return new(pfn, PmemPageKind.Data, item) { Use = new PmemPageFinder(usage, pfn, shift).Use() };
+        return new(pfn, PmemPageKind.Data, item) { Use = new PmemPageFinder(usage, pfn, shift).Use(item) };
     }
 
-    private PmemPageUse? Use()
+    private PmemPageUse Use(PmemNamespace item)
     {
-        if (_scan is null || !_scan.TryReadPage(_pfn, out DaxPage page, out ulong head, out int order))
-            return null;
+        // What another kernel wrote there says nothing of this one.
+        DaxPage page = default;
+        ulong head = _pfn;
+        int order = 0;
+        if (item.State == MemmapState.Overwritten || _scan is null || !_scan.TryReadPage(_pfn, out page, out head, out order))
+            return UseWithoutStruct();
         DaxPageState state = page.State;
         ulong? count = null;
         if (state == DaxPageState.Mapped)
@@ -73,6 +77,7 @@ internal sealed class PmemPageFinder
 
         return new()
         {
+            HasStruct = true,
             Struct = page,
             State = state,
             Head = head,
@@ -80,6 +85,27 @@ internal sealed class PmemPageFinder
             Owners = _owners,
             ShareCount = count,
             KernelCountsSharers = !_scan.HasFolios,
+            Problems = _usage.Problems,
+        };
+    }
+
+    /// <summary>What the files' page trees and the processes' page tables say. Devdax devices keep no page tree; only the tables name them.</summary>
+    private PmemPageUse UseWithoutStruct()
+    {
+        AddSharers(known: 0);
+        HashSet<ulong> devices = [];
+        foreach ((PmemMapping area, ulong index) in _usage.InTables(_pfn))
+        {
+            if (area.IsDeviceDax && devices.Add(area.Mapping))
+                Add(_usage.Vfs?.InodeOfMapping(area.Mapping), area.Mapping, index);
+        }
+
+        return new()
+        {
+            State = _owners.Count switch { 0 => null, 1 => DaxPageState.Mapped, _ => DaxPageState.Shared },
+            Head = _pfn,
+            Owners = _owners,
+            ShareCount = _owners.Count > 1 ? (ulong)_owners.Count : null,
             Problems = _usage.Problems,
         };
     }

@@ -56,6 +56,8 @@ public sealed class PmemFile
     internal List<DaxRun> OwnRuns { get; } = [];
 
     internal List<DaxRun> SharedList { get; } = [];
+
+    internal IEnumerable<DaxRun> AllRuns => OwnRuns.Concat(SharedList);
 }
 
 /// <summary>A range of a process's memory that maps pmem.</summary>
@@ -133,7 +135,8 @@ public sealed class PmemUsage
             result._problems.Add(new(FindingCode.UsageWithoutNames, kernel.TypesProblem ?? ""));
         foreach (NamespaceUsage item in result.Namespaces)
         {
-            if (item.Damage is { } damage)
+            // That a memmap was written anew, the finding about the namespace says.
+            if (item is { Damage: { } damage, Namespace.State: not MemmapState.Overwritten })
                 result._problems.Add(new(FindingCode.UsageDamaged, item.Namespace.Name ?? "the namespace", item.Namespace.Range, damage));
         }
 
@@ -174,7 +177,8 @@ public sealed class PmemUsage
                 AddFiles(i);
             FindSharers();
             FindProcesses(_kernel.RequireTasks(), new(types, memory));
-            AddAll(Vfs.Problems);
+            FindInTables();
+            _problems.AddRange(Vfs.Problems);
         }
         catch (MissingInformationException e)
         {
@@ -184,9 +188,6 @@ public sealed class PmemUsage
 
     private void AddFiles(int number)
     {
-        // What stands in another kernel's structures are no pointers of this one.
-        if (Namespaces[number].Namespace.State == MemmapState.Overwritten)
-            return;
         foreach (MappingUsage usage in Namespaces[number].Mappings.Values)
         {
             PmemFile file = FileFor(usage.Mapping, usage.Runs.Count > 0 ? usage.Runs[0].Pfn : Namespaces[number].Data.Start);
@@ -214,7 +215,7 @@ public sealed class PmemUsage
 
     /// <summary>
     /// A shared page does not say whose it is, or (up to 6.2) names the file that was mapped last alone. The files' own page trees name all, and they are in
-    /// RAM: they tell also where the struct pages are not in the dump.
+    /// RAM: they tell also where the struct pages are not in the dump, or were written anew by a capture kernel.
     /// </summary>
     private void FindSharers()
     {
@@ -223,8 +224,6 @@ public sealed class PmemUsage
             PfnRange data = Namespaces[i].Data;
             PfnRangeSet marked = PfnRangeSet.From(Namespaces[i].Shared.Select(s => s.Pages));
             bool isKnown = Namespaces[i].Counts.Unreadable == 0;
-            if (Namespaces[i].Namespace.State == MemmapState.Overwritten)
-                continue;
             int problems = Vfs!.Problems.Count;
             foreach (KernelSuperBlock block in DaxFileSystems(i))
             {
@@ -237,9 +236,9 @@ public sealed class PmemUsage
                     foreach (DaxEntry entry in Vfs.DaxEntries(inode.Mapping, _pageShift))
                     {
                         PfnRangeSet others = PfnRangeSet.From([new PfnRange(entry.Pfn, entry.Pfn + entry.Pages).Intersect(data)]).Except(own);
-                        AddEntry(i, inode, entry, isKnown ? others : others.Intersect(marked), isShared: true);
+                        AddEntry(i, inode.Mapping, entry, isKnown ? others : others.Intersect(marked), isShared: true);
                         if (!isKnown)
-                            AddEntry(i, inode, entry, others.Except(marked), isShared: false);
+                            AddEntry(i, inode.Mapping, entry, others.Except(marked), isShared: false);
                     }
                 }
             }
@@ -249,11 +248,51 @@ public sealed class PmemUsage
         }
     }
 
-    private void AddEntry(int number, KernelInode inode, DaxEntry entry, PfnRangeSet pages, bool isShared)
+    /// <summary>Where struct pages are not known, what processes had in their page tables: of devdax devices, which keep no page tree, all that is
+    /// left.</summary>
+    private void FindInTables()
+    {
+        PfnRangeSet[] unknown = [.. Namespaces.Select(n => n.Counts.Unreadable > 0 ? PfnRangeSet.From([n.Data]) : PfnRangeSet.Empty)];
+        if (unknown.All(static u => u.IsEmpty))
+            return;
+        var tables = new ProcessTables(_kernel, _pageShift);
+        foreach (PmemMapping area in _mappings)
+        {
+            for (int i = 0; i < unknown.Length; i++)
+            {
+                PmemFile? file = FileOf(area.Mapping);
+                if (unknown[i].IsEmpty || file is { RunsLeftOut: > 0 } or { SharedRunsLeftOut: > 0 })
+                    continue;
+                foreach (DaxEntry entry in tables.Of(area, unknown[i]))
+                {
+                    PfnRangeSet own = PfnRangeSet.From((FileOf(area.Mapping)?.AllRuns ?? []).Select(static r => new PfnRange(r.Pfn, r.Pfn + r.Pages))),
+                        others = PfnRangeSet.From([new PfnRange(entry.Pfn, entry.Pfn + entry.Pages)]).Except(own);
+                    AddEntry(i, area.Mapping, entry, others, isShared: false);
+                }
+            }
+        }
+
+        if (tables.Missing > 0)
+            _problems.Add(new(FindingCode.UsageTablesMissing, tables.Missing));
+        if (tables.IsCutShort)
+            _problems.Add(new(FindingCode.UsageTablesTooLarge));
+    }
+
+    /// <summary>Who had a page in its page tables: where its struct page is not known.</summary>
+    /// <param name="pfn">The page.</param>
+    /// <returns>The mappings, with the page of the file.</returns>
+    internal IEnumerable<(PmemMapping Area, ulong Index)> InTables(ulong pfn)
+    {
+        var tables = new ProcessTables(_kernel, _pageShift);
+        PfnRangeSet page = PfnRangeSet.From([new PfnRange(pfn, pfn + 1)]);
+        return _mappings.SelectMany(area => tables.Of(area, page).Select(entry => (area, entry.Index)));
+    }
+
+    private void AddEntry(int number, ulong mapping, DaxEntry entry, PfnRangeSet pages, bool isShared)
     {
         foreach (PfnRange part in pages)
         {
-            PmemFile file = FileFor(inode.Mapping, part.Start);
+            PmemFile file = FileFor(mapping, part.Start);
             file.NamespaceSet.Add(number);
             List<DaxRun> runs = isShared ? file.SharedList : file.OwnRuns;
             var run = new DaxRun(entry.Index + (part.Start - entry.Pfn), part.Start, part.Count);
@@ -294,7 +333,7 @@ public sealed class PmemUsage
     private void FindProcesses(TaskList tasks, ProcessMappings mappings)
     {
         if (tasks.Problem is { } problem)
-            _problems.Add(new(FindingCode.UsageIncomplete, problem));
+            _problems.Add(problem);
         var known = new Dictionary<ulong, (KernelPath Path, ulong Mapping, bool IsDevice)?>();
         foreach (KernelTask process in tasks.Tasks.Where(t => t.Pid == t.Tgid && !t.IsKernelThread))
         {
@@ -309,13 +348,7 @@ public sealed class PmemUsage
 
         if (_mappings.Count == _kernel.Limits.PmemMappings)
             _problems.Add(new(FindingCode.UsageTooMuch, _kernel.Limits.PmemMappings));
-        AddAll(mappings.Problems);
-    }
-
-    private void AddAll(IEnumerable<string> clauses)
-    {
-        foreach (string clause in clauses)
-            _problems.Add(new(FindingCode.UsageIncomplete, clause));
+        _problems.AddRange(mappings.Problems);
     }
 
     private (KernelPath Path, ulong Mapping, bool IsDevice)? Classify(ulong file)

@@ -59,6 +59,12 @@ internal sealed class UsageScan
                 start = Math.Min(runEnd, usage.Data.End);
                 usage.Counts.WithoutStruct += start - from;
             }
+            else if (item.State == MemmapState.Overwritten)
+            {
+                // What another kernel wrote there says nothing of this one: neither a file nor that the page is idle.
+                start = Math.Min(runEnd, usage.Data.End);
+                usage.Counts.Unreadable += start - from;
+            }
             else
             {
                 int count = 0;

@@ -176,7 +176,7 @@ public sealed class KernelLogTests
         KernelLog log = Open(records.Info(), records.Memory());
         Assert.InRange(Text(log, LogTextStyle.Makedumpfile).Count(c => c == '\n'), 2, 4);
         Assert.Equal(1, log.Lost);
-        Assert.Contains("twice", log.Problems[0], StringComparison.Ordinal);
+        Assert.Contains("twice", log.Problems[0].ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -242,7 +242,8 @@ public sealed class KernelLogTests
         KernelLog log = Open(ring.Info(), new Without(memory, Texts + 16, Texts + 1024));
         Assert.Equal("[    0.000000] here\n", Text(log, LogTextStyle.Makedumpfile));
         Assert.Equal(1, log.Lost);
-        Assert.Equal("1 messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem", Assert.Single(log.Problems));
+        Assert.Equal("1 messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem",
+            Assert.Single(log.Problems).ToString());
         Assert.False(log.IsDamaged);
     }
 
@@ -261,7 +262,7 @@ public sealed class KernelLogTests
         Assert.Equal("[    0.000000] first\n[    0.000000] third\n", Text(log, LogTextStyle.Makedumpfile));
         Assert.Equal(1, log.Lost);
         Assert.True(log.IsDamaged);
-        Assert.Contains("1 messages are lost: their texts are not where the ring says", Assert.Single(log.Problems), StringComparison.Ordinal);
+        Assert.Contains("1 messages are lost: their texts are not where the ring says", Assert.Single(log.Problems).ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
