@@ -10,7 +10,6 @@ using Vmcore.Kernel.Identity;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Pmem;
-using Vmcore.Pmem.Usage;
 using Vmcore.Ranges;
 
 namespace Vmcore.Opening;
