@@ -40,7 +40,7 @@ internal sealed class ReaderContext : IDisposable
     internal static CrashDump Open(IReadOnlyList<string> files, CrashDumpOptions options)
     {
         CrashDump dump = CrashDump.Open(files, options);
-        if (options.BtfFile is null || dump.KernelView.OwnTypes is not null)
+        if (options.BtfFile is null || dump.KernelView is { Memory: null } or { Types: not null })
             return dump;
         string why = $"{dump.Name}: no types: {dump.TypesProblem}";
         dump.Dispose();

@@ -10,7 +10,7 @@ using Vmcore.Ranges;
 namespace Vmcore.Dumping;
 
 /// <summary>
-/// Finds what an analysis needs first, cheaply: the log by vmcoreinfo, the page tables by walking them, the tasks and their stacks by the kernel's list with
+/// Finds what an analysis needs first, cheaply: the log by vmcoreinfo, the page tables by walking them, the tables of the memory model, the tasks and their stacks by the kernel's list with
 /// what its BTF says of it, the areas of the CPUs and the parts of the image by a few symbols. Nothing is held but ranges. What cannot be found comes in the
 /// order of its addresses: a dump never fails for that.
 /// </summary>
@@ -59,7 +59,7 @@ internal sealed class WorthFinder
 
         KernelLog? log = KernelLog.TryOpen(_kernel.VmcoreInfo, _kernel.Memory, out _);
         order.Add(Pages(log?.Buffers ?? []));
-        order.Add(Tables());
+        order.Add([.. Tables(), .. Pages(_dump.Memmap?.Model.Tables() ?? [])]);
         order.Add(Pages([.. CpuAreas(), .. Tasks()]));
         (VirtualRange text, VirtualRange image) = Image();
         // Variables and read-only data: symbols, types, unwind tables. The text itself says least.

@@ -49,7 +49,7 @@ public sealed partial class ReadLimits
     /// <summary>Poisoned pages of a namespace that are listed; all are counted.</summary>
     public int PoisonedPages { get; init => field = Positive(value); } = 4096;
 
-    /// <summary>Ranges of poisoned pages that are told, of all of the memory; all pages are counted. The kernel gives up long before so many fail one by one.</summary>
+    /// <summary>Ranges of poisoned pages that are told, of all of the memory; all pages are counted. The kernel gives up long before so many fail.</summary>
     public int PoisonedRanges { get; init => field = Positive(value); } = 1 << 16;
 
     /// <summary>Runs of pages of pmem that the page tables of a process have for one mapping; with more, the answer has a gap.</summary>

@@ -1,5 +1,6 @@
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Memmap;
 
@@ -23,6 +24,10 @@ public abstract class MemoryModel
     /// same answer, found or not, applies with neighbouring structures.</param>
     /// <returns>False if the kernel has no structure for it.</returns>
     public abstract bool TryGetStructPage(ulong pfn, out ulong address, out ulong runEnd);
+
+    /// <summary>Where the kernel keeps what the model is read from, as far as it is there: virtual addresses, half open. Without it no page can be classified.
+    /// </summary>
+    internal virtual IEnumerable<VirtualRange> Tables() => [];
 
     /// <summary>Chooses the model by the keys that are there.</summary>
     /// <exception cref="MissingInformationException">vmcoreinfo describes no model that is known.</exception>

@@ -1,5 +1,6 @@
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Memmap;
 
@@ -93,6 +94,26 @@ internal sealed class SparseMemoryModel : MemoryModel
         return Volatile.Read(ref _cache[(int)(rootNumber % RootCacheSize)]) is { IsAbsent: true } root && root.Number == rootNumber
             ? (rootNumber + 1) * (ulong)_perRoot
             : number + 1;
+    }
+
+    /// <inheritdoc/>
+    internal override IEnumerable<VirtualRange> Tables()
+    {
+        ulong roots = (_sectionCount + (ulong)_perRoot - 1) / (ulong)_perRoot, rootSize = (ulong)_perRoot * (ulong)_entrySize;
+        yield return new(_roots, unchecked(_roots + (_extreme ? roots * sizeof(ulong) : roots * rootSize)));
+        byte[] some = new byte[512 * sizeof(ulong)];
+        for (ulong i = 0; _extreme && i < roots; i += 512)
+        {
+            int count = (int)Math.Min(512, roots - i);
+            if (_memory.Read(unchecked(_roots + (i * sizeof(ulong))), some.AsSpan(0, count * sizeof(ulong))) != MemoryStatus.Ok)
+                continue;
+            for (int k = 0; k < count; k++)
+            {
+                ulong root = _memory.Word64(some.AsSpan(k * sizeof(ulong)));
+                if (_memory.IsKernelAddress(root))
+                    yield return new(root, unchecked(root + rootSize));
+            }
+        }
     }
 
     internal static SparseMemoryModel Create(CrashedKernel kernel, int pageShift, int structPageSize, ulong symbol, int entrySize, int mapOffset)

@@ -52,6 +52,15 @@ def _attempts(environment):
     yield 2
 
 
+def _mirror() -> str:
+    """Where this machine has Debian from: the same mirror has the other suites."""
+    shown = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian"], capture_output=True, text=True).stdout.split()
+    for address in shown:
+        if re.search(r"/debian/?$", address):
+            return address
+    raise RuntimeError("apt has no mirror of Debian")
+
+
 def _environment(suite, architecture="amd64"):
     """A suite that this machine's apt does not use, or an architecture, has lists of its own, in the cache: the machine's stay as they are."""
     if suite is None and architecture == "amd64":
@@ -64,7 +73,7 @@ def _environment(suite, architecture="amd64"):
         (root / "status").touch()
         lines = [f'Dir::State "{root}"; Dir::State::status "{root}/status"; Dir::Cache "{root}"; Acquire::Languages "none";']
         if suite:
-            (root / "etc" / "sources.list").write_text(f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {suite} main\n")
+            (root / "etc" / "sources.list").write_text(f"deb [signed-by={KEYRING}] {_mirror()} {suite} main\n")
             lines.append(f'Dir::Etc "{root}/etc";')
         else:
             lines.append(f'APT::Architecture "{architecture}"; APT::Architectures "{architecture}";')

@@ -69,7 +69,8 @@ internal sealed class ProcessMappings
         {
             if (++count > _memory.Limits.ProcessMappings)
             {
-                _problems.Add(FindingCode.MappingsIncomplete, $"process {process.Pid} has more than {_memory.Limits.ProcessMappings} mappings; the rest is left out");
+                _problems.Add(FindingCode.MappingsIncomplete,
+                    $"process {process.Pid} has more than {_memory.Limits.ProcessMappings} mappings; the rest is left out");
                 yield break;
             }
 

@@ -223,7 +223,8 @@ public sealed class MountTableTests
         Assert.Empty(none.Mounts);
         Assert.Empty(few.Mounts);
         Assert.Equal(["the mounts cannot be found: the kernel's symbols are not there"], none.Problems.Select(static p => p.ToString()));
-        Assert.StartsWith("the mounts cannot be found: the kernel has no symbol init_nsproxy", Assert.Single(few.Problems).ToString(), StringComparison.Ordinal);
+        Assert.StartsWith("the mounts cannot be found: the kernel has no symbol init_nsproxy", Assert.Single(few.Problems).ToString(),
+            StringComparison.Ordinal);
         Assert.Equal(new KernelPath("/data/srv", false, IsMounted: false), none.PathOf(machine.SrvPoint));
     }
 
