@@ -10,9 +10,9 @@ using Vmcore.Ranges;
 namespace Vmcore.Dumping;
 
 /// <summary>
-/// Finds what an analysis needs first, cheaply: the log by vmcoreinfo, the page tables by walking them, the tables of the memory model, the tasks and their stacks by the kernel's list with
-/// what its BTF says of it, the areas of the CPUs and the parts of the image by a few symbols. Nothing is held but ranges. What cannot be found comes in the
-/// order of its addresses: a dump never fails for that.
+/// Finds what an analysis needs first, cheaply: the log by vmcoreinfo, the page tables by walking them, the tables of the memory model, the tasks and their
+/// stacks by the kernel's list with what its BTF says of it, the areas of the CPUs and the parts of the image by a few symbols. Nothing is held but ranges.
+/// What cannot be found comes in the order of its addresses: a dump never fails for that.
 /// </summary>
 internal sealed class WorthFinder
 {
