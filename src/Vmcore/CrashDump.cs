@@ -62,7 +62,7 @@ public sealed class CrashDump : OpenedDump
 
     /// <summary>Finds out what a page of pmem was at the crash: metadata, or user data and whose. No page but those of the kernel's metadata is read.</summary>
     /// <param name="pfn">The page frame number.</param>
-    public PmemPage FindPmemPage(ulong pfn) => PmemPageFinder.Find(KernelView, Pmem, Memmap, PageLayout, pfn);
+    public PmemPage FindPmemPage(ulong pfn) => PmemPageFinder.Find(KernelView, Pmem, Memmap, PageLayout, pfn, mayLack: Loss is not null);
 
     /// <summary>Finds out what a page of RAM was at the crash, by its struct page: cache, user memory, free, the kernel's own …</summary>
     /// <param name="pfn">The page frame number.</param>

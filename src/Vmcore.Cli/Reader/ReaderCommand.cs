@@ -58,8 +58,12 @@ internal sealed class ReaderCommand : Command
         try
         {
             status = run(context);
+
+            // A page that is missing was asked for: nobody knows what the answer would be with it. verify says more than that.
+            if (name != "verify")
+                context.Gap(context.LossMet);
             status = Math.Max(status, SayGaps(context));
-            loss = status == 0 ? context.LossMet : context.Loss;
+            loss = status == 0 || context.Gaps.Any(g => g == context.Loss) ? null : context.Loss;
         }
         catch (VmcoreException e) when (context.Loss is not null)
         {

@@ -23,6 +23,7 @@ internal sealed class ReaderContext : IDisposable
     {
         Parsed = parsed;
         Files = files;
+        Inputs = [.. files, .. new[] { options.Vmlinux, options.BtfFile }.OfType<string>()];
         IsJson = isJson;
         Style = style;
         _dump = new(() =>
@@ -55,6 +56,9 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>All files of the dump.</summary>
     internal IReadOnlyList<string> Files { get; }
+
+    /// <summary>All files that are read: those of the dump, and what describes its kernel.</summary>
+    internal IReadOnlyList<string> Inputs { get; }
 
     /// <summary>True if the answer is to be JSON.</summary>
     internal bool IsJson { get; }

@@ -25,6 +25,9 @@ public abstract class MemoryModel
     /// <returns>False if the kernel has no structure for it.</returns>
     public abstract bool TryGetStructPage(ulong pfn, out ulong address, out ulong runEnd);
 
+    /// <summary>True if it cannot be told whether a page has a structure, since what says so cannot be read.</summary>
+    internal virtual bool IsUnreadable(ulong pfn) => false;
+
     /// <summary>Where the kernel keeps what the model is read from, as far as it is there: virtual addresses, half open. Without it no page can be classified.
     /// </summary>
     internal virtual IEnumerable<VirtualRange> Tables() => [];

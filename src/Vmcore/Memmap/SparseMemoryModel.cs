@@ -67,10 +67,18 @@ internal sealed class SparseMemoryModel : MemoryModel
     }
 
     /// <summary>The section with a number; an empty one if it does not exist or cannot be read.</summary>
-    public MemorySection GetSection(ulong number)
+    public MemorySection GetSection(ulong number) =>
+        number >= _sectionCount ? default : GetRoot(number).Sections[(int)(number % (ulong)_perRoot)];
+
+    /// <inheritdoc/>
+    internal override bool IsUnreadable(ulong pfn)
     {
-        if (number >= _sectionCount)
-            return default;
+        ulong number = pfn >> _pfnShift;
+        return number < _sectionCount && GetRoot(number).IsUnreadable;
+    }
+
+    private Root GetRoot(ulong number)
+    {
         ulong rootNumber = number / (ulong)_perRoot;
         int slot = (int)(rootNumber % RootCacheSize);
         Root? root = Volatile.Read(ref _cache[slot]);
@@ -80,7 +88,7 @@ internal sealed class SparseMemoryModel : MemoryModel
             Volatile.Write(ref _cache[slot], root);
         }
 
-        return root.Sections[(int)(number % (ulong)_perRoot)];
+        return root;
     }
 
     /// <summary>A section after one that does not exist, such that all between them do not exist either. Whole roots are skipped at once.</summary>
@@ -150,7 +158,9 @@ internal sealed class SparseMemoryModel : MemoryModel
 
         SparseMemoryModel plain = Model(symbol, !extreme);
         return plain.HasAnySection() ? plain
-            : throw new MissingInformationException($"mem_section at 0x{symbol:x} names no section with a memmap: the struct pages cannot be found");
+            : throw new MissingInformationException(model.IsUnreadable(0)
+                ? $"mem_section at 0x{symbol:x} cannot be read: the struct pages cannot be found"
+                : $"mem_section at 0x{symbol:x} names no section with a memmap: the struct pages cannot be found");
     }
 
     // Boot memory may begin anywhere: absent roots are skipped, so that most of what is asked are roots that are there.
@@ -173,7 +183,9 @@ internal sealed class SparseMemoryModel : MemoryModel
         ulong address;
         if (!_extreme)
             address = unchecked(_roots + (rootNumber * (ulong)_perRoot * (ulong)_entrySize));
-        else if (!_memory.TryReadUInt64(unchecked(_roots + (rootNumber * 8)), out address) || address == 0)
+        else if (!_memory.TryReadUInt64(unchecked(_roots + (rootNumber * 8)), out address))
+            return new(rootNumber, sections) { IsAbsent = true, IsUnreadable = true };
+        else if (address == 0)
             return new(rootNumber, sections) { IsAbsent = true };
         byte[] bytes = new byte[_perRoot * _entrySize];
         bool whole = _memory.Read(address, bytes) == MemoryStatus.Ok;
@@ -186,11 +198,13 @@ internal sealed class SparseMemoryModel : MemoryModel
             sections[i] = new(word & ~FlagMask, (uint)(word & FlagMask));
         }
 
-        return new(rootNumber, sections);
+        return new(rootNumber, sections) { IsUnreadable = !whole };
     }
 
     private sealed record Root(ulong Number, MemorySection[] Sections)
     {
         public bool IsAbsent { get; init; }
+
+        public bool IsUnreadable { get; init; }
     }
 }

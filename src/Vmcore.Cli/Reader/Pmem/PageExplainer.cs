@@ -28,6 +28,8 @@ internal static class PageExplainer
             {
                 PmemPageKind.NotPmem => "not_pmem",
                 PmemPageKind.InfoBlock => "info_block",
+                PmemPageKind.Memmap when page.Namespace is null => "metadata",
+                PmemPageKind.Unknown => "unknown",
                 PmemPageKind.Memmap => "memmap",
                 _ => "user_data",
             },
@@ -43,6 +45,18 @@ internal static class PageExplainer
             if (exists && PageWords.Sentence(dump, pfn) is { } ram)
                 words.Add(ram);
             return answer with { Poisoned = exists && dump.FindPage(pfn) is { Knowledge: >= PageKnowledge.Tail } known ? known.IsPoisoned : null };
+        }
+
+        if (page.Kind == PmemPageKind.Unknown || (page.Kind == PmemPageKind.Memmap && page.Namespace is null))
+        {
+            string problem = dump.ClassificationProblem ?? dump.Loss?.ToString() ?? "the kernel's table of struct pages cannot be read there";
+            gaps = [problem];
+            words.Add($"{which} is on pmem; in which namespace is not known: {problem}.");
+            words.Add(page.IsUserData ? "Whether it is metadata or user data is not known, so Vmcore keeps it out of every dump."
+                : "It holds metadata of a namespace.");
+            if (!page.IsUserData)
+                words.Add(InDump(dump, pfn));
+            return answer;
         }
 
         words.Add(page.Namespace is not { } item ? $"{which} is on pmem, in no namespace: nothing of it is in any dump."

@@ -26,7 +26,8 @@ internal static class PmemCommand
         using (var status = new StatusLine("Reading struct pages"))
             usage = context.Dump.CollectPmemUsage(progress: status.Show);
         PmemAnswer answer = PmemCollector.Collect(context.Dump, usage);
-        context.Gap(answer.Findings.Where(static f => f.MeansMissing));
+        // Where there is no pmem, nobody uses it: that files and processes cannot be named takes nothing from the answer.
+        context.Gap((context.Dump.Pmem.Pages.IsEmpty ? context.Dump.Pmem.Findings : answer.Findings).Where(static f => f.MeansMissing));
         if (context.IsJson)
             context.WriteJson(answer);
         else

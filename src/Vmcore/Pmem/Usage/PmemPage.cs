@@ -25,6 +25,9 @@ public enum PmemPageKind
 
     /// <summary>User data.</summary>
     Data,
+
+    /// <summary>Not known, since the kernel's table of struct pages, or the metadata of the namespace, cannot be read. To be kept as secret as user data.</summary>
+    Unknown,
 }
 
 /// <summary>What one page of pmem was at the crash. It comes from the kernel's metadata; the page itself is never read.</summary>
@@ -38,7 +41,7 @@ public sealed class PmemPage
     /// <summary>What it is there for.</summary>
     public PmemPageKind Kind { get; }
 
-    /// <summary>The namespace that it is in; null if it is in none.</summary>
+    /// <summary>The namespace that it is in; null if it is in none, or that is not known.</summary>
     public PmemNamespace? Namespace { get; }
 
     /// <summary>True if it may hold user data, which Vmcore neither shows nor copies.</summary>

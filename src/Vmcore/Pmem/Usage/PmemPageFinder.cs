@@ -30,7 +30,8 @@ internal sealed class PmemPageFinder
     /// <param name="memmap">The memmap; null if it cannot be found.</param>
     /// <param name="layout">The layout of its structures; null if it is not known.</param>
     /// <param name="pfn">The page.</param>
-    internal static PmemPage Find(KernelView kernel, PmemLayout pmem, MemmapReader? memmap, StructPageLayout? layout, ulong pfn)
+    /// <param name="mayLack">True if pages are missing of the dump that it should have: what was not found may be among them.</param>
+    internal static PmemPage Find(KernelView kernel, PmemLayout pmem, MemmapReader? memmap, StructPageLayout? layout, ulong pfn, bool mayLack)
     {
         int shift = kernel.PhysicalMemory.PageShift;
         if (!pmem.Pages.Contains(pfn))
@@ -44,7 +45,11 @@ internal sealed class PmemPageFinder
         }
 
         if (item is null || item.StructPages == 0)
-            return new(pfn, PmemPageKind.WithoutStructPage, item);
+        {
+            bool isUnknown = memmap is null || memmap.Model.IsUnreadable(pfn) || (item is null && mayLack && memmap.Model.TryGetStructPage(pfn, out _, out _));
+            return new(pfn, isUnknown ? PmemPageKind.Unknown : PmemPageKind.WithoutStructPage, item);
+        }
+
         if (pfn < item.DataPages(shift).Start)
             return new(pfn, PmemPageKind.Reserved, item);
         PmemUsage usage = PmemUsage.Collect(kernel, pmem, memmap, layout, scanPages: false);
