@@ -11,6 +11,7 @@ public sealed class CanaryFile : IDisposable
     private const int CanaryLength = 2 << 20;
 
     private readonly TemporaryFolder _folder = new();
+    private readonly Dictionary<string, IReadOnlyList<long>> _followed = [];
 
     public CanaryFile()
     {
@@ -45,6 +46,8 @@ public sealed class CanaryFile : IDisposable
     /// <summary>The offsets of pointers that a reader of the library follows, the first two and some at random, always the same.</summary>
     internal IReadOnlyList<long> Followed(string reader, int most)
     {
+        if (_followed.TryGetValue(reader, out IReadOnlyList<long>? known))
+            return known;
         List<(long, int)> reads = Machine.Source.Reads = [];
         using (CrashDump dump = CrashDump.Open(Machine.Source))
             Readers.All[reader](dump);
@@ -52,7 +55,7 @@ public sealed class CanaryFile : IDisposable
         IReadOnlyList<long> followed = Machine.Pointers(reads);
         Assert.True(followed.Count > 0, $"{reader} follows no pointer");
         var random = new Random(20240611);
-        return [.. followed.Take(2).Concat(followed.OrderBy(_ => random.Next())).Distinct().Take(most)];
+        return _followed[reader] = [.. followed.Take(2).Concat(followed.OrderBy(_ => random.Next())).Distinct().Take(most)];
     }
 
     /// <summary>Runs a command for the machine with a word of it replaced, and says what it told in whatever way: both streams, and a file whose name

@@ -9,7 +9,7 @@ namespace Vmcore.Cli.Tests.Canaries;
 /// </summary>
 public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFile>
 {
-    private const int MostPointers = 3;
+    private const int MostPointers = 2;
 
     private static readonly ulong s_text = BitConverter.ToUInt64(Encoding.ASCII.GetBytes(CanarySource.Text + "\0"));
 

@@ -18,7 +18,6 @@ internal sealed class ElfCoreFile
 
     private ulong _absent;
 
-    
     private ElfCoreFile(IByteSource source, ReadLimits limits) => (Source, Limits) = (source, limits);
 
     /// <summary>The bounds on what the file may ask for.</summary>
