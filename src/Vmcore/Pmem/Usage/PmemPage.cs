@@ -26,7 +26,7 @@ public enum PmemPageKind
     /// <summary>User data.</summary>
     Data,
 
-    /// <summary>Not known, since the kernel's table of struct pages, or the metadata of the namespace, cannot be read. To be kept as secret as user data.</summary>
+    /// <summary>Not known, since the table of struct pages, or the metadata of the namespace, cannot be read. To be kept as secret as user data.</summary>
     Unknown,
 }
 
