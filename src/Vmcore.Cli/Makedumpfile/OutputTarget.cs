@@ -57,14 +57,9 @@ internal static class OutputTarget
     /// <exception cref="FileAccessException">It cannot be written to.</exception>
     internal static IByteSink Open(MakedumpfileOptions options, string output, bool overwrite)
     {
-        // Overwriting the input would destroy the only copy there is.
-        if (FileIdentity.Of(output) is { } target)
-        {
-            if (options.Inputs.Any(input => target == FileIdentity.Of(input)))
-                throw new FileAccessException(output, "is the input itself; give another name for the dump");
-            if (target.IsPipe)
-                throw new FileAccessException(output, "is a pipe or a socket; use -F, which writes to standard output");
-        }
+        OwnInput.Refuse(output, options.Inputs, "dump");
+        if (FileIdentity.Of(output) is { IsPipe: true })
+            throw new FileAccessException(output, "is a pipe or a socket; use -F, which writes to standard output");
 
         return FileSink.Create(output, overwrite || options.Overwrite);
     }

@@ -14,8 +14,7 @@ internal sealed class Rearrange(MakedumpfileOptions options, Messages messages)
         if (!Console.IsInputRedirected)
             throw new FileAccessException("STDIN", "is a terminal; send the flattened stream from a file or a pipe");
         string output = options.Output!;
-        if (FileIdentity.Of(output) is { } target && target == FileIdentity.Of(Input))
-            throw new FileAccessException(output, "is the input itself; give another name for the dump");
+        OwnInput.Refuse(output, [Input], "dump");
         using Stream stream = StandardStream.OpenInput();
         using IByteSink sink = OutputTarget.Open(options, output, overwrite: false);
         try

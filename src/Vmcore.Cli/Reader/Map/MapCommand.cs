@@ -41,15 +41,10 @@ internal static class MapCommand
             return 1;
         }
 
-        // Overwriting the input would destroy the only copy there is.
-        if (output is not null && FileIdentity.Of(output) is { } target && context.Inputs.Any(input => target == FileIdentity.Of(input)))
-        {
-            ReaderContext.Warn($"--output: '{output}' is the input itself; give another name for the picture");
-            return 1;
-        }
-
         if (output is null)
             StandardStreams.RequireOutput();
+        else
+            OwnInput.Refuse(output, context.Inputs, "picture");
         var level = (DumpLevel)number;
         MemoryPicture picture;
         using (var status = new StatusLine("Reading struct pages"))
