@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Json;

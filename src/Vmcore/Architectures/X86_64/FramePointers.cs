@@ -48,7 +48,8 @@ internal sealed class FramePointers(StackSurroundings around) : IFrameWalker
             if (!memory.TryReadUInt64(bp, out ulong next) || !memory.TryReadUInt64(bp + 8, out ulong address))
                 return TaskStack.Of(StackMethod.FramePointers, frames, $"the frame at 0x{bp:x} cannot be read");
             if (!around.IsCode(address))
-                return TaskStack.Of(StackMethod.FramePointers, frames, address == 0 ? null : $"0x{address:x}, which the frame at 0x{bp:x} returns to, is no code");
+                return TaskStack.Of(StackMethod.FramePointers, frames,
+                    address == 0 ? null : $"0x{address:x}, which the frame at 0x{bp:x} returns to, is no code");
             if (stacks.Step(bp + 16) is { } problem)
                 return TaskStack.Of(StackMethod.FramePointers, frames, problem);
             frames.Add(new() { Address = address, StackPointer = bp + 16 });

@@ -151,7 +151,9 @@ public sealed class KernelStacks
         ulong from = frames[^1].StackPointer;
         if (stacks.StackOf(from, withGuard: true) is { } stack)
             frames.AddRange(Scan(Math.Max(from, stack.Start), stack.End));
-        return trace is null ? TaskStack.Of(StackMethod.Scan, frames, "this kernel has neither unwind tables nor frame pointers") : trace with { Frames = frames };
+        return trace is null
+            ? TaskStack.Of(StackMethod.Scan, frames, "this kernel has neither unwind tables nor frame pointers")
+            : trace with { Frames = frames };
     }
 
     private TaskStack ScanAll(KernelTask task, string problem) =>
