@@ -56,7 +56,7 @@ internal static class InfoCollector
                 .. dump.Problems,
                 .. dump.IsXen ? [new(FindingCode.XenDump, dump.Name)] : Array.Empty<Finding>(),
                 .. lostPages > 0 ? [new(FindingCode.PagesUnreadable, LostText(lost, lostPages))] : Array.Empty<Finding>(),
-                .. dump.ClassificationProblem is { } problem ? [new(FindingCode.PagesNotClassified, problem)] : Array.Empty<Finding>(),
+                .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<Finding>(),
                 .. dump.Pmem.Findings,
             ],
         };

@@ -1,8 +1,8 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader;
@@ -73,7 +73,7 @@ internal static class ReadCommand
         if (good == 0 && length > 0)
             throw new VmcoreException($"{context.Dump.Name}: {length} bytes at 0x{start:x} cannot be read: {why}");
         if (good < length)
-            context.Gap(string.Create(CultureInfo.InvariantCulture, $"{length - good} of {length} bytes cannot be read: {why}"));
+            context.Gap(new Finding(FindingCode.BytesUnreadable, length - good, length, why ?? ""));
         if (context.IsJson)
         {
             context.WriteJson(new ReadAnswer { Address = start, Length = length, Missing = length - good, Data = bytes });
@@ -134,7 +134,7 @@ internal static class ReadCommand
         }
 
         if (reason is not null)
-            context.Gap($"the string goes on at 0x{start + (ulong)text.Count:x}, which cannot be read: {reason}");
+            context.Gap(new Finding(FindingCode.StringUnreadable, start + (ulong)text.Count, reason));
         string shown = string.Concat(text.Select(b => b is >= 0x20 and < 0x7f or (byte)'\n' or (byte)'\t' ? ((char)b).ToString() : $"\\x{b:x2}"));
         if (context.IsJson)
             context.WriteJson(new ReadAnswer { Address = start, Length = text.Count, Data = [.. text] });

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Vmcore.Findings;
 
 namespace Vmcore.Cli.Reader;
 
@@ -63,7 +64,7 @@ internal sealed class ReaderCommand : Command
             if (name != "verify")
                 context.Gap(context.LossMet);
             status = Math.Max(status, SayGaps(context));
-            loss = status == 0 || context.Gaps.Any(g => g == context.Loss) ? null : context.Loss;
+            loss = status == 0 || context.Gaps.Any(g => g.ToString() == context.Loss) ? null : context.Loss;
         }
         catch (VmcoreException e) when (context.Loss is not null)
         {
@@ -82,7 +83,7 @@ internal sealed class ReaderCommand : Command
     private static int SayGaps(ReaderContext context)
     {
         const int MostShown = 16;
-        foreach (string gap in context.IsJson ? [] : context.Gaps.Take(MostShown))
+        foreach (Finding gap in context.IsJson ? [] : context.Gaps.Take(MostShown))
             ReaderContext.Warn($"the answer is not complete: {gap}");
         if (!context.IsJson && context.Gaps.Count > MostShown)
             ReaderContext.Warn($"the answer is not complete: {context.Gaps.Count - MostShown} more reasons (--json has them)");

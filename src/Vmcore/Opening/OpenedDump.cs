@@ -133,7 +133,7 @@ public abstract class OpenedDump : IDisposable
     public StructPageLayout? PageLayout => _kernel.PageLayout;
 
     /// <summary>Why pages cannot be classified: the <see cref="Kernel"/> or its <see cref="Memmap"/> cannot be found; null if they can.</summary>
-    public string? ClassificationProblem => _kernel.Problem;
+    public Finding? ClassificationProblem => _kernel.Problem;
 
     /// <summary>The pmem. Looked for when first asked for.</summary>
     public PmemLayout Pmem => _pmem.Value;
