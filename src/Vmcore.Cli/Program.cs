@@ -33,6 +33,7 @@ internal static class Program
         catch (VmcoreException e)
         {
             Complain(name, e.Message);
+            return name == "vmcore" && StandardStreams.HasRefused ? VmcoreCommand.NotWritten : 1;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

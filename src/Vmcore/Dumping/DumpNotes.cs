@@ -87,9 +87,12 @@ internal static class DumpNotes
         for (int i = 0; i < leftOut.Length; i++)
             leftOut[i] = counts.Excluded[PageClass.Zero + i] + (earlier?.LeftOut[i] ?? 0);
         IReadOnlyList<PfnRange> lost = LostNote.Read(dump.NoteArea.Span, dump.Notes, out ulong lostPages);
-        lostPages = Math.Max(lostPages, earlier?.Unreadable ?? 0) + counts.Lost.Count;
+        PfnRangeSet all = PfnRangeSet.From([.. lost, .. counts.Lost.Ranges]);
+
+        // What was lost before may have been met again.
+        lostPages = Math.Max(all.PageCount, Math.Max(counts.Lost.Count, Math.Max(lostPages, earlier?.Unreadable ?? 0)));
         if (earlier is not null || dump.Kdump is null || counts.MissingInInput == 0)
             new CountsNote((uint)request.Options.Level | (earlier?.Level ?? 0), leftOut, counts.MetadataKept, lostPages).Update(notes);
-        LostNote.Update(notes, lost.Count == 0 ? counts.Lost.Ranges : [.. PfnRangeSet.From([.. lost, .. counts.Lost.Ranges])], lostPages);
+        LostNote.Update(notes, [.. all], lostPages);
     }
 }
