@@ -1,4 +1,3 @@
-using Vmcore.Dumping;
 using Vmcore.Formats.Notes;
 using Vmcore.Memmap;
 using Vmcore.Testing;
