@@ -49,7 +49,7 @@ internal static class InfoCollector
             Loads = [.. dump.Loads.Select(l => LoadOf(dump, l))],
             Pmem = PmemOf(dump, hashAll || dump.Pmem.Metadata.PageCount <= MostHashed),
             Pages = PagesOf(dump),
-            LostPages = note is null ? null : Math.Max(lostPages, note.Unreadable),
+            LostPages = note is null && lostPages == 0 ? null : Math.Max(lostPages, note?.Unreadable ?? 0),
             Lost = [.. lost.Select(static r => new LostInfo(r.Start, r.End))],
             Problems =
             [

@@ -66,6 +66,9 @@ internal static class ReadCommand
         if (format == "raw" && !context.IsJson)
             return Raw(context, read, start, length);
 
+        int word = WordSize(format);
+        if (length % word != 0)
+            throw new VmcoreException($"length {length}: no whole number of words of {word} bytes, which --format {format} shows");
         byte[] bytes = new byte[length];
         bool[] known = new bool[length];
         string? why = null;
@@ -84,13 +87,15 @@ internal static class ReadCommand
             if (format == "hex")
                 HexDump.Append(text, start, bytes, known);
             else
-                HexDump.AppendWords(text, start, bytes, known, format switch { "u8" => 1, "u16" => 2, "u32" => 4, _ => 8 },
+                HexDump.AppendWords(text, start, bytes, known, word,
                     format == "pointers" ? context.SymbolAt : null);
             ReaderContext.Write(text.ToString());
         }
 
         return 0;
     }
+
+    private static int WordSize(string format) => format switch { "u16" => 2, "u32" => 4, "u64" or "pointers" => 8, _ => 1 };
 
     // Page by page, then byte by byte of nothing: a page is there or not.
     private static int Fill(Reader read, ulong start, byte[] bytes, bool[] known, int pageSize, ref string? why)

@@ -74,12 +74,16 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>What is missing of the dump, as far as that is known; null if nothing is, or it is not open.</summary>
     internal string? Loss => _dump.IsValueCreated ? _dump.Value.Loss?.ToString() : null;
 
-    /// <summary>The same, if something that is missing was asked for.</summary>
-    internal Finding? LossMet =>
-        _dump.IsValueCreated && _dump.Value is { Kdump.HasLostPages: true } or { HasShrunk: true } ? _dump.Value.Loss : null;
-
-    /// <summary>What is missing of the answer. Each is said on standard error, is in the JSON, and makes the exit status 1.</summary>
-    internal IReadOnlyList<Finding> Gaps => _gaps;
+    /// <summary>What is missing of the answer. Each is said on standard error, is in the JSON, and makes the exit status 1.
+    /// That a page which is lost was asked for is among them: nobody knows what the answer would be with it.</summary>
+    internal IReadOnlyList<Finding> Gaps
+    {
+        get
+        {
+            Gap(_dump.IsValueCreated ? _dump.Value.LossMet : null);
+            return _gaps;
+        }
+    }
 
     /// <summary>Notes that something is missing of the answer. To be called before the answer is written, or while it is.</summary>
     /// <param name="what">What; null if nothing is.</param>
@@ -174,11 +178,7 @@ internal sealed class ReaderContext : IDisposable
             Command = Parsed.CommandResult.Command.Name,
             File = File,
             Parts = Files.Count > 1 ? Files : null,
-            GapsOf = () =>
-            {
-                Gap(LossMet);
-                return Gaps;
-            },
+            GapsOf = () => Gaps,
         };
         JsonText.Write(complete, Console.Out);
         Console.Out.Write('\n');

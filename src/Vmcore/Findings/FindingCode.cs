@@ -6,7 +6,8 @@ public enum FindingCode
     /// <summary>A flattened stream has no end record. Parameters: file.</summary>
     StreamTruncated,
 
-    /// <summary>Of a split dump only some parts were given. Parameters: file.</summary>
+    /// <summary>Of a split dump only some parts were given. Parameters: file, a text with the pfns that they have, one past
+    /// the last pfn of the dump.</summary>
     PartsMissing,
 
     /// <summary>The file became shorter while it was read. Parameters: file.</summary>

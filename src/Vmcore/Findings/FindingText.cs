@@ -7,7 +7,7 @@ internal static class FindingText
     internal static string Of(FindingCode code) => code switch
     {
         FindingCode.StreamTruncated => "{0}: the flattened stream ends without its end record: it is truncated",
-        FindingCode.PartsMissing => "{0}: a part of a split dump, of which others are missing: their pages cannot be read; name all of "
+        FindingCode.PartsMissing => "{0}: a part of a split dump, of which others are missing: it has page frames {1}, of {2} in all; name all of "
             + "its files, or join them with makedumpfile --reassemble",
         FindingCode.FileShrank => "{0}: the file became shorter while it was read",
         FindingCode.Incomplete => "{0}: the dump is not complete: it is marked so, or was cut short",

@@ -160,6 +160,12 @@ public abstract class OpenedDump : IDisposable
     public Finding? Loss => _file.Loss;
 
     /// <summary>
+    /// <see cref="Loss"/>, if memory was asked for that the file should have and does not: nobody knows what an answer would be with it. Null if all that was
+    /// asked for until now is there, or was left out by a filter.
+    /// </summary>
+    public Finding? LossMet => _file.LossMet;
+
+    /// <summary>
     /// The machine's memory with all that the file has of it, USER DATA OF PMEM INCLUDED, with nothing erased. For the check that no such data is in a dump,
     /// and for whoever looks for copies of what is erased; no byte of it may be shown or written.
     /// </summary>
