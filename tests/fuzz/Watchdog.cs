@@ -33,7 +33,7 @@ internal sealed class Watchdog : IDisposable
         _timer = new(_ => Look(), null, 50, 50);
     }
 
-    /// <summary>Most bytes that an input held, as far as they were looked at: after a collection, since what nobody holds any more is the collector's.</summary>
+    /// <summary>Most bytes that an input held, as far as was looked: after a collection, since what nobody holds any more is the collector's.</summary>
     internal long Peak { get; private set; }
 
     /// <summary>Most CPU seconds of an input.</summary>

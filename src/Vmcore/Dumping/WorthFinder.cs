@@ -161,7 +161,8 @@ internal sealed class WorthFinder
     private IEnumerable<VirtualRange> Tasks() =>
         _symbols.TryGetValue("init_task", out ulong first) && _symbols.TryGetValue("__start_BTF", out ulong start)
             && _symbols.TryGetValue("__stop_BTF", out ulong stop)
-            && WorthTasks.TryFindLayout(_kernel.Memory, start, stop, _lists.Chunk, _lists.Module, _lists.Use) is { } tasks ? tasks.Walk(first, IdleTasks()) : [];
+            && WorthTasks.TryFindLayout(_kernel.Memory, start, stop, _lists.Chunk, _lists.Module, _lists.Use) is { } tasks
+            ? tasks.Walk(first, IdleTasks()) : [];
 
     private IEnumerable<VirtualRange> Users() => _symbols.TryGetValue("modules", out ulong modules) ? _lists.Users(modules) : [];
 
