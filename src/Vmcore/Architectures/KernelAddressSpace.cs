@@ -294,10 +294,12 @@ public sealed class KernelAddressSpace : IVirtualMemory
         void Visit(ulong table, int index)
         {
             PageTableLevel level = _levels[index];
-            if (seen.Count >= budget || !seen.Add(table) || ReadEntry(table, 0, level.Bits, out _) != MemoryStatus.Ok)
+            // What a table of pages says is of no interest, and most tables are of these.
+            bool isLast = index + 1 == _levels.Length;
+            if (seen.Count >= budget || !seen.Add(table) || (!isLast && ReadEntry(table, 0, level.Bits, out _) != MemoryStatus.Ok))
                 return;
             visit(table, sizeof(ulong) << level.Bits);
-            if (index + 1 == _levels.Length)
+            if (isLast)
                 return;
             // The other half of a shared root has the tables of a process.
             int first = index == 0 && _format.IsShared ? (int)(_format.KernelStart >> level.Shift & ((1UL << level.Bits) - 1)) : 0;
