@@ -34,7 +34,8 @@ internal static class PmemPolicy
             {
                 warnings.Add(
                     $"The dump goes to {service.Target} ({service.File}), which is on persistent memory ({device}{SpaceOf(system, device)}) "
-                    + "that the capture kernel will not drive: no dump can be saved there. Name another device there, or accept the loss of the memmaps with --keep-pmem-drivers.");
+                    + "that the capture kernel will not drive: no dump can be saved there. Name another device, "
+                    + "or accept the loss of the memmaps with --keep-pmem-drivers.");
             }
         }
 
