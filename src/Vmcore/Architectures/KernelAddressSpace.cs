@@ -227,7 +227,7 @@ public sealed class KernelAddressSpace : IVirtualMemory
         Table? cached = Volatile.Read(ref _tables[slot]);
         if (cached is not null && cached.Address == table && cached.Count == 1 << bits)
             return cached;
-        ulong[] entries = new ulong[1 << bits];
+        ulong[] entries = GC.AllocateUninitializedArray<ulong>(1 << bits);
         if (PhysicalMemory.Read(table, MemoryMarshal.AsBytes(entries.AsSpan())) != MemoryStatus.Ok)
             return null;
         if (_format.ByteOrder == ByteOrder.LittleEndian != BitConverter.IsLittleEndian)
