@@ -51,7 +51,7 @@ public sealed partial class InternalsTests
                 continue;
             types++;
             if (!type.IsVisible)
-                found.Add(type.FullName!.Split('`')[0]);
+                found.Add(type.Namespace == "Vmcore.Sequences" ? type.Namespace : type.FullName!);
         }
 
         foreach (MemberReferenceHandle handle in reader.MemberReferences)

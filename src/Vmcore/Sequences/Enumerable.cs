@@ -9,7 +9,8 @@ namespace Vmcore.Sequences;
 /// </summary>
 internal static partial class Enumerable
 {
-    internal static IEnumerable<TResult> Select<T, TResult>(this IEnumerable<T> source, Func<T, TResult> selector) => new Selected<T, TResult>(source, selector);
+    internal static IEnumerable<TResult> Select<T, TResult>(this IEnumerable<T> source, Func<T, TResult> selector) =>
+        new Selected<T, TResult>(source, selector);
 
     internal static IEnumerable<TResult> Select<T, TResult>(this IEnumerable<T> source, Func<T, int, TResult> selector)
     {
@@ -39,7 +40,8 @@ internal static partial class Enumerable
         }
     }
 
-    internal static IEnumerable<TResult> SelectMany<T, TPart, TResult>(this IEnumerable<T> source, Func<T, IEnumerable<TPart>> selector, Func<T, TPart, TResult> result)
+    internal static IEnumerable<TResult> SelectMany<T, TPart, TResult>(
+        this IEnumerable<T> source, Func<T, IEnumerable<TPart>> selector, Func<T, TPart, TResult> result)
     {
         foreach (T item in source)
         {

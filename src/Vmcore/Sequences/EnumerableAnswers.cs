@@ -137,7 +137,8 @@ internal static partial class Enumerable
 
     internal static T Single<T>(this IEnumerable<T> source, Func<T, bool> predicate) => source.Where(predicate).Single();
 
-    internal static T? SingleOrDefault<T>(this IEnumerable<T> source) => source.Take(2).ToArray() switch { [] => default, [var only] => only, _ => throw NoElement() };
+    internal static T? SingleOrDefault<T>(this IEnumerable<T> source) =>
+        source.Take(2).ToArray() switch { [] => default, [var only] => only, _ => throw NoElement() };
 
     internal static T? SingleOrDefault<T>(this IEnumerable<T> source, Func<T, bool> predicate) => source.Where(predicate).SingleOrDefault();
 

@@ -95,7 +95,8 @@ internal static partial class Enumerable
     /// <summary>Of an array too, which the compiler would else take for a span to be reversed in place.</summary>
     internal static IEnumerable<T> Reverse<T>(this T[] source) => ((IEnumerable<T>)source).Reverse();
 
-    internal static IEnumerable<TResult> Zip<TFirst, TSecond, TResult>(this IEnumerable<TFirst> first, IEnumerable<TSecond> second, Func<TFirst, TSecond, TResult> result)
+    internal static IEnumerable<TResult> Zip<TFirst, TSecond, TResult>(
+        this IEnumerable<TFirst> first, IEnumerable<TSecond> second, Func<TFirst, TSecond, TResult> result)
     {
         using IEnumerator<TSecond> other = second.GetEnumerator();
         foreach (TFirst item in first)

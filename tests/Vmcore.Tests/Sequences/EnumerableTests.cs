@@ -22,7 +22,8 @@ public sealed class EnumerableTests
         Same(pairs.Where(static (p, i) => p.Key > i), Ours.Where(pairs, static (p, i) => p.Key > i));
         Same(pairs.Where(static p => p.Key > 2).Select(static p => p.Place), Ours.Select(Ours.Where(pairs, static p => p.Key > 2), static p => p.Place));
         Same(pairs.SelectMany(static p => new int[p.Key]), Ours.SelectMany(pairs, static p => new int[p.Key]));
-        Same(pairs.SelectMany(static p => new int[p.Key], static (p, n) => p.Place + n), Ours.SelectMany(pairs, static p => new int[p.Key], static (p, n) => p.Place + n));
+        Same(pairs.SelectMany(static p => new int[p.Key], static (p, n) => p.Place + n),
+            Ours.SelectMany(pairs, static p => new int[p.Key], static (p, n) => p.Place + n));
         object[] boxed = [.. pairs.Select(static p => p.Key > 2 ? (object)p : p.Key)];
         Same(boxed.OfType<Pair>(), Ours.OfType<Pair>(boxed));
         Same(boxed.OfType<Pair>().Cast<object>(), Ours.Cast<object>(Ours.OfType<Pair>(boxed)));
