@@ -48,15 +48,16 @@ internal static class BtCommand
                 context.Gap(new Finding(problem.Code, $"the stack of {(task is null ? $"CPU {state!.Number}" : $"PID {task.Pid}")}: {problem}"));
             CpuState? ran = state ?? stacks.Cpus.FirstOrDefault(c => c.Task?.Address == task!.Address);
             incomplete += trace.Problem is null ? 0 : 1;
+            StackInfo one = StackInfo.From(context.Symbols, task, ran, trace);
             if (context.IsJson)
             {
-                answer.Add(Describe(context, task, ran, trace));
+                answer.Add(one);
                 continue;
             }
 
             if (text.Length > 0)
                 text.Append('\n');
-            Append(text, context, task, ran, trace);
+            StackText.Append(text, one, context.Style);
         }
 
         string? missing = all ? context.Dump.KernelView.RequireTasks().Problem?.ToString() : null;
@@ -124,69 +125,6 @@ internal static class BtCommand
         ReaderContext.Warn($"{why}; this is CPU {first.Number}");
         return [(first.Task, first)];
     }
-
-    private static void Append(StringBuilder text, ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace)
-    {
-        TextStyle style = context.Style;
-        string name = task is not null ? $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\""
-            : cpu is not null ? $"CPU {cpu.Number}  unknown task" : "unknown task";
-        text.Append(style.Bold(name))
-            .Append(cpu is { IsCrashing: true } ? "  " + style.Red("panicked here") : cpu is not null ? "  was running" : "").Append('\n');
-        int number = 0;
-        bool scanned = false;
-        foreach (StackFrame frame in trace.Frames)
-        {
-            if (!frame.IsReliable && !scanned)
-            {
-                text.Append("   ").Append(style.Yellow("what follows was found on the stack; lines may be remains of earlier calls")).Append('\n');
-                scanned = true;
-            }
-
-            bool isUser = frame.Registers is { IsUser: true };
-            if (frame.Registers is not null && number > 0)
-                text.Append("    ").Append(style.Dim(isUser ? "--- user mode ---" : "--- interrupted ---")).Append('\n');
-            string symbol = isUser ? "" : Symbol(context, frame) ?? "(no symbol)";
-            string mark = frame.IsReliable ? string.Create(CultureInfo.InvariantCulture, $"#{number,-3}") : "  ? ";
-            text.Append(string.Create(CultureInfo.InvariantCulture, $" {mark} {frame.StackPointer:x16}  {frame.Address:x16}  {style.Cyan(symbol)}")
-                .TrimEnd()).Append('\n');
-            if (frame.Registers is { } registers)
-                AppendRegisters(text, registers);
-            number++;
-        }
-
-        if (trace.Problem is { } problem)
-            text.Append("   ").Append(style.Yellow($"({(trace.Frames.Count == 0 ? "no stack" : "incomplete")}: {problem})")).Append('\n');
-    }
-
-    private static void AppendRegisters(StringBuilder text, CpuRegisters registers)
-    {
-        foreach (IReadOnlyList<string> line in registers.Lines)
-            text.Append("        ")
-                .Append(string.Join("  ", line.Select(n => string.Create(CultureInfo.InvariantCulture, $"{n,8}: {registers[n]:x16}")))).Append('\n');
-    }
-
-    // As the kernel's own traces: offset and size of the function.
-    private static string? Symbol(ReaderContext context, StackFrame frame)
-    {
-        if (!context.Symbols.TryResolve(frame.SymbolAddress, out KernelSymbol symbol, out ulong offset, out ulong? size))
-            return null;
-        if (!frame.IsInterrupted)
-            offset++;
-        return string.Create(CultureInfo.InvariantCulture,
-            $"{symbol.Name}+0x{offset:x}{(size is { } s ? $"/0x{s:x}" : "")}{(symbol.Module is { } module ? $" [{module}]" : "")}");
-    }
-
-    private static StackInfo Describe(ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace) => new()
-    {
-        Task = task is null ? null : TaskInfo.From(task),
-        Cpu = cpu?.Number,
-        Panicked = cpu is { IsCrashing: true },
-        Method = trace.Method switch { StackMethod.Orc => "orc", StackMethod.FramePointers => "frame_pointers", _ => "scan" },
-        Frames = [.. trace.Frames.Select(f =>
-            new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(context, f), f.IsInterrupted, f.IsReliable, f.Registers))],
-        Problem = trace.Problem?.ToString(),
-        ProblemCode = JsonText.NameOf(trace.Problem),
-    };
 }
 
 /// <summary>The answer of <c>vmcore bt --json</c>.</summary>
@@ -206,60 +144,5 @@ internal sealed record BtAnswer : ReaderAnswer
         json.Put(Stacks);
         json.Put(OfflineCpus);
         json.Put(Problem);
-    }
-}
-
-/// <summary>A stack.</summary>
-internal sealed record StackInfo : IJsonItem
-{
-    public TaskInfo? Task { get; init; }
-
-    /// <summary>The CPU that it ran on, from whose registers the stack starts if there are any; null for a task that slept.</summary>
-    public int? Cpu { get; init; }
-
-    public bool Panicked { get; init; }
-
-    /// <summary><c>orc</c>, <c>frame_pointers</c> or <c>scan</c>.</summary>
-    public required string Method { get; init; }
-
-    public IReadOnlyList<FrameInfo> Frames { get; init; } = [];
-
-    /// <summary>What ended the walk early; null if it is whole.</summary>
-    public string? Problem { get; init; }
-
-    /// <summary>The code of it (<see cref="FindingCode"/>); null if it is whole.</summary>
-    public string? ProblemCode { get; init; }
-
-    /// <inheritdoc/>
-    public void Write(JsonText json)
-    {
-        json.Put(Task);
-        json.Put(Cpu);
-        json.Put(Panicked);
-        json.Put(Method);
-        json.Put(Frames);
-        json.Put(Problem);
-        json.Put(ProblemCode);
-    }
-}
-
-/// <summary>A frame, innermost first; registers where they were saved.</summary>
-internal sealed record FrameInfo(
-    ulong Address,
-    ulong StackPointer,
-    string? Symbol,
-    bool Interrupted,
-    bool Reliable,
-    CpuRegisters? Registers) : IJsonItem
-{
-    /// <inheritdoc/>
-    public void Write(JsonText json)
-    {
-        json.PutAddress(Address);
-        json.PutAddress(StackPointer);
-        json.Put(Symbol);
-        json.Put(Interrupted);
-        json.Put(Reliable);
-        json.Put(Registers?.Names, key => $"0x{Registers![key]:x}", "registers");
     }
 }

@@ -242,4 +242,10 @@ public enum FindingCode
 
     /// <summary>Processes map pmem more often than is listed. Parameters: most mappings.</summary>
     UsageTooMuch,
+
+    /// <summary>Counters of the memory in use are missing, or not exact. Parameters: a clause that says which and why.</summary>
+    MemoryCountersIncomplete,
+
+    /// <summary>A section of the report is missing, or something of it. Parameters: the section, a clause or sentence that says what and why.</summary>
+    SectionIncomplete,
 }

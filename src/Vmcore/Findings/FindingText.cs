@@ -98,6 +98,8 @@ internal static class FindingText
             + "pages may have been mapped of which nothing is known",
         FindingCode.UsageTablesTooLarge => "the page tables of processes that map pmem are too large to be walked whole; the rest is left out",
         FindingCode.UsageTooMuch => "more than {0} mappings of pmem; the rest is left out",
+        FindingCode.MemoryCountersIncomplete => "{0}",
+        FindingCode.SectionIncomplete => "{0}: {1}",
         _ => code.ToString(),
     };
 }

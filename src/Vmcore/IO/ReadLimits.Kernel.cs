@@ -102,6 +102,12 @@ public sealed partial class ReadLimits
     /// <summary>Bytes of one slab object; a cache with larger ones is not believed.</summary>
     public uint SlabObjectBytes { get; init => field = Positive(value); } = 1U << 22;
 
+    /// <summary>Nodes of memory (NUMA); CONFIG_NODES_SHIFT of no architecture goes further. The rest is left out.</summary>
+    public int MemoryNodes { get; init => field = Positive(value); } = 1024;
+
+    /// <summary>Counters of memory that a zone or a node has; the rest is left out.</summary>
+    public int Counters { get; init => field = Positive(value); } = 1024;
+
     /// <summary>Nodes of a maple tree (mappings of a process); the walk ends there, and says so.</summary>
     public int MapleNodes { get; init => field = Positive(value); } = 1 << 18;
 
