@@ -8,6 +8,7 @@ internal static class ReaderCommands
     /// <summary>All of them, in the order of <c>--help</c>.</summary>
     internal static IEnumerable<Command> All() =>
     [
+        Report.ReportCommand.Create(),
         DmesgCommand.Create(),
         BtCommand.Create(),
         PsCommand.Create(),

@@ -173,16 +173,20 @@ internal sealed class ReaderContext : IDisposable
     /// <param name="answer">The answer.</param>
     internal void WriteJson(ReaderAnswer answer)
     {
-        ReaderAnswer complete = answer with
+        JsonText.Write(Complete(answer), Console.Out);
+        Console.Out.Write('\n');
+    }
+
+    /// <summary>Fills in what all answers have.</summary>
+    /// <param name="answer">The answer.</param>
+    internal T Complete<T>(T answer)
+        where T : ReaderAnswer => (T)(answer with
         {
             Command = Parsed.CommandResult.Command.Name,
             File = File,
             Parts = Files.Count > 1 ? Files : null,
             GapsOf = () => Gaps,
-        };
-        JsonText.Write(complete, Console.Out);
-        Console.Out.Write('\n');
-    }
+        });
 
     /// <inheritdoc/>
     public void Dispose()

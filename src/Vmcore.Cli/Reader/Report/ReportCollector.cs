@@ -1,0 +1,262 @@
+using System.Globalization;
+using Vmcore.Architectures;
+using Vmcore.Cli.Info;
+using Vmcore.Cli.Reader.Pmem;
+using Vmcore.Findings;
+using Vmcore.Kernel;
+using Vmcore.Kernel.Counters;
+using Vmcore.Kernel.Log;
+using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Stacks;
+using Vmcore.Kernel.Symbols;
+using Vmcore.Kernel.Tasks;
+using Vmcore.Kernel.Vfs;
+using Vmcore.Memmap;
+using Vmcore.Memory;
+using Vmcore.Pmem.Usage;
+using Vmcore.Ranges;
+
+namespace Vmcore.Cli.Reader.Report;
+
+/// <summary>
+/// Puts the report together. Each section stands alone: what keeps one from being answered is noted, and the others come nevertheless. Of memory only what
+/// may be shown is read, and none of processes: registers of user mode are left out too.
+/// </summary>
+/// <param name="dump">The dump.</param>
+/// <param name="gap">Is told what is missing.</param>
+internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
+{
+    /// <summary>Messages at the end of the log that are shown if nobody says how many.</summary>
+    internal const int UsualMessages = 60;
+
+    private const int ShownProcesses = 10;
+    private const int ShownRanges = 64;
+
+    // As the kernel's own line: bytes before and from the instruction on. Multiples of every unit.
+    private const int CodeBefore = 40;
+    private const int CodeFrom = 24;
+
+    private static readonly string[] s_outOfMemory =
+    [
+        "Out of memory: ", "Memory cgroup out of memory: ", "oom-kill:", "Out of memory and no killable processes", "System is deadlocked on memory",
+    ];
+
+    private readonly KernelView _kernel = dump.KernelView;
+    private KernelStacks? _stacks;
+
+    /// <summary>Collects it.</summary>
+    /// <param name="messages">Messages of the end of the log.</param>
+    internal ReportAnswer Collect(int messages)
+    {
+        DumpInfo? head = Section("dump", () => InfoCollector.Head(dump));
+        Say("crash", head?.Crash?.Problems);
+        _stacks = Section("stacks", LoadStacks);
+        IReadOnlyList<StackInfo> cpus = _stacks is null ? [] : Section("stacks", Cpus) ?? [];
+        PmemAnswer? pmem = Section("pmem", Pmem);
+        var report = new ReportAnswer
+        {
+            Machine = head is null ? null : new(head),
+            Crash = head?.Crash,
+            Code = _stacks is null ? [] : Section("code", Code) ?? [],
+            Cpus = cpus,
+            OfflineCpus = [.. _stacks?.OfflineCpus.Select(static c => (ulong)c) ?? []],
+            Memory = Section("memory", Memory),
+            Poison = Section("poisoned memory", Poison),
+            Modules = Section("modules", Modules),
+            Mounts = Section("mounts", Mounts),
+            Pmem = pmem is null ? null : Summary(pmem),
+            PmemUse = pmem,
+            Log = Section("log", () => Log(messages)),
+        };
+
+        // Asked last: that pages are missing comes out when they are read.
+        if (head is not null && dump is { IsIncomplete: false, Loss: { } loss })
+            head = head with { Incomplete = true, Problems = [loss, .. head.Problems] };
+        return head is null ? report : report with
+        {
+            Dump = new(head) { Erased = dump.EraseInfo.Split('\n', StringSplitOptions.RemoveEmptyEntries) },
+        };
+    }
+
+    private T? Section<T>(string name, Func<T> read)
+        where T : class
+    {
+        try
+        {
+            return read();
+        }
+        catch (VmcoreException e)
+        {
+            gap(new(FindingCode.SectionIncomplete, name, e.Message));
+        }
+#pragma warning disable CA1031 // One section of a hostile dump must not take the others with it; it is said.
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            gap(new(FindingCode.SectionIncomplete, name, $"internal error: {e.GetType().Name}: {e.Message}; please report it"));
+        }
+#pragma warning restore CA1031
+        return null;
+    }
+
+    private void Say(string section, IEnumerable<Finding>? what)
+    {
+        foreach (Finding one in what ?? [])
+            gap(new(FindingCode.SectionIncomplete, section, one.ToString()));
+    }
+
+    private KernelStacks LoadStacks()
+    {
+        _ = _kernel.RequireSymbols();
+        _ = _kernel.RequireTypes();
+        Say("tasks", _kernel.RequireTasks().Problems);
+        return KernelStacks.Load(_kernel);
+    }
+
+    private List<StackInfo> Cpus()
+    {
+        List<StackInfo> list = [];
+        if (_stacks!.Cpus.Count == 0)
+            throw new MissingInformationException("which CPUs there were is not in the dump");
+        foreach (CpuState cpu in _stacks.Cpus.OrderBy(static c => !c.IsCrashing))
+        {
+            TaskStack trace = _stacks.Trace(cpu);
+            if (trace.Problem is { } problem)
+                Say("stacks", [new(problem.Code, $"CPU {cpu.Number}: {problem}")]);
+            list.Add(Kernel(StackInfo.From(_kernel.RequireSymbols(), cpu.Task, cpu, trace)));
+        }
+
+        return list;
+    }
+
+    // What a process had in its registers is the process's own.
+    private static StackInfo Kernel(StackInfo stack) =>
+        stack with { Frames = [.. stack.Frames.Where(static f => !f.IsUser)] };
+
+    private List<CodeInfo> Code()
+    {
+        List<CodeInfo> list = [];
+        if (_stacks!.Crashing is not { } cpu)
+        {
+            return _stacks.DidPanic == false ? list
+                : throw new MissingInformationException(_stacks.DidPanic == true ? "the kernel panicked on a CPU that is not known"
+                    : "which CPU panicked is not in the dump");
+        }
+
+        foreach (StackFrame frame in _stacks.Trace(cpu).Frames)
+        {
+            if (frame.Registers is not { IsUser: false })
+                continue;
+            ulong address = frame.Registers.InstructionPointer;
+            if (CodeAt(address, list.Count > 0) is { } code)
+                list.Add(code);
+            else
+                Say("code", [new(FindingCode.CrashStateUnknown, _kernel.RequireSymbols().TryResolve(address, out _, out _)
+                    ? $"the bytes at 0x{address:x} cannot be read" : $"0x{address:x}, where the CPU was, is no code of the kernel")]);
+        }
+
+        return list;
+    }
+
+    // Only what a symbol names is code: a wild jump may have led anywhere, also into the memory of a process.
+    private CodeInfo? CodeAt(ulong address, bool interrupted)
+    {
+        KernelSymbols symbols = _kernel.RequireSymbols();
+        if (!_stacks!.IsCode(address) || !symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset))
+            return null;
+        int unit = dump.Architecture.InstructionUnit;
+        ulong start = address - Math.Min(offset - (offset % (ulong)unit), CodeBefore);
+        byte[] bytes = new byte[(int)(address - start) + CodeFrom];
+        int have = _kernel.RequireMemory().ReadPrefix(start, bytes);
+        if (have <= (int)(address - start))
+            return null;
+        string name = string.Create(CultureInfo.InvariantCulture,
+            $"{symbol.Name}+0x{offset:x}{(symbol.Module is { } module ? $" [{module}]" : "")}");
+        return new(address, name, start, Convert.ToHexStringLower(bytes.AsSpan(0, have - (have % unit))), unit, interrupted);
+    }
+
+    private MemoryUseInfo Memory()
+    {
+        MemoryCounters counters = MemoryCounters.Read(_kernel);
+        Say("memory", counters.Problems);
+        List<KernelTask>? processes = _kernel.Tasks is null ? null
+            : [.. _kernel.Tasks.Tasks.Where(static t => t.Pid == t.Tgid && t.ResidentSize is > 0).OrderByDescending(static t => t.ResidentSize ?? 0)];
+        return MemoryUseInfo.From(counters) with
+        {
+            Processes = processes is null ? null : [.. processes.Take(ShownProcesses).Select(TaskInfo.From)],
+        };
+    }
+
+    private PoisonInfo Poison()
+    {
+        PoisonedPages pages = dump.Poisoned ?? throw new MissingInformationException("whether memory had failed is not in the dump");
+        int shift = dump.Memory.PageShift;
+        if (pages.Unreadable > 0)
+            Say("poisoned memory", [new(FindingCode.PageUnknown, $"of {pages.Unreadable} pages it cannot be told whether they had failed")]);
+        return new(pages.Count, pages.Unreadable == 0,
+            [.. pages.Pages.Take(ShownRanges).Select(r => r.ToPhysical(shift)).Select(static r => new BytesInfo(r.Start, r.End))]);
+    }
+
+    private List<ModuleInfo> Modules()
+    {
+        _ = _kernel.RequireSymbols();
+        _ = _kernel.RequireTypes();
+        ModuleList list = _kernel.Modules ?? throw new MissingInformationException("the modules cannot be found");
+        Say("modules", list.Problem is { } problem ? [problem] : null);
+        return [.. list.Modules.Select(ModuleInfo.From)];
+    }
+
+    private List<MountInfo> Mounts()
+    {
+        _ = _kernel.RequireSymbols();
+        _ = _kernel.RequireTypes();
+        KernelVfs vfs = dump.OpenVfs();
+        List<MountInfo> mounts = [.. vfs.Mounts.Select(MountInfo.From)];
+        Say("mounts", vfs.Problems);
+        return mounts;
+    }
+
+    private PmemAnswer Pmem()
+    {
+        PmemAnswer answer = PmemCollector.Collect(dump, dump.CollectPmemUsage());
+        Say("pmem", (dump.Pmem.Pages.IsEmpty ? dump.Pmem.Findings : answer.Findings).Where(static f => f.MeansMissing));
+        return answer;
+    }
+
+    // Where each page of each file is, 'vmcore pmem --ranges' tells.
+    private static ReportPmemInfo Summary(PmemAnswer all) => new(all.Regions, all.Namespaces, [.. all.Files.Select(static f => f with
+    {
+        Ranges = [],
+        SharedRanges = [],
+        RangesLeftOut = f.RangesLeftOut + (ulong)(f.Ranges.Count + f.SharedRanges.Count),
+    })], all.Processes);
+
+    private ReportLogInfo Log(int messages)
+    {
+        KernelLog log = KernelLog.TryOpen(_kernel.RequireKernel().VmcoreInfo, _kernel.RequireMemory(), out string? problem)
+            ?? throw new MissingInformationException(problem ?? "the log cannot be read");
+        Queue<LogLine> last = new(), killed = new();
+        int count = 0;
+        foreach (LogRecord record in log.Read())
+        {
+            if (record.IsDataless)
+                continue;
+            count++;
+            LogLine line = LogLine.From(record);
+            Keep(last, line, messages);
+            if (Array.Exists(s_outOfMemory, w => line.Text.StartsWith(w, StringComparison.Ordinal)))
+                Keep(killed, line, ShownProcesses);
+        }
+
+        Say("log", log.Problems);
+        if (log.Lost > 0)
+            Say("log", [new(FindingCode.LogMessagesLost, log.Lost)]);
+        return new([.. last], count, log.Lost, [.. killed]);
+    }
+
+    private static void Keep(Queue<LogLine> lines, LogLine line, int most)
+    {
+        lines.Enqueue(line);
+        if (lines.Count > most)
+            lines.Dequeue();
+    }
+}
