@@ -242,4 +242,7 @@ public enum FindingCode
 
     /// <summary>Processes map pmem more often than is listed. Parameters: most mappings.</summary>
     UsageTooMuch,
+
+    /// <summary>How long tasks had been in their state cannot be told. Parameters: a clause that says why.</summary>
+    TaskTimesUnknown,
 }
