@@ -6,6 +6,7 @@ using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Symbols;
+using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Opening;
 
@@ -120,6 +121,9 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The modules; none if they cannot be found.</summary>
     internal IReadOnlyList<KernelModule> Modules => Dump.Modules?.Modules ?? [];
+
+    /// <summary>The times of a task; null if none can be told.</summary>
+    internal TaskTime? TimeOf(KernelTask task) => Dump.KernelView.Times?.Of(task);
 
     /// <summary>Names an address: <c>schedule+0x12</c>, with <c> [module]</c> behind; null if no symbol has it.</summary>
     internal string? SymbolAt(ulong address) =>

@@ -7,18 +7,6 @@ namespace Vmcore.Cli.Reader;
 /// <summary>A stack for people.</summary>
 internal static class StackText
 {
-    /// <summary>Writes a line that says whose it is, and the frames.</summary>
-    /// <param name="text">Where to.</param>
-    /// <param name="stack">The stack.</param>
-    /// <param name="style">Colours.</param>
-    internal static void Append(StringBuilder text, StackInfo stack, TextStyle style)
-    {
-        string name = stack.Task is { } task ? $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\""
-            : stack.Cpu is { } cpu ? $"CPU {cpu}  unknown task" : "unknown task";
-        text.Append(style.Bold(name)).Append(stack.Panicked ? "  " + style.Red("panicked here") : stack.Cpu is not null ? "  was running" : "").Append('\n');
-        AppendFrames(text, stack, style);
-    }
-
     /// <summary>Writes the frames.</summary>
     /// <param name="text">Where to.</param>
     /// <param name="stack">The stack.</param>

@@ -248,4 +248,7 @@ public enum FindingCode
 
     /// <summary>A section of the report is missing, or something of it. Parameters: the section, a clause or sentence that says what and why.</summary>
     SectionIncomplete,
+
+    /// <summary>How long tasks had been in their state cannot be told. Parameters: a clause that says why.</summary>
+    TaskTimesUnknown,
 }

@@ -100,6 +100,7 @@ internal static class FindingText
         FindingCode.UsageTooMuch => "more than {0} mappings of pmem; the rest is left out",
         FindingCode.MemoryCountersIncomplete => "{0}",
         FindingCode.SectionIncomplete => "{0}: {1}",
+        FindingCode.TaskTimesUnknown => "how long tasks had been in their state cannot be told: {0}",
         _ => code.ToString(),
     };
 }

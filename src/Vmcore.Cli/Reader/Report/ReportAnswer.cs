@@ -28,6 +28,9 @@ internal sealed record ReportAnswer : ReaderAnswer
 
     public IReadOnlyList<ulong> OfflineCpus { get; init; } = [];
 
+    /// <summary>All other tasks, by equal stacks in the kernel: those in state D first, the longest time in front.</summary>
+    public IReadOnlyList<StackGroupInfo> Groups { get; init; } = [];
+
     public MemoryUseInfo? Memory { get; init; }
 
     public PoisonInfo? Poison { get; init; }
@@ -54,6 +57,7 @@ internal sealed record ReportAnswer : ReaderAnswer
         json.Put(Code);
         json.Put(Cpus);
         json.Put(OfflineCpus);
+        json.Put(Groups);
         json.Put(Memory);
         json.Put(Poison);
         json.Put(Modules);

@@ -12,7 +12,9 @@ namespace Vmcore.Cli.Reader.Report;
 /// <param name="writer">Where to.</param>
 internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gaps, ReportWriter writer)
 {
+    private const string NotKnown = "Not known: the last section says why.";
     private const int ShownLines = 64;
+    private const int ShownTasks = 12;
 
     /// <summary>Writes it.</summary>
     internal void Write()
@@ -20,6 +22,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
         Head();
         Code();
         Cpus();
+        Tasks();
         Memory();
         Poison();
         Modules();
@@ -58,7 +61,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
     {
         writer.Section("Code and registers");
         if (report.Code.Count == 0)
-            writer.Say("Not known where the kernel was: it did not panic, or nothing of it is in the dump (see the last section).");
+            writer.Say("Not known where the kernel was: it did not panic, or the last section says why.");
         foreach (CodeInfo code in report.Code)
         {
             writer.Say($"{(code.Interrupted ? "An exception or interrupt came at" : "The CPU was at")} {code.Symbol ?? Sizes.Hex(code.Address)}");
@@ -99,6 +102,8 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
     private void Cpus()
     {
         writer.Section("CPUs");
+        if (report.Cpus.Count == 0)
+            writer.Say(NotKnown);
         List<StackInfo> left = [.. report.Cpus];
         while (left.Count > 0)
         {
@@ -122,12 +127,35 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
 
     private static string TaskOf(StackInfo stack) => stack.Task is { } task ? $"PID {task.Pid} \"{task.Name}\"" : "unknown task";
 
+    private void Tasks()
+    {
+        if (report.Groups.Count == 0)
+            return;
+        writer.Section("Other tasks");
+        foreach (StackGroupInfo group in report.Groups)
+        {
+            bool isBlocked = group.Tasks[0].State == 'D';
+            var names = new StringBuilder();
+            foreach (TaskInfo task in group.Tasks.Take(isBlocked ? ShownLines : ShownTasks))
+            {
+                names.Append(CultureInfo.InvariantCulture, $"{(names.Length > 0 ? ", " : "")}{task.Pid} \"{task.Name}\"");
+                if (isBlocked && Durations.InState(task.Time) is { Length: > 0 } time)
+                    names.Append(" for ").Append(time);
+            }
+
+            var text = new StringBuilder();
+            StackText.AppendFrames(text, group.Stack, TextStyle.Plain, isBrief: true);
+            writer.Fold($"{Sizes.Count((ulong)group.Tasks.Count, "task")}, {group.Tasks[0].StateText}: PID {names}"
+                + (group.Tasks.Count > (isBlocked ? ShownLines : ShownTasks) ? " …" : ""), text.ToString(), isBlocked ? Tone.Warn : Tone.Plain);
+        }
+    }
+
     private void Memory()
     {
         writer.Section("Memory");
         if (report.Memory is not { } memory)
         {
-            writer.Say("Not known: see the last section.");
+            writer.Say(NotKnown);
             return;
         }
 
@@ -174,7 +202,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
 
     private void Modules()
     {
-        if (report.Modules is not { } modules)
+        if (report.Modules is not { Count: > 0 } modules)
             return;
         writer.Section("Modules");
         List<ModuleInfo> tainted = [.. modules.Where(static m => m.Taints.Length > 0)];
@@ -185,7 +213,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
 
     private void Mounts()
     {
-        if (report.Mounts is not { } mounts)
+        if (report.Mounts is not { Count: > 0 } mounts)
             return;
         writer.Section("Mounts");
         writer.Table(["SOURCE", "MOUNT POINT", "TYPE", "OPTIONS"], mounts.Take(ShownLines).Select(static m =>

@@ -60,6 +60,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             Code = _stacks is null ? [] : Section("code", Code) ?? [],
             Cpus = cpus,
             OfflineCpus = [.. _stacks?.OfflineCpus.Select(static c => (ulong)c) ?? []],
+            Groups = _stacks is null ? [] : Section("tasks", Groups) ?? [],
             Memory = Section("memory", Memory),
             Poison = Section("poisoned memory", Poison),
             Modules = Section("modules", Modules),
@@ -122,11 +123,38 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             TaskStack trace = _stacks.Trace(cpu);
             if (trace.Problem is { } problem)
                 Say("stacks", [new(problem.Code, $"CPU {cpu.Number}: {problem}")]);
-            list.Add(Kernel(StackInfo.From(_kernel.RequireSymbols(), cpu.Task, cpu, trace)));
+            list.Add(Kernel(StackInfo.From(_kernel, cpu.Task, cpu, trace)));
         }
 
         return list;
     }
+
+    // Those that wait for a disk or a lock first, the longest time in front; then those that wait for a CPU; then what most have in common.
+    private List<StackGroupInfo> Groups()
+    {
+        Say("tasks", _kernel.Times?.Problem is { } problem ? [problem] : null);
+        List<StackGroupInfo> list = [];
+        int incomplete = 0;
+        foreach (IGrouping<char, KernelTask> state in _kernel.RequireTasks().Tasks
+            .Where(t => !_stacks!.Cpus.Any(c => c.Task?.Address == t.Address)).GroupBy(static t => t.State))
+        {
+            foreach (StackGroup group in _stacks!.Group(state))
+            {
+                incomplete += group.Stack.Problem is null ? 0 : group.Tasks.Count;
+                list.Add(new([.. group.Tasks.Select(t => TaskInfo.From(_kernel, t)).OrderByDescending(TimeOf)],
+                    Kernel(StackInfo.From(_kernel, null, null, group.Stack))));
+            }
+        }
+
+        if (incomplete > 0)
+            Say("tasks", [new(FindingCode.StackIncomplete, $"{incomplete} stacks are not complete")]);
+        return [.. list.OrderBy(static g => Rank(g.Tasks[0]))
+            .ThenByDescending(static g => g.Tasks[0].State == 'D' ? TimeOf(g.Tasks[0]) : (ulong)g.Tasks.Count)];
+    }
+
+    private static int Rank(TaskInfo task) => task.State switch { 'D' => 0, 'R' => 1, _ => 2 };
+
+    private static ulong TimeOf(TaskInfo task) => task.Time?.InStateAtLeast ?? task.Time?.InStateAtMost ?? 0;
 
     // What a process had in its registers is the process's own.
     private static StackInfo Kernel(StackInfo stack) =>
@@ -182,7 +210,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             : [.. _kernel.Tasks.Tasks.Where(static t => t.Pid == t.Tgid && t.ResidentSize is > 0).OrderByDescending(static t => t.ResidentSize ?? 0)];
         return MemoryUseInfo.From(counters) with
         {
-            Processes = processes is null ? null : [.. processes.Take(ShownProcesses).Select(TaskInfo.From)],
+            Processes = processes is null ? null : [.. processes.Take(ShownProcesses).Select(t => TaskInfo.From(_kernel, t))],
         };
     }
 

@@ -109,6 +109,35 @@ public sealed class KernelStacks
         return Trace(registers.InstructionPointer, registers.StackPointer, registers.FramePointer, registers, true, stacks);
     }
 
+    /// <summary>Walks the stacks of tasks, and puts those together that are the same.</summary>
+    /// <param name="tasks">The tasks.</param>
+    /// <returns>The groups, the largest first; of equal size in the order of their first tasks.</returns>
+    public IReadOnlyList<StackGroup> Group(IEnumerable<KernelTask> tasks)
+    {
+        ArgumentNullException.ThrowIfNull(tasks);
+        List<StackGroup> groups = [];
+        Dictionary<string, List<KernelTask>> known = new(StringComparer.Ordinal);
+        foreach (KernelTask task in tasks)
+        {
+            TaskStack stack = Trace(task);
+            if (StackGroup.KeyOf(stack) is not { } key)
+            {
+                groups.Add(new(stack, [task]));
+            }
+            else if (known.TryGetValue(key, out List<KernelTask>? same))
+            {
+                same.Add(task);
+            }
+            else
+            {
+                known.Add(key, same = [task]);
+                groups.Add(new(stack, same));
+            }
+        }
+
+        return [.. groups.OrderByDescending(static g => g.Tasks.Count)];
+    }
+
     private TaskStack TraceSleeping(KernelTask task)
     {
         var stacks = new StackBounds(_places.OfTask(task), []);

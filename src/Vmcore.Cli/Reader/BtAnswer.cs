@@ -2,11 +2,47 @@ using System.Globalization;
 using Vmcore.Architectures;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
+using Vmcore.Kernel;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 
 namespace Vmcore.Cli.Reader;
+
+/// <summary>The answer of <c>vmcore bt --json</c>.</summary>
+internal sealed record BtAnswer : ReaderAnswer
+{
+    public IReadOnlyList<StackInfo> Stacks { get; init; } = [];
+
+    /// <summary>With <c>--group</c>: the stacks that several tasks have in common, and those that one has; else null.</summary>
+    public IReadOnlyList<StackGroupInfo>? Groups { get; init; }
+
+    /// <summary>Numbers of the CPUs that were offline.</summary>
+    public IReadOnlyList<ulong> OfflineCpus { get; init; } = [];
+
+    /// <summary>With <c>--all</c>: what is missing of the list of tasks; null if it is whole.</summary>
+    public string? Problem { get; init; }
+
+    /// <inheritdoc/>
+    protected override void WriteMembers(JsonText json)
+    {
+        json.Put(Stacks);
+        json.Put(Groups);
+        json.Put(OfflineCpus);
+        json.Put(Problem);
+    }
+}
+
+/// <summary>Tasks with one stack.</summary>
+internal sealed record StackGroupInfo(IReadOnlyList<TaskInfo> Tasks, StackInfo Stack) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Tasks);
+        json.Put(Stack);
+    }
+}
 
 /// <summary>A stack.</summary>
 internal sealed record StackInfo : IJsonItem
@@ -30,17 +66,17 @@ internal sealed record StackInfo : IJsonItem
     public string? ProblemCode { get; init; }
 
     /// <summary>Describes a stack.</summary>
-    /// <param name="symbols">Names of addresses.</param>
+    /// <param name="kernel">The kernel, which has symbols.</param>
     /// <param name="task">The task; null if it is not known.</param>
     /// <param name="cpu">The CPU that it ran on; null for a task that slept.</param>
     /// <param name="trace">The stack.</param>
-    internal static StackInfo From(KernelSymbols symbols, KernelTask? task, CpuState? cpu, TaskStack trace) => new()
+    internal static StackInfo From(KernelView kernel, KernelTask? task, CpuState? cpu, TaskStack trace) => new()
     {
-        Task = task is null ? null : TaskInfo.From(task),
+        Task = task is null ? null : TaskInfo.From(kernel, task),
         Cpu = cpu?.Number,
         Panicked = cpu is { IsCrashing: true },
         Method = trace.Method switch { StackMethod.Orc => "orc", StackMethod.FramePointers => "frame_pointers", _ => "scan" },
-        Frames = [.. trace.Frames.Select(f => new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(symbols, f),
+        Frames = [.. trace.Frames.Select(f => new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(kernel.RequireSymbols(), f),
             f.IsInterrupted, f.IsReliable, f.Registers))],
         Problem = trace.Problem?.ToString(),
         ProblemCode = JsonText.NameOf(trace.Problem),
