@@ -2,6 +2,7 @@ using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Dumping;
 using Vmcore.IO;
+using Vmcore.Kernel.Counters;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Summary;
@@ -30,6 +31,8 @@ internal static class Readers
         ["modules"] = static d => "modules: " + string.Join('\n', (d.Modules?.Modules ?? [])
             .Select(static m => $"{m.Name} {m.State} {m.Taints} {string.Join(' ', m.UsedBy)}")),
         ["mounts"] = Mounts,
+        ["counters"] = static d => MemoryCounters.Read(d.KernelView) is var c
+            ? string.Join('\n', c.Zones) + string.Join('\n', c.Counters) + string.Join('\n', c.HugePages) + string.Join('\n', c.Problems) : "",
         ["usage"] = Usage,
         ["summary"] = static d => CrashSummary.Read(d.KernelView) is var s ? $"{s.Panic} {string.Join('\n', s.Problems)} {s.Crashing?.Task?.Name}" : "",
         ["pmem"] = static d => string.Join('\n', d.Pmem.Namespaces.Select(static n => $"{n}")) + string.Join('\n', d.Pmem.Findings),

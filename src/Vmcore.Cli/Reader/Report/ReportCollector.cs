@@ -88,12 +88,12 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         }
         catch (VmcoreException e)
         {
-            gap(new(FindingCode.SectionIncomplete, name, e.Message));
+            Say(name, e.Message);
         }
 #pragma warning disable CA1031 // One section of a hostile dump must not take the others with it; it is said.
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            gap(new(FindingCode.SectionIncomplete, name, $"internal error: {e.GetType().Name}: {e.Message}; please report it"));
+            Say(name, $"internal error: {e.GetType().Name}: {e.Message}; please report it");
         }
 #pragma warning restore CA1031
         return null;
@@ -102,8 +102,12 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     private void Say(string section, IEnumerable<Finding>? what)
     {
         foreach (Finding one in what ?? [])
-            gap(new(FindingCode.SectionIncomplete, section, one.ToString()));
+            Say(section, one.ToString());
     }
+
+    // That it is of this dump need not be said in every line.
+    private void Say(string section, string what) => gap(new(FindingCode.SectionIncomplete, section,
+        what.StartsWith(dump.Name + ": ", StringComparison.Ordinal) ? what[(dump.Name.Length + 2)..] : what));
 
     private KernelStacks LoadStacks()
     {
@@ -122,21 +126,21 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         {
             TaskStack trace = _stacks.Trace(cpu);
             if (trace.Problem is { } problem)
-                Say("stacks", [new(problem.Code, $"CPU {cpu.Number}: {problem}")]);
+                Say("stacks", $"CPU {cpu.Number}: {problem}");
             list.Add(Kernel(StackInfo.From(_kernel, cpu.Task, cpu, trace)));
         }
 
         return list;
     }
 
-    // Those that wait for a disk or a lock first, the longest time in front; then those that wait for a CPU; then what most have in common.
+    // All but idle tasks. Those that wait for a disk or a lock first, the longest time in front; then those that wait for a CPU; then what most have in common.
     private List<StackGroupInfo> Groups()
     {
         Say("tasks", _kernel.Times?.Problem is { } problem ? [problem] : null);
         List<StackGroupInfo> list = [];
         int incomplete = 0;
         foreach (IGrouping<char, KernelTask> state in _kernel.RequireTasks().Tasks
-            .Where(t => !_stacks!.Cpus.Any(c => c.Task?.Address == t.Address)).GroupBy(static t => t.State))
+            .Where(t => t.Pid != 0 && !_stacks!.Cpus.Any(c => c.Task?.Address == t.Address)).GroupBy(static t => t.State))
         {
             foreach (StackGroup group in _stacks!.Group(state))
             {
@@ -147,7 +151,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         }
 
         if (incomplete > 0)
-            Say("tasks", [new(FindingCode.StackIncomplete, $"{incomplete} stacks are not complete")]);
+            Say("tasks", $"{incomplete} stacks are not complete");
         return [.. list.OrderBy(static g => Rank(g.Tasks[0]))
             .ThenByDescending(static g => g.Tasks[0].State == 'D' ? TimeOf(g.Tasks[0]) : (ulong)g.Tasks.Count)];
     }
@@ -178,8 +182,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             if (CodeAt(address, list.Count > 0) is { } code)
                 list.Add(code);
             else
-                Say("code", [new(FindingCode.CrashStateUnknown, _kernel.RequireSymbols().TryResolve(address, out _, out _)
-                    ? $"the bytes at 0x{address:x} cannot be read" : $"0x{address:x}, where the CPU was, is no code of the kernel")]);
+                Say("code", _stacks.IsCode(address) ? $"the bytes at 0x{address:x} cannot be read" : $"0x{address:x}, where the CPU was, is no code of the kernel");
         }
 
         return list;
@@ -219,7 +222,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         PoisonedPages pages = dump.Poisoned ?? throw new MissingInformationException("whether memory had failed is not in the dump");
         int shift = dump.Memory.PageShift;
         if (pages.Unreadable > 0)
-            Say("poisoned memory", [new(FindingCode.PageUnknown, $"of {pages.Unreadable} pages it cannot be told whether they had failed")]);
+            Say("poisoned memory", $"of {pages.Unreadable} pages it cannot be told whether they had failed");
         return new(pages.Count, pages.Unreadable == 0,
             [.. pages.Pages.Take(ShownRanges).Select(r => r.ToPhysical(shift)).Select(static r => new BytesInfo(r.Start, r.End))]);
     }
