@@ -99,6 +99,8 @@ internal static class FindingText
         FindingCode.UsageTablesTooLarge => "the page tables of processes that map pmem are too large to be walked whole; the rest is left out",
         FindingCode.UsageTooMuch => "more than {0} mappings of pmem; the rest is left out",
         FindingCode.TaskTimesUnknown => "how long tasks had been in their state cannot be told: {0}",
+        FindingCode.LocksUnproven => "{0}",
+        FindingCode.RunQueueIncomplete => "{0}",
         _ => code.ToString(),
     };
 }
