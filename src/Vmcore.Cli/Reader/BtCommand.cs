@@ -173,7 +173,7 @@ internal static class BtCommand
     {
         TextStyle style = context.Style;
         string name = task is not null
-            ? $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\"{InState(context, task)}"
+            ? $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\"  {Durations.StateText(context, task)}"
             : cpu is not null ? $"CPU {cpu.Number}  unknown task" : "unknown task";
         text.Append(style.Bold(name))
             .Append(cpu is { IsCrashing: true } ? "  " + style.Red("panicked here") : cpu is not null ? "  was running" : "").Append('\n');
@@ -188,15 +188,12 @@ internal static class BtCommand
         foreach (KernelTask task in tasks.Take(MostNamed))
         {
             text.Append(CultureInfo.InvariantCulture, $"   PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\"")
-                .Append(InState(context, task)).Append('\n');
+                .Append("  ").Append(Durations.StateText(context, task)).Append('\n');
         }
 
         if (tasks.Count > MostNamed)
             text.Append(CultureInfo.InvariantCulture, $"   and {tasks.Count - MostNamed} more (--json has them)\n");
     }
-
-    private static string InState(ReaderContext context, KernelTask task) =>
-        $"  {task.StateText}{(Durations.InState(context.TimeOf(task), isProse: true) is { Length: > 0 } time ? " for " + time : "")}";
 
     private static void AppendFrames(StringBuilder text, ReaderContext context, TaskStack trace) =>
         StackText.AppendFrames(text, Describe(context, null, null, trace), context.Style);

@@ -28,6 +28,10 @@ internal static class Durations
     internal static string Seconds(ulong nanoseconds) =>
         string.Create(CultureInfo.InvariantCulture, $"{nanoseconds / Second}.{nanoseconds % Second / 1000:000000}");
 
+    /// <summary>The state of a task in words, and how long it had been in it: <c>uninterruptible for 12.345s</c>.</summary>
+    internal static string StateText(ReaderContext context, KernelTask task) =>
+        InState(context.TimeOf(task), isProse: true) is { Length: > 0 } time ? $"{task.StateText} for {time}" : task.StateText;
+
     /// <summary>How long a task had been in its state: one time if both bounds come to the same, else the bound that is known.</summary>
     /// <param name="time">The times of the task; null if none can be told.</param>
     /// <param name="isProse">True for words in place of signs.</param>

@@ -14,10 +14,13 @@ internal static class PsCommand
         var wanted = new Argument<string[]>("NAME|PID") { Description = "Only tasks with such a name or number.", Arity = ArgumentArity.ZeroOrMore };
         var threads = new Option<bool>("--threads", "-T") { Description = "Show all threads of each process." };
         var running = new Option<bool>("--running", "-r") { Description = "Only the tasks that were running on a CPU." };
-        Option<string?> state = StateOption.Create("Only tasks in these states, and all threads in them: letters as the column ST has them, for example D or D,R.");
-        return new ReaderCommand("ps", "Show the tasks: numbers, state, how long they were in it, start (seconds after boot), CPU time of the thread, memory, name; "
-            + "> marks those that were running.", context => Run(
-                context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(threads), context.Parsed.GetValue(running), context.Parsed.GetValue(state)),
+        Option<string?> state = StateOption.Create("Only tasks and threads in these states: letters as in the column ST, for example D or D,R.");
+        return new ReaderCommand("ps", "Show the tasks: numbers, state, how long they were in it, start (seconds after boot), CPU time of the thread, memory, "
+            + "name; > marks those that were running.", context =>
+        {
+            ParseResult parsed = context.Parsed;
+            return Run(context, parsed.GetValue(wanted) ?? [], parsed.GetValue(threads), parsed.GetValue(running), parsed.GetValue(state));
+        },
             hasWords: true) { wanted, threads, running, state };
     }
 

@@ -12,6 +12,8 @@ internal static class ReaderCommands
         DmesgCommand.Create(),
         BtCommand.Create(),
         PsCommand.Create(),
+        LocksCommand.Create(),
+        RunqCommand.Create(),
         ModulesCommand.Create(),
         MountsCommand.Create(),
         Pmem.PmemCommand.Create(),

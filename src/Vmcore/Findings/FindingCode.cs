@@ -251,4 +251,10 @@ public enum FindingCode
 
     /// <summary>How long tasks had been in their state cannot be told. Parameters: a clause that says why.</summary>
     TaskTimesUnknown,
+
+    /// <summary>A task waited for a lock by its stack, and which one cannot be proven. Parameters: a clause that says why.</summary>
+    LocksUnproven,
+
+    /// <summary>What was on a CPU's run queue cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    RunQueueIncomplete,
 }

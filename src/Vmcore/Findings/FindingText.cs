@@ -101,6 +101,8 @@ internal static class FindingText
         FindingCode.MemoryCountersIncomplete => "{0}",
         FindingCode.SectionIncomplete => "{0}: {1}",
         FindingCode.TaskTimesUnknown => "how long tasks had been in their state cannot be told: {0}",
+        FindingCode.LocksUnproven => "{0}",
+        FindingCode.RunQueueIncomplete => "{0}",
         _ => code.ToString(),
     };
 }

@@ -57,6 +57,12 @@ public sealed partial class ReadLimits
     /// <summary>Threads of one process; the same.</summary>
     public int Threads { get; init => field = Positive(value); } = 1 << 20;
 
+    /// <summary>Tasks that wait for one lock; a list with more proves nothing.</summary>
+    public int LockWaiters { get; init => field = Positive(value); } = 1 << 20;
+
+    /// <summary>Tasks of one queue of a CPU's run queue; the rest is left out, with a word on it.</summary>
+    public int QueuedTasks { get; init => field = Positive(value); } = 1 << 20;
+
     /// <summary>Mappings of one process; the same.</summary>
     public int ProcessMappings { get; init => field = Positive(value); } = 1 << 20;
 

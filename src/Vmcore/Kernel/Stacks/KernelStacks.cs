@@ -4,6 +4,7 @@ using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Stacks;
 
@@ -137,6 +138,12 @@ public sealed class KernelStacks
 
         return [.. groups.OrderByDescending(static g => g.Tasks.Count)];
     }
+
+    /// <summary>The stack of a task; null if it cannot be read where it is.</summary>
+    internal VirtualRange? StackOf(KernelTask task) => _places.OfTask(task);
+
+    /// <summary>Tells whether an address lies in code.</summary>
+    internal bool IsCode(ulong address) => _code.Contains(address);
 
     private TaskStack TraceSleeping(KernelTask task)
     {

@@ -64,15 +64,16 @@ public sealed class TaskTimes
     public TaskTime Of(KernelTask task)
     {
         ArgumentNullException.ThrowIfNull(task);
-        ulong? atLeast, atMost = Since(Read(task, _arrival));
+        ulong? arrival = Read(task, _arrival), queued = Read(task, _queued), atLeast, atMost = Since(arrival);
         if (task.IsOnCpu)
             atLeast = atMost;
         else if (IsQueued(task))
-            atLeast = Since(Read(task, _queued));
+            atLeast = Since(queued);
         else
-            atLeast = SinceAccounted(task);
+            atLeast = SinceAccounted(task) ?? (queued > arrival ? Since(queued) : null);
 
-        // A task that has just come to another CPU may be noted with that one's clock: what contradicts itself is no bound.
+        // Since 6.12 one that went to sleep may be moved to the queue of another CPU, which forgets when it was accounted: it was asleep when it was queued,
+        // for else it would have run since. A task that has just come to another CPU may be noted with that one's clock: what contradicts itself is no bound.
         bool isContradiction = atLeast > atMost;
         return new()
         {

@@ -57,6 +57,16 @@ public sealed class TaskTimesTests
         Assert.Equal(35 * Second, Times(Types).Of(TaskOn(0, isOnCpu: false)).InStateAtLeast);
     }
 
+    /// <summary>Moved to another CPU after it had gone to sleep (delayed dequeue), it has no time of accounting any more, but one of queueing.</summary>
+    [Theory]
+    [InlineData(65, 35)]
+    [InlineData(63, null)]
+    public void ATaskThatWasMovedInItsSleepSleptWhenItWasQueued(int queued, int? atLeast)
+    {
+        Put(arrival: 64 * Second, queued: (ulong)queued * Second, accounted: 0, onRq: 0);
+        Assert.Equal((ulong?)atLeast * Second, Times(Types).Of(TaskOn(0, isOnCpu: false)).InStateAtLeast);
+    }
+
     [Fact]
     public void ARunningTaskRunsSinceItCameOntoItsCpu()
     {
