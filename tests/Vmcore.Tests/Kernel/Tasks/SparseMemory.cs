@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Vmcore.IO;
 using Vmcore.Memory;
 
 namespace Vmcore.Tests.Kernel.Tasks;
@@ -9,6 +10,8 @@ internal sealed class SparseMemory : IVirtualMemory
     private const ulong PageSize = 4096;
 
     private readonly Dictionary<ulong, byte[]> _pages = [];
+
+    public ReadLimits Limits { get; set; } = ReadLimits.Default;
 
     public ByteOrder ByteOrder => ByteOrder.LittleEndian;
 
