@@ -45,10 +45,10 @@ internal static class LocksCommand
     }
 
     // Most tasks sleep in some wait queue until there is work; a lock is waited for because somebody has it.
-    private static bool IsOfInterest(KernelLock item) =>
+    internal static bool IsOfInterest(KernelLock item) =>
         item.Kind is not (LockKind.WaitQueue or LockKind.SimpleWaitQueue or LockKind.Completion) || item.Waits.Any(static w => w.Task.State == 'D');
 
-    private static void AppendCycle(StringBuilder text, ReaderContext context, IReadOnlyList<LockWait> cycle)
+    internal static void AppendCycle(StringBuilder text, ReaderContext context, IReadOnlyList<LockWait> cycle)
     {
         text.Append(context.Style.Red(cycle.Count == 1 ? "deadlock: a task waits for what it holds" : $"deadlock: {cycle.Count} tasks wait for each other")).Append('\n');
         foreach (LockWait wait in cycle)
@@ -60,7 +60,7 @@ internal static class LocksCommand
         text.Append('\n');
     }
 
-    private static void Append(StringBuilder text, ReaderContext context, LockWaits waits, KernelLock item)
+    internal static void Append(StringBuilder text, ReaderContext context, LockWaits waits, KernelLock item)
     {
         text.Append(context.Style.Bold(NameOf(context, item))).Append('\n');
         string owner = item switch

@@ -20,6 +20,7 @@ internal sealed class ReaderContext : IDisposable
     private readonly Lazy<CrashDump> _dump;
     private readonly List<Finding> _gaps = [];
     private readonly HashSet<string> _said = [];
+    private readonly bool _isBorrowed;
 
     internal ReaderContext(ParseResult parsed, IReadOnlyList<string> files, CrashDumpOptions options, bool isJson, TextStyle style)
     {
@@ -34,6 +35,15 @@ internal sealed class ReaderContext : IDisposable
             Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
             return dump;
         });
+    }
+
+    /// <summary>What commands need to describe something of a dump that somebody else opened, and closes: plain text, and no command line.</summary>
+    /// <param name="dump">The dump.</param>
+    internal ReaderContext(CrashDump dump)
+    {
+        (Parsed, Files, Inputs, Style) = (null!, dump.Files, dump.Files, TextStyle.Plain);
+        _dump = new(dump);
+        _isBorrowed = true;
     }
 
     /// <summary>Opens a dump. What was given with it and is not of its kernel is refused: no command goes on as if it had not been given.</summary>
@@ -195,7 +205,7 @@ internal sealed class ReaderContext : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_dump.IsValueCreated)
+        if (_dump.IsValueCreated && !_isBorrowed)
             _dump.Value.Dispose();
     }
 }

@@ -1,3 +1,4 @@
+using Vmcore.Architectures;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Json;
 using Vmcore.Cli.Reader.Pmem;
@@ -12,6 +13,8 @@ internal sealed record ReportAnswer : ReaderAnswer
 {
     /// <summary>True if host name, addresses, paths and command lines are taken out.</summary>
     public bool Redacted { get; init; }
+
+    public CauseInfo? Cause { get; init; }
 
     public DumpStateInfo? Dump { get; init; }
 
@@ -31,6 +34,12 @@ internal sealed record ReportAnswer : ReaderAnswer
     /// <summary>All other tasks, by equal stacks in the kernel: those in state D first, the longest time in front.</summary>
     public IReadOnlyList<StackGroupInfo> Groups { get; init; } = [];
 
+    /// <summary>The locks that tasks waited for, as <c>vmcore locks</c> shows them; null if that cannot be told.</summary>
+    public IReadOnlyList<LockInfo>? Locks { get; init; }
+
+    /// <summary>Deadlocks among them.</summary>
+    public IReadOnlyList<LockCycleInfo> LockCycles { get; init; } = [];
+
     public MemoryUseInfo? Memory { get; init; }
 
     public PoisonInfo? Poison { get; init; }
@@ -44,6 +53,9 @@ internal sealed record ReportAnswer : ReaderAnswer
     /// <summary>The end of the log.</summary>
     public ReportLogInfo? Log { get; init; }
 
+    /// <summary>What <c>vmcore locks</c> shows.</summary>
+    internal string LocksText { get; init; } = "";
+
     /// <summary>What <c>vmcore pmem</c> shows: the words of the report are its own.</summary>
     internal PmemAnswer? PmemUse { get; init; }
 
@@ -51,6 +63,7 @@ internal sealed record ReportAnswer : ReaderAnswer
     protected override void WriteMembers(JsonText json)
     {
         json.Put(Redacted);
+        json.Put(Cause);
         json.Put(Dump);
         json.Put(Machine);
         json.Put(Crash);
@@ -58,6 +71,8 @@ internal sealed record ReportAnswer : ReaderAnswer
         json.Put(Cpus);
         json.Put(OfflineCpus);
         json.Put(Groups);
+        json.Put(Locks);
+        json.Put(LockCycles);
         json.Put(Memory);
         json.Put(Poison);
         json.Put(Modules);
@@ -109,8 +124,9 @@ internal sealed record CrashedMachineInfo(DumpInfo All) : IJsonItem
 /// <param name="Start">Address of the first byte.</param>
 /// <param name="Bytes">The bytes, in hexadecimal, two digits each.</param>
 /// <param name="Unit">Bytes of an instruction where all have the same length; 1 where not.</param>
+/// <param name="Registers">The registers there.</param>
 /// <param name="Interrupted">False for where the registers were taken, true for code that an exception or an interrupt left.</param>
-internal sealed record CodeInfo(ulong Address, string? Symbol, ulong Start, string Bytes, int Unit, bool Interrupted) : IJsonItem
+internal sealed record CodeInfo(ulong Address, string? Symbol, ulong Start, string Bytes, int Unit, bool Interrupted, CpuRegisters Registers) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)
@@ -121,6 +137,7 @@ internal sealed record CodeInfo(ulong Address, string? Symbol, ulong Start, stri
         json.Put(Bytes);
         json.Put((ulong)(Address - Start), "mark");
         json.Put(Interrupted);
+        json.Put(Registers.Names, key => $"0x{Registers[key]:x}", "registers");
     }
 }
 

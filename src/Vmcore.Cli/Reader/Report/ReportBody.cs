@@ -3,6 +3,7 @@ using System.Text;
 using Vmcore.Cli.Info;
 using Vmcore.Findings;
 using Vmcore.Kernel.Counters;
+using Vmcore.Kernel.Crash;
 
 namespace Vmcore.Cli.Reader.Report;
 
@@ -15,6 +16,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
     private const string NotKnown = "Not known: the last section says why.";
     private const int ShownLines = 64;
     private const int ShownTasks = 12;
+    private const int ShownPlaces = 4;
 
     /// <summary>Writes it.</summary>
     internal void Write()
@@ -22,6 +24,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
         Head();
         Code();
         Cpus();
+        Locks();
         Tasks();
         Memory();
         Poison();
@@ -35,10 +38,10 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
     private void Head()
     {
         DumpInfo? all = report.Machine?.All;
-        writer.Field("Panic", report.Crash?.Panic ?? "no line of the log says that the kernel panicked", Tone.Bad);
-        if (report.Crash?.Cpu is { } cpu)
-            writer.Field("Task", report.Crash.Task is { } task ? $"PID {task.Pid} \"{task.Name}\" on CPU {cpu}" : $"unknown, on CPU {cpu}");
-        writer.Field("Where", report.Code.Count > 0 ? report.Code[^1].Symbol : null);
+        if (report.Cause?.Cause is { } cause)
+            Cause(cause);
+        else
+            writer.Field("Panic", report.Crash?.Panic ?? "what the kernel died of cannot be told", Tone.Bad);
         writer.Field("Tainted", report.Crash?.Taints is not { } taints ? null
             : taints.Count == 0 ? "no" : string.Join(", ", taints.Select(static t => $"{t.Letter} ({t.Meaning})")));
         writer.Field("Kernel", all?.Release is { } release ? $"{release} on {all.Machine}, {all.Version}" : null);
@@ -57,6 +60,38 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
             writer.Field("Erased", Sizes.Count((ulong)report.Dump.Erased.Count, "thing") + " by rules of whoever wrote the dump");
     }
 
+    private void Cause(CrashCause cause)
+    {
+        writer.Title(cause.Title);
+        writer.Field("What", CauseInfo.WordsOf(cause.Kind) + (cause.SourceLine is { } line ? $", at {line}" : ""));
+        writer.Field("Where", cause.Path.Count == 0 ? null : (cause.Function is { } place ? $"{place}: " : "")
+            + string.Join(" < ", cause.Path.Take(ShownPlaces)) + (cause.Path.Count > ShownPlaces ? " < …" : "")
+            + (cause.Path[0].Source == CrashSource.Log ? " (by the log)" : ""));
+        writer.Field("Who", cause.Pid is null && cause.Cpu is null ? null
+            : (cause.Pid is { } pid ? $"PID {pid} \"{cause.TaskName}\"" : "unknown task") + (cause.Cpu is { } cpu ? $" on CPU {cpu}" : "")
+            + (cause.Task is { } task && report.Groups.Count > 0 && TimeOf(task.Pid) is { Length: > 0 } time ? $", {time}" : ""));
+        writer.Field("Report", cause.ReportLine == cause.Title ? null : cause.ReportLine);
+        writer.Field("Panic", cause.PanicLine);
+        writer.Field("Module", cause.SuspectedModule is { } module ? $"{module} is on the stack of the crash: it is suspected, no more" : null);
+        foreach (LockCycleInfo cycle in report.LockCycles.Take(ShownPlaces))
+            writer.Field("Deadlock", string.Join(", ", cycle.Links.Select(static l => $"PID {l.Pid} \"{l.Name}\" waits for PID {l.OwnerPid}")), Tone.Bad);
+        writer.Field("Signature", $"{cause.Signature} ({string.Join(", ", cause.Signature.Frames.Prepend(CrashSignature.NameOf(cause.Kind)))})");
+    }
+
+    private string? TimeOf(int pid)
+    {
+        foreach (StackGroupInfo group in report.Groups)
+        {
+            foreach (TaskInfo task in group.Tasks)
+            {
+                if (task.Pid == pid)
+                    return Durations.InState(task.Time, isProse: true) is { Length: > 0 } time ? $"{task.StateText} for {time}" : task.StateText;
+            }
+        }
+
+        return null;
+    }
+
     private void Code()
     {
         writer.Section("Code and registers");
@@ -65,20 +100,10 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
         foreach (CodeInfo code in report.Code)
         {
             writer.Say($"{(code.Interrupted ? "An exception or interrupt came at" : "The CPU was at")} {code.Symbol ?? Sizes.Hex(code.Address)}");
-            writer.Lines(CodeLine(code));
+            var text = new StringBuilder(CodeLine(code)).Append('\n');
+            StackText.AppendRegisters(text, code.Registers);
+            writer.Lines(text.ToString());
         }
-
-        var text = new StringBuilder();
-        foreach (FrameInfo frame in report.Cpus.Count > 0 && report.Cpus[0].Panicked ? report.Cpus[0].Frames : [])
-        {
-            if (frame.Registers is not { } registers)
-                continue;
-            text.Append(frame.Symbol ?? "(no symbol)").Append('\n');
-            StackText.AppendRegisters(text, registers);
-        }
-
-        if (text.Length > 0)
-            writer.Fold("Registers", text.ToString(), Tone.Warn);
     }
 
     // As the kernel's own line: the instruction in angle brackets.
@@ -126,6 +151,14 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
         string.Join(' ', stack.Frames.Select(static f => (f.Reliable ? "" : "?") + f.Address.ToString("x", CultureInfo.InvariantCulture)));
 
     private static string TaskOf(StackInfo stack) => stack.Task is { } task ? $"PID {task.Pid} \"{task.Name}\"" : "unknown task";
+
+    private void Locks()
+    {
+        if (report.LocksText.Length == 0)
+            return;
+        writer.Section("Locks that tasks slept for");
+        writer.Lines(report.LocksText);
+    }
 
     private void Tasks()
     {

@@ -1,10 +1,13 @@
 using System.Globalization;
+using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Reader.Pmem;
 using Vmcore.Findings;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Counters;
+using Vmcore.Kernel.Crash;
+using Vmcore.Kernel.Locks;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Stacks;
@@ -42,7 +45,10 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     ];
 
     private readonly KernelView _kernel = dump.KernelView;
+    private readonly ReaderContext _plain = new(dump);
     private KernelStacks? _stacks;
+    private CrashCause? _cause;
+    private string _locksText = "";
 
     /// <summary>Collects it.</summary>
     /// <param name="messages">Messages of the end of the log.</param>
@@ -51,16 +57,22 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         DumpInfo? head = Section("dump", () => InfoCollector.Head(dump));
         Say("crash", head?.Crash?.Problems);
         _stacks = Section("stacks", LoadStacks);
+        CauseInfo? cause = Section("crash", Cause);
+        LocksAnswer? locks = _stacks is null ? null : Section("locks", Locks);
         IReadOnlyList<StackInfo> cpus = _stacks is null ? [] : Section("stacks", Cpus) ?? [];
         PmemAnswer? pmem = Section("pmem", Pmem);
         var report = new ReportAnswer
         {
+            Cause = cause,
             Machine = head is null ? null : new(head),
             Crash = head?.Crash,
             Code = _stacks is null ? [] : Section("code", Code) ?? [],
             Cpus = cpus,
             OfflineCpus = [.. _stacks?.OfflineCpus.Select(static c => (ulong)c) ?? []],
             Groups = _stacks is null ? [] : Section("tasks", Groups) ?? [],
+            Locks = locks?.Locks,
+            LockCycles = locks?.Cycles ?? [],
+            LocksText = _locksText,
             Memory = Section("memory", Memory),
             Poison = Section("poisoned memory", Poison),
             Modules = Section("modules", Modules),
@@ -117,6 +129,32 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         return KernelStacks.Load(_kernel);
     }
 
+    // Also without stacks: the log tells much.
+    private CauseInfo Cause()
+    {
+        _cause = CrashCause.Read(_kernel, _stacks);
+        Say("crash", _cause.Problems);
+        return new(_cause);
+    }
+
+    private LocksAnswer Locks()
+    {
+        var waits = LockWaits.Load(_kernel, _stacks);
+        Say("locks", waits.Problems);
+        List<KernelLock> locks = [.. waits.Locks.Where(LocksCommand.IsOfInterest)];
+        var text = new StringBuilder();
+        foreach (IReadOnlyList<LockWait> cycle in waits.Cycles)
+            LocksCommand.AppendCycle(text, _plain, cycle);
+        foreach (KernelLock item in locks)
+            LocksCommand.Append(text, _plain, waits, item);
+        _locksText = text.ToString();
+        return new()
+        {
+            Locks = [.. locks.Select(l => LockInfo.From(_plain, waits, l))],
+            Cycles = [.. waits.Cycles.Select(static c => new LockCycleInfo([.. c.Select(LockLinkInfo.From)]))],
+        };
+    }
+
     private List<StackInfo> Cpus()
     {
         List<StackInfo> list = [];
@@ -164,33 +202,36 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     private static StackInfo Kernel(StackInfo stack) =>
         stack with { Frames = [.. stack.Frames.Where(static f => !f.IsUser)] };
 
+    // Of the stack on which it happened; of a task that slept there are no registers, then of the CPU that panicked.
     private List<CodeInfo> Code()
     {
-        List<CodeInfo> list = [];
-        if (_stacks!.Crashing is not { } cpu)
+        TaskStack? stack = _cause?.Stack is { } own && own.Frames.Any(static f => f.Registers is { IsUser: false }) ? own
+            : _stacks!.Crashing is { } cpu ? _stacks.Trace(cpu) : null;
+        if (stack is null)
         {
-            return _stacks.DidPanic == false ? list
-                : throw new MissingInformationException(_stacks.DidPanic == true ? "the kernel panicked on a CPU that is not known"
-                    : "which CPU panicked is not in the dump");
+            return _stacks!.DidPanic == false ? [] : throw new MissingInformationException(_stacks.DidPanic == true
+                ? "the kernel panicked on a CPU that is not known" : "which CPU panicked is not in the dump");
         }
 
-        foreach (StackFrame frame in _stacks.Trace(cpu).Frames)
+        List<CodeInfo> list = [];
+        for (int i = 0; i < stack.Frames.Count; i++)
         {
-            if (frame.Registers is not { IsUser: false })
+            if (stack.Frames[i].Registers is not { IsUser: false } registers)
                 continue;
-            ulong address = frame.Registers.InstructionPointer;
-            if (CodeAt(address, list.Count > 0) is { } code)
+            ulong address = registers.InstructionPointer;
+            if (CodeAt(registers, i > 0) is { } code)
                 list.Add(code);
             else
-                Say("code", _stacks.IsCode(address) ? $"the bytes at 0x{address:x} cannot be read" : $"0x{address:x}, where the CPU was, is no code of the kernel");
+                Say("code", _stacks!.IsCode(address) ? $"the bytes at 0x{address:x} cannot be read" : $"0x{address:x}, where the CPU was, is no code of the kernel");
         }
 
         return list;
     }
 
     // Only what a symbol names is code: a wild jump may have led anywhere, also into the memory of a process.
-    private CodeInfo? CodeAt(ulong address, bool interrupted)
+    private CodeInfo? CodeAt(CpuRegisters registers, bool interrupted)
     {
+        ulong address = registers.InstructionPointer;
         KernelSymbols symbols = _kernel.RequireSymbols();
         if (!_stacks!.IsCode(address) || !symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset))
             return null;
@@ -202,7 +243,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             return null;
         string name = string.Create(CultureInfo.InvariantCulture,
             $"{symbol.Name}+0x{offset:x}{(symbol.Module is { } module ? $" [{module}]" : "")}");
-        return new(address, name, start, Convert.ToHexStringLower(bytes.AsSpan(0, have - (have % unit))), unit, interrupted);
+        return new(address, name, start, Convert.ToHexStringLower(bytes.AsSpan(0, have - (have % unit))), unit, interrupted, registers);
     }
 
     private MemoryUseInfo Memory()

@@ -51,7 +51,7 @@ internal static class ReportFile
             var page = new ReportHtmlWriter(redactor);
             page.Section("What happened");
             new ReportBody(report, gaps, page).Write();
-            return Encoding.UTF8.GetBytes(page.Page(report.Crash?.Panic ?? "Crash report"));
+            return Encoding.UTF8.GetBytes(page.Page());
         }
 
         var text = new ReportTextWriter(style, redactor);

@@ -11,10 +11,10 @@ internal sealed class ReportHtmlWriter(Redactor? redactor) : ReportWriter(redact
     private readonly StringBuilder _body = new();
     private readonly StringBuilder _contents = new();
     private int _sections;
+    private string _title = "Report of a crash";
 
     /// <summary>The page.</summary>
-    /// <param name="title">Its title.</param>
-    internal string Page(string title)
+    internal string Page()
     {
         using Stream resource = typeof(ReportHtmlWriter).Assembly.GetManifestResourceStream("report.html")
             ?? throw new MissingInformationException("the executable lacks the page of vmcore report");
@@ -23,12 +23,15 @@ internal sealed class ReportHtmlWriter(Redactor? redactor) : ReportWriter(redact
         // One pass: what is put in is not looked at again.
         var page = new StringBuilder();
         string[] parts = reader.ReadToEnd().Split("{{}}");
-        string name = Escape(title);
+        string name = Escape(_title);
         string[] content = [name, name, _contents.ToString(), _body.ToString()];
         for (int i = 0; i < parts.Length; i++)
             page.Append(parts[i]).Append(i < content.Length ? content[i] : "");
         return page.ToString();
     }
+
+    /// <inheritdoc/>
+    internal override void Title(string text) => _title = text;
 
     /// <inheritdoc/>
     internal override void Section(string title)

@@ -14,6 +14,9 @@ internal sealed class ReportTextWriter(TextStyle style, Redactor? redactor) : Re
     public override string ToString() => _text.ToString();
 
     /// <inheritdoc/>
+    internal override void Title(string text) => _text.Append(style.Bold(style.Red(Clean(text)))).Append('\n');
+
+    /// <inheritdoc/>
     internal override void Section(string title) => _text.Append('\n').Append(style.Bold(title)).Append('\n');
 
     /// <inheritdoc/>

@@ -17,6 +17,9 @@ internal enum Tone
 /// <param name="redactor">Takes out what strangers must not see; null to leave it in.</param>
 internal abstract class ReportWriter(Redactor? redactor)
 {
+    /// <summary>What it is all about, in one line.</summary>
+    internal abstract void Title(string text);
+
     /// <summary>Begins a section.</summary>
     /// <param name="title">Its title.</param>
     internal abstract void Section(string title);

@@ -72,10 +72,6 @@ public sealed class KernelStacks
         return new(kernel);
     }
 
-    /// <summary>Tells whether an address lies in code: of the kernel's image, of a module, or generated.</summary>
-    /// <param name="address">Virtual address.</param>
-    public bool IsCode(ulong address) => _code.Contains(address);
-
     /// <summary>Walks the stack of a task: from the registers of its CPU if it ran, else from where it went to sleep.</summary>
     /// <param name="task">The task.</param>
     public TaskStack Trace(KernelTask task)
@@ -142,8 +138,9 @@ public sealed class KernelStacks
     /// <summary>The stack of a task; null if it cannot be read where it is.</summary>
     internal VirtualRange? StackOf(KernelTask task) => _places.OfTask(task);
 
-    /// <summary>Tells whether an address lies in code.</summary>
-    internal bool IsCode(ulong address) => _code.Contains(address);
+    /// <summary>Tells whether an address lies in code: of the kernel's image, of a module, or generated.</summary>
+    /// <param name="address">Virtual address.</param>
+    public bool IsCode(ulong address) => _code.Contains(address);
 
     private TaskStack TraceSleeping(KernelTask task)
     {
