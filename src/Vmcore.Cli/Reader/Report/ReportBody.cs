@@ -64,9 +64,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
     {
         writer.Title(cause.Title);
         writer.Field("What", CauseInfo.WordsOf(cause.Kind) + (cause.SourceLine is { } line ? $", at {line}" : ""));
-        writer.Field("Where", cause.Path.Count == 0 ? null : (cause.Function is { } place ? $"{place}: " : "")
-            + string.Join(" < ", cause.Path.Take(ShownPlaces)) + (cause.Path.Count > ShownPlaces ? " < …" : "")
-            + (cause.Path[0].Source == CrashSource.Log ? " (by the log)" : ""));
+        writer.Field("Where", WhereOf(cause));
         writer.Field("Who", cause.Pid is null && cause.Cpu is null ? null
             : (cause.Pid is { } pid ? $"PID {pid} \"{cause.TaskName}\"" : "unknown task") + (cause.Cpu is { } cpu ? $" on CPU {cpu}" : "")
             + (cause.Task is { } task && report.Groups.Count > 0 && TimeOf(task.Pid) is { Length: > 0 } time ? $", {time}" : ""));
@@ -76,6 +74,17 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
         foreach (LockCycleInfo cycle in report.LockCycles.Take(ShownPlaces))
             writer.Field("Deadlock", string.Join(", ", cycle.Links.Select(static l => $"PID {l.Pid} \"{l.Name}\" waits for PID {l.OwnerPid}")), Tone.Bad);
         writer.Field("Signature", $"{cause.Signature} ({string.Join(", ", cause.Signature.Frames.Prepend(CrashSignature.NameOf(cause.Kind)))})");
+    }
+
+    // The function that may be to blame, and what called it; of a place that is chance, where the kernel noticed.
+    private static string? WhereOf(CrashCause cause)
+    {
+        int first = 0;
+        while (first + 1 < cause.Path.Count && cause.Function is { } function && !ReferenceEquals(cause.Path[first], function))
+            first++;
+        string[] places = [.. cause.Path.Skip(first).Take(ShownPlaces).Select(static p => p.ToString())];
+        return places.Length == 0 ? null : string.Join(" < ", places) + (cause.Path.Count > first + ShownPlaces ? " < …" : "")
+            + (cause.Path[first].Source == CrashSource.Log ? " (by the log)" : "");
     }
 
     private string? TimeOf(int pid)
