@@ -66,6 +66,8 @@ internal static class LocksCommand
         string owner = item switch
         {
             { Owner: { } task } => TaskText(context, task) + (waits.Of(task) is { } wait ? $", waits for {NameOf(context, wait.Lock)}" : ""),
+            { Successor: { } task } => $"a task at {Sizes.Hex(item.OwnerAddress)} that ended while it held the lock: what is there now, PID {task.Pid} "
+                + $"\"{task.Name}\", was made when the first waiter slept already",
             { OwnerAddress: not 0 } => $"{Sizes.Hex(item.OwnerAddress)}, which is no task of the list: it ended while it held the lock, or memory is damaged",
             { Readers: > 0 } => $"{Sizes.Count(item.Readers.Value, "reader")}; who they are is not noted",
             { Kind: LockKind.Mutex or LockKind.RtMutex or LockKind.ReadWriteSemaphore } => "nobody: it had just been let go",
@@ -86,7 +88,8 @@ internal static class LocksCommand
     private static string NameOf(ReaderContext context, KernelLock item)
     {
         string? symbol = SymbolOf(context, item);
-        return string.Create(CultureInfo.InvariantCulture, $"{KindOf(item).Replace('_', ' ')} {item.Address:x16}{(symbol is null ? "" : " " + symbol)}");
+        string place = symbol is not null ? " " + symbol : item.OnStackOf is { } task ? $" on the stack of PID {task.Pid}" : "";
+        return string.Create(CultureInfo.InvariantCulture, $"{KindOf(item).Replace('_', ' ')} {item.Address:x16}{place}");
     }
 
     internal static string? SymbolOf(ReaderContext context, KernelLock item) =>
@@ -122,11 +125,13 @@ internal sealed record LocksAnswer : ReaderAnswer
 
 /// <summary>A lock that tasks waited for.</summary>
 internal sealed record LockInfo(
-    string Kind, ulong Address, string? Symbol, TaskInfo? Owner, ulong? OwnerAddress, ulong? Readers, IReadOnlyList<LockWaitInfo> Waits) : IJsonItem
+    string Kind, ulong Address, string? Symbol, int? OnStackOf, TaskInfo? Owner, ulong? OwnerAddress, TaskInfo? Successor, ulong? Readers,
+    IReadOnlyList<LockWaitInfo> Waits) : IJsonItem
 {
     internal static LockInfo From(ReaderContext context, LockWaits waits, KernelLock item) => new(
-        LocksCommand.KindOf(item), item.Address, LocksCommand.SymbolOf(context, item), item.Owner is { } owner ? TaskInfo.From(context, owner) : null,
-        item.OwnerAddress == 0 ? null : item.OwnerAddress, item.Readers,
+        LocksCommand.KindOf(item), item.Address, LocksCommand.SymbolOf(context, item), item.OnStackOf?.Pid,
+        item.Owner is { } owner ? TaskInfo.From(context, owner) : null, item.OwnerAddress == 0 ? null : item.OwnerAddress,
+        item.Successor is { } successor ? TaskInfo.From(context, successor) : null, item.Readers,
         [.. item.Waits.Select(w => new LockWaitInfo(TaskInfo.From(context, w.Task), w.Mode, w.Waiter, [.. waits.ChainOf(w.Task).Select(LockLinkInfo.From)]))]);
 
     /// <inheritdoc/>
@@ -135,8 +140,10 @@ internal sealed record LockInfo(
         json.Put(Kind);
         json.PutAddress(Address);
         json.Put(Symbol);
+        json.Put(OnStackOf);
         json.Put(Owner);
         json.PutAddress(OwnerAddress);
+        json.Put(Successor);
         json.Put(Readers);
         json.Put(Waits);
     }

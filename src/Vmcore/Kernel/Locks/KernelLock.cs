@@ -57,6 +57,14 @@ public sealed class KernelLock
     /// list: one that ended while it held the lock, or damage.</summary>
     public ulong OwnerAddress { get; internal set; }
 
+    /// <summary>The task that is at <see cref="OwnerAddress"/>, and is not the owner: it was made when the first waiter slept already, who would have been woken
+    /// had the lock been given away since. The owner ended while it held the lock, and its memory was used again. Null if there is no such task.</summary>
+    /// <remarks>One that was made before the first waiter went to sleep cannot be told from the owner.</remarks>
+    public KernelTask? Successor { get; internal set; }
+
+    /// <summary>The waiting task on whose stack the lock lies; null if it lies elsewhere.</summary>
+    public KernelTask? OnStackOf { get; internal set; }
+
     /// <summary>Number of readers that held it; null if it was not held by readers, or that is not known. Who they are is not noted.</summary>
     public ulong? Readers { get; internal set; }
 

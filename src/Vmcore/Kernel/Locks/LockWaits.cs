@@ -2,6 +2,7 @@ using Vmcore.Architectures;
 using Vmcore.Findings;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Stacks;
+using Vmcore.Kernel.Summary;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Memory;
@@ -40,12 +41,14 @@ public sealed class LockWaits
         ArgumentNullException.ThrowIfNull(kernel);
         stacks ??= KernelStacks.Load(kernel);
         KernelSymbols symbols = kernel.RequireSymbols();
+        var clock = KernelClock.TryRead(kernel);
         Dictionary<ulong, KernelTask> tasks = [];
         foreach (KernelTask task in kernel.RequireTasks().Tasks)
             tasks[task.Address] = task;
         var around = new LockSurroundings(
             kernel.RequireMemory(), tasks.GetValueOrDefault, stacks.StackOf, stacks.IsCode,
-            address => symbols.TryResolve(address, out KernelSymbol symbol, out _) ? symbol.Name : null);
+            address => symbols.TryResolve(address, out KernelSymbol symbol, out _) ? symbol.Name : null,
+            (task, sleeper) => IsYounger(kernel.Times?.Of(task).Started, kernel.Times?.Of(sleeper).InStateAtLeast, clock?.Monotonic));
         var waits = new LockWaits(around);
         waits.Search(kernel.RequireTasks().Tasks, new(around, kernel.RequireTypes()), new(around, new(kernel.RequireTypes())), trace ?? stacks.Trace);
         return waits;
@@ -77,6 +80,14 @@ public sealed class LockWaits
         var waits = new LockWaits(around);
         waits.Search(tasks, new(around, types), new(around, new(types)), trace);
         return waits;
+    }
+
+    // Starts are noted by a clock that is kept right, sleep by one that is not: in a second they may come apart by half a thousandth of it, as NTP allows. The
+    // first is read once a tick.
+    private static bool IsYounger(ulong? started, ulong? slept, ulong? now)
+    {
+        const ulong Apart = 1000, Tick = 50_000_000;
+        return now - started is { } age && started <= now && slept > age + (age / Apart) + Tick;
     }
 
     private void Search(IEnumerable<KernelTask> tasks, WaiterSearch search, RtWaiters rt, Func<KernelTask, TaskStack> trace)
@@ -123,6 +134,15 @@ public sealed class LockWaits
         }
 
         Add(task, known, found.Layout, found.Waiter);
+        foreach (LockWait wait in known.Waits)
+        {
+            if (_around.StackOf(wait.Task)?.Contains(known.Address) == true)
+                known.OnStackOf = wait.Task;
+        }
+
+        // Who unlocks wakes the first waiter, so while that one sleeps the lock has not gone to anybody else. Of an rt_mutex the first is not known.
+        if (found.Layout is not null && known is { Owner: { } owner, Waits: [{ Task: { } first }, ..] } && _around.IsYounger(owner, first))
+            (known.Owner, known.Successor) = (null, owner);
     }
 
     private void Add(KernelTask task, KernelLock known, WaiterLayout? layout, ulong waiter)

@@ -85,5 +85,7 @@ internal sealed class WaiterRing(LockSurroundings around, WaiterLayout layout)
 /// <param name="StackOf">The stack of a task; null if it is not known.</param>
 /// <param name="IsCode">Tells whether an address lies in code.</param>
 /// <param name="FunctionAt">The name of the function that an address is in; null if it is in none.</param>
+/// <param name="IsYounger">Tells whether the first task was made when the second had gone to sleep for the last time; false if that is not certain.</param>
 internal sealed record LockSurroundings(
-    IVirtualMemory Memory, Func<ulong, KernelTask?> TaskAt, Func<KernelTask, VirtualRange?> StackOf, Func<ulong, bool> IsCode, Func<ulong, string?> FunctionAt);
+    IVirtualMemory Memory, Func<ulong, KernelTask?> TaskAt, Func<KernelTask, VirtualRange?> StackOf, Func<ulong, bool> IsCode, Func<ulong, string?> FunctionAt,
+    Func<KernelTask, KernelTask, bool> IsYounger);

@@ -52,6 +52,12 @@ internal sealed class LockImage
 
     internal SparseMemory Memory { get; } = new();
 
+    /// <summary>A task that was made when another slept already.</summary>
+    internal ulong Younger { get; set; }
+
+    /// <summary>That other.</summary>
+    internal ulong Sleeper { get; set; }
+
     /// <summary>Adds a task that sleeps in a function, and gives its address.</summary>
     internal ulong Add(string function, char state = 'D')
     {
@@ -91,7 +97,8 @@ internal sealed class LockImage
 
     internal LockWaits Read() => LockWaits.Of(
         new(Memory, a => _tasks.Find(t => t.Task.Address == a).Task, t => new VirtualRange(StackOf(t.Address), StackOf(t.Address) + StackSize),
-            static a => a is >= Code and < Code + 0x10000, a => a == Code - 1 ? "__schedule" : _tasks.ElementAtOrDefault((int)((a + 1 - Code) / 16) - 1).Function),
+            static a => a is >= Code and < Code + 0x10000, a => a == Code - 1 ? "__schedule" : _tasks.ElementAtOrDefault((int)((a + 1 - Code) / 16) - 1).Function,
+            (task, sleeper) => Younger == task.Address && Sleeper == sleeper.Address),
         TypesByText.Parse(_types), _tasks.Select(static t => t.Task), StackOfTask);
 
     private TaskStack StackOfTask(KernelTask task)

@@ -170,6 +170,23 @@ public sealed class LockWaitsTests
         Assert.Equal((null, 0xffff_8880_7777_0000), (found.Owner, found.OwnerAddress));
     }
 
+    /// <summary>Whose memory the owner's is now has not taken the lock, unless the first waiter has been woken since it was made.</summary>
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, true)]
+    public void WhoWasMadeWhileTheFirstWaiterSleptIsNotTheOwner(int sleeper, bool isOwner)
+    {
+        var image = new LockImage();
+        ulong a = image.Add("__mutex_lock"), b = image.Add("__mutex_lock"), owner = image.Add("__mutex_lock");
+        image.Memory.Put(First, owner | Waiters);
+        image.Wait(First + List, a, b);
+        (image.Younger, image.Sleeper) = (owner, sleeper == 0 ? a : b);
+        LockWaits waits = image.Read();
+        KernelLock found = Assert.Single(waits.Locks);
+        Assert.Equal(isOwner ? (owner, null) : (null, (ulong?)owner), (found.Owner?.Address, found.Successor?.Address));
+        Assert.Equal(owner, found.OwnerAddress);
+    }
+
     /// <summary>Whatever of the waiter, the list or the lock is wrong, no lock is told, the walk ends, and it is said.</summary>
     [Theory]
     [InlineData("the waiter is of another task")]
