@@ -41,6 +41,14 @@ internal sealed class JsonText
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
     }
 
+    /// <summary>An object as one line, with its newline.</summary>
+    /// <param name="item">The object.</param>
+    internal static string BuildLine(IJsonItem item)
+    {
+        using MemoryStream buffer = Buffer(item, names: null, omitsNull: false, indented: false);
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length) + "\n";
+    }
+
     /// <summary>The same into a writer, once all of it is there.</summary>
     /// <param name="item">The object.</param>
     /// <param name="output">Where to.</param>
@@ -59,10 +67,10 @@ internal sealed class JsonText
         }
     }
 
-    private static MemoryStream Buffer(IJsonItem item, JsonNamingPolicy? names, bool omitsNull)
+    private static MemoryStream Buffer(IJsonItem item, JsonNamingPolicy? names, bool omitsNull, bool indented = true)
     {
         var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = true }))
+        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = indented }))
             new JsonText(writer, names ?? JsonNamingPolicy.SnakeCaseLower, omitsNull).Write(item);
         return buffer;
     }

@@ -15,6 +15,7 @@ internal static class ReaderCommands
         MountsCommand.Create(),
         Pmem.PmemCommand.Create(),
         Map.MapCommand.Create(),
+        Triage.TriageCommand.Create(),
         VerifyCommand.Create(),
         PrintCommand.Create(),
         TypeCommand.Create(),
