@@ -32,7 +32,7 @@ internal sealed class JsonText
     /// <param name="redact">Takes out of texts what strangers must not see; addresses and UUIDs are null then. Null to leave all in.</param>
     internal static byte[] Build(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false, Func<string, string>? redact = null)
     {
-        using MemoryStream buffer = Buffer(item, names, omitsNull, redact);
+        using MemoryStream buffer = Buffer(item, names, omitsNull, redact: redact);
         return buffer.ToArray();
     }
 
@@ -42,6 +42,14 @@ internal sealed class JsonText
     {
         using MemoryStream buffer = Buffer(item, names, omitsNull);
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
+    /// <summary>An object as one line, with its newline.</summary>
+    /// <param name="item">The object.</param>
+    internal static string BuildLine(IJsonItem item)
+    {
+        using MemoryStream buffer = Buffer(item, names: null, omitsNull: false, indented: false);
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length) + "\n";
     }
 
     /// <summary>The same into a writer, once all of it is there.</summary>
@@ -62,10 +70,10 @@ internal sealed class JsonText
         }
     }
 
-    private static MemoryStream Buffer(IJsonItem item, JsonNamingPolicy? names, bool omitsNull, Func<string, string>? redact = null)
+    private static MemoryStream Buffer(IJsonItem item, JsonNamingPolicy? names, bool omitsNull, bool indented = true, Func<string, string>? redact = null)
     {
         var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = true }))
+        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = indented }))
             new JsonText(writer, names ?? JsonNamingPolicy.SnakeCaseLower, omitsNull, redact).Write(item);
         return buffer;
     }

@@ -18,6 +18,7 @@ internal static class ReaderCommands
         MountsCommand.Create(),
         Pmem.PmemCommand.Create(),
         Map.MapCommand.Create(),
+        Triage.TriageCommand.Create(),
         VerifyCommand.Create(),
         PrintCommand.Create(),
         TypeCommand.Create(),

@@ -2,6 +2,8 @@ using Vmcore.Architectures;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Json;
 using Vmcore.Cli.Reader.Pmem;
+using Vmcore.Cli.Reader.Triage;
+using Vmcore.Kernel.Crash;
 
 namespace Vmcore.Cli.Reader.Report;
 
@@ -13,6 +15,9 @@ internal sealed record ReportAnswer : ReaderAnswer
 {
     /// <summary>True if host name, addresses, paths and command lines are taken out.</summary>
     public bool Redacted { get; init; }
+
+    /// <summary>What the kernel died of, in words.</summary>
+    public string? What { get; init; }
 
     public CauseInfo? Cause { get; init; }
 
@@ -53,6 +58,9 @@ internal sealed record ReportAnswer : ReaderAnswer
     /// <summary>The end of the log.</summary>
     public ReportLogInfo? Log { get; init; }
 
+    /// <summary>What the kernel died of, as the library tells it.</summary>
+    internal CrashCause? Died { get; init; }
+
     /// <summary>What <c>vmcore locks</c> shows.</summary>
     internal string LocksText { get; init; } = "";
 
@@ -63,6 +71,7 @@ internal sealed record ReportAnswer : ReaderAnswer
     protected override void WriteMembers(JsonText json)
     {
         json.Put(Redacted);
+        json.Put(What);
         json.Put(Cause);
         json.Put(Dump);
         json.Put(Machine);

@@ -38,7 +38,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
     private void Head()
     {
         DumpInfo? all = report.Machine?.All;
-        if (report.Cause?.Cause is { } cause)
+        if (report.Died is { } cause)
             Cause(cause);
         else
             writer.Field("Panic", report.Crash?.Panic ?? "what the kernel died of cannot be told", Tone.Bad);
@@ -63,7 +63,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
     private void Cause(CrashCause cause)
     {
         writer.Title(cause.Title);
-        writer.Field("What", CauseInfo.WordsOf(cause.Kind) + (cause.SourceLine is { } line ? $", at {line}" : ""));
+        writer.Field("What", report.What + (cause.SourceLine is { } line ? $", at {line}" : ""));
         writer.Field("Where", WhereOf(cause));
         writer.Field("Who", cause.Pid is null && cause.Cpu is null ? null
             : (cause.Pid is { } pid ? $"PID {pid} \"{cause.TaskName}\"" : "unknown task") + (cause.Cpu is { } cpu ? $" on CPU {cpu}" : "")

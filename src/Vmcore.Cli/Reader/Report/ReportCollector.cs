@@ -3,6 +3,7 @@ using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Reader.Pmem;
+using Vmcore.Cli.Reader.Triage;
 using Vmcore.Findings;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Counters;
@@ -63,7 +64,9 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         PmemAnswer? pmem = Section("pmem", Pmem);
         var report = new ReportAnswer
         {
+            What = _cause is null ? null : CauseWords.Of(_cause.Kind),
             Cause = cause,
+            Died = _cause,
             Machine = head is null ? null : new(head),
             Crash = head?.Crash,
             Code = _stacks is null ? [] : Section("code", Code) ?? [],
@@ -134,7 +137,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     {
         _cause = CrashCause.Read(_kernel, _stacks);
         Say("crash", _cause.Problems);
-        return new(_cause);
+        return new(dump, _cause);
     }
 
     private LocksAnswer Locks()

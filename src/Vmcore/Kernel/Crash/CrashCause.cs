@@ -222,7 +222,7 @@ public sealed class CrashCause
         Signature = new(Kind, isChance ? [] : names, Kind is CrashKind.InitKilled ? ExitCode(log.Message) : WaitsFor, partial);
         bool isNoCode = !isChance && places.Count > 1 && places[0].Function is null;
         Title = CrashTitle.Of(Kind, ReportLine, log.Message, episode?.Source is { Length: > 0 } source ? source : null, Function, isNoCode)
-            + (WaitsFor is null ? "" : $", waiting for {(WaitsFor is "io" ? "I/O" : $"a {WaitsFor}")}");
+            + (WaitsFor is null ? "" : $", waiting for {(WaitsFor is "io" ? "I/O" : WaitsFor is "rwsem" ? "an rwsem" : $"a {WaitsFor}")}");
     }
 
     // "Attempted to kill init! exitcode=0x0000000b": the signal that it died of.

@@ -17,9 +17,8 @@ internal static class CrashTitle
         string what = kind switch
         {
             CrashKind.NoPanic => line is null ? "no panic" : $"no panic; last report in the log: {line}",
-            CrashKind.Panic or CrashKind.OutOfMemory or CrashKind.Nmi or CrashKind.InitKilled or CrashKind.Sysrq =>
+            CrashKind.Panic or CrashKind.OutOfMemory or CrashKind.Nmi or CrashKind.InitKilled or CrashKind.Sysrq or CrashKind.MachineCheck =>
                 $"panic: {Tidy(message ?? (kind is CrashKind.Sysrq ? "sysrq triggered crash" : kind is CrashKind.OutOfMemory ? "out of memory" : ""))}",
-            CrashKind.MachineCheck => $"machine check: {Tidy(message ?? "")}",
             CrashKind.PageFault => "BUG: unable to handle page fault",
             CrashKind.NullPointer => "BUG: kernel NULL pointer dereference",
             CrashKind.GeneralProtection => "general protection fault",

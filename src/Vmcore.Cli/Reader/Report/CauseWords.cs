@@ -1,43 +1,12 @@
-using Vmcore.Cli.Json;
 using Vmcore.Kernel.Crash;
 
 namespace Vmcore.Cli.Reader.Report;
 
-/// <summary>What the kernel died of.</summary>
-internal sealed record CauseInfo(CrashCause Cause) : IJsonItem
+/// <summary>What a kernel died of, in words.</summary>
+internal static class CauseWords
 {
-    /// <inheritdoc/>
-    public void Write(JsonText json)
-    {
-        CrashSignature signature = Cause.Signature;
-        json.Put(CrashSignature.NameOf(Cause.Kind), "kind");
-        json.Put(Cause.Title);
-        json.Put(WordsOf(Cause.Kind), "words");
-        json.Put(signature.Text, "signature");
-        json.Put(signature.Frames, "signature_frames");
-        json.Put(signature.Reason, "signature_reason");
-        json.Put(signature.Problem?.ToString(), "signature_problem");
-        json.Put(Cause.PanicLine);
-        json.Put(Cause.ReportLine);
-        json.Put(Cause.SourceLine);
-        json.Put(Cause.Path, static (item, place) =>
-        {
-            item.Put(place.Function);
-            item.Put(place.Module);
-            item.Put(place.Offset);
-            item.PutAddress(place.Address);
-            item.Put(place.Source switch { CrashSource.Registers => "registers", CrashSource.Stack => "stack", _ => "log" }, "source");
-        });
-        json.Put(Cause.Function?.ToString(), "function");
-        json.Put(Cause.WaitsFor);
-        json.Put(Cause.SuspectedModule);
-        json.Put(Cause.Pid);
-        json.Put(Cause.TaskName);
-        json.Put(Cause.Cpu);
-    }
-
     /// <summary>What a kind is, in words.</summary>
-    internal static string WordsOf(CrashKind kind) => kind switch
+    internal static string Of(CrashKind kind) => kind switch
     {
         CrashKind.NoPanic => "the kernel did not panic: somebody else took the dump",
         CrashKind.Panic => "the kernel gave up with a message of its own",
