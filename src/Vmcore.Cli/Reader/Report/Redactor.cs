@@ -8,7 +8,8 @@ namespace Vmcore.Cli.Reader.Report;
 /// words look like, so a name that looks like any other word stays. The same thing gets the same label wherever it is: <c>[path 3]</c>.
 /// </summary>
 /// <param name="host">The machine's name; null or empty if it is not known.</param>
-internal sealed class Redactor(string? host)
+/// <param name="kept">Words that look like an address, and are none: of the crash, not of the machine.</param>
+internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
 {
     // What is smaller is an offset, a number of something, a flag; what is above is an error number (-4095 and up).
     private const ulong SmallestAddress = 0x10000;
@@ -18,6 +19,7 @@ internal sealed class Redactor(string? host)
     private static readonly string[] s_private = ["ommand line: ", "ommand line parameters ", "SerialNumber: ", "Hostname set to ", "hostname "];
 
     private readonly string _host = host is null or "" or "(none)" or "localhost" ? "" : host;
+    private readonly HashSet<string?> _kept = [.. kept];
     private readonly Dictionary<string, string> _labels = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _counts = new(StringComparer.Ordinal);
 
@@ -51,7 +53,7 @@ internal sealed class Redactor(string? host)
         {
             if (i < keep && !IsBetween(line[i]))
                 continue;
-            Word(clean, line[start..i]);
+            Word(clean, line[start..i], isTag: start > 0 && line[start - 1] == '<' && i < line.Length && line[i] == '>');
             if (i < keep)
                 clean.Append(line[i]);
             start = i + 1;
@@ -63,9 +65,15 @@ internal sealed class Redactor(string? host)
 
     private static bool IsBetween(char c) => char.IsWhiteSpace(c) || "\"'`()[]{}<>,;=|".Contains(c, StringComparison.Ordinal);
 
-    // One word: what ends a sentence or a clause is none of it.
-    private void Word(StringBuilder clean, ReadOnlySpan<char> word)
+    // One word: what ends a sentence or a clause is none of it. </TASK> of a trace is no path.
+    private void Word(StringBuilder clean, ReadOnlySpan<char> word, bool isTag)
     {
+        if (isTag && word.IndexOfAnyExceptInRange('/', 'Z') < 0)
+        {
+            clean.Append(word);
+            return;
+        }
+
         ReadOnlySpan<char> body = word.TrimEnd(".:!?");
         if (KindOf(body) is { } kind)
             clean.Append(LabelOf(kind, body));
@@ -172,7 +180,8 @@ internal sealed class Redactor(string? host)
             return true;
         ReadOnlySpan<char> file = word.IndexOf(':') is >= 0 and var colon ? word[..colon] : word;
         bool isSource = file.EndsWith(".c") || file.EndsWith(".h") || file.EndsWith(".S") || file.EndsWith(".rs");
-        return word[0] is '.' or '~' || (word.Count('/') > 1 && !isSource && word.IndexOf("/0x") < 0);
+        bool isNumbers = word.IndexOfAnyExceptInRange('/', '9') < 0;
+        return word[0] is '.' or '~' || (word.Count('/') > 1 && !isSource && !isNumbers && word.IndexOf("/0x") < 0);
     }
 
     // A name with two dots or more, whose last part is a word: files.example.com.
@@ -213,7 +222,7 @@ internal sealed class Redactor(string? host)
 
             ReadOnlySpan<char> part = word[i..end];
             bool isOffset = i > 0 && (word[i - 1] == '+' || (word[i - 1] == '/' && word.IndexOf('+') >= 0));
-            if (!isOffset && IsAddress(part))
+            if (!isOffset && IsAddress(part) && !_kept.Contains(part.ToString()))
                 clean.Append(LabelOf("address", part.StartsWith("0x") ? part[2..].TrimStart('0') : part.TrimStart('0')));
             else
                 clean.Append(part);

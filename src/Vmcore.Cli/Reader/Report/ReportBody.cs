@@ -181,7 +181,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
             foreach (TaskInfo task in group.Tasks.Take(isBlocked ? ShownLines : ShownTasks))
             {
                 names.Append(CultureInfo.InvariantCulture, $"{(names.Length > 0 ? ", " : "")}{task.Pid} \"{task.Name}\"");
-                if (isBlocked && Durations.InState(task.Time) is { Length: > 0 } time)
+                if (isBlocked && Durations.InState(task.Time, isProse: true) is { Length: > 0 } time)
                     names.Append(" for ").Append(time);
             }
 

@@ -42,7 +42,8 @@ internal static class ReportFile
     /// <param name="style">Colours of text.</param>
     internal static byte[] Build(ReportAnswer report, IReadOnlyList<Finding> gaps, ReportRequest request, TextStyle style)
     {
-        Redactor? redactor = request.Redact ? new(report.Machine?.All.NodeName) : null;
+        Redactor? redactor = request.Redact ? new(report.Machine?.All.NodeName,
+            [report.Died?.Signature.Digest, report.Machine?.All.BuildId, .. report.Code.Select(static c => c.Bytes)]) : null;
         report = report with { Redacted = request.Redact };
         if (request.Form == ReportForm.Json)
             return [.. JsonText.Build(report, redact: redactor is null ? null : redactor.Clean), (byte)'\n'];
