@@ -92,13 +92,16 @@ public sealed class LockWaits
 
     private void Search(IEnumerable<KernelTask> tasks, WaiterSearch search, RtWaiters rt, Func<KernelTask, TaskStack> trace)
     {
+        int incomplete = 0;
         Dictionary<ulong, string> unproven = [];
         foreach (KernelTask task in tasks)
         {
             // Who waits in the list of a lock that another led to is known.
             if (task.IsOnCpu || task.State is not ('S' or 'D' or 'I') || _waits.ContainsKey(task.Address))
                 continue;
-            if (search.Find(task, trace(task)) is { } found)
+            TaskStack stack = trace(task);
+            incomplete += stack.Problem is null ? 0 : 1;
+            if (search.Find(task, stack) is { } found)
                 Add(task, found, rt);
             else if (search.Problem is { } problem)
                 unproven[task.Address] = problem;
@@ -111,6 +114,8 @@ public sealed class LockWaits
                 _problems.Add(FindingCode.LocksUnproven, unproven[task]);
         }
 
+        if (incomplete > 0)
+            _problems.Add(FindingCode.LocksUnproven, $"the stacks of {incomplete} tasks that slept are not complete: what they waited for may be missing");
         Locks = [.. _locks.Values.OrderByDescending(static l => l.Waits.Count)];
         Cycles = FindCycles();
     }

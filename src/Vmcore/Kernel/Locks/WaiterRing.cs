@@ -31,6 +31,8 @@ internal sealed class WaiterRing(LockSurroundings around, WaiterLayout layout)
         var outcome = new WalkOutcome();
         int headAt = -1;
         ulong last = node;
+        if (!IsWaiter(node))
+            return Refuse($"at 0x{node:x} is no waiter");
         _nodes.Add(node);
         foreach (ulong at in ListWalk.Circular(memory, node, memory.Limits.LockWaiters, outcome))
         {

@@ -109,7 +109,7 @@ internal sealed class WaiterSearch
                 continue;
             if (!ring.Walk(node))
             {
-                problem ??= ring.Problem;
+                problem = ring.Problem ?? problem;
                 continue;
             }
 

@@ -113,6 +113,17 @@ public sealed class LockWaitsTests
         Assert.Empty(waits.Problems);
     }
 
+    /// <summary>A simple waiter is no entry of a wait queue, though the word before it names the task too; the head of both looks the same.</summary>
+    [Fact]
+    public void ASimpleWaiterIsNotTakenForAnother()
+    {
+        var image = new LockImage();
+        ulong a = image.Add("rcu_gp_fqs_loop"), waiter = LockImage.WaiterOf(a);
+        image.Memory.Put(First, 0).Put(waiter - 8, a).Put(waiter, a).Link(First + 8, waiter + 8);
+        LockWait found = Assert.Single(Assert.Single(image.Read().Locks).Waits);
+        Assert.Equal((LockKind.SimpleWaitQueue, First, waiter), (found.Lock.Kind, found.Lock.Address, found.Waiter));
+    }
+
     [Fact]
     public void AnRtMutexIsFoundFromItsWaiter()
     {
