@@ -68,7 +68,7 @@ internal sealed class TriageCommand
         if (_partial > 0)
             ReaderContext.Warn($"the answer is not complete: partial signatures of {_partial} of {_entries.Count} dumps");
         if (_failed > 0)
-            ReaderContext.Warn($"{_failed} files could not be read");
+            ReaderContext.Warn($"files that could not be read: {_failed}");
         return _failed > 0 || _partial > 0 ? 1 : 0;
     }
 

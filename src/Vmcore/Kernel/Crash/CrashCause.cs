@@ -157,6 +157,13 @@ public sealed class CrashCause
             Task = pid is null ? null : kernel.Tasks?.Tasks.FirstOrDefault(t => t.Pid == pid);
             (Pid, TaskName) = (pid, Task?.Name);
             problem = pid is null ? "the log does not say which task hangs" : $"the task that the log names, PID {pid}, is not among the tasks";
+            if (Task is not null && episode!.SubjectName is { } name && (name != Task.Name || Task.State != 'D'))
+            {
+                // Numbers are given again, and a task may have gone on before the others were found.
+                problem = $"PID {pid} does not hang any more: it is {Task.Name} in state {Task.State}";
+                (Task, TaskName) = (null, name);
+            }
+
             Stack = Task is null ? null : stacks.Trace(Task);
         }
         else

@@ -82,6 +82,9 @@ internal sealed class CrashEpisode(CrashKind kind, string line, int number, Time
     /// <summary>The task that it is about, where that is another one.</summary>
     internal int? SubjectPid { get; private set; } = kind is CrashKind.HungTask ? PidOfHung(line) : null;
 
+    /// <summary>Name of the task that it is about; null if the log does not say.</summary>
+    internal string? SubjectName { get; } = kind is CrashKind.HungTask ? NameOfHung(line) : null;
+
     /// <summary>Takes a further line of the log.</summary>
     internal void Add(string next)
     {
@@ -167,11 +170,18 @@ internal sealed class CrashEpisode(CrashKind kind, string line, int number, Time
     }
 
     // "INFO: task kworker/1:2:123 blocked for more than 120 seconds.": the last colon stands before the number.
-    private static int? PidOfHung(string line)
+    private static int? PidOfHung(string line) => ColonOfHung(line) is > 0 and var colon ? NumberAfter(line[colon..], ":") : null;
+
+    private static string? NameOfHung(string line)
     {
-        int blocked = line.IndexOf(" blocked ", StringComparison.Ordinal);
-        int colon = blocked > 0 ? line.LastIndexOf(':', blocked) : -1;
-        return colon > 0 ? NumberAfter(line[colon..], ":") : null;
+        const string Start = "INFO: task ";
+        return ColonOfHung(line) is var colon && colon > Start.Length ? line[Start.Length..colon] : null;
+    }
+
+    private static int ColonOfHung(string line)
+    {
+        int blocked = line.LastIndexOf(" blocked ", StringComparison.Ordinal);
+        return blocked > 0 ? line.LastIndexOf(':', blocked) : -1;
     }
 
     // "kernel BUG at fs/inode.c:12!", "WARNING: CPU: 0 PID: 1 at fs/inode.c:12 foo+0x1/0x2", since 6.18 "WARNING: fs/inode.c:12 at foo+0x1/0x2, CPU#0: …".
