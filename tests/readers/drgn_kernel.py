@@ -121,6 +121,59 @@ def tasks(program):
                task.comm.string_().decode())
 
 
+def run_queues(program, runqueues, offsets, cpus):
+    """The run queue of each of some CPUs; where the variables are is told, since drgn has no symbols of its own here."""
+    for cpu in cpus:
+        yield cpu, drgn.Object(program, "struct rq", address=(runqueues + program.read_u64(offsets + 8 * cpu)) & (1 << 64) - 1)
+
+
+def queued(queue):
+    """Address and class of the tasks that wait for a CPU."""
+    current = queue.curr.value_()
+    if queue.stop and queue.stop.on_rq and queue.stop.value_() != current:
+        yield queue.stop.value_(), "stop"
+    for priority in queue.rt.active.queue:
+        for task in list_for_each_entry("struct task_struct", priority.address_of_(), "rt.run_list"):
+            if task.value_() != current:
+                yield task.value_(), "real_time"
+    for task in list_for_each_entry("struct task_struct", queue.cfs_tasks.address_of_(), "se.group_node"):
+        delayed = task.se.type_.has_member("sched_delayed") and task.se.sched_delayed
+        if task.value_() != current and not delayed:
+            yield task.value_(), "fair"
+
+
+def times(program, queues):
+    """Of each task its times in nanoseconds: start, user, system, run; and at most how long it was in its state."""
+    now = max(queue.clock.value_() for queue in queues.values())
+    for task in for_each_task(program):
+        arrival = task.sched_info.last_arrival.value_()
+        yield (task.value_(), task.start_time.value_(), task.utime.value_(), task.stime.value_(), task.se.sum_exec_runtime.value_(),
+               now - arrival if arrival else None)
+
+
+# Kind of a lock, as ours has it: its type; the list in it; the waiter's type, link and task.
+LOCKS = {
+    "mutex": ("struct mutex", "wait_list", "struct mutex_waiter", "list", "task"),
+    "rw_semaphore": ("struct rw_semaphore", "wait_list", "struct rwsem_waiter", "list", "task"),
+    "semaphore": ("struct semaphore", "wait_list", "struct semaphore_waiter", "list", "task"),
+    "completion": ("struct completion", "wait.task_list", "struct swait_queue", "task_list", "task"),
+    "simple_wait_queue": ("struct swait_queue_head", "task_list", "struct swait_queue", "task_list", "task"),
+    "wait_queue": ("struct wait_queue_head", "head", "struct wait_queue_entry", "entry", "private"),
+}
+
+
+def waiters(program, kind, address):
+    """The owner of a lock, without its flags, and the tasks in its list."""
+    name, head, waiter, link, task = LOCKS[kind]
+    lock = drgn.Object(program, name, address=address)
+    item = lock
+    for part in head.split("."):
+        item = item.member_(part)
+    held = kind == "mutex" or (kind == "rw_semaphore" and lock.count.counter.value_() & 1)
+    return (lock.owner.counter.value_() & (1 << 64) - 8 if held else 0,
+            [entry.member_(task).value_() for entry in list_for_each_entry(waiter, item.address_of_(), link)])
+
+
 def mounts(program):
     """Address, source, target, type and device number of the mounts of the first process, in the order of /proc/mounts."""
     first = next(task for task in for_each_task(program) if task.pid == 1)

@@ -23,10 +23,27 @@ internal static class InfoCollector
     /// <param name="hashAll">True to hash metadata however large.</param>
     internal static DumpInfo Collect(CrashDump dump, bool hashAll)
     {
+        DumpInfo head = Head(dump);
+        DumpInfo info = head with
+        {
+            Loads = [.. dump.Loads.Select(l => LoadOf(dump, l))],
+            Pmem = PmemOf(dump, hashAll || dump.Pmem.Metadata.PageCount <= MostHashed),
+            Pages = PagesOf(dump),
+            Problems = [.. head.Problems, .. dump.Pmem.Findings],
+        };
+
+        // That pages are missing comes out when they are asked for.
+        return dump is { IsIncomplete: false, Loss: { } loss } ? info with { Incomplete = true, Problems = [loss, .. info.Problems] } : info;
+    }
+
+    /// <summary>Collects what the file and the kernel say of themselves: neither PT_LOADs, nor pmem, nor classes of pages.</summary>
+    /// <param name="dump">The dump.</param>
+    internal static DumpInfo Head(CrashDump dump)
+    {
         CountsNote? note = CountsNote.TryRead(dump.NoteArea.Span, dump.Notes);
         IReadOnlyList<PfnRange> lost = LostNote.Read(dump.NoteArea.Span, dump.Notes, out ulong lostPages);
         KdumpFile? kdump = dump.Kdump;
-        var info = new DumpInfo
+        return new()
         {
             File = dump.Name,
             Format = dump.Format == DumpFormat.Elf ? "elf" : "kdump",
@@ -46,9 +63,6 @@ internal static class InfoCollector
             PageTableLevels = dump.Kernel?.Memory.Levels,
             MemoryModel = dump.Memmap?.Model.Name,
             MaxPfn = dump.Memory.MaxPfn,
-            Loads = [.. dump.Loads.Select(l => LoadOf(dump, l))],
-            Pmem = PmemOf(dump, hashAll || dump.Pmem.Metadata.PageCount <= MostHashed),
-            Pages = PagesOf(dump),
             LostPages = note is null && lostPages == 0 ? null : Math.Max(lostPages, note?.Unreadable ?? 0),
             Lost = [.. lost.Select(static r => new LostInfo(r.Start, r.End))],
             Problems =
@@ -57,12 +71,8 @@ internal static class InfoCollector
                 .. dump.IsXen ? [new(FindingCode.XenDump, dump.Name)] : Array.Empty<Finding>(),
                 .. lostPages > 0 ? [new(FindingCode.PagesUnreadable, LostText(lost, lostPages))] : Array.Empty<Finding>(),
                 .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<Finding>(),
-                .. dump.Pmem.Findings,
             ],
         };
-
-        // That pages are missing comes out when they are asked for.
-        return dump is { IsIncomplete: false, Loss: { } loss } ? info with { Incomplete = true, Problems = [loss, .. info.Problems] } : info;
     }
 
     private static string LostText(IReadOnlyList<PfnRange> lost, ulong pages)

@@ -21,11 +21,7 @@ internal static class InfoText
         Field(text, "Machine", string.Create(CultureInfo.InvariantCulture,
             $"{info.Machine}, {info.Cpus} CPUs with registers{(info.PageTableLevels is { } n ? $", {n}-level page tables" : "")}"));
         Field(text, "Host", info.NodeName);
-        Field(text, "Crashed", info.CrashTime is { } time and > 0 and < 1L << 36
-            ? DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
-            : info.Crash?.ClockTime is { } clock ? DateTimeOffset.FromUnixTimeSeconds(clock).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
-                + " by the kernel's clock (taken without a crash, or by a hypervisor)"
-            : "time unknown");
+        Field(text, "Crashed", CrashedAt(info));
         if (info.Crash is { } crash)
             Crash(text, crash);
         Field(text, "Memory", string.Create(CultureInfo.InvariantCulture,
@@ -61,13 +57,22 @@ internal static class InfoText
             Field(text, "Unknown", problem.ToString());
     }
 
-    private static string FormatOf(DumpInfo info)
+    /// <summary>When the machine crashed.</summary>
+    internal static string CrashedAt(DumpInfo info) => info.CrashTime is { } time and > 0 and < 1L << 36 ? Date(time)
+        : info.Crash?.ClockTime is { } clock ? Date(clock) + " by the kernel's clock (taken without a crash, or by a hypervisor)" : "time unknown";
+
+    private static string Date(long time) =>
+        DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+
+    /// <summary>Format and compression of the file.</summary>
+    internal static string FormatOf(DumpInfo info)
     {
         string format = info.Format == "elf" ? "ELF core file" : $"kdump-compressed, {info.Compression}";
         return (info.Flattened ? "flattened " : "") + format + (info.Incomplete ? ", INCOMPLETE" : "");
     }
 
-    private static string LevelOf(int level)
+    /// <summary>What a dump level leaves out.</summary>
+    internal static string LevelOf(int level)
     {
         string[] names = ["zero", "cache", "private cache", "user", "free", "pmem metadata"];
         string left = string.Join(", ", names.Where((_, bit) => (level >> bit & 1) != 0));
@@ -152,7 +157,7 @@ internal static class InfoText
         text.Append(CultureInfo.InvariantCulture, $"  {name,-20} {pages,12}  {Size(pages * (ulong)pageSize)}\n");
 
     /// <summary>A time as <c>3 days, 04:05:06</c>.</summary>
-    private static string TimeText(TimeSpan time) => string.Create(
+    internal static string TimeText(TimeSpan time) => string.Create(
         CultureInfo.InvariantCulture,
         $"{(time.Days > 0 ? $"{time.Days} day{(time.Days == 1 ? "" : "s")}, " : "")}{time.Hours:00}:{time.Minutes:00}:{time.Seconds:00}");
 }

@@ -15,9 +15,11 @@ internal sealed class JsonText
     private readonly Utf8JsonWriter _writer;
     private readonly JsonNamingPolicy _names;
     private readonly bool _omitsNull;
+    private readonly Func<string, string>? _redact;
 
-    private JsonText(Utf8JsonWriter writer, JsonNamingPolicy names, bool omitsNull)
+    private JsonText(Utf8JsonWriter writer, JsonNamingPolicy names, bool omitsNull, Func<string, string>? redact)
     {
+        _redact = redact;
         _writer = writer;
         _names = names;
         _omitsNull = omitsNull;
@@ -27,9 +29,10 @@ internal sealed class JsonText
     /// <param name="item">The object.</param>
     /// <param name="names">The style of the names; null for snake_case.</param>
     /// <param name="omitsNull">True to leave members out that are null.</param>
-    internal static byte[] Build(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false)
+    /// <param name="redact">Takes out of texts what strangers must not see; addresses and UUIDs are null then. Null to leave all in.</param>
+    internal static byte[] Build(IJsonItem item, JsonNamingPolicy? names = null, bool omitsNull = false, Func<string, string>? redact = null)
     {
-        using MemoryStream buffer = Buffer(item, names, omitsNull);
+        using MemoryStream buffer = Buffer(item, names, omitsNull, redact: redact);
         return buffer.ToArray();
     }
 
@@ -39,6 +42,14 @@ internal sealed class JsonText
     {
         using MemoryStream buffer = Buffer(item, names, omitsNull);
         return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length);
+    }
+
+    /// <summary>An object as one line, with its newline.</summary>
+    /// <param name="item">The object.</param>
+    internal static string BuildLine(IJsonItem item)
+    {
+        using MemoryStream buffer = Buffer(item, names: null, omitsNull: false, indented: false);
+        return Encoding.UTF8.GetString(buffer.GetBuffer(), 0, (int)buffer.Length) + "\n";
     }
 
     /// <summary>The same into a writer, once all of it is there.</summary>
@@ -59,25 +70,25 @@ internal sealed class JsonText
         }
     }
 
-    private static MemoryStream Buffer(IJsonItem item, JsonNamingPolicy? names, bool omitsNull)
+    private static MemoryStream Buffer(IJsonItem item, JsonNamingPolicy? names, bool omitsNull, bool indented = true, Func<string, string>? redact = null)
     {
         var buffer = new MemoryStream();
-        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = true }))
-            new JsonText(writer, names ?? JsonNamingPolicy.SnakeCaseLower, omitsNull).Write(item);
+        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = indented }))
+            new JsonText(writer, names ?? JsonNamingPolicy.SnakeCaseLower, omitsNull, redact).Write(item);
         return buffer;
     }
 
     internal void Put(string? value, [CallerArgumentExpression(nameof(value))] string name = "")
     {
         if (Begin(name, value is null))
-            _writer.WriteStringValue(value);
+            _writer.WriteStringValue(Redacted(value));
     }
 
     internal void Put(char value, [CallerArgumentExpression(nameof(value))] string name = "") => Put(value.ToString(), name);
 
     internal void Put(Guid? value, [CallerArgumentExpression(nameof(value))] string name = "")
     {
-        if (Begin(name, value is null))
+        if (Begin(name, value is null || _redact is not null))
             _writer.WriteStringValue(value!.Value);
     }
 
@@ -107,7 +118,7 @@ internal sealed class JsonText
 
     /// <summary>An address: as text, <c>"0x…"</c>, since many readers of JSON keep only 53 bits of a number.</summary>
     internal void PutAddress(ulong? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
-        Put(value is { } address ? "0x" + address.ToString("x", CultureInfo.InvariantCulture) : null, name);
+        Put(value is { } address && _redact is null ? "0x" + address.ToString("x", CultureInfo.InvariantCulture) : null, name);
 
     /// <summary>Bytes, in base 64.</summary>
     internal void PutBytes(ReadOnlySpan<byte> value, [CallerArgumentExpression(nameof(value))] string name = "")
@@ -138,7 +149,7 @@ internal sealed class JsonText
         });
 
     internal void Put(IReadOnlyList<string?>? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
-        PutList(value, name, _writer.WriteStringValue);
+        PutList(value, name, item => _writer.WriteStringValue(Redacted(item)));
 
     /// <summary>Writes findings twice, in one order: their sentences under the name, their codes under the name in the singular and <c>_codes</c>.</summary>
     internal void Put(IReadOnlyList<Finding> value, [CallerArgumentExpression(nameof(value))] string name = "")
@@ -166,7 +177,7 @@ internal sealed class JsonText
             return;
         _writer.WriteStartObject();
         foreach (string key in keys!)
-            _writer.WriteString(key, valueOf(key));
+            _writer.WriteString(key, Redacted(valueOf(key)));
         _writer.WriteEndObject();
     }
 
@@ -178,6 +189,8 @@ internal sealed class JsonText
         _writer.WritePropertyName(name);
         write(_writer);
     }
+
+    private string? Redacted(string? text) => text is null || _redact is null ? text : _redact(text);
 
     private void PutList<T>(IReadOnlyList<T>? value, string name, Action<T> write)
     {

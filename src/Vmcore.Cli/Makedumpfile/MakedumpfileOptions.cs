@@ -86,6 +86,9 @@ internal sealed class MakedumpfileOptions
     /// <summary>Where the hashes of the dump go; null for none.</summary>
     internal string? ManifestFile { get; set; }
 
+    /// <summary>Where the report of the crash goes; null for none.</summary>
+    internal string? ReportFile { get; set; }
+
     internal List<PhysicalRange> PmemRanges { get; } = [];
 
     internal MessageKind MessageLevel { get; set; } = MessageKind.Progress | MessageKind.Common | MessageKind.Error;

@@ -41,6 +41,13 @@ internal static class OptionRules
                 || (o.ManifestFile is { } file && o.DumpFiles.Select(Path.GetFullPath).Contains(Path.GetFullPath(file), StringComparer.Ordinal)),
             "--manifest: expected a file of its own."),
         new(Everywhere & ~CommandMode.CreateDump, static o => o.ManifestFile is not null, "--manifest goes with a dump only."),
+        new(CommandMode.CreateDump, static o => o.ReportFile is not null && o.DryRun, "--report cannot be used with --dry-run."),
+        new(CommandMode.CreateDump,
+            static o => o.ReportFile is ""
+                || (o.ReportFile is { } file && o.DumpFiles.Append(o.ManifestFile ?? "").Where(static f => f.Length > 0).Select(Path.GetFullPath)
+                    .Contains(Path.GetFullPath(file), StringComparer.Ordinal)),
+            "--report: expected a file of its own."),
+        new(Everywhere & ~CommandMode.CreateDump, static o => o.ReportFile is not null, "--report goes with a dump only."),
         new(CommandMode.DumpDmesg, static o => o.Split || o.Operands.Count != (o.Flattened ? 1 : 2), ""),
         new(CommandMode.MemoryUsage, static o => o.Operands.Count != 1, ""),
         new(CommandMode.GenerateVmcoreInfo, static o => o.Vmlinux is null || o.Operands.Count != 0 || o.DryRun || o.GeneratedVmcoreInfo is "", ""),

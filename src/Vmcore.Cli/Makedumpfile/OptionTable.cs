@@ -55,6 +55,8 @@ internal static class OptionTable
             new("--non-mmap", "Read /proc/vmcore instead of mapping it, which is faster. Other files are always read.", static (o, _) => o.NoMapping = true),
             new("--manifest FILE", "Write SHA-256 hashes of DUMPFILE, or of each file of --split, to FILE, as JSON: "
                 + "what vmcore verify --manifest compares with. The dump is read again for it.", static (o, value) => o.ManifestFile = value),
+            new("--report FILE", "Write the first report of the crash to FILE when the dump is written: text; NAME.html is a page, NAME.json JSON. "
+                + "If that fails it is said, and the exit status is still that of the dump.", static (o, value) => o.ReportFile = value),
             new("--dry-run", "Do everything but write.", static (o, _) => o.DryRun = true)),
         new(
             "Where the kernel's description comes from",

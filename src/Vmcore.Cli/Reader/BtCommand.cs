@@ -23,29 +23,59 @@ internal static class BtCommand
         var all = new Option<bool>("--all", "-a") { Description = "All tasks and all their threads." };
         var cpus = new Option<bool>("--cpus", "-c") { Description = "The task of each CPU." };
         var cpu = NumberOption.Create("--cpu", "N", "The task of this CPU.", int.MaxValue);
+        Option<string?> state = StateOption.Create("All tasks and threads in these states: letters as ps has them, for example D or D,R.");
+        var group = new Option<bool>("--group", "-g")
+        {
+            Description = "Show equal stacks once, with the tasks that have them, the most frequent first; of all tasks, if none are chosen.",
+        };
         return new ReaderCommand("bt", "Show registers and stack of the task that panicked, or of others.", context =>
-            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(all), context.Parsed.GetValue(cpus), context.Parsed.GetValue(cpu)),
-            hasWords: true) { wanted, all, cpus, cpu };
+        {
+            ParseResult parsed = context.Parsed;
+            return Run(context, new()
+            {
+                Words = parsed.GetValue(wanted) ?? [],
+                All = parsed.GetValue(all),
+                Cpus = parsed.GetValue(cpus),
+                Cpu = parsed.GetValue(cpu),
+                States = parsed.GetValue(state),
+                Group = parsed.GetValue(group),
+            });
+        }, hasWords: true) { wanted, all, cpus, cpu, state, group };
     }
 
-    private static int Run(ReaderContext context, string[] wanted, bool all, bool cpus, int? cpu)
+    private static int Run(ReaderContext context, BtRequest request)
     {
-        if ((all ? 1 : 0) + (cpus ? 1 : 0) + (cpu is null ? 0 : 1) + (wanted.Length > 0 ? 1 : 0) > 1)
-            throw new VmcoreException("bt: --all, --cpus, --cpu and tasks that are named are four questions: ask one at a time");
+        request.Check();
         _ = context.Symbols;
         _ = context.NamedTypes;
         var stacks = KernelStacks.Load(context.Dump.KernelView);
-        List<(KernelTask? Task, CpuState? Cpu)> chosen = Choose(context, stacks, wanted, all, cpus, cpu);
-        if (all)
-            context.Gap(context.Dump.KernelView.RequireTasks().Problems);
+        List<(KernelTask? Task, CpuState? Cpu)> chosen = Choose(context, stacks, request);
+        TaskList list = context.Dump.KernelView.RequireTasks();
+        if (request.IsOfAll)
+            context.Gap(list.Problems);
+        if (chosen.Count == 0)
+            ReaderContext.Warn($"no task is in state {request.States}");
         var text = new StringBuilder();
         List<StackInfo> answer = [];
+        List<StackGroupInfo> groups = [];
         int incomplete = 0;
-        foreach ((KernelTask? task, CpuState? state) in chosen)
+        if (request.Group)
+        {
+            foreach (StackGroup group in stacks.Group(chosen.ConvertAll(static c => c.Task!)))
+            {
+                context.Gap(ProblemOf(group.Tasks[0], null, group.Stack));
+                incomplete += group.Stack.Problem is null ? 0 : group.Tasks.Count;
+                groups.Add(new([.. group.Tasks.Select(t => TaskInfo.From(context, t))], Describe(context, null, null, group.Stack)));
+                text.Append(text.Length > 0 ? "\n" : "");
+                AppendTasks(text, context, group.Tasks);
+                AppendFrames(text, context, group.Stack);
+            }
+        }
+
+        foreach ((KernelTask? task, CpuState? state) in request.Group ? [] : chosen)
         {
             TaskStack trace = state is not null ? stacks.Trace(state) : stacks.Trace(task!);
-            if (trace.Problem is { } problem)
-                context.Gap(new Finding(problem.Code, $"the stack of {(task is null ? $"CPU {state!.Number}" : $"PID {task.Pid}")}: {problem}"));
+            context.Gap(ProblemOf(task, state, trace));
             CpuState? ran = state ?? stacks.Cpus.FirstOrDefault(c => c.Task?.Address == task!.Address);
             incomplete += trace.Problem is null ? 0 : 1;
             if (context.IsJson)
@@ -59,14 +89,28 @@ internal static class BtCommand
             Append(text, context, task, ran, trace);
         }
 
-        string? missing = all ? context.Dump.KernelView.RequireTasks().Problem?.ToString() : null;
+        string? missing = request.IsOfAll ? list.Problem?.ToString() : null;
         if (context.IsJson)
-            context.WriteJson(new BtAnswer { Stacks = answer, OfflineCpus = [.. stacks.OfflineCpus.Select(static c => (ulong)c)], Problem = missing });
+        {
+            context.WriteJson(new BtAnswer
+            {
+                Stacks = answer,
+                Groups = request.Group ? groups : null,
+                OfflineCpus = [.. stacks.OfflineCpus.Select(static c => (ulong)c)],
+                Problem = missing,
+            });
+        }
         else
+        {
             ReaderContext.Write(text.ToString());
-        Warn(stacks, cpus, incomplete, chosen.Count, missing);
+        }
+
+        Warn(stacks, request.Cpus, incomplete, chosen.Count, missing);
         return incomplete > 0 || missing is not null ? 1 : 0;
     }
+
+    private static Finding? ProblemOf(KernelTask? task, CpuState? cpu, TaskStack trace) => trace.Problem is not { } problem ? null
+        : new(problem.Code, $"the stack of {(task is null ? $"CPU {cpu!.Number}" : $"PID {task.Pid}")}: {problem}");
 
     private static void Warn(KernelStacks stacks, bool cpus, int incomplete, int count, string? missing)
     {
@@ -80,18 +124,18 @@ internal static class BtCommand
             ReaderContext.Warn($"notes with registers of no CPU that was up, or of one that is not known: {stacks.UnassignedNotes}");
     }
 
-    private static List<(KernelTask? Task, CpuState? Cpu)> Choose(ReaderContext context, KernelStacks stacks, string[] wanted, bool all, bool cpus, int? cpu)
+    private static List<(KernelTask? Task, CpuState? Cpu)> Choose(ReaderContext context, KernelStacks stacks, BtRequest request)
     {
         IReadOnlyList<KernelTask> tasks = context.Dump.KernelView.RequireTasks().Tasks;
-        if (all)
-            return [.. tasks.Select(t => (t, (CpuState?)null))];
-        if (cpus)
+        if (request.IsOfAll)
+            return [.. tasks.Where(t => StateOption.Includes(request.States, t)).Select(t => (t, (CpuState?)null))];
+        if (request.Cpus)
         {
             return stacks.Cpus.Count > 0 ? [.. stacks.Cpus.Select(c => (c.Task, c))]
                 : throw new VmcoreException($"{context.Dump.Name}: which CPUs there were is not in the dump");
         }
 
-        if (cpu is { } number)
+        if (request.Cpu is { } number)
         {
             CpuState one = stacks.Cpus.FirstOrDefault(c => c.Number == number)
                 ?? throw new VmcoreException(
@@ -100,7 +144,7 @@ internal static class BtCommand
         }
 
         List<(KernelTask? Task, CpuState? Cpu)> found = [];
-        foreach (string word in wanted)
+        foreach (string word in request.Words)
         {
             bool isNumber = ReaderContext.TryNumber(word, out ulong value);
             List<KernelTask> matches = [.. tasks.Where(t => isNumber ? t.Address == value || (ulong)t.Pid == value : t.Name == word)];
@@ -109,7 +153,7 @@ internal static class BtCommand
             found.AddRange(matches.Select(t => ((KernelTask?)t, (CpuState?)null)));
         }
 
-        if (wanted.Length > 0)
+        if (request.Words.Length > 0)
             return found;
         if (stacks.Crashing is { } crashing)
             return [(crashing.Task, crashing)];
@@ -128,138 +172,32 @@ internal static class BtCommand
     private static void Append(StringBuilder text, ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace)
     {
         TextStyle style = context.Style;
-        string name = task is not null ? $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\""
+        string name = task is not null
+            ? $"PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\"  {Durations.StateText(context, task)}"
             : cpu is not null ? $"CPU {cpu.Number}  unknown task" : "unknown task";
         text.Append(style.Bold(name))
             .Append(cpu is { IsCrashing: true } ? "  " + style.Red("panicked here") : cpu is not null ? "  was running" : "").Append('\n');
-        int number = 0;
-        bool scanned = false;
-        foreach (StackFrame frame in trace.Frames)
-        {
-            if (!frame.IsReliable && !scanned)
-            {
-                text.Append("   ").Append(style.Yellow("what follows was found on the stack; lines may be remains of earlier calls")).Append('\n');
-                scanned = true;
-            }
+        AppendFrames(text, context, trace);
+    }
 
-            bool isUser = frame.Registers is { IsUser: true };
-            if (frame.Registers is not null && number > 0)
-                text.Append("    ").Append(style.Dim(isUser ? "--- user mode ---" : "--- interrupted ---")).Append('\n');
-            string symbol = isUser ? "" : Symbol(context, frame) ?? "(no symbol)";
-            string mark = frame.IsReliable ? string.Create(CultureInfo.InvariantCulture, $"#{number,-3}") : "  ? ";
-            text.Append(string.Create(CultureInfo.InvariantCulture, $" {mark} {frame.StackPointer:x16}  {frame.Address:x16}  {style.Cyan(symbol)}")
-                .TrimEnd()).Append('\n');
-            if (frame.Registers is { } registers)
-                AppendRegisters(text, registers);
-            number++;
+    // Of a group: its size, and the first tasks with their states.
+    private static void AppendTasks(StringBuilder text, ReaderContext context, IReadOnlyList<KernelTask> tasks)
+    {
+        const int MostNamed = 12;
+        text.Append(context.Style.Bold(tasks.Count == 1 ? "1 task" : $"{tasks.Count} tasks with this stack")).Append('\n');
+        foreach (KernelTask task in tasks.Take(MostNamed))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"   PID {task.Pid}  TASK {task.Address:x16}  CPU {task.Cpu}  STATE {task.State}  \"{task.Name}\"")
+                .Append("  ").Append(Durations.StateText(context, task)).Append('\n');
         }
 
-        if (trace.Problem is { } problem)
-            text.Append("   ").Append(style.Yellow($"({(trace.Frames.Count == 0 ? "no stack" : "incomplete")}: {problem})")).Append('\n');
+        if (tasks.Count > MostNamed)
+            text.Append(CultureInfo.InvariantCulture, $"   and {tasks.Count - MostNamed} more (--json has them)\n");
     }
 
-    private static void AppendRegisters(StringBuilder text, CpuRegisters registers)
-    {
-        foreach (IReadOnlyList<string> line in registers.Lines)
-            text.Append("        ")
-                .Append(string.Join("  ", line.Select(n => string.Create(CultureInfo.InvariantCulture, $"{n,8}: {registers[n]:x16}")))).Append('\n');
-    }
+    private static void AppendFrames(StringBuilder text, ReaderContext context, TaskStack trace) =>
+        StackText.AppendFrames(text, Describe(context, null, null, trace), context.Style);
 
-    // As the kernel's own traces: offset and size of the function.
-    private static string? Symbol(ReaderContext context, StackFrame frame)
-    {
-        if (!context.Symbols.TryResolve(frame.SymbolAddress, out KernelSymbol symbol, out ulong offset, out ulong? size))
-            return null;
-        if (!frame.IsInterrupted)
-            offset++;
-        return string.Create(CultureInfo.InvariantCulture,
-            $"{symbol.Name}+0x{offset:x}{(size is { } s ? $"/0x{s:x}" : "")}{(symbol.Module is { } module ? $" [{module}]" : "")}");
-    }
-
-    private static StackInfo Describe(ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace) => new()
-    {
-        Task = task is null ? null : TaskInfo.From(task),
-        Cpu = cpu?.Number,
-        Panicked = cpu is { IsCrashing: true },
-        Method = trace.Method switch { StackMethod.Orc => "orc", StackMethod.FramePointers => "frame_pointers", _ => "scan" },
-        Frames = [.. trace.Frames.Select(f =>
-            new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(context, f), f.IsInterrupted, f.IsReliable, f.Registers))],
-        Problem = trace.Problem?.ToString(),
-        ProblemCode = JsonText.NameOf(trace.Problem),
-    };
-}
-
-/// <summary>The answer of <c>vmcore bt --json</c>.</summary>
-internal sealed record BtAnswer : ReaderAnswer
-{
-    public IReadOnlyList<StackInfo> Stacks { get; init; } = [];
-
-    /// <summary>Numbers of the CPUs that were offline.</summary>
-    public IReadOnlyList<ulong> OfflineCpus { get; init; } = [];
-
-    /// <summary>With <c>--all</c>: what is missing of the list of tasks; null if it is whole.</summary>
-    public string? Problem { get; init; }
-
-    /// <inheritdoc/>
-    protected override void WriteMembers(JsonText json)
-    {
-        json.Put(Stacks);
-        json.Put(OfflineCpus);
-        json.Put(Problem);
-    }
-}
-
-/// <summary>A stack.</summary>
-internal sealed record StackInfo : IJsonItem
-{
-    public TaskInfo? Task { get; init; }
-
-    /// <summary>The CPU that it ran on, from whose registers the stack starts if there are any; null for a task that slept.</summary>
-    public int? Cpu { get; init; }
-
-    public bool Panicked { get; init; }
-
-    /// <summary><c>orc</c>, <c>frame_pointers</c> or <c>scan</c>.</summary>
-    public required string Method { get; init; }
-
-    public IReadOnlyList<FrameInfo> Frames { get; init; } = [];
-
-    /// <summary>What ended the walk early; null if it is whole.</summary>
-    public string? Problem { get; init; }
-
-    /// <summary>The code of it (<see cref="FindingCode"/>); null if it is whole.</summary>
-    public string? ProblemCode { get; init; }
-
-    /// <inheritdoc/>
-    public void Write(JsonText json)
-    {
-        json.Put(Task);
-        json.Put(Cpu);
-        json.Put(Panicked);
-        json.Put(Method);
-        json.Put(Frames);
-        json.Put(Problem);
-        json.Put(ProblemCode);
-    }
-}
-
-/// <summary>A frame, innermost first; registers where they were saved.</summary>
-internal sealed record FrameInfo(
-    ulong Address,
-    ulong StackPointer,
-    string? Symbol,
-    bool Interrupted,
-    bool Reliable,
-    CpuRegisters? Registers) : IJsonItem
-{
-    /// <inheritdoc/>
-    public void Write(JsonText json)
-    {
-        json.PutAddress(Address);
-        json.PutAddress(StackPointer);
-        json.Put(Symbol);
-        json.Put(Interrupted);
-        json.Put(Reliable);
-        json.Put(Registers?.Names, key => $"0x{Registers![key]:x}", "registers");
-    }
+    private static StackInfo Describe(ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace) =>
+        StackInfo.From(context.Dump.KernelView, task, cpu, trace);
 }

@@ -53,7 +53,7 @@ internal static class DmesgCommand
             if (!record.IsDataless)
                 newest = record.Timestamp;
             if (!record.IsDataless && (wanted is null || (record.Level is { } l && wanted.Contains(l))))
-                lines.Add(new(record.Sequence, record.Timestamp, record.Level, record.Facility, Text(record.Text.Span)));
+                lines.Add(LogLine.From(record));
         }
 
         if (tail is { } count)
@@ -80,7 +80,8 @@ internal static class DmesgCommand
         return 0;
     }
 
-    private static string Format(TextStyle style, LogLine line, string time, DateTimeOffset? boot, bool decode)
+    /// <summary>A message for people.</summary>
+    internal static string Format(TextStyle style, LogLine line, string time, DateTimeOffset? boot, bool decode)
     {
         string stamp = line.Timestamp is not { } ns || time == "none" ? ""
             : time == "ctime" && boot is { } start
@@ -107,15 +108,6 @@ internal static class DmesgCommand
 
         return levels;
     }
-
-    // What a terminal would act on is shown as its number.
-    private static string Text(ReadOnlySpan<byte> bytes)
-    {
-        var text = new StringBuilder(bytes.Length);
-        foreach (byte b in bytes)
-            _ = b is >= 0x20 and < 0x7f or (byte)'\n' or (byte)'\t' ? text.Append((char)b) : text.Append(CultureInfo.InvariantCulture, $"\\x{b:x2}");
-        return text.ToString();
-    }
 }
 
 /// <summary>The answer of <c>vmcore dmesg --json</c>.</summary>
@@ -140,6 +132,9 @@ internal sealed record DmesgAnswer : ReaderAnswer
 /// <summary>A message; the time in nanoseconds since boot.</summary>
 internal sealed record LogLine(ulong Sequence, ulong? Timestamp, int? Level, int? Facility, string Text) : IJsonItem
 {
+    /// <summary>Copies a record.</summary>
+    internal static LogLine From(LogRecord record) => new(record.Sequence, record.Timestamp, record.Level, record.Facility, TextOf(record.Text.Span));
+
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
@@ -148,5 +143,14 @@ internal sealed record LogLine(ulong Sequence, ulong? Timestamp, int? Level, int
         json.Put(Level);
         json.Put(Facility);
         json.Put(Text);
+    }
+
+    // What a terminal would act on is shown as its number.
+    private static string TextOf(ReadOnlySpan<byte> bytes)
+    {
+        var text = new StringBuilder(bytes.Length);
+        foreach (byte b in bytes)
+            _ = b is >= 0x20 and < 0x7f or (byte)'\n' or (byte)'\t' ? text.Append((char)b) : text.Append(CultureInfo.InvariantCulture, $"\\x{b:x2}");
+        return text.ToString();
     }
 }

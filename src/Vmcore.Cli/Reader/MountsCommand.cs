@@ -21,7 +21,7 @@ internal static class MountsCommand
         context.Gap(vfs.Problems);
         if (context.IsJson)
         {
-            context.WriteJson(new MountsAnswer { Mounts = [.. mounts.Select(InfoOf)], Problems = vfs.Problems });
+            context.WriteJson(new MountsAnswer { Mounts = [.. mounts.Select(MountInfo.From)], Problems = vfs.Problems });
             return 0;
         }
 
@@ -42,20 +42,6 @@ internal static class MountsCommand
         ReaderContext.Write(table.ToString());
         return 0;
     }
-
-    private static MountInfo InfoOf(KernelMount mount) => new()
-    {
-        Address = mount.Address,
-        Id = mount.Id >= 0 ? mount.Id : null,
-        Source = mount.Source,
-        Target = mount.Target,
-        Root = mount.Root,
-        Type = mount.Type,
-        Options = mount.Options,
-        Dax = mount.IsDax,
-        Device = mount.SuperBlock?.Device.ToString(),
-        SuperBlock = mount.SuperBlock is { } block ? new(block.Address, block.Id) : null,
-    };
 }
 
 /// <summary>The answer of <c>vmcore mounts --json</c>.</summary>
@@ -95,6 +81,20 @@ internal sealed record MountInfo : IJsonItem
     public string? Device { get; init; }
 
     public SuperBlockInfo? SuperBlock { get; init; }
+
+    internal static MountInfo From(KernelMount mount) => new()
+    {
+        Address = mount.Address,
+        Id = mount.Id >= 0 ? mount.Id : null,
+        Source = mount.Source,
+        Target = mount.Target,
+        Root = mount.Root,
+        Type = mount.Type,
+        Options = mount.Options,
+        Dax = mount.IsDax,
+        Device = mount.SuperBlock?.Device.ToString(),
+        SuperBlock = mount.SuperBlock is { } block ? new(block.Address, block.Id) : null,
+    };
 
     /// <inheritdoc/>
     public void Write(JsonText json)

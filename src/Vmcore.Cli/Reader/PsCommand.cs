@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Vmcore.Cli.Json;
+using Vmcore.Kernel;
 using Vmcore.Kernel.Tasks;
 
 namespace Vmcore.Cli.Reader;
@@ -13,29 +14,37 @@ internal static class PsCommand
         var wanted = new Argument<string[]>("NAME|PID") { Description = "Only tasks with such a name or number.", Arity = ArgumentArity.ZeroOrMore };
         var threads = new Option<bool>("--threads", "-T") { Description = "Show all threads of each process." };
         var running = new Option<bool>("--running", "-r") { Description = "Only the tasks that were running on a CPU." };
-        return new ReaderCommand("ps", "Show the tasks: numbers, state, CPU, memory, name; > marks those that were running.", context =>
-            Run(context, context.Parsed.GetValue(wanted) ?? [], context.Parsed.GetValue(threads), context.Parsed.GetValue(running)),
-            hasWords: true) { wanted, threads, running };
+        Option<string?> state = StateOption.Create("Only tasks and threads in these states: letters as in the column ST, for example D or D,R.");
+        return new ReaderCommand("ps", "Show the tasks: numbers, state, how long they were in it, start (seconds after boot), CPU time of the thread, memory, "
+            + "name; > marks those that were running.", context =>
+        {
+            ParseResult parsed = context.Parsed;
+            return Run(context, parsed.GetValue(wanted) ?? [], parsed.GetValue(threads), parsed.GetValue(running), parsed.GetValue(state));
+        },
+            hasWords: true) { wanted, threads, running, state };
     }
 
-    private static int Run(ReaderContext context, string[] wanted, bool threads, bool running)
+    private static int Run(ReaderContext context, string[] wanted, bool threads, bool running, string? states)
     {
         TaskList list = context.Dump.KernelView.RequireTasks();
         List<KernelTask> tasks = [.. list.Tasks.Where(t =>
-            (threads || t.Pid == t.Tgid || (running && t.IsOnCpu))
+            (threads || t.Pid == t.Tgid || (running && t.IsOnCpu) || states is not null)
             && (!running || t.IsOnCpu)
+            && StateOption.Includes(states, t)
             && (wanted.Length == 0 || wanted.Contains(t.Name, StringComparer.Ordinal)
                 || wanted.Contains(t.Pid.ToString(CultureInfo.InvariantCulture), StringComparer.Ordinal)))];
         context.Gap(list.Problems);
+        context.Gap(context.Dump.KernelView.Times?.Problem);
         if (context.IsJson)
         {
-            context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(TaskInfo.From)], Problem = list.Problem?.ToString() });
+            context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(t => TaskInfo.From(context, t))], Problem = list.Problem?.ToString() });
         }
         else
         {
-            var table = new TextTable(context.Style, " ", ">PID", ">PPID", ">CPU", "TASK", "ST", ">VSZ", ">RSS", "COMMAND");
+            var table = new TextTable(context.Style, " ", ">PID", ">PPID", ">CPU", "TASK", "ST", ">SINCE", ">START", ">TIME", ">VSZ", ">RSS", "COMMAND");
             foreach (KernelTask task in tasks)
             {
+                TaskTime? time = context.TimeOf(task);
                 string[] cells =
                 [
                     task.IsOnCpu ? ">" : "",
@@ -44,6 +53,9 @@ internal static class PsCommand
                     task.Cpu.ToString(CultureInfo.InvariantCulture),
                     task.Address.ToString("x16", CultureInfo.InvariantCulture),
                     task.State.ToString(),
+                    Durations.InState(time),
+                    time?.Started is { } started ? Durations.Seconds(started) : "",
+                    time is { UserTime: { } user, SystemTime: { } system } ? Durations.Text(user + system) : "",
                     Kibibytes(task.VirtualSize),
                     Kibibytes(task.ResidentSize),
                     task.IsKernelThread || task.Pid == 0 ? $"[{task.Name}]" : task.Name,
@@ -83,23 +95,31 @@ internal sealed record PsAnswer : ReaderAnswer
     }
 }
 
-/// <summary>A task; sizes in bytes.</summary>
+/// <summary>A task; sizes in bytes, times in nanoseconds.</summary>
 internal sealed record TaskInfo(
     int Pid,
     int Tgid,
     int Ppid,
     string Name,
     char State,
+    string StateText,
+    bool Hung,
     int Cpu,
     bool OnCpu,
     bool KernelThread,
     ulong Address,
     ulong? VirtualSize,
-    ulong? ResidentSize) : IJsonItem
+    ulong? ResidentSize,
+    TaskTime? Time) : IJsonItem
 {
-    internal static TaskInfo From(KernelTask task) =>
-        new(task.Pid, task.Tgid, task.ParentPid, task.Name, task.State, task.Cpu, task.IsOnCpu,
-            task.IsKernelThread, task.Address, task.VirtualSize, task.ResidentSize);
+    internal static TaskInfo From(ReaderContext context, KernelTask task) => From(context.Dump.KernelView, task);
+
+    /// <summary>Describes a task.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="task">The task.</param>
+    internal static TaskInfo From(KernelView kernel, KernelTask task) =>
+        new(task.Pid, task.Tgid, task.ParentPid, task.Name, task.State, task.StateText, task.IsHung, task.Cpu, task.IsOnCpu,
+            task.IsKernelThread, task.Address, task.VirtualSize, task.ResidentSize, kernel.Times?.Of(task));
 
     /// <inheritdoc/>
     public void Write(JsonText json)
@@ -109,11 +129,19 @@ internal sealed record TaskInfo(
         json.Put(Ppid);
         json.Put(Name);
         json.Put(State);
+        json.Put(StateText);
+        json.Put(Hung);
         json.Put(Cpu);
         json.Put(OnCpu);
         json.Put(KernelThread);
         json.PutAddress(Address);
         json.Put(VirtualSize);
         json.Put(ResidentSize);
+        json.Put(Time?.InStateAtLeast, "InStateAtLeastNs");
+        json.Put(Time?.InStateAtMost, "InStateAtMostNs");
+        json.Put(Time?.Started, "StartedNs");
+        json.Put(Time?.UserTime, "UserNs");
+        json.Put(Time?.SystemTime, "SystemNs");
+        json.Put(Time?.RunTime, "RunNs");
     }
 }

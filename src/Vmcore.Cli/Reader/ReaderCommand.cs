@@ -52,9 +52,9 @@ internal sealed class ReaderCommand : Command
         int status;
         string? loss;
 
-        // verify answers by its exit status, and map may write a file.
+        // verify answers by its exit status, and map and report may write a file.
         string name = context.Parsed.CommandResult.Command.Name;
-        if (context.IsJson || name is not ("verify" or "map"))
+        if ((context.IsJson && name != "report") || name is not ("verify" or "map" or "report"))
             StandardStreams.RequireOutput();
         try
         {

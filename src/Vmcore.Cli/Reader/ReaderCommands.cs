@@ -8,13 +8,17 @@ internal static class ReaderCommands
     /// <summary>All of them, in the order of <c>--help</c>.</summary>
     internal static IEnumerable<Command> All() =>
     [
+        Report.ReportCommand.Create(),
         DmesgCommand.Create(),
         BtCommand.Create(),
         PsCommand.Create(),
+        LocksCommand.Create(),
+        RunqCommand.Create(),
         ModulesCommand.Create(),
         MountsCommand.Create(),
         Pmem.PmemCommand.Create(),
         Map.MapCommand.Create(),
+        Triage.TriageCommand.Create(),
         VerifyCommand.Create(),
         PrintCommand.Create(),
         TypeCommand.Create(),

@@ -6,6 +6,7 @@ using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Symbols;
+using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Opening;
 
@@ -19,6 +20,7 @@ internal sealed class ReaderContext : IDisposable
     private readonly Lazy<CrashDump> _dump;
     private readonly List<Finding> _gaps = [];
     private readonly HashSet<string> _said = [];
+    private readonly bool _isBorrowed;
 
     internal ReaderContext(ParseResult parsed, IReadOnlyList<string> files, CrashDumpOptions options, bool isJson, TextStyle style)
     {
@@ -33,6 +35,15 @@ internal sealed class ReaderContext : IDisposable
             Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
             return dump;
         });
+    }
+
+    /// <summary>What commands need to describe something of a dump that somebody else opened, and closes: plain text, and no command line.</summary>
+    /// <param name="dump">The dump.</param>
+    internal ReaderContext(CrashDump dump)
+    {
+        (Parsed, Files, Inputs, Style) = (null!, dump.Files, dump.Files, TextStyle.Plain);
+        _dump = new(dump);
+        _isBorrowed = true;
     }
 
     /// <summary>Opens a dump. What was given with it and is not of its kernel is refused: no command goes on as if it had not been given.</summary>
@@ -121,6 +132,9 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>The modules; none if they cannot be found.</summary>
     internal IReadOnlyList<KernelModule> Modules => Dump.Modules?.Modules ?? [];
 
+    /// <summary>The times of a task; null if none can be told.</summary>
+    internal TaskTime? TimeOf(KernelTask task) => Dump.KernelView.Times?.Of(task);
+
     /// <summary>Names an address: <c>schedule+0x12</c>, with <c> [module]</c> behind; null if no symbol has it.</summary>
     internal string? SymbolAt(ulong address) =>
         Dump.Symbols is { } symbols && symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset)
@@ -173,21 +187,25 @@ internal sealed class ReaderContext : IDisposable
     /// <param name="answer">The answer.</param>
     internal void WriteJson(ReaderAnswer answer)
     {
-        ReaderAnswer complete = answer with
+        JsonText.Write(Complete(answer), Console.Out);
+        Console.Out.Write('\n');
+    }
+
+    /// <summary>Fills in what all answers have.</summary>
+    /// <param name="answer">The answer.</param>
+    internal T Complete<T>(T answer)
+        where T : ReaderAnswer => (T)(answer with
         {
             Command = Parsed.CommandResult.Command.Name,
             File = File,
             Parts = Files.Count > 1 ? Files : null,
             GapsOf = () => Gaps,
-        };
-        JsonText.Write(complete, Console.Out);
-        Console.Out.Write('\n');
-    }
+        });
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_dump.IsValueCreated)
+        if (_dump.IsValueCreated && !_isBorrowed)
             _dump.Value.Dispose();
     }
 }

@@ -50,6 +50,9 @@ public abstract class Architecture
     /// <summary>Order of the bytes of a word.</summary>
     public virtual ByteOrder ByteOrder => ByteOrder.LittleEndian;
 
+    /// <summary>Bytes that every instruction begins at a multiple of, in which the kernel's own traces show code.</summary>
+    public abstract int InstructionUnit { get; }
+
     /// <summary>log2 of each page size that its kernels can have, ascending.</summary>
     public abstract IReadOnlyList<int> PageShifts { get; }
 

@@ -109,6 +109,18 @@ public enum FindingCode
     /// <summary>Some of the state of the machine cannot be found out. Parameters: a clause that says what and why.</summary>
     CrashStateUnknown,
 
+    /// <summary>What the kernel died of cannot be told. Parameters: a clause that says why.</summary>
+    CrashCauseUnknown,
+
+    /// <summary>Where the kernel died is what the log says of it: the stack is not in the dump. Parameters: a clause that says why.</summary>
+    CrashPathFromLog,
+
+    /// <summary>The log and the registers do not agree on where the kernel died. Parameters: function in the log, function of the registers.</summary>
+    CrashLogDisagrees,
+
+    /// <summary>The signature of the crash may lack parts, or have wrong ones. Parameters: a clause that says why.</summary>
+    SignaturePartial,
+
     /// <summary>The kernel's memory cannot be found. Parameters: a sentence that says why.</summary>
     KernelNotFound,
 
@@ -242,4 +254,19 @@ public enum FindingCode
 
     /// <summary>Processes map pmem more often than is listed. Parameters: most mappings.</summary>
     UsageTooMuch,
+
+    /// <summary>Counters of the memory in use are missing, or not exact. Parameters: a clause that says which and why.</summary>
+    MemoryCountersIncomplete,
+
+    /// <summary>A section of the report is missing, or something of it. Parameters: the section, a clause or sentence that says what and why.</summary>
+    SectionIncomplete,
+
+    /// <summary>How long tasks had been in their state cannot be told. Parameters: a clause that says why.</summary>
+    TaskTimesUnknown,
+
+    /// <summary>A task waited for a lock by its stack, and which one cannot be proven. Parameters: a clause that says why.</summary>
+    LocksUnproven,
+
+    /// <summary>What was on a CPU's run queue cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    RunQueueIncomplete,
 }

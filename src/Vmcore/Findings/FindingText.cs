@@ -46,6 +46,10 @@ internal static class FindingText
         FindingCode.FilesNameless => "{0}",
         FindingCode.CrashStateUnknown => "{0}",
         FindingCode.PagesNotClassified => "{0}",
+        FindingCode.CrashCauseUnknown => "what the kernel died of cannot be told: {0}",
+        FindingCode.CrashPathFromLog => "where it died is what the log says, not the stack: {0}",
+        FindingCode.CrashLogDisagrees => "the log says that it died in {0}, the registers in the dump say {1}",
+        FindingCode.SignaturePartial => "the signature is partial: {0}",
         FindingCode.KernelNotFound => "{0}",
         FindingCode.SymbolsMissing => "{0}",
         FindingCode.TypesMissing => "{0}",
@@ -98,6 +102,11 @@ internal static class FindingText
             + "pages may have been mapped of which nothing is known",
         FindingCode.UsageTablesTooLarge => "the page tables of processes that map pmem are too large to be walked whole; the rest is left out",
         FindingCode.UsageTooMuch => "more than {0} mappings of pmem; the rest is left out",
+        FindingCode.MemoryCountersIncomplete => "{0}",
+        FindingCode.SectionIncomplete => "{0}: {1}",
+        FindingCode.TaskTimesUnknown => "how long tasks had been in their state cannot be told: {0}",
+        FindingCode.LocksUnproven => "{0}",
+        FindingCode.RunQueueIncomplete => "{0}",
         _ => code.ToString(),
     };
 }

@@ -57,6 +57,12 @@ public sealed partial class ReadLimits
     /// <summary>Threads of one process; the same.</summary>
     public int Threads { get; init => field = Positive(value); } = 1 << 20;
 
+    /// <summary>Tasks that wait for one lock; a list with more proves nothing.</summary>
+    public int LockWaiters { get; init => field = Positive(value); } = 1 << 20;
+
+    /// <summary>Tasks of one queue of a CPU's run queue; the rest is left out, with a word on it.</summary>
+    public int QueuedTasks { get; init => field = Positive(value); } = 1 << 20;
+
     /// <summary>Mappings of one process; the same.</summary>
     public int ProcessMappings { get; init => field = Positive(value); } = 1 << 20;
 
@@ -101,6 +107,12 @@ public sealed partial class ReadLimits
 
     /// <summary>Bytes of one slab object; a cache with larger ones is not believed.</summary>
     public uint SlabObjectBytes { get; init => field = Positive(value); } = 1U << 22;
+
+    /// <summary>Nodes of memory (NUMA); CONFIG_NODES_SHIFT of no architecture goes further. The rest is left out.</summary>
+    public int MemoryNodes { get; init => field = Positive(value); } = 1024;
+
+    /// <summary>Counters of memory that a zone or a node has; the rest is left out.</summary>
+    public int Counters { get; init => field = Positive(value); } = 1024;
 
     /// <summary>Nodes of a maple tree (mappings of a process); the walk ends there, and says so.</summary>
     public int MapleNodes { get; init => field = Positive(value); } = 1 << 18;

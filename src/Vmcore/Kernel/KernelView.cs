@@ -63,6 +63,7 @@ public sealed class KernelView
     private readonly Lazy<ModuleList?> _modules;
     private readonly Lazy<PerCpuAreas?> _perCpu;
     private readonly Lazy<TaskList?> _tasks;
+    private readonly Lazy<TaskTimes?> _times;
     private readonly Lazy<ResourceTree?> _resources;
 
     /// <summary>Makes the view; nothing is read yet.</summary>
@@ -76,6 +77,7 @@ public sealed class KernelView
         _modules = new(() => Types is { } types && Symbols is { } symbols && Memory is { } memory ? ModuleList.Load(memory, symbols, types) : null);
         _perCpu = new(() => Memory is { } memory && Symbols is { } symbols ? PerCpuAreas.TryLoad(memory, symbols) : null);
         _tasks = new(() => TasksProblem is null ? TaskList.Load(Memory!, Symbols!, Types!, PerCpu, PhysicalMemory.PageShift) : null);
+        _times = new(() => Memory is { } memory && Symbols is { } symbols && Types is { } types ? TaskTimes.Load(memory, symbols, types, PerCpu) : null);
         _resources = new(LoadResources);
     }
 
@@ -135,6 +137,10 @@ public sealed class KernelView
     public Finding? TasksProblem => KernelProblem
         ?? (Symbols is null ? new(FindingCode.TasksMissing, $"{Name}: no symbols: {SymbolsProblem}")
             : Types is null ? new(FindingCode.TasksMissing, $"{Name}: no types: {TypesProblem}") : null);
+
+    /// <summary>How long tasks had been in their state, when they started and what they ran; null without <see cref="Symbols"/> and
+    /// <see cref="Types"/>.</summary>
+    public TaskTimes? Times => _times.Value;
 
     /// <summary>The kernel's resource tree (/proc/iomem); null if it is not in the dump.</summary>
     public ResourceTree? Resources => _resources.Value;

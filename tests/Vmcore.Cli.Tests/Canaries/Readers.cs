@@ -2,7 +2,10 @@ using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Dumping;
 using Vmcore.IO;
+using Vmcore.Kernel.Counters;
+using Vmcore.Kernel.Locks;
 using Vmcore.Kernel.Log;
+using Vmcore.Kernel.Scheduling;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Summary;
 using Vmcore.Kernel.Symbols;
@@ -27,9 +30,14 @@ internal static class Readers
         ["resources"] = static d => d.Resources?.ToIomem() ?? "",
         ["tasks"] = static d => string.Join('\n', d.KernelView.RequireTasks().Tasks.Select(static t => $"{t} {t.Name}")) + d.Tasks!.Problem,
         ["stacks"] = Stacks,
+        ["times"] = static d => string.Join('\n', d.Tasks!.Tasks.Select(t => $"{d.KernelView.Times!.Of(t)}")) + d.KernelView.Times!.Problem,
+        ["locks"] = Locks,
+        ["queues"] = Queues,
         ["modules"] = static d => "modules: " + string.Join('\n', (d.Modules?.Modules ?? [])
             .Select(static m => $"{m.Name} {m.State} {m.Taints} {string.Join(' ', m.UsedBy)}")),
         ["mounts"] = Mounts,
+        ["counters"] = static d => MemoryCounters.Read(d.KernelView) is var c
+            ? string.Join('\n', c.Zones) + string.Join('\n', c.Counters) + string.Join('\n', c.HugePages) + string.Join('\n', c.Problems) : "",
         ["usage"] = Usage,
         ["summary"] = static d => CrashSummary.Read(d.KernelView) is var s ? $"{s.Panic} {string.Join('\n', s.Problems)} {s.Crashing?.Task?.Name}" : "",
         ["pmem"] = static d => string.Join('\n', d.Pmem.Namespaces.Select(static n => $"{n}")) + string.Join('\n', d.Pmem.Findings),
@@ -74,6 +82,20 @@ internal static class Readers
         }
 
         return text.ToString();
+    }
+
+    private static string Locks(CrashDump dump)
+    {
+        var waits = LockWaits.Load(dump.KernelView);
+        return string.Join('\n', waits.Locks.Select(static l => $"{l.Kind} {l.Address:x} {l.OwnerAddress:x} {l.Readers} {l.Owner?.Name} {l.Successor?.Name}"))
+            + string.Join('\n', waits.Locks.SelectMany(static l => l.Waits).Select(static w => $"{w.Task.Name} {w.Waiter:x}")) + string.Join('\n', waits.Problems);
+    }
+
+    private static string Queues(CrashDump dump)
+    {
+        var queues = RunQueues.Load(dump.KernelView);
+        return string.Join('\n', queues.Queues.Select(static q => $"{q} {q.Current?.Name} {string.Join(' ', q.Queued.Select(static t => t.Task.Name))}"))
+            + string.Join('\n', queues.Problems) + RcuState.TryRead(dump.KernelView);
     }
 
     private static string Mounts(CrashDump dump)

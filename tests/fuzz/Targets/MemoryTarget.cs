@@ -84,6 +84,8 @@ internal sealed class MemoryTarget(string? given) : FuzzTarget
                 var stacks = Kernel.Stacks.KernelStacks.Load(dump.KernelView);
                 foreach (Kernel.Tasks.KernelTask task in dump.Tasks?.Tasks ?? [])
                     _ = stacks.Trace(task);
+                _ = Kernel.Locks.LockWaits.Load(dump.KernelView, stacks).Locks;
+                _ = Kernel.Scheduling.RunQueues.Load(dump.KernelView).Queues;
             }
             catch (VmcoreException)
             {

@@ -59,7 +59,10 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
             {
                 if (manifest is not null)
                     WriteManifest(dump, manifest);
-                return Conclude(dump, report);
+                int status = Conclude(dump, report);
+                if (_options.ReportFile is { } about)
+                    CrashReport.Write(dump, _options, _messages, about, Described(dump, report, status));
+                return status;
             }
 
             _messages.Line(MessageKind.Error, $"The target is too small at dump level {(int)_options.Levels[i]}; trying {(int)_options.Levels[i + 1]}.");
@@ -112,6 +115,11 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
                 sink.Dispose();
         }
     }
+
+    // The report is of the dump that was written, whatever was read for it.
+    private CrashReport.Written Described(CrashDump dump, DumpReport report, int status) => new(
+        report.End != DumpEnd.Cancelled, _options.DumpFiles.Count > 0 ? _options.DumpFiles[0] : "STDOUT", _options.Elf ? "elf" : "kdump", _options.Flattened,
+        (int)_level, _options.Elf ? null : _options.Codec.ToString().ToLowerInvariant(), status != ExitStatus.Success || dump.IsIncomplete);
 
     private void WriteManifest(CrashDump dump, IByteSink target)
     {

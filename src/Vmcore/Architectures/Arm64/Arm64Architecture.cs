@@ -29,6 +29,9 @@ internal sealed class Arm64Architecture : Architecture
     public override ElfMachine Machine => ElfMachine.AArch64;
 
     /// <inheritdoc/>
+    public override int InstructionUnit => 4;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<int> PageShifts { get; } = [12, 14, 16];
 
     /// <inheritdoc/>

@@ -26,6 +26,9 @@ internal sealed class Riscv64Architecture : Architecture
     public override ElfMachine Machine => ElfMachine.RiscV;
 
     /// <inheritdoc/>
+    public override int InstructionUnit => 2;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<int> PageShifts { get; } = [Riscv64PageTables.PageShift];
 
     /// <inheritdoc/>

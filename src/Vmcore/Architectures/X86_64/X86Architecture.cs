@@ -28,6 +28,9 @@ internal sealed class X86Architecture : Architecture
     public override ElfMachine Machine => ElfMachine.X86_64;
 
     /// <inheritdoc/>
+    public override int InstructionUnit => 1;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<int> PageShifts { get; } = [X86PageTables.PageShift];
 
     /// <inheritdoc/>

@@ -4,6 +4,7 @@ using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Stacks;
 
@@ -104,6 +105,42 @@ public sealed class KernelStacks
         var stacks = new StackBounds(cpu.Task is { } task ? _places.OfTask(task) : null, _places.OfCpu(cpu.Number));
         return Trace(registers.InstructionPointer, registers.StackPointer, registers.FramePointer, registers, true, stacks);
     }
+
+    /// <summary>Walks the stacks of tasks, and puts those together that are the same.</summary>
+    /// <param name="tasks">The tasks.</param>
+    /// <returns>The groups, the largest first; of equal size in the order of their first tasks.</returns>
+    public IReadOnlyList<StackGroup> Group(IEnumerable<KernelTask> tasks)
+    {
+        ArgumentNullException.ThrowIfNull(tasks);
+        List<StackGroup> groups = [];
+        Dictionary<string, List<KernelTask>> known = new(StringComparer.Ordinal);
+        foreach (KernelTask task in tasks)
+        {
+            TaskStack stack = Trace(task);
+            if (StackGroup.KeyOf(stack) is not { } key)
+            {
+                groups.Add(new(stack, [task]));
+            }
+            else if (known.TryGetValue(key, out List<KernelTask>? same))
+            {
+                same.Add(task);
+            }
+            else
+            {
+                known.Add(key, same = [task]);
+                groups.Add(new(stack, same));
+            }
+        }
+
+        return [.. groups.OrderByDescending(static g => g.Tasks.Count)];
+    }
+
+    /// <summary>The stack of a task; null if it cannot be read where it is.</summary>
+    internal VirtualRange? StackOf(KernelTask task) => _places.OfTask(task);
+
+    /// <summary>Tells whether an address lies in code: of the kernel's image, of a module, or generated.</summary>
+    /// <param name="address">Virtual address.</param>
+    public bool IsCode(ulong address) => _code.Contains(address);
 
     private TaskStack TraceSleeping(KernelTask task)
     {

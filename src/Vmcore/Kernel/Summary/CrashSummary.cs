@@ -102,6 +102,11 @@ public sealed record CrashSummary
         return summary;
     }
 
+    /// <summary>The taints of a kernel; null if they cannot be read.</summary>
+    internal static IReadOnlyList<KernelTaint>? TaintsOf(KernelView kernel) =>
+        kernel is { Symbols: { } symbols, Memory: { } memory } && symbols.Find("tainted_mask")[0] is { } mask && memory.TryReadUInt64(mask, out ulong taints)
+            ? [.. s_taints.Where((_, bit) => (taints >> bit & 1) != 0)] : null;
+
     // The log is read to its end: the last cause counts.
     private TimeSpan? ReadLog(VmcoreInfo info, IVirtualMemory memory, List<string> problems)
     {
@@ -128,10 +133,8 @@ public sealed record CrashSummary
 
     private void ReadVariables(KernelView kernel, KernelSymbols symbols, IVirtualMemory memory)
     {
-        ulong?[] found = symbols.Find("tainted_mask", "avenrun");
-        if (found[0] is { } mask && memory.TryReadUInt64(mask, out ulong taints))
-            Taints = [.. s_taints.Where((_, bit) => (taints >> bit & 1) != 0)];
-        if (found[1] is { } averages)
+        Taints = TaintsOf(kernel);
+        if (symbols.Find("avenrun")[0] is { } averages)
             LoadAverage = ReadLoad(memory, averages);
         if (kernel.PerCpu is { Online.Count: > 0 } cpus)
             CpusOnline = cpus.Online.Count;

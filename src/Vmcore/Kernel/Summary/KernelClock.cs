@@ -9,9 +9,9 @@ namespace Vmcore.Kernel.Summary;
 /// </summary>
 public sealed class KernelClock
 {
-    private const long LatestSecond = 1L << 34;
+    private const long LatestSecond = 1L << 33, Second = 1_000_000_000;
 
-    private KernelClock(long now, long boot, TimeSpan uptime) => (Now, Boot, Uptime) = (now, boot, uptime);
+    private KernelClock(long now, long boot, TimeSpan uptime, ulong monotonic) => (Now, Boot, Uptime, Monotonic) = (now, boot, uptime, monotonic);
 
     /// <summary>Seconds since 1970, of the last tick.</summary>
     public long Now { get; }
@@ -21,6 +21,9 @@ public sealed class KernelClock
 
     /// <summary>Time since the start, time asleep included.</summary>
     public TimeSpan Uptime { get; }
+
+    /// <summary>Nanoseconds since the start, time asleep not included (CLOCK_MONOTONIC), of the last tick: what the kernel notes starts of tasks by.</summary>
+    public ulong Monotonic { get; }
 
     /// <summary>Reads it.</summary>
     /// <param name="kernel">The crashed kernel.</param>
@@ -43,11 +46,19 @@ public sealed class KernelClock
         {
             KernelObject item = KernelObject.At(memory, type, unchecked(address + offset));
             long seconds = (long)item.Member("xtime_sec").AsUInt64(), toMonotonic = (long)item.Member("wall_to_monotonic").Member("tv_sec").AsUInt64();
-            long suspended = (long)item.Member("offs_boot").AsUInt64() / 1_000_000_000;
+            long suspended = (long)item.Member("offs_boot").AsUInt64() / Second;
             if (seconds is <= 0 or > LatestSecond || toMonotonic is < -LatestSecond or > LatestSecond || suspended is < 0 or > LatestSecond
                 || seconds + toMonotonic < 0)
                 return null;
-            return new(seconds, -toMonotonic, TimeSpan.FromSeconds(seconds + toMonotonic + suspended));
+
+            // Parts of a second are counted in units of 2^-shift nanoseconds, and may be a second and some.
+            KernelObject reader = item.Member("tkr_mono");
+            int shift = (int)(reader.Member("shift").AsUInt64() & 63);
+            long nanoseconds = (long)(reader.Member("xtime_nsec").AsUInt64() >> shift) + (long)item.Member("wall_to_monotonic").Member("tv_nsec").AsUInt64();
+            if (nanoseconds is < 0 or > 4 * Second)
+                return null;
+            return new(seconds, -toMonotonic, TimeSpan.FromSeconds(seconds + toMonotonic + suspended),
+                (ulong)(((seconds + toMonotonic) * Second) + nanoseconds));
         }
         catch (KernelObjectException)
         {

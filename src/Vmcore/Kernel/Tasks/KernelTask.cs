@@ -26,6 +26,13 @@ public sealed record KernelTask
     /// <summary>State as ps(1) has it: <c>R</c>, <c>S</c>, <c>D</c>, <c>T</c>, <c>t</c>, <c>X</c>, <c>Z</c>, <c>P</c>, <c>I</c>.</summary>
     public required char State { get; init; }
 
+    /// <summary>The same in words, with what the letter leaves out: <c>uninterruptible, in I/O</c>, <c>waiting for a CPU</c>.</summary>
+    public required string StateText { get; init; }
+
+    /// <summary>True if it waited so that no signal ends it, as the kernel's own hung task detection counts: <c>D</c> without those that only idle, are
+    /// frozen, or may be killed.</summary>
+    public required bool IsHung { get; init; }
+
     /// <summary>The CPU that it ran on last.</summary>
     public required int Cpu { get; init; }
 

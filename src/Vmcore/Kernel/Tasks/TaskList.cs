@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Text;
 using Vmcore.Findings;
 using Vmcore.Kernel.Cpus;
@@ -164,6 +163,7 @@ public sealed class TaskList
         ulong state = item.Member(Has("__state") ? "__state" : "state").AsUInt64(), exit = item.Member("exit_state").AsUInt64();
         ulong mm = item.Member("mm").AsUInt64();
         ulong address = item.Address ?? 0;
+        bool isRunning = _running.Contains(address) || (_running.Count == 0 && Flag(item, "on_cpu"));
         return new()
         {
             Object = item,
@@ -171,9 +171,11 @@ public sealed class TaskList
             Tgid = (int)item.Member("tgid").AsUInt64(),
             ParentPid = ParentOf(item),
             Name = Text(item.Member("comm").ReadBytes()),
-            State = StateLetter(state, exit),
+            State = TaskStates.Letter(state, exit),
+            StateText = TaskStates.Text(state, exit, isRunning, Flag(item, "on_rq"), Flag(item, "in_iowait")),
+            IsHung = TaskStates.IsHung(state, exit),
             Cpu = (int)(Has("cpu") ? item.Member("cpu") : item.Member("thread_info").Member("cpu")).AsUInt64(),
-            IsOnCpu = _running.Contains(address) || (_running.Count == 0 && Has("on_cpu") && item.Member("on_cpu").AsUInt64() != 0),
+            IsOnCpu = isRunning,
             IsKernelThread = mm == 0 && (item.Member("flags").AsUInt64() & 0x200000) != 0, // PF_KTHREAD
             VirtualSize = mm == 0 ? null : TryNumber(() => item.Member("mm").Member("total_vm")) << _pageShift,
             ResidentSize = mm == 0 ? null : _resident.Of(item),
@@ -188,6 +190,8 @@ public sealed class TaskList
         return 0;
     }
 
+    private bool Flag(KernelObject item, string member) => Has(member) && item.Member(member).AsUInt64() != 0;
+
     private bool Has(string member) => _type.FindMember(member) is not null;
 
     private static ulong? TryNumber(Func<KernelObject> item)
@@ -200,18 +204,6 @@ public sealed class TaskList
         {
             return null;
         }
-    }
-
-    // The rule of /proc/PID/stat: the highest bit that is reported, with idle and frozen tasks as special cases.
-    private static char StateLetter(ulong state, ulong exit)
-    {
-        const ulong Reported = 0x7f, Idle = 0x402, Uninterruptible = 2, RtLockWait = 0x1000, Frozen = 0x8000;
-        ulong shown = (state | exit) & Reported;
-        if (state == Idle)
-            shown = Reported + 1;
-        else if ((state & (RtLockWait | Frozen)) != 0)
-            shown = Uninterruptible;
-        return "RSDTtXZPI"[shown == 0 ? 0 : BitOperations.Log2(shown) + 1];
     }
 
     private static string Text(ReadOnlySpan<byte> bytes)

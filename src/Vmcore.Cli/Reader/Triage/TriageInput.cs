@@ -1,0 +1,90 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Vmcore.Cli.Reader.Triage;
+
+/// <summary>What a file is, as its first bytes say.</summary>
+internal enum TriageFileKind
+{
+    /// <summary>None of the others.</summary>
+    Other,
+
+    /// <summary>A dump, or what begins like one.</summary>
+    Dump,
+
+    /// <summary>What an earlier run wrote.</summary>
+    Lines,
+}
+
+/// <summary>The files that the words of a command line mean.</summary>
+internal static class TriageInput
+{
+    private const int FolderDepth = 16;
+    private const long MostLineBytes = 1L << 28;
+
+    /// <summary>All files of a folder and of those in it, in the order of their names; links to folders are not followed.</summary>
+    internal static IEnumerable<string> FilesOf(string folder) => FilesOf(folder, FolderDepth);
+
+    /// <summary>What a file is. Files that cannot be opened are said to be dumps: whoever opens them says why they are none.</summary>
+    internal static TriageFileKind KindOf(string file)
+    {
+        const int Elf = 18, Type = 16, Core = 4;
+        Span<byte> head = stackalloc byte[Elf];
+        try
+        {
+            using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 1);
+            int read = stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+            head = head[..read];
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return TriageFileKind.Dump;
+        }
+
+        if (head.StartsWith("KDUMP   "u8) || head.StartsWith("DISKDUMP"u8) || head.StartsWith("makedumpfile\0"u8))
+            return TriageFileKind.Dump;
+        if (head.StartsWith("\u007fELF"u8))
+            return head.Length == Elf && head[Type] == Core ? TriageFileKind.Dump : TriageFileKind.Other;
+        ReadOnlySpan<byte> text = head.TrimStart(" \t\r\n"u8);
+        return text.Length > 0 && text[0] == '{' ? TriageFileKind.Lines : TriageFileKind.Other;
+    }
+
+    /// <summary>Reads what earlier runs wrote: objects that follow each other, one a line or not. Groups among them are passed over.</summary>
+    /// <exception cref="FileAccessException">It is larger than any.</exception>
+    /// <exception cref="JsonException">It is no such file; the message says where.</exception>
+    internal static List<TriageEntry> ReadLines(string file)
+    {
+        if (new FileInfo(file).Length > MostLineBytes)
+            throw new FileAccessException(file, $"has more than {MostLineBytes} bytes: too many for lines of triage");
+        byte[] bytes = File.ReadAllBytes(file);
+        var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { AllowMultipleValues = true });
+        List<TriageEntry> entries = [];
+        while (reader.Read())
+        {
+            TriageEntry entry = TriageEntry.Read(ref reader);
+            if (entry.Signature.Length > 0 || entry.Error is not null)
+                entries.Add(entry.File.Length > 0 ? entry : entry with { File = file });
+        }
+
+        return entries;
+    }
+
+    private static IEnumerable<string> FilesOf(string folder, int depth)
+    {
+        foreach (string file in Sorted(Directory.GetFiles(folder)))
+            yield return file;
+        foreach (string below in Sorted(Directory.GetDirectories(folder)))
+        {
+            if (depth == 0 || (File.GetAttributes(below) & FileAttributes.ReparsePoint) != 0)
+                continue;
+            foreach (string file in FilesOf(below, depth - 1))
+                yield return file;
+        }
+    }
+
+    private static string[] Sorted(string[] names)
+    {
+        Array.Sort(names, StringComparer.Ordinal);
+        return names;
+    }
+}

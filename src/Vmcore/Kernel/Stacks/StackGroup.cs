@@ -1,0 +1,29 @@
+using Vmcore.Architectures;
+using Vmcore.Kernel.Tasks;
+
+namespace Vmcore.Kernel.Stacks;
+
+/// <summary>Tasks whose stacks in the kernel are the same, address by address: what a hundred workers that wait alike have in common.</summary>
+/// <param name="Stack">The stack of the first of them.</param>
+/// <param name="Tasks">The tasks, in the order in which they were given; at least one.</param>
+public sealed record StackGroup(TaskStack Stack, IReadOnlyList<KernelTask> Tasks)
+{
+    /// <summary>What two stacks must have in common to be one: the code of each frame in the kernel, and how it was found. Where a task was in user
+    /// mode does not count. Null if nothing is known of the stack, which makes it equal to no other.</summary>
+    internal static string? KeyOf(TaskStack stack)
+    {
+        if (stack.Frames.Count == 0)
+            return null;
+        var key = new System.Text.StringBuilder(stack.Frames.Count * 17);
+        foreach (StackFrame frame in stack.Frames)
+        {
+            key.Append(frame.IsReliable ? frame.IsInterrupted ? '!' : ' ' : '?');
+            if (frame.Registers is { IsUser: true })
+                key.Append("user");
+            else
+                key.Append(frame.Address.ToString("x", System.Globalization.CultureInfo.InvariantCulture));
+        }
+
+        return key.Append(stack.Problem is { } problem ? $" {problem.Code}" : "").ToString();
+    }
+}
