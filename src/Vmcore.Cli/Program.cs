@@ -33,11 +33,13 @@ internal static class Program
         catch (VmcoreException e)
         {
             Complain(name, e.Message);
+            return name == "vmcore" && StandardStreams.HasRefused ? VmcoreCommand.NotWritten : 1;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            // The console itself is gone or full.
+            // The console itself is gone or full. For vmcore that is no word on the dump.
             Complain(name, e.Message);
+            return name == "vmcore" ? VmcoreCommand.NotWritten : 1;
         }
         catch (OutOfMemoryException)
         {

@@ -21,13 +21,19 @@ internal static partial class StandardStreams
 
     private static bool s_isOutputClosed;
 
+    /// <summary>True once something was not done because standard output is closed.</summary>
+    internal static bool HasRefused { get; private set; }
+
     /// <summary>Called before anything that is asked for is written to standard output:
     /// what stands in for a closed one would take it, and it would be lost.</summary>
     /// <exception cref="FileAccessException">Standard output was closed when the program started.</exception>
     internal static void RequireOutput()
     {
         if (s_isOutputClosed)
+        {
+            HasRefused = true;
             throw new FileAccessException("STDOUT", "is closed");
+        }
     }
 
     /// <summary>

@@ -10,6 +10,9 @@ namespace Vmcore.Cli;
 /// <summary>The command <c>vmcore</c>: reads dumps.</summary>
 internal static class VmcoreCommand
 {
+    /// <summary>Exit status where the answer could not be written to standard output: it says nothing of the dump.</summary>
+    internal const int NotWritten = 3;
+
     internal static int Run(string[] args)
     {
         var root = new RootCommand("Reads Linux crash dumps, and what they say of persistent memory (pmem). "

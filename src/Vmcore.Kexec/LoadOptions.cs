@@ -53,6 +53,9 @@ public sealed record LoadOptions
     /// <summary>Names of the block devices below the command line's root=, if known.</summary>
     public IReadOnlyList<string> RootDevices { get; init; } = [];
 
+    /// <summary>Where the kdump service's settings send the dump (<see cref="KdumpSettings"/>).</summary>
+    public IReadOnlyList<ServiceTarget> ServiceTargets { get; init; } = [];
+
     /// <summary>True to verify nothing before the capture kernel is entered.</summary>
     public bool SkipChecks { get; init; }
 

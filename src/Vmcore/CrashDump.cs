@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.IO;
 using Vmcore.Kernel.Cpus;
 using Vmcore.Kernel.Modules;
@@ -32,13 +33,13 @@ public sealed class CrashDump : OpenedDump
     public KernelSymbols? Symbols => KernelView.Symbols;
 
     /// <inheritdoc cref="Vmcore.Kernel.KernelView.SymbolsProblem"/>
-    public string? SymbolsProblem => KernelView.SymbolsProblem;
+    public Finding? SymbolsProblem => KernelView.SymbolsProblem;
 
     /// <inheritdoc cref="Vmcore.Kernel.KernelView.Types"/>
     public KernelTypes? Types => KernelView.Types;
 
     /// <inheritdoc cref="Vmcore.Kernel.KernelView.TypesProblem"/>
-    public string? TypesProblem => KernelView.TypesProblem;
+    public Finding? TypesProblem => KernelView.TypesProblem;
 
     /// <inheritdoc cref="Vmcore.Kernel.KernelView.Modules"/>
     public ModuleList? Modules => KernelView.Modules;
@@ -50,7 +51,7 @@ public sealed class CrashDump : OpenedDump
     public TaskList? Tasks => KernelView.Tasks;
 
     /// <inheritdoc cref="Vmcore.Kernel.KernelView.TasksProblem"/>
-    public string? TasksProblem => KernelView.TasksProblem;
+    public Finding? TasksProblem => KernelView.TasksProblem;
 
     /// <inheritdoc cref="Vmcore.Kernel.KernelView.Resources"/>
     public ResourceTree? Resources => KernelView.Resources;

@@ -19,6 +19,17 @@ internal static class Commands
         ["makedumpfile", "--dry-run", "-d", "0", "-l", "{}", "/dev/null"], ["makedumpfile", "--dry-run", "-E", "-d", "31", "{}", "/dev/null"],
     ];
 
+    /// <summary>One of the readers. Those that read or hash all of the memory take a turn a quarter as often: they cost as much as all the others.</summary>
+    internal static string[] Draw(Random random)
+    {
+        while (true)
+        {
+            string[] words = Readers[random.Next(Readers.Count)];
+            if (!(words[0] is "info" or "verify" || words.Contains("-l")) || random.Next(4) == 0)
+                return words;
+        }
+    }
+
     /// <summary>Runs one.</summary>
     /// <param name="words">The command line; without the name of another tool, that of vmcore.</param>
     /// <param name="file">What stands for {}.</param>

@@ -12,6 +12,7 @@ internal static class Program
 {
     // What the runtime may manage: what a target holds itself, and 200 MB for an input.
     private const long HeapLimit = 320L << 20;
+    private const long FirstGeneration = 32L << 20;
     private const int MostFindings = 20;
 
     private static int Main(string[] args)
@@ -95,6 +96,9 @@ internal static class Program
             RedirectStandardOutput = true,
         };
         start.Environment["DOTNET_GCHeapHardLimit"] = "0x" + HeapLimit.ToString("x", CultureInfo.InvariantCulture);
+        // Each input takes and drops some megabytes: memory that is given back is taken again, page by page.
+        start.Environment["DOTNET_GCRetainVM"] = "1";
+        start.Environment["DOTNET_GCgen0size"] = "0x" + FirstGeneration.ToString("x", CultureInfo.InvariantCulture);
         using Process process = Process.Start(start)!;
         bool leaks = LooksForMarks(process.StandardOutput.BaseStream);
         process.WaitForExit();

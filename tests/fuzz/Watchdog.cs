@@ -14,8 +14,14 @@ internal sealed class Watchdog : IDisposable
     /// <summary>Exit status of a process that was ended.</summary>
     internal const int Hang = 101, Memory = 102;
 
+    // A new high is worth a collection, to see what of it is held, but not every time that somebody looks.
+    private const long Step = 4 << 20;
+    private const int LooksBetween = 200;
+
     private readonly Timer _timer;
     private readonly long _base;
+    private int _looks;
+    private int _looking;
     private TimeSpan _started;
 
     /// <summary>Starts to watch.</summary>
@@ -27,7 +33,7 @@ internal sealed class Watchdog : IDisposable
         _timer = new(_ => Look(), null, 50, 50);
     }
 
-    /// <summary>Most bytes that an input added.</summary>
+    /// <summary>Most bytes that an input held, as far as was looked: after a collection, since what nobody holds any more is the collector's.</summary>
     internal long Peak { get; private set; }
 
     /// <summary>Most CPU seconds of an input.</summary>
@@ -46,10 +52,20 @@ internal sealed class Watchdog : IDisposable
 
     private void Look()
     {
-        Peak = Math.Max(Peak, Environment.WorkingSet - _base);
+        // The clock goes on while the collector is at work.
+        if (Interlocked.Exchange(ref _looking, 1) != 0)
+            return;
+        long added = Environment.WorkingSet - _base;
+        if (added > MostMemory || (added > Peak + Step && _looks++ % LooksBetween == 0))
+        {
+            GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+            Peak = Math.Max(Peak, Environment.WorkingSet - _base);
+        }
+
         if ((Environment.CpuUsage.TotalTime - _started).TotalSeconds > MostSeconds)
             Environment.Exit(Hang);
-        if (Peak > MostMemory + (64 << 20))
+        if (Peak > MostMemory)
             Environment.Exit(Memory);
+        Volatile.Write(ref _looking, 0);
     }
 }

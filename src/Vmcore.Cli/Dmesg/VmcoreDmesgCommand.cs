@@ -102,7 +102,7 @@ internal static class VmcoreDmesgCommand
         foreach (Finding problem in dump.Problems)
             Console.Error.WriteLine(TerminalText.Clean(problem.ToString()));
         if (dump.Kernel is null)
-            return Fail(dump.ClassificationProblem ?? $"{dump.Name}: no kernel", NoLog);
+            return Fail(dump.ClassificationProblem?.ToString() ?? $"{dump.Name}: no kernel", NoLog);
         if (KernelLog.TryOpen(dump.Kernel.VmcoreInfo, dump.Kernel.Memory, out string? missing) is not { } log)
             return Fail($"{dump.Name}: {missing}", NoLog);
         try

@@ -49,14 +49,14 @@ internal static class InfoCollector
             Loads = [.. dump.Loads.Select(l => LoadOf(dump, l))],
             Pmem = PmemOf(dump, hashAll || dump.Pmem.Metadata.PageCount <= MostHashed),
             Pages = PagesOf(dump),
-            LostPages = note is null ? null : Math.Max(lostPages, note.Unreadable),
+            LostPages = note is null && lostPages == 0 ? null : Math.Max(lostPages, note?.Unreadable ?? 0),
             Lost = [.. lost.Select(static r => new LostInfo(r.Start, r.End))],
             Problems =
             [
                 .. dump.Problems,
                 .. dump.IsXen ? [new(FindingCode.XenDump, dump.Name)] : Array.Empty<Finding>(),
                 .. lostPages > 0 ? [new(FindingCode.PagesUnreadable, LostText(lost, lostPages))] : Array.Empty<Finding>(),
-                .. dump.ClassificationProblem is { } problem ? [new(FindingCode.PagesNotClassified, problem)] : Array.Empty<Finding>(),
+                .. dump.ClassificationProblem is { } problem ? [problem] : Array.Empty<Finding>(),
                 .. dump.Pmem.Findings,
             ],
         };

@@ -144,8 +144,11 @@ internal sealed class JsonText
     internal void Put(IReadOnlyList<Finding> value, [CallerArgumentExpression(nameof(value))] string name = "")
     {
         Put([.. value.Select(static f => f.ToString())], name);
-        Put([.. value.Select(static f => JsonNamingPolicy.SnakeCaseLower.ConvertName(f.Code.ToString()))], name.TrimEnd('s') + "Codes");
+        Put([.. value.Select(NameOf)], name.TrimEnd('s') + "Codes");
     }
+
+    /// <summary>The code of a finding as JSON has it; null of none.</summary>
+    internal static string? NameOf(Finding? finding) => finding is null ? null : JsonNamingPolicy.SnakeCaseLower.ConvertName(finding.Code.ToString());
 
     internal void Put(IReadOnlyList<ulong>? value, [CallerArgumentExpression(nameof(value))] string name = "") =>
         PutList(value, name, _writer.WriteNumberValue);

@@ -198,7 +198,7 @@ internal static class KexecCommand
             kernel = KernelFile.Open(options.Operands[0], RunningSystemReader.Recognise(sysroot));
             initrd = load.InitrdFile is null ? default : KernelFile.ReadInitramfs(load.InitrdFile);
         }
-        catch (KexecException e) when (load.Syscall is LoadSyscall.FileLoad or LoadSyscall.Auto)
+        catch (KexecException e) when (options.LastOf("s", "c", "a") is "s" or "a")
         {
             // kexec-tools does not read the files itself then, and ends as for a refused system call.
             throw new KexecException(e.Message, Failed, e);
@@ -212,7 +212,7 @@ internal static class KexecCommand
     {
         "s" => LoadSyscall.FileLoad,
         "c" => LoadSyscall.Load,
-        "a" => LoadSyscall.Auto,
+        // -a asks for whatever works, and so does who gives nothing: SUSE's service ends each command line with it.
         _ => LoadSyscall.Best,
     };
 }

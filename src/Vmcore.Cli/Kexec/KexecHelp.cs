@@ -21,8 +21,8 @@ internal static class KexecHelp
               --reuseinitrd         use the running kernel's initramfs (needs retain_initrd)
           -s, --kexec-file-syscall  use kexec_file_load only
           -c, --kexec-syscall       use kexec_load only
-          -a, --kexec-syscall-auto  use kexec_file_load, and kexec_load if that is not supported
-                                    (default: kexec_load first if that puts pmem metadata into the dump)
+          -a, --kexec-syscall-auto  use kexec_file_load, and kexec_load if that is not supported; the other
+                                    way round where only kexec_load puts pmem metadata into the dump (default)
           -i, --no-checks           do not verify the loaded memory after a panic
           -t, --type=TYPE           bzImage, bzImage64, Image or UKI; found out otherwise
               --mem-min=ADDR        load to no lower address than this

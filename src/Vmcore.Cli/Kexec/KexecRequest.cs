@@ -43,6 +43,7 @@ internal static class KexecRequest
             KeepPmemDrivers = options.Has("keep-pmem-drivers"),
             DumpTargets = DumpTargets(options, sysroot, error),
             RootDevices = root is null ? [] : BlockDevices.Resolve(sysroot, root),
+            ServiceTargets = options.Has("dump-target") ? [] : KdumpSettings.FindTargets(sysroot),
             SkipChecks = options.Has("i"),
             Hotplug = options.Has("hotplug"),
             PassMemmap = options.Has("pass-memmap-cmdline"),

@@ -18,7 +18,7 @@ internal static class EraseRules
         using VmlinuxFile? vmlinux = options.Vmlinux is { } file ? VmlinuxFile.Open(file, dump.Limits) : null;
         EraseResult result = Eraser.Apply(dump.KernelView, config, path, vmlinux);
         if (vmlinux?.TypesProblem is { } problem)
-            messages.Line(MessageKind.Error, problem);
+            messages.Line(MessageKind.Error, problem.ToString());
         foreach (string remark in result.Remarks.Take(ToldMessages))
             messages.Line(MessageKind.Common, remark);
         foreach (string failure in result.Failures.Take(ToldMessages))

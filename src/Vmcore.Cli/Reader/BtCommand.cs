@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
@@ -44,7 +45,7 @@ internal static class BtCommand
         {
             TaskStack trace = state is not null ? stacks.Trace(state) : stacks.Trace(task!);
             if (trace.Problem is { } problem)
-                context.Gap($"the stack of {(task is null ? $"CPU {state!.Number}" : $"PID {task.Pid}")}: {problem}");
+                context.Gap(new Finding(problem.Code, $"the stack of {(task is null ? $"CPU {state!.Number}" : $"PID {task.Pid}")}: {problem}"));
             CpuState? ran = state ?? stacks.Cpus.FirstOrDefault(c => c.Task?.Address == task!.Address);
             incomplete += trace.Problem is null ? 0 : 1;
             if (context.IsJson)
@@ -183,7 +184,8 @@ internal static class BtCommand
         Method = trace.Method switch { StackMethod.Orc => "orc", StackMethod.FramePointers => "frame_pointers", _ => "scan" },
         Frames = [.. trace.Frames.Select(f =>
             new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(context, f), f.IsInterrupted, f.IsReliable, f.Registers))],
-        Problem = trace.Problem,
+        Problem = trace.Problem?.ToString(),
+        ProblemCode = JsonText.NameOf(trace.Problem),
     };
 }
 
@@ -225,6 +227,9 @@ internal sealed record StackInfo : IJsonItem
     /// <summary>What ended the walk early; null if it is whole.</summary>
     public string? Problem { get; init; }
 
+    /// <summary>The code of it (<see cref="FindingCode"/>); null if it is whole.</summary>
+    public string? ProblemCode { get; init; }
+
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
@@ -234,6 +239,7 @@ internal sealed record StackInfo : IJsonItem
         json.Put(Method);
         json.Put(Frames);
         json.Put(Problem);
+        json.Put(ProblemCode);
     }
 }
 

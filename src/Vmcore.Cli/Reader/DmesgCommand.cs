@@ -60,7 +60,7 @@ internal static class DmesgCommand
             lines = [.. lines.TakeLast(count)];
         context.Gap(log.Problems);
         if (log.Lost > 0)
-            context.Gap($"{log.Lost} messages or pieces of the log could not be read");
+            context.Gap(new Finding(FindingCode.LogMessagesLost, log.Lost));
         if (context.IsJson)
         {
             context.WriteJson(new DmesgAnswer { Messages = lines, Lost = log.Lost, Problems = log.Problems });
@@ -72,7 +72,7 @@ internal static class DmesgCommand
             ? DateTimeOffset.FromUnixTimeSeconds(crash).AddTicks(-(long)(last / 100))
             : time == "ctime" && KernelClock.TryRead(context.Dump.KernelView) is { } clock ? DateTimeOffset.FromUnixTimeSeconds(clock.Boot) : null;
         if (time == "ctime" && boot is null)
-            context.Gap("times are in seconds since boot: neither vmcoreinfo nor the kernel's clock says what time it was");
+            context.Gap(new Finding(FindingCode.LogTimesRelative));
         var text = new StringBuilder();
         foreach (LogLine line in lines)
             text.Append(Format(context.Style, line, time, boot, decode)).Append('\n');

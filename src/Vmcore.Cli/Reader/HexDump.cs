@@ -44,10 +44,10 @@ internal static class HexDump
             ulong value = 0;
             for (int i = size - 1; i >= 0; i--)
                 value = value << 8 | bytes[at + i];
-            text.Append(' ').Append(known[at]
+            text.Append(' ').Append(!known.Slice(at, size).Contains(false)
                 ? value.ToString("x" + (size * 2).ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)
                 : new string('?', size * 2));
-            if (known[at] && symbol?.Invoke(value) is { } name)
+            if (!known.Slice(at, size).Contains(false) && symbol?.Invoke(value) is { } name)
                 text.Append("  ").Append(name);
         }
 

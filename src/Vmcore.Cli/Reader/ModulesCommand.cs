@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Modules;
 
 namespace Vmcore.Cli.Reader;
@@ -16,10 +17,11 @@ internal static class ModulesCommand
         _ = context.Symbols;
         ModuleList list = context.Dump.Modules ?? throw new MissingInformationException($"{context.Dump.Name}: the modules cannot be found");
         context.Gap(list.Problem);
-        context.Gap(list.Modules.Where(static m => m.UsersProblem is not null).Select(static m => $"users of the module {m.Name}: {m.UsersProblem}"));
+        context.Gap(list.Modules.Where(static m => m.UsersProblem is not null)
+            .Select(static m => new Finding(FindingCode.ModuleUsersUnknown, $"users of the module {m.Name}: {m.UsersProblem}")));
         if (context.IsJson)
         {
-            context.WriteJson(new ModulesAnswer { Modules = [.. list.Modules.Select(ModuleInfo.From)], Problem = list.Problem });
+            context.WriteJson(new ModulesAnswer { Modules = [.. list.Modules.Select(ModuleInfo.From)], Problem = list.Problem?.ToString() });
             return 0;
         }
 

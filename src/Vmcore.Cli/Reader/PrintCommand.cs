@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Types;
 
@@ -66,8 +67,7 @@ internal static class PrintCommand
         return 0;
     }
 
-    private static void CheckWhole(ReaderContext context, bool isTruncated) => context.Gap(isTruncated
-        ? "the value is larger, or its types are more deeply nested, than any of a kernel; '...' stands for the rest" : null);
+    private static void CheckWhole(ReaderContext context, bool isTruncated) => context.Gap(isTruncated ? new Finding(FindingCode.ValueTooLarge) : null);
 
     private static KernelObject Typed(ReaderContext context, string name, string address, bool isPhysical)
     {

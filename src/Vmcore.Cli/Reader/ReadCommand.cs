@@ -1,8 +1,8 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader;
@@ -66,6 +66,9 @@ internal static class ReadCommand
         if (format == "raw" && !context.IsJson)
             return Raw(context, read, start, length);
 
+        int word = WordSize(format);
+        if (length % word != 0)
+            throw new VmcoreException($"length {length}: no whole number of words of {word} bytes, which --format {format} shows");
         byte[] bytes = new byte[length];
         bool[] known = new bool[length];
         string? why = null;
@@ -73,7 +76,7 @@ internal static class ReadCommand
         if (good == 0 && length > 0)
             throw new VmcoreException($"{context.Dump.Name}: {length} bytes at 0x{start:x} cannot be read: {why}");
         if (good < length)
-            context.Gap(string.Create(CultureInfo.InvariantCulture, $"{length - good} of {length} bytes cannot be read: {why}"));
+            context.Gap(new Finding(FindingCode.BytesUnreadable, length - good, length, why ?? ""));
         if (context.IsJson)
         {
             context.WriteJson(new ReadAnswer { Address = start, Length = length, Missing = length - good, Data = bytes });
@@ -84,13 +87,15 @@ internal static class ReadCommand
             if (format == "hex")
                 HexDump.Append(text, start, bytes, known);
             else
-                HexDump.AppendWords(text, start, bytes, known, format switch { "u8" => 1, "u16" => 2, "u32" => 4, _ => 8 },
+                HexDump.AppendWords(text, start, bytes, known, word,
                     format == "pointers" ? context.SymbolAt : null);
             ReaderContext.Write(text.ToString());
         }
 
         return 0;
     }
+
+    private static int WordSize(string format) => format switch { "u16" => 2, "u32" => 4, "u64" or "pointers" => 8, _ => 1 };
 
     // Page by page, then byte by byte of nothing: a page is there or not.
     private static int Fill(Reader read, ulong start, byte[] bytes, bool[] known, int pageSize, ref string? why)
@@ -134,7 +139,7 @@ internal static class ReadCommand
         }
 
         if (reason is not null)
-            context.Gap($"the string goes on at 0x{start + (ulong)text.Count:x}, which cannot be read: {reason}");
+            context.Gap(new Finding(FindingCode.StringUnreadable, start + (ulong)text.Count, reason));
         string shown = string.Concat(text.Select(b => b is >= 0x20 and < 0x7f or (byte)'\n' or (byte)'\t' ? ((char)b).ToString() : $"\\x{b:x2}"));
         if (context.IsJson)
             context.WriteJson(new ReadAnswer { Address = start, Length = text.Count, Data = [.. text] });

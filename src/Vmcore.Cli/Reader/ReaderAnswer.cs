@@ -1,4 +1,5 @@
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 
 namespace Vmcore.Cli.Reader;
 
@@ -20,9 +21,9 @@ internal abstract record ReaderAnswer : IJsonItem
     /// <summary>The files of a split dump; null, and left out, for a dump of one file.</summary>
     public IReadOnlyList<string>? Parts { get; init; }
 
-    /// <summary>What is missing of the answer, as sentences; filled in when it is written, and asked last: what cannot be read, or is too much, may come out
+    /// <summary>What is missing of the answer; filled in when it is written, and asked last: what cannot be read, or is too much, may come out
     /// only then.</summary>
-    public Func<IReadOnlyList<string>> GapsOf { get; init; } = static () => [];
+    public Func<IReadOnlyList<Finding>> GapsOf { get; init; } = static () => [];
 
     /// <inheritdoc/>
     public void Write(JsonText json)

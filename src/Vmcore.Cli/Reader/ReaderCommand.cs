@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Vmcore.Findings;
 using Vmcore.Opening;
 
 namespace Vmcore.Cli.Reader;
@@ -60,12 +61,8 @@ internal sealed class ReaderCommand : Command
         try
         {
             status = run(context);
-
-            // A page that is missing was asked for: nobody knows what the answer would be with it. verify says more than that.
-            if (name != "verify")
-                context.Gap(context.LossMet);
-            status = Math.Max(status, SayGaps(context));
-            loss = status == 0 || context.Gaps.Any(g => g == context.Loss) ? null : context.Loss;
+            status = Math.Max(status, SayGaps(context, context.IsJson ? [] : [.. context.Gaps.Where(g => name != "verify" || g.ToString() != context.Loss)]));
+            loss = status == 0 || context.Gaps.Any(g => g.ToString() == context.Loss) ? null : context.Loss;
         }
         catch (VmcoreException e) when (context.Loss is not null)
         {
@@ -81,13 +78,13 @@ internal sealed class ReaderCommand : Command
     }
 
     // An answer that lacks something is no success: whoever goes by the exit status must not take it for whole.
-    private static int SayGaps(ReaderContext context)
+    private static int SayGaps(ReaderContext context, IReadOnlyList<Finding> told)
     {
         const int MostShown = 16;
-        foreach (string gap in context.IsJson ? [] : context.Gaps.Take(MostShown))
+        foreach (Finding gap in told.Take(MostShown))
             ReaderContext.Warn($"the answer is not complete: {gap}");
-        if (!context.IsJson && context.Gaps.Count > MostShown)
-            ReaderContext.Warn($"the answer is not complete: {context.Gaps.Count - MostShown} more reasons (--json has them)");
+        if (told.Count > MostShown)
+            ReaderContext.Warn($"the answer is not complete: {told.Count - MostShown} more reasons (--json has them)");
         return context.Gaps.Count > 0 ? 1 : 0;
     }
 

@@ -17,7 +17,8 @@ internal sealed class ReaderContext : IDisposable
     private const int MostGaps = 100;
 
     private readonly Lazy<CrashDump> _dump;
-    private readonly List<string> _gaps = [];
+    private readonly List<Finding> _gaps = [];
+    private readonly HashSet<string> _said = [];
 
     internal ReaderContext(ParseResult parsed, IReadOnlyList<string> files, CrashDumpOptions options, bool isJson, TextStyle style)
     {
@@ -74,38 +75,30 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>What is missing of the dump, as far as that is known; null if nothing is, or it is not open.</summary>
     internal string? Loss => _dump.IsValueCreated ? _dump.Value.Loss?.ToString() : null;
 
-    /// <summary>The same, if something that is missing was asked for.</summary>
-    internal string? LossMet =>
-        _dump.IsValueCreated && _dump.Value is { Kdump.HasLostPages: true } or { HasShrunk: true } ? _dump.Value.Loss?.ToString() : null;
-
-    /// <summary>What is missing of the answer: sentences. They are said on standard error, are in the JSON, and make the exit status 1.</summary>
-    internal IReadOnlyList<string> Gaps => _gaps;
+    /// <summary>What is missing of the answer. Each is said on standard error, is in the JSON, and makes the exit status 1.
+    /// That a page which is lost was asked for is among them: nobody knows what the answer would be with it.</summary>
+    internal IReadOnlyList<Finding> Gaps
+    {
+        get
+        {
+            Gap(_dump.IsValueCreated ? _dump.Value.LossMet : null);
+            return _gaps;
+        }
+    }
 
     /// <summary>Notes that something is missing of the answer. To be called before the answer is written, or while it is.</summary>
     /// <param name="what">What; null if nothing is.</param>
-    internal void Gap(string? what)
+    internal void Gap(Finding? what)
     {
-        if (what is not null && _gaps.Count < MostGaps && !_gaps.Contains(what))
+        if (what is not null && _gaps.Count < MostGaps && _said.Add(what.ToString()))
             _gaps.Add(what);
     }
-
-    /// <summary>The same for what the library found.</summary>
-    /// <param name="what">What is missing; null if nothing is.</param>
-    internal void Gap(Finding? what) => Gap(what?.ToString());
 
     /// <summary>The same for several.</summary>
     /// <param name="what">What is missing.</param>
     internal void Gap(IEnumerable<Finding> what)
     {
         foreach (Finding one in what)
-            Gap(one);
-    }
-
-    /// <summary>The same for several.</summary>
-    /// <param name="what">What is missing.</param>
-    internal void Gap(IEnumerable<string> what)
-    {
-        foreach (string one in what)
             Gap(one);
     }
 
@@ -186,11 +179,7 @@ internal sealed class ReaderContext : IDisposable
             Command = Parsed.CommandResult.Command.Name,
             File = File,
             Parts = Files.Count > 1 ? Files : null,
-            GapsOf = () =>
-            {
-                Gap(LossMet);
-                return Gaps;
-            },
+            GapsOf = () => Gaps,
         };
         JsonText.Write(complete, Console.Out);
         Console.Out.Write('\n');

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.IO.Enumeration;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Symbols;
 
 namespace Vmcore.Cli.Reader;
@@ -52,8 +53,8 @@ internal static class SymbolCommand
     // One that is not found may be of a module whose symbols are not there; so may more that fit a pattern.
     private static void SayMissing(ReaderContext context)
     {
-        context.Gap(context.Dump.Modules is { } list ? list.Problem : "the symbols of modules cannot be read");
-        context.Gap(context.Modules.Where(static m => !m.SymbolsAreComplete).Select(static m => $"symbols of the module {m.Name} cannot be read"));
+        context.Gap(context.Dump.Modules is { } list ? list.Problem : new(FindingCode.AllModuleSymbolsMissing));
+        context.Gap(context.Modules.Where(static m => !m.SymbolsAreComplete).Select(static m => new Finding(FindingCode.ModuleSymbolsMissing, m.Name)));
     }
 
     private static string Line(SymbolInfo symbol)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Cli.Reader;
@@ -25,7 +26,7 @@ internal static class TypeCommand
             types.Add(Describe(name, type, plain, budget, context.Dump.Limits.TypeDepth));
         }
 
-        context.Gap(budget.IsTruncated ? "the types are larger than any of a kernel; '...' stands for the rest" : null);
+        context.Gap(budget.IsTruncated ? new Finding(FindingCode.TypesTooLarge) : null);
         if (context.IsJson)
             context.WriteJson(new TypeAnswer { Types = types });
         else

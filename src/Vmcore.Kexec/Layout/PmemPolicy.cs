@@ -27,6 +27,18 @@ internal static class PmemPolicy
             }
         }
 
+        // Only warned of: a service may go on to something else, and a dump that fails is no worse than none.
+        foreach (ServiceTarget service in CaptureCommandLine.KeepsDriversOut(system, options) ? options.ServiceTargets : [])
+        {
+            if (service.Devices.FirstOrDefault(IsPmemDevice) is { } device)
+            {
+                warnings.Add(
+                    $"The dump goes to {service.Target} ({service.File}), which is on persistent memory ({device}{SpaceOf(system, device)}) "
+                    + "that the capture kernel will not drive: no dump can be saved there. Name another device, "
+                    + "or accept the loss of the memmaps with --keep-pmem-drivers.");
+            }
+        }
+
         if (options.RootDevices.FirstOrDefault(IsPmemDevice) is { } root && CaptureCommandLine.KeepsDriversOut(system, options))
         {
             warnings.Add(

@@ -10,6 +10,9 @@ public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
     // GRND_NONBLOCK: early in the boot there may be no randomness, and the load must not wait for it.
     private const uint RandomNonblock = 1;
 
+    // MFD_NOEXEC_SEAL (include/uapi/linux/memfd.h): with sysctl vm.memfd_noexec=2 the kernel makes no other file in memory.
+    private const uint MemoryFileNoExec = 8;
+
     /// <inheritdoc/>
     public int Load(ulong entry, IReadOnlyList<Segment> segments, ulong flags)
     {
@@ -88,7 +91,10 @@ public sealed unsafe partial class KexecSyscalls : IKexecSyscalls
 
     private static SafeFileHandle InMemory(string name, ReadOnlyMemory<byte> content)
     {
-        int fd = CreateMemoryFile(name, 0);
+        int fd = CreateMemoryFile(name, MemoryFileNoExec);
+        // Kernels before 6.3 do not know the flag.
+        if (fd < 0 && Marshal.GetLastPInvokeError() == KexecAbi.Einval)
+            fd = CreateMemoryFile(name, 0);
         if (fd < 0)
             throw new KexecException($"Cannot make a file in memory for the unpacked {name}: {Marshal.GetLastPInvokeErrorMessage()}; load with -c.");
         var handle = new SafeFileHandle(fd, ownsHandle: true);

@@ -44,6 +44,7 @@ internal readonly record struct LinearRange(ulong Start, ulong End, ulong Distan
 public sealed class KernelAddressSpace : IVirtualMemory
 {
     private const int TableCacheSize = 256;
+    private const int PathCacheSize = 64;
 
     private readonly PageTableFormat _format;
     private readonly PageTableLevel[] _levels;
@@ -51,6 +52,8 @@ public sealed class KernelAddressSpace : IVirtualMemory
     private readonly ulong? _userRoot;
     private readonly Lazy<LinearRange[]>? _linear;
     private readonly Table?[] _tables = new Table?[TableCacheSize];
+    private readonly Path?[] _paths = new Path?[PathCacheSize];
+    private readonly int _pathShift;
 
     /// <summary>Creates the address space.</summary>
     /// <param name="memory">The physical memory that page tables and data are read from.</param>
@@ -66,6 +69,7 @@ public sealed class KernelAddressSpace : IVirtualMemory
         PhysicalMemory = memory;
         _format = format;
         _levels = format.Levels;
+        _pathShift = _levels[^1].Shift + _levels[^1].Bits;
         _root = root;
         _userRoot = userRoot;
         _linear = linear;
@@ -113,18 +117,28 @@ public sealed class KernelAddressSpace : IVirtualMemory
         address = format.Untag(address);
         if (!TryRoot(address, out ulong table))
             return new(MemoryStatus.NotMapped, 0, 1UL << levels[0].Shift);
-        for (int i = 0; ; i++)
+        int i = 0;
+        ulong prefix = address >> _pathShift;
+        ref Path? place = ref _paths[(int)prefix & (PathCacheSize - 1)];
+        Path? path = Volatile.Read(ref place);
+        Table? entries = null;
+        if (path is not null && path.Prefix == prefix)
+            (i, entries) = (path.Level, path.Table);
+        for (; ; i++)
         {
             ref readonly PageTableLevel level = ref levels[i];
             int shift = level.Shift;
-            MemoryStatus status = ReadEntry(table, address >> shift, level.Bits, out ulong entry);
-            if (status != MemoryStatus.Ok)
+            entries ??= ReadTable(table, level.Bits);
+            if (entries is null)
                 return WithoutTable(address, shift + level.Bits); // What the whole missing table covers.
+            ulong entry = entries[address >> shift];
             if ((entry & format.Valid) == 0)
                 return new(MemoryStatus.NotMapped, 0, 1UL << shift);
             table = format.AddressOf(entry);
             if (level.IsLeaf(entry))
             {
+                if (path is null || path.Prefix != prefix)
+                    Volatile.Write(ref place, new(prefix, i, entries));
                 int mapped = format.LeafShift(level, entry);
                 ulong low = (1UL << mapped) - 1;
                 return mapped != 0 ? new(MemoryStatus.Ok, (table & ~low) | (address & low), 1UL << mapped) : new(MemoryStatus.NotMapped, 0, 1UL << shift);
@@ -132,6 +146,7 @@ public sealed class KernelAddressSpace : IVirtualMemory
 
             if (i + 1 == levels.Length)
                 return new(MemoryStatus.NotMapped, 0, 1UL << shift);
+            entries = null;
         }
     }
 
@@ -204,32 +219,49 @@ public sealed class KernelAddressSpace : IVirtualMemory
         return _userRoot.HasValue && address < _format.UserEnd;
     }
 
-    /// <summary>Reads an entry through a small cache of whole tables; entries of it never change, so a race costs at most a second read.</summary>
     private MemoryStatus ReadEntry(ulong table, ulong index, int bits, out ulong entry)
+    {
+        Table? entries = ReadTable(table, bits);
+        entry = entries is null ? 0 : entries[index];
+        return entries is null ? MemoryStatus.PageTableMissing : MemoryStatus.Ok;
+    }
+
+    /// <summary>Reads a table through a small cache; tables of it never change, so a race costs at most a second read. Null if it cannot be read.</summary>
+    private Table? ReadTable(ulong table, int bits)
     {
         int slot = (int)((table >> 12) * 0x9E3779B97F4A7C15 >> 56) & (TableCacheSize - 1);
         Table? cached = Volatile.Read(ref _tables[slot]);
-        if (cached is null || cached.Address != table || cached.Entries.Length != 1 << bits)
-        {
-            ulong[] entries = new ulong[1 << bits];
-            MemoryStatus status = PhysicalMemory.Read(table, MemoryMarshal.AsBytes(entries.AsSpan()));
-            if (status != MemoryStatus.Ok)
-            {
-                entry = 0;
-                return status;
-            }
-
-            if (_format.ByteOrder == ByteOrder.LittleEndian != BitConverter.IsLittleEndian)
-                BinaryPrimitives.ReverseEndianness(entries, entries);
-            cached = new(table, entries);
-            Volatile.Write(ref _tables[slot], cached);
-        }
-
-        entry = cached.Entries[(int)index & (cached.Entries.Length - 1)];
-        return MemoryStatus.Ok;
+        if (cached is not null && cached.Address == table && cached.Count == 1 << bits)
+            return cached;
+        ulong[] entries = new ulong[1 << bits];
+        if (PhysicalMemory.Read(table, MemoryMarshal.AsBytes(entries.AsSpan())) != MemoryStatus.Ok)
+            return null;
+        if (_format.ByteOrder == ByteOrder.LittleEndian != BitConverter.IsLittleEndian)
+            BinaryPrimitives.ReverseEndianness(entries, entries);
+        cached = new(table, entries);
+        Volatile.Write(ref _tables[slot], cached);
+        return cached;
     }
 
-    private sealed record Table(ulong Address, ulong[] Entries);
+    // A table; the number of its entries is a power of two.
+    private sealed class Table(ulong address, ulong[] entries)
+    {
+        internal ulong Address { get; } = address;
+
+        internal int Count => entries.Length;
+
+        internal ulong this[ulong index] => entries[(int)index & (entries.Length - 1)];
+    }
+
+    // Where the walk for an address ended: the next one for an address that the same last table would have to serve begins there.
+    private sealed class Path(ulong prefix, int level, Table table)
+    {
+        internal ulong Prefix { get; } = prefix;
+
+        internal int Level { get; } = level;
+
+        internal Table Table { get; } = table;
+    }
 
     /// <inheritdoc/>
     public MemoryStatus Read(ulong address, Span<byte> buffer)
@@ -262,10 +294,12 @@ public sealed class KernelAddressSpace : IVirtualMemory
         void Visit(ulong table, int index)
         {
             PageTableLevel level = _levels[index];
-            if (seen.Count >= budget || !seen.Add(table) || ReadEntry(table, 0, level.Bits, out _) != MemoryStatus.Ok)
+            // What a table of pages says is of no interest, and most tables are of these.
+            bool isLast = index + 1 == _levels.Length;
+            if (seen.Count >= budget || !seen.Add(table) || (!isLast && ReadEntry(table, 0, level.Bits, out _) != MemoryStatus.Ok))
                 return;
             visit(table, sizeof(ulong) << level.Bits);
-            if (index + 1 == _levels.Length)
+            if (isLast)
                 return;
             // The other half of a shared root has the tables of a process.
             int first = index == 0 && _format.IsShared ? (int)(_format.KernelStart >> level.Shift & ((1UL << level.Bits) - 1)) : 0;

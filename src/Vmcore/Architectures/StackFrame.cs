@@ -1,3 +1,5 @@
+using Vmcore.Findings;
+
 namespace Vmcore.Architectures;
 
 /// <summary>How a stack was walked.</summary>
@@ -38,5 +40,10 @@ public sealed record StackFrame
 /// <summary>The stack of a task.</summary>
 /// <param name="Method">How it was walked.</param>
 /// <param name="Frames">The frames, innermost first.</param>
-/// <param name="Problem">One clause on what ended it early; null if it is whole.</param>
-public sealed record TaskStack(StackMethod Method, IReadOnlyList<StackFrame> Frames, string? Problem);
+/// <param name="Problem">What ended it early, as one clause; null if it is whole.</param>
+public sealed record TaskStack(StackMethod Method, IReadOnlyList<StackFrame> Frames, Finding? Problem)
+{
+    /// <summary>The same of a clause.</summary>
+    internal static TaskStack Of(StackMethod method, IReadOnlyList<StackFrame> frames, string? problem) =>
+        new(method, frames, problem is null ? null : new Finding(FindingCode.StackIncomplete, problem));
+}

@@ -4,6 +4,7 @@ using Vmcore.Formats.Elf;
 using Vmcore.Formats.Notes;
 using Vmcore.Memmap;
 using Vmcore.Opening;
+using Vmcore.Ranges;
 
 namespace Vmcore.Dumping;
 
@@ -71,16 +72,27 @@ internal static class DumpNotes
         return found;
     }
 
-    /// <summary>Puts the counts in.</summary>
+    /// <summary>
+    /// Puts the counts in. Of a dump that is filtered again they are those of all filters together: each page is left out once. Where an earlier filter noted
+    /// nothing, the note of what was left out stays empty: nobody knows what those pages were.
+    /// </summary>
     /// <param name="notes">The notes.</param>
-    /// <param name="level">The dump level.</param>
+    /// <param name="request">What is dumped.</param>
     /// <param name="counts">The counts.</param>
-    internal static void UpdateCounts(Span<byte> notes, DumpLevel level, DumpCounts counts)
+    internal static void UpdateCounts(Span<byte> notes, DumpRequest request, DumpCounts counts)
     {
+        OpenedDump dump = request.Dump;
+        CountsNote? earlier = CountsNote.TryRead(dump.NoteArea.Span, dump.Notes);
         ulong[] leftOut = new ulong[CountsNote.Classes];
         for (int i = 0; i < leftOut.Length; i++)
-            leftOut[i] = counts.Excluded[PageClass.Zero + i];
-        new CountsNote((uint)level, leftOut, counts.MetadataKept, counts.Lost.Count).Update(notes);
-        LostNote.Update(notes, counts.Lost.Ranges, counts.Lost.Count);
+            leftOut[i] = counts.Excluded[PageClass.Zero + i] + (earlier?.LeftOut[i] ?? 0);
+        IReadOnlyList<PfnRange> lost = LostNote.Read(dump.NoteArea.Span, dump.Notes, out ulong lostPages);
+        PfnRangeSet all = PfnRangeSet.From([.. lost, .. counts.Lost.Ranges]);
+
+        // What was lost before may have been met again.
+        lostPages = Math.Max(all.PageCount, Math.Max(counts.Lost.Count, Math.Max(lostPages, earlier?.Unreadable ?? 0)));
+        if (earlier is not null || dump.Kdump is null || counts.MissingInInput == 0)
+            new CountsNote((uint)request.Options.Level | (earlier?.Level ?? 0), leftOut, counts.MetadataKept, lostPages).Update(notes);
+        LostNote.Update(notes, [.. all], lostPages);
     }
 }

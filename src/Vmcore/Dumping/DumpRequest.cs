@@ -27,7 +27,7 @@ public sealed class DumpRequest
             CheckElf(dump);
         const DumpLevel NeedsMemmap = DumpLevel.Cache | DumpLevel.CachePrivate | DumpLevel.User | DumpLevel.Free;
         if ((options.Level & NeedsMemmap) != 0 && dump.ClassificationProblem is { } problem)
-            throw new MissingInformationException(problem);
+            throw new MissingInformationException(problem.ToString());
         MaxPfn = dump.Coverage.MaxPfn;
     }
 

@@ -43,7 +43,7 @@ internal sealed class ElfBlock(CrashMemory memory) : WorkerJob
             {
                 // A partial page is good with what there is of it.
                 page ??= new byte[pageSize];
-                if (memory.ReadPage(pfn, page) == MemoryStatus.Unreadable)
+                if (memory.ReadPage(pfn, page) is MemoryStatus.Unreadable or MemoryStatus.PartMissing)
                     Unreadable.Add(pfn);
                 read = Math.Min(pageSize - inPage, target.Length - at);
                 page.AsSpan(inPage, read).CopyTo(target[at..]);

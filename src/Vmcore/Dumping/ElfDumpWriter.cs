@@ -114,7 +114,7 @@ internal sealed class ElfDumpWriter : IDumpWriter
 
     private byte[] BuildHead(List<ElfSegment> segments, DumpCounts counts, bool incomplete)
     {
-        DumpNotes.UpdateCounts(_notes, _request.Options.Level, counts);
+        DumpNotes.UpdateCounts(_notes, _request, counts);
         return ElfHeaderWriter.Build(_request.Dump.Architecture.Machine, segments, _notes, incomplete);
     }
 

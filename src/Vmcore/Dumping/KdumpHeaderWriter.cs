@@ -119,7 +119,7 @@ internal sealed class KdumpHeaderWriter
             EraseInfoSize = _eraseInfo.Length,
             MaxMapNr = layout.MaxMapNr,
         }.WriteTo(blocks.AsSpan((int)layout.SubHeaderOffset));
-        DumpNotes.UpdateCounts(_notes, _request.Options.Level, counts);
+        DumpNotes.UpdateCounts(_notes, _request, counts);
         _notes.CopyTo(blocks.AsSpan((int)layout.NotesOffset));
         _eraseInfo.CopyTo(blocks.AsSpan((int)layout.NotesOffset + _notes.Length));
         return blocks;

@@ -18,7 +18,8 @@ internal static class UnusedMemmap
     internal static PfnRangeSet Find(DumpRequest request)
     {
         if (request.Dump.Memmap is not { } memmap || request.Dump.Kernel is not { } kernel)
-            throw new MissingInformationException(request.Dump.ClassificationProblem ?? $"{request.Dump.Name}: -e needs the memmap, which cannot be found");
+            throw new MissingInformationException(
+                request.Dump.ClassificationProblem?.ToString() ?? $"{request.Dump.Name}: -e needs the memmap, which cannot be found");
         int pageSize = request.Dump.Memory.PageSize, described = pageSize / memmap.StructPageSize;
         if (memmap.Model is not SparseMemoryModel || pageSize % memmap.StructPageSize != 0)
             throw new MissingInformationException($"{request.Dump.Name}: -e needs a memmap in sections (SPARSEMEM) with structures that fill pages evenly; "

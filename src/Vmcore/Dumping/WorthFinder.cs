@@ -22,18 +22,21 @@ internal sealed class WorthFinder
     private static readonly string[] s_names =
     [
         "_etext", "_end", "__per_cpu_start", "__per_cpu_end", "__per_cpu_offset", "nr_cpu_ids", "init_task", "idle_threads", "__start_BTF", "__stop_BTF",
+        "pcpu_base_addr", "pcpu_chunk_lists", "pcpu_nr_slots", "modules",
     ];
 
     private readonly OpenedDump _dump;
     private readonly CrashedKernel _kernel;
     private readonly int _pageShift;
     private readonly Dictionary<string, ulong> _symbols = [];
+    private readonly WorthLists _lists;
     private long _steps = 1 << 22;
 
     private WorthFinder(OpenedDump dump, CrashedKernel kernel)
     {
         _dump = dump;
         _kernel = kernel;
+        _lists = new(kernel.Memory);
         _pageShift = dump.Memory.PageShift;
     }
 
@@ -65,6 +68,7 @@ internal sealed class WorthFinder
         // Variables and read-only data: symbols, types, unwind tables. The text itself says least.
         order.Add(Pages([new(image.Start, text.Start), new(text.End, image.End)]));
         order.Add(Pages([new(image.Start - Math.Min(image.Start, Reach), image.Start), new(image.End, image.End + Math.Min(Reach, ~image.End))]));
+        order.Add(Pages([.. Users(), .. Chunks()]));
         order.Add(Pages([text]));
         order.Add([.. _dump.Pmem.Metadata, .. Pages(Memmap())]);
     }
@@ -157,7 +161,17 @@ internal sealed class WorthFinder
     private IEnumerable<VirtualRange> Tasks() =>
         _symbols.TryGetValue("init_task", out ulong first) && _symbols.TryGetValue("__start_BTF", out ulong start)
             && _symbols.TryGetValue("__stop_BTF", out ulong stop)
-            && WorthTasks.TryFindLayout(_kernel.Memory, start, stop) is { } tasks ? tasks.Walk(first, IdleTasks()) : [];
+            && WorthTasks.TryFindLayout(_kernel.Memory, start, stop, _lists.Chunk, _lists.Module, _lists.Use) is { } tasks
+            ? tasks.Walk(first, IdleTasks()) : [];
+
+    private IEnumerable<VirtualRange> Users() => _symbols.TryGetValue("modules", out ulong modules) ? _lists.Users(modules) : [];
+
+    /// <summary>The per-CPU memory that was allocated: what it adds to addresses is what it adds to those of variables, from where it begins.</summary>
+    private IEnumerable<VirtualRange> Chunks() =>
+        _symbols.TryGetValue("pcpu_chunk_lists", out ulong lists) && _symbols.TryGetValue("pcpu_nr_slots", out ulong number)
+            && _symbols.TryGetValue("__per_cpu_start", out ulong variables) && _symbols.TryGetValue("pcpu_base_addr", out ulong variable)
+            && _kernel.Memory.TryReadUInt64(variable, out ulong first)
+            ? _lists.Chunks(lists, number, [.. CpuOffsets().Select(offset => unchecked(offset + variables - first))], _pageShift) : [];
 
     /// <summary>The memmap, as far as it lies in RAM.</summary>
     private IEnumerable<VirtualRange> Memmap()

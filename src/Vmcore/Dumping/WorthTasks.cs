@@ -17,6 +17,9 @@ internal sealed class WorthTasks
     /// is.</summary>
     private const ulong StackBytes = 32 << 10;
 
+    /// <summary>Bytes of what a task points to: of its mm_struct, up to the counters of resident memory.</summary>
+    private const ulong OtherBytes = 1280;
+
     private readonly IVirtualMemory _memory;
     private readonly byte[] _task;
     private readonly int _tasks;
@@ -36,16 +39,17 @@ internal sealed class WorthTasks
         _head = signal.Offsets[0];
     }
 
-    /// <summary>Learns from BTF how a task looks.</summary>
+    /// <summary>Learns from BTF how a task looks, and what else is wanted: its types are gone through once.</summary>
     /// <param name="memory">The kernel's memory.</param>
     /// <param name="start">Address of the BTF.</param>
     /// <param name="stop">One past its last byte.</param>
+    /// <param name="others">What else is wanted; receives what is found.</param>
     /// <returns>Null if it does not say.</returns>
-    internal static WorthTasks? TryFindLayout(IVirtualMemory memory, ulong start, ulong stop)
+    internal static WorthTasks? TryFindLayout(IVirtualMemory memory, ulong start, ulong stop, params BtfWanted[] others)
     {
         var task = new BtfWanted("task_struct", "tasks", "thread_node", "stack", "signal", "mm", "real_cred", "thread_pid", "files", "fs");
         var signal = new BtfWanted("signal_struct", "thread_head");
-        return BtfProbe.TryFind(memory, start, stop, task, signal) && task.Size is > 0 and <= LargestTask
+        return BtfProbe.TryFind(memory, start, stop, [task, signal, .. others]) && task.Size is > 0 and <= LargestTask
             && signal.Offsets[0] >= 0 && task.Offsets[..4].All(o => o >= 0 && o + sizeof(ulong) <= task.Size)
             ? new(memory, task, signal) : null;
     }
@@ -96,7 +100,7 @@ internal sealed class WorthTasks
         foreach (ulong other in others)
         {
             if (_memory.IsKernelAddress(other))
-                yield return new(other, other + sizeof(ulong));
+                yield return new(other, other + OtherBytes);
         }
     }
 

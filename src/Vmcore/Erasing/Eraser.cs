@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Vmlinux;
@@ -50,7 +51,7 @@ public static class Eraser
             return EraseScope.OfKernel(kernel, vmlinux);
         if (kernel.Modules is not { } modules)
         {
-            string? why = kernel.SymbolsProblem ?? kernel.TypesProblem;
+            Finding? why = kernel.SymbolsProblem ?? kernel.TypesProblem;
             failures.Add($"{file}: [{section.Module}]: the list of modules cannot be read out of {kernel.Name}: {why}");
             return null;
         }

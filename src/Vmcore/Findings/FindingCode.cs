@@ -6,7 +6,8 @@ public enum FindingCode
     /// <summary>A flattened stream has no end record. Parameters: file.</summary>
     StreamTruncated,
 
-    /// <summary>Of a split dump only some parts were given. Parameters: file.</summary>
+    /// <summary>Of a split dump only some parts were given. Parameters: file, a text with the pfns that they have, one past
+    /// the last pfn of the dump.</summary>
     PartsMissing,
 
     /// <summary>The file became shorter while it was read. Parameters: file.</summary>
@@ -117,6 +118,57 @@ public enum FindingCode
 
     /// <summary>Some of the state of the machine cannot be found out. Parameters: a clause that says what and why.</summary>
     CrashStateUnknown,
+
+    /// <summary>The kernel's memory cannot be found. Parameters: a sentence that says why.</summary>
+    KernelNotFound,
+
+    /// <summary>There are no symbols. Parameters: a clause that says why.</summary>
+    SymbolsMissing,
+
+    /// <summary>There are no types, or not all. Parameters: a clause that says why.</summary>
+    TypesMissing,
+
+    /// <summary>Tasks cannot be looked for. Parameters: a sentence that says why.</summary>
+    TasksMissing,
+
+    /// <summary>There are no registers of a CPU. Parameters: a clause that says why.</summary>
+    RegistersMissing,
+
+    /// <summary>A stack is not whole. Parameters: a clause that says what ended it.</summary>
+    StackIncomplete,
+
+    /// <summary>Modules are missing. Parameters: a clause that says why.</summary>
+    ModulesIncomplete,
+
+    /// <summary>What modules use a module cannot be told. Parameters: a clause that says why.</summary>
+    ModuleUsersUnknown,
+
+    /// <summary>Symbols of a module are missing. Parameters: name of the module.</summary>
+    ModuleSymbolsMissing,
+
+    /// <summary>Symbols of all modules are missing. No parameters.</summary>
+    AllModuleSymbolsMissing,
+
+    /// <summary>Messages of the log, or pieces of some, are lost. Parameters: number.</summary>
+    LogMessagesLost,
+
+    /// <summary>When the machine was started is not known: times count from there. No parameters.</summary>
+    LogTimesRelative,
+
+    /// <summary>A value, or the types of it, are larger than any of a kernel: part of it is shown. No parameters.</summary>
+    ValueTooLarge,
+
+    /// <summary>Types are larger than any of a kernel: part of them is shown. No parameters.</summary>
+    TypesTooLarge,
+
+    /// <summary>Bytes cannot be read. Parameters: number of them, bytes asked for, a clause that says why.</summary>
+    BytesUnreadable,
+
+    /// <summary>The end of a string cannot be read. Parameters: address where it goes on, a clause that says why.</summary>
+    StringUnreadable,
+
+    /// <summary>What a page was cannot be found out, or not all. Parameters: a sentence that says what and why.</summary>
+    PageUnknown,
 
     /// <summary>An info block on pmem is not valid. Parameters: physical address, a clause that says why.</summary>
     PmemInfoBlockInvalid,

@@ -7,7 +7,7 @@ internal static class FindingText
     internal static string Of(FindingCode code) => code switch
     {
         FindingCode.StreamTruncated => "{0}: the flattened stream ends without its end record: it is truncated",
-        FindingCode.PartsMissing => "{0}: a part of a split dump, of which others are missing: their pages cannot be read; name all of "
+        FindingCode.PartsMissing => "{0}: a part of a split dump, of which others are missing: it has page frames {1}, of {2} in all; name all of "
             + "its files, or join them with makedumpfile --reassemble",
         FindingCode.FileShrank => "{0}: the file became shorter while it was read",
         FindingCode.Incomplete => "{0}: the dump is not complete: it is marked so, or was cut short",
@@ -49,6 +49,23 @@ internal static class FindingText
         FindingCode.FilesNameless => "{0}",
         FindingCode.CrashStateUnknown => "{0}",
         FindingCode.PagesNotClassified => "{0}",
+        FindingCode.KernelNotFound => "{0}",
+        FindingCode.SymbolsMissing => "{0}",
+        FindingCode.TypesMissing => "{0}",
+        FindingCode.TasksMissing => "{0}",
+        FindingCode.RegistersMissing => "{0}",
+        FindingCode.StackIncomplete => "{0}",
+        FindingCode.ModulesIncomplete => "{0}",
+        FindingCode.ModuleUsersUnknown => "{0}",
+        FindingCode.ModuleSymbolsMissing => "symbols of the module {0} cannot be read",
+        FindingCode.AllModuleSymbolsMissing => "the symbols of modules cannot be read",
+        FindingCode.LogMessagesLost => "{0} messages or pieces of the log could not be read",
+        FindingCode.LogTimesRelative => "times are in seconds since boot: neither vmcoreinfo nor the kernel's clock says what time it was",
+        FindingCode.ValueTooLarge => "the value is larger, or its types are more deeply nested, than any of a kernel; '...' stands for the rest",
+        FindingCode.TypesTooLarge => "the types are larger than any of a kernel; '...' stands for the rest",
+        FindingCode.BytesUnreadable => "{0} of {1} bytes cannot be read: {2}",
+        FindingCode.StringUnreadable => "the string goes on at 0x{0:x}, which cannot be read: {1}",
+        FindingCode.PageUnknown => "{0}",
         FindingCode.PmemInfoBlockInvalid => "pmem: the info block at 0x{0:x} is not valid: {1}",
         FindingCode.PmemInfoBlockStale => "pmem: an info block at 0x{0:x} claims {1}, which overlaps the namespace at 0x{2:x}; it is taken for a stale one",
         FindingCode.PmemByInfoBlock => "pmem: no vmcoreinfo and no flag says so, but an info block at 0x{0:x} does: {1} is taken for pmem",

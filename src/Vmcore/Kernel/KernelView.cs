@@ -1,4 +1,5 @@
 using Vmcore.Architectures;
+using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.IO;
 using Vmcore.Kernel.Btf;
@@ -27,7 +28,7 @@ internal sealed record KernelViewSource
     public CrashedKernel? Kernel { get; init; }
 
     /// <summary>Why there is none, as a sentence with the dump's name; null if there is.</summary>
-    public string? KernelProblem { get; init; }
+    public Finding? KernelProblem { get; init; }
 
     /// <summary>vmcoreinfo; null if there is none.</summary>
     public VmcoreInfo? VmcoreInfo { get; init; }
@@ -56,8 +57,8 @@ internal sealed record KernelViewSource
 public sealed class KernelView
 {
     private readonly KernelViewSource _source;
-    private readonly Lazy<(KernelSymbols? Value, string? Problem)> _symbols;
-    private readonly Lazy<(BtfTypes? Value, string? Problem)> _ownTypes;
+    private readonly Lazy<(KernelSymbols? Value, Finding? Problem)> _symbols;
+    private readonly Lazy<(BtfTypes? Value, Finding? Problem)> _ownTypes;
     private readonly Lazy<KernelTypes?> _types;
     private readonly Lazy<ModuleList?> _modules;
     private readonly Lazy<PerCpuAreas?> _perCpu;
@@ -88,7 +89,8 @@ public sealed class KernelView
     public CrashedKernel? Kernel => _source.Kernel;
 
     /// <summary>Why there is no <see cref="Kernel"/>, and so no <see cref="Memory"/>: one sentence with the dump's name. Null if there is.</summary>
-    public string? KernelProblem => Kernel is not null ? null : _source.KernelProblem ?? $"{Name}: the kernel's memory cannot be found";
+    public Finding? KernelProblem => Kernel is not null ? null
+        : _source.KernelProblem ?? new(FindingCode.KernelNotFound, $"{Name}: the kernel's memory cannot be found");
 
     /// <summary>The machine's physical memory: what may be shown of it.</summary>
     public CrashMemory PhysicalMemory => _source.Memory;
@@ -109,7 +111,7 @@ public sealed class KernelView
     public KernelSymbols? Symbols => _symbols.Value.Value;
 
     /// <summary>Why there are no <see cref="Symbols"/>, as one clause; null if there are.</summary>
-    public string? SymbolsProblem => _symbols.Value.Problem;
+    public Finding? SymbolsProblem => _symbols.Value.Problem;
 
     /// <summary>The kernel's types by their C names: of BTF, with those of its modules, or of the debug information of a vmlinux. Null if there is
     /// neither (see <see cref="TypesProblem"/>).</summary>
@@ -117,8 +119,8 @@ public sealed class KernelView
 
     /// <summary>Why the dump's own description of its types (BTF) cannot be read, as one clause; null if it can. <see cref="Types"/> may be there
     /// nevertheless, from a vmlinux.</summary>
-    public string? TypesProblem =>
-        _ownTypes.Value.Problem is not { } problem ? null : _source.Vmlinux is { TypesProblem: { } missing } ? $"{problem}; {missing}" : problem;
+    public Finding? TypesProblem => _ownTypes.Value.Problem is not { } problem ? null
+        : _source.Vmlinux is { TypesProblem: { } missing } ? new(FindingCode.TypesMissing, $"{problem}; {missing}") : problem;
 
     /// <summary>The modules that were loaded; null without <see cref="Symbols"/> and <see cref="Types"/>.</summary>
     public ModuleList? Modules => _modules.Value;
@@ -130,8 +132,9 @@ public sealed class KernelView
     public TaskList? Tasks => _tasks.Value;
 
     /// <summary>Why there are no <see cref="Tasks"/>: one sentence with the dump's name. Null if there are.</summary>
-    public string? TasksProblem => KernelProblem
-        ?? (Symbols is null ? $"{Name}: no symbols: {SymbolsProblem}" : Types is null ? $"{Name}: no types: {TypesProblem}" : null);
+    public Finding? TasksProblem => KernelProblem
+        ?? (Symbols is null ? new(FindingCode.TasksMissing, $"{Name}: no symbols: {SymbolsProblem}")
+            : Types is null ? new(FindingCode.TasksMissing, $"{Name}: no types: {TypesProblem}") : null);
 
     /// <summary>The kernel's resource tree (/proc/iomem); null if it is not in the dump.</summary>
     public ResourceTree? Resources => _resources.Value;
@@ -141,7 +144,7 @@ public sealed class KernelView
 
     /// <summary><see cref="Kernel"/>, which must be there.</summary>
     /// <exception cref="MissingInformationException">It is not; the message is <see cref="KernelProblem"/>.</exception>
-    public CrashedKernel RequireKernel() => Kernel ?? throw new MissingInformationException(KernelProblem!);
+    public CrashedKernel RequireKernel() => Kernel ?? throw new MissingInformationException($"{KernelProblem}");
 
     /// <summary><see cref="Memory"/>, which must be there.</summary>
     /// <exception cref="MissingInformationException">It is not; the message is <see cref="KernelProblem"/>.</exception>
@@ -157,7 +160,7 @@ public sealed class KernelView
 
     /// <summary><see cref="Tasks"/>, which must be there.</summary>
     /// <exception cref="MissingInformationException">They are not; the message is <see cref="TasksProblem"/>.</exception>
-    public TaskList RequireTasks() => Tasks ?? throw new MissingInformationException(TasksProblem!);
+    public TaskList RequireTasks() => Tasks ?? throw new MissingInformationException($"{TasksProblem}");
 
     /// <summary>Finds out what an expression names: a symbol, <c>init_task.comm</c>, <c>-&gt;</c>, <c>[i]</c>, <c>*</c>, <c>&amp;</c>, a cast
     /// (<c>((struct page *)0x…)-&gt;flags</c>), <c>per_cpu(runqueues, 0)</c>, a number, sums.</summary>
@@ -170,7 +173,7 @@ public sealed class KernelView
         name => Symbols is { } symbols && symbols.TryFind(name, out ulong address) ? address : null,
         cpu => PerCpu?.OffsetOf(cpu)));
 
-    private (KernelSymbols? Value, string? Problem) LoadSymbols()
+    private (KernelSymbols? Value, Finding? Problem) LoadSymbols()
     {
         if (Kernel is not { } kernel)
             return (null, KernelProblem);
@@ -178,10 +181,10 @@ public sealed class KernelView
         KernelSymbols? symbols = _source.Vmlinux is not null
             ? VmlinuxSymbolTable.TryLoad(_source.Vmlinux, kernel.VmcoreInfo, out problem)
             : KernelSymbols.TryLoad(kernel.VmcoreInfo, kernel.Memory, out problem);
-        return (symbols?.With(() => Modules), problem);
+        return (symbols?.With(() => Modules), problem is null ? null : new(FindingCode.SymbolsMissing, problem));
     }
 
-    private (BtfTypes? Value, string? Problem) LoadOwnTypes()
+    private (BtfTypes? Value, Finding? Problem) LoadOwnTypes()
     {
         if (_source.BtfFile is not null)
         {
@@ -189,14 +192,14 @@ public sealed class KernelView
             BtfTypes? saved = BtfTypes.TryRead(source, out string? fault, Limits);
             fault ??= saved is not null && VmcoreInfo is { } info ? Mismatch(new KernelTypes(saved, () => [], () => null), info) : null;
             fault ??= saved is not null && Symbols is { } known && Memory is { } memory ? BtfSource.Difference(known, memory, source) : null;
-            return fault is null ? (saved, null) : (null, $"{_source.BtfFile}: {fault}");
+            return fault is null ? (saved, null) : (null, new(FindingCode.TypesMissing, $"{_source.BtfFile}: {fault}"));
         }
 
         if (_source.Vmlinux?.TryReadBtf(out _) is { } linked)
             return (linked, null);
         if (Kernel is not { } kernel)
             return (null, SymbolsProblem);
-        string? problem = SymbolsProblem;
+        string? problem = SymbolsProblem?.ToString();
         BtfTypes? types = Symbols is { } symbols ? BtfTypes.TryLoad(symbols, kernel.Memory, out problem) : null;
         if (types is not null)
             return (types, null);
@@ -211,7 +214,7 @@ public sealed class KernelView
         // A filtered dump has no PT_LOADs; where the image is known to its end, that will do.
         if (_source.Loads.Count == 0 && kernel.Image.Length <= kernel.Memory.Limits.BtfScanBytes / 4)
             types ??= BtfTypes.TryScan(kernel.Memory, kernel.Image.Start, kernel.Image.End, out _);
-        return (types, types is null ? problem : null);
+        return (types, types is null && problem is not null ? new(FindingCode.TypesMissing, problem) : null);
     }
 
     /// <summary>BTF of another kernel would be believed, and every answer be wrong: what vmcoreinfo says of structures must be so in it.</summary>

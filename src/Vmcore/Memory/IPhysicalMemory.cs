@@ -23,6 +23,9 @@ public enum MemoryStatus
 
     /// <summary>Virtual addresses only: a page table on the way is not in the dump, so nobody knows.</summary>
     PageTableMissing,
+
+    /// <summary>The page belongs to a part of a split dump that was not given: the files at hand are whole.</summary>
+    PartMissing,
 }
 
 /// <summary>The physical memory of the crashed machine, whatever file it comes from.</summary>

@@ -11,6 +11,7 @@ public static class MemoryStatusText
         MemoryStatus.Excluded => "left out of this dump",
         MemoryStatus.Hole => "no memory there that the dump knows of",
         MemoryStatus.Unreadable => "the file is damaged or truncated there",
+        MemoryStatus.PartMissing => "in a part of the split dump that was not given",
         MemoryStatus.NotMapped => "not mapped by the kernel",
         _ => "a page table on the way is not in the dump",
     };

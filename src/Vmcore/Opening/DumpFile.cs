@@ -89,6 +89,9 @@ internal sealed class DumpFile : IDisposable
         }
     }
 
+    /// <summary><see cref="Loss"/>, if something that is missing was asked for; null if all that was asked for is there.</summary>
+    internal Finding? LossMet => HasShrunk || Kdump is { HasLostPages: true } || Unfiltered is ElfMemory { HasLostPages: true } ? Loss : null;
+
     /// <summary>Opens the file or files by name.</summary>
     /// <param name="paths">At least one file; several are the parts of a split kdump-compressed dump, in any order.</param>
     /// <param name="options">How to open them.</param>
@@ -362,7 +365,7 @@ internal sealed class DumpFile : IDisposable
         IsIncomplete |= file.IsIncomplete;
         if (file.SubHeader.IsSplit && file.PartRanges.Sum(static r => (long)r.Count) < (long)file.MaxPfn)
         {
-            AddProblem(FindingCode.PartsMissing);
+            AddProblem(FindingCode.PartsMissing, string.Join(", ", file.PartRanges), file.MaxPfn);
             IsIncomplete = true;
         }
 

@@ -34,7 +34,7 @@ internal sealed class DumpKernel : IDisposable
     internal StructPageLayout? PageLayout { get; private set; }
 
     /// <summary>Why pages cannot be classified; null if they can.</summary>
-    internal string? Problem { get; private set; }
+    internal Finding? Problem { get; private set; }
 
     /// <summary>Finds the kernel.</summary>
     /// <param name="file">The file; it is told what is wrong.</param>
@@ -52,7 +52,7 @@ internal sealed class DumpKernel : IDisposable
                 result.OpenVmlinux(path, file);
             result.VmcoreInfo = file.VmcoreInfo;
             if (result.VmcoreInfo is null)
-                result.Problem = $"{file.Name} doesn't contain vmcoreinfo.";
+                result.Problem = new(FindingCode.PagesNotClassified, $"{file.Name} doesn't contain vmcoreinfo.");
             else if (file.Architecture is null)
                 throw new MissingInformationException($"{options.VmcoreInfoName}: it does not say of which architecture its kernel is");
             else
@@ -108,7 +108,7 @@ internal sealed class DumpKernel : IDisposable
             file.AddProblem(FindingCode.KernelDoubtful, problem);
         if (Unfiltered is null)
         {
-            Problem = $"{file.Name}: {problem}";
+            Problem = new(FindingCode.PagesNotClassified, $"{file.Name}: {problem}");
             return;
         }
 
@@ -122,11 +122,11 @@ internal sealed class DumpKernel : IDisposable
         {
             PageLayout = StructPageLayout.From(VmcoreInfo!);
             if (MemmapReader.TryOpen(Unfiltered, file.Unfiltered.PageShift, out problem) is null)
-                Problem = $"{file.Name}: {problem}";
+                Problem = new(FindingCode.PagesNotClassified, $"{file.Name}: {problem}");
         }
         catch (MissingInformationException e)
         {
-            Problem = $"{file.Name}: {e.Message}";
+            Problem = new(FindingCode.PagesNotClassified, $"{file.Name}: {e.Message}");
         }
     }
 

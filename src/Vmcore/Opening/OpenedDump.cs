@@ -133,7 +133,7 @@ public abstract class OpenedDump : IDisposable
     public StructPageLayout? PageLayout => _kernel.PageLayout;
 
     /// <summary>Why pages cannot be classified: the <see cref="Kernel"/> or its <see cref="Memmap"/> cannot be found; null if they can.</summary>
-    public string? ClassificationProblem => _kernel.Problem;
+    public Finding? ClassificationProblem => _kernel.Problem;
 
     /// <summary>The pmem. Looked for when first asked for.</summary>
     public PmemLayout Pmem => _pmem.Value;
@@ -158,6 +158,12 @@ public abstract class OpenedDump : IDisposable
 
     /// <summary>What is missing of the dump, as far as that has come to light: a reason for whatever else cannot be read. Null if nothing has.</summary>
     public Finding? Loss => _file.Loss;
+
+    /// <summary>
+    /// <see cref="Loss"/>, if memory was asked for that the file should have and does not: nobody knows what an answer would be with it. Null if all that was
+    /// asked for until now is there, or was left out by a filter.
+    /// </summary>
+    public Finding? LossMet => _file.LossMet;
 
     /// <summary>
     /// The machine's memory with all that the file has of it, USER DATA OF PMEM INCLUDED, with nothing erased. For the check that no such data is in a dump,

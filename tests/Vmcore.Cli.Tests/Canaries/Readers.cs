@@ -108,7 +108,7 @@ internal static class Readers
     private static string Structs(CrashDump dump)
     {
         if (dump.Memmap is not { } memmap)
-            return dump.ClassificationProblem ?? "";
+            return dump.ClassificationProblem?.ToString() ?? "";
         var text = new StringBuilder();
         byte[] pair = new byte[2 * memmap.StructPageSize];
         foreach (PfnRange range in dump.Pmem.Pages.Union(dump.Memory.Extents))

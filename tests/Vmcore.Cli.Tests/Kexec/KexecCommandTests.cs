@@ -210,6 +210,35 @@ public sealed class KexecCommandTests : IDisposable
         Assert.Contains("root=", _output.ToString(), StringComparison.Ordinal);
     }
 
+    /// <summary>The service's own settings tell where the dump goes; kdump-utils and SUSE take root= out of the line.</summary>
+    [Theory]
+    [InlineData("/etc/kdump.conf", "ext4 UUID=aaaa\n", "UUID=aaaa")]
+    [InlineData("/etc/kdump.conf", "raw /dev/disk/by-id/x\n", "/dev/disk/by-id/x")]
+    [InlineData("/etc/sysconfig/kdump", "KDUMP_SAVEDIR=\"/srv/crash\"\n", "/srv/crash")]
+    [InlineData("/etc/default/kdump-tools", "KDUMP_COREDIR=/srv\n", "/srv")]
+    public void AServicesTargetOnPmemIsWarnedOf(string file, string settings, string target)
+    {
+        _tree.File(file, settings).Link("/dev/disk/by-uuid/aaaa", "../../pmem0").Link("/dev/disk/by-id/x", "../../pmem0")
+            .File("/proc/self/mountinfo", "21 1 254:1 / / rw - ext4 /dev/vda1 rw\n22 21 259:0 / /srv rw - ext4 /dev/pmem0 rw\n");
+        Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", _kernel));
+        Assert.Contains($"The dump goes to {target} ({file}), which is on persistent memory (pmem0 (namespace0.0, fsdax))",
+            _output.ToString(), StringComparison.Ordinal);
+        _output.GetStringBuilder().Clear();
+        Assert.Equal(0, Run("-p", "--dry-run", "--keep-pmem-drivers", $"--sysroot={_tree.Root}", _kernel));
+        Assert.DoesNotContain("The dump goes to", _output.ToString(), StringComparison.Ordinal);
+    }
+
+    /// <summary>SUSE's service: its options, then -a.</summary>
+    [Theory]
+    [InlineData("-a")]
+    [InlineData("-c -a")]
+    [InlineData("-s -a")]
+    public void WhateverWorksIsWhatBringsTheMetadata(string options)
+    {
+        Assert.Equal(0, Run(["-p", _kernel, "--append=nr_cpus=1", $"--initrd={_initrd}", .. options.Split(' '), "--dry-run", $"--sysroot={_tree.Root}"]));
+        Assert.Contains("System calls, in this order: kexec_load, kexec_file_load", _output.ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void ACapturedTreeIsNeverLoadedTo()
     {

@@ -57,6 +57,21 @@ public sealed class CutDumpTests
         }
     }
 
+    /// <summary>What a cut took of an ELF file was left out by nobody, as in a cut kdump-compressed one.</summary>
+    [Fact]
+    public void WhatACutTookOfAnElfFileIsLost()
+    {
+        using TemporaryFolder folder = new();
+        string dump = folder.File("dump");
+        Tool.Succeed(Executable.Makedumpfile, "-E", "-d", "31", RealCrash.Get("sample rfc-v2-6.1").Path, dump);
+        using (FileStream file = File.OpenWrite(dump))
+            file.SetLength(file.Length / 2);
+        ToolResult text = Run("ps", dump), json = Run("ps --json", dump);
+        Assert.Equal((1, 1), (text.ExitCode, json.ExitCode));
+        Assert.DoesNotContain("left out of this dump", text.Error, StringComparison.Ordinal);
+        Assert.Contains("not complete", text.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void APictureIsNeverWrittenOverItsDump()
     {

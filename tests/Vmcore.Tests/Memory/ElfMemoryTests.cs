@@ -76,10 +76,38 @@ public sealed class ElfMemoryTests
         var memory = new ElfMemory(ElfCoreFile.Open(new KdumpBytes(bytes) { Visible = bytes.Length - 0x1800 }), 12);
         byte[] pages = new byte[0x4000];
         Assert.Equal(2, memory.ReadPages(1, pages));
-        // What the cut file lacks is like what a filter left out: known to exist, not there.
-        Assert.Equal(MemoryStatus.Excluded, memory.ReadPage(3, pages.AsSpan(0, 4096)));
-        Assert.Equal(MemoryStatus.Excluded, memory.ReadPage(4, pages.AsSpan(0, 4096)));
-        Assert.Equal(MemoryStatus.Excluded, memory.Read(0x3000, pages.AsSpan(0, 4096)));
+        Assert.False(memory.HasLostPages);
+
+        // What the cut took was left out by nobody.
+        Assert.Equal(MemoryStatus.Unreadable, memory.ReadPage(3, pages.AsSpan(0, 4096)));
+        Assert.Equal(MemoryStatus.Unreadable, memory.ReadPage(4, pages.AsSpan(0, 4096)));
+        Assert.Equal(MemoryStatus.Unreadable, memory.Read(0x3000, pages.AsSpan(0, 4096)));
+        Assert.True(memory.HasLostPages);
+    }
+
+    [Fact]
+    public void WhatWasNeverInTheFileIsNotLostByACut()
+    {
+        byte[] bytes = new ElfBytes { Data = new byte[0x4000] }.Load(0x1000, 0, 0x4000, 0x6000).Build();
+        var memory = new ElfMemory(ElfCoreFile.Open(new KdumpBytes(bytes) { Visible = bytes.Length - 0x1000 }), 12);
+        byte[] page = new byte[4096];
+        Assert.Equal(MemoryStatus.Excluded, memory.ReadPage(5, page));
+        Assert.Equal(MemoryStatus.Excluded, memory.Read(0x6ff8, page.AsSpan(0, 8)));
+        Assert.Equal(MemoryStatus.Hole, memory.ReadPage(7, page));
+        Assert.False(memory.HasLostPages);
+        Assert.Equal(MemoryStatus.Unreadable, memory.Read(0x4000, page.AsSpan(0, 8)));
+        Assert.True(memory.HasLostPages);
+    }
+
+    [Fact]
+    public void WhatAnotherSegmentHasIsNotLost()
+    {
+        byte[] bytes = new ElfBytes { Data = [.. Enumerable.Repeat((byte)5, 0x4000)] }.Load(0x1000, 0x2000, 0x2000).Load(0x2000, 0, 0x1000).Build();
+        var memory = new ElfMemory(ElfCoreFile.Open(new KdumpBytes(bytes) { Visible = bytes.Length - 0x1000 }), 12);
+        byte[] page = new byte[4096];
+        Assert.Equal(MemoryStatus.Ok, memory.ReadPage(2, page));
+        Assert.Equal(5, page[0]);
+        Assert.False(memory.HasLostPages);
     }
 
     private static ElfMemory Open(ElfBytes bytes) => new(ElfCoreFile.Open(new KdumpBytes(bytes.Build())), 12);

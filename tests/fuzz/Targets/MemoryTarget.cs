@@ -10,8 +10,10 @@ namespace Vmcore.Fuzz.Targets;
 /// </summary>
 internal sealed class MemoryTarget(string? given) : FuzzTarget
 {
-    private readonly List<(long Offset, int Length)> _places = [];
-    private PatchedFile? _file;
+    /// <summary>Of how many inputs one is the whole machine.</summary>
+    private const int WholeEvery = 16;
+
+    private readonly List<Input> _inputs = [];
 
     /// <inheritdoc/>
     internal override string Name => "memory";
@@ -28,6 +30,49 @@ internal sealed class MemoryTarget(string? given) : FuzzTarget
     internal override void Prepare()
     {
         string path = given ?? Unpack();
+        string[] small = [Filtered(path, "memory.kdump"), Filtered(path, "memory.elf", "-E")];
+        _inputs.Add(new(new PatchedFile(Scratch.SparseCopy(path)), Places(path)));
+        foreach (string file in small)
+            _inputs.Add(new(new PatchedFile(file), Places(file)));
+    }
+
+    /// <inheritdoc/>
+    internal override void Run(Mutator mutator)
+    {
+        // The whole machine has ten times the work of its filtered dumps, and no other memory that a command follows.
+        Input input = _inputs[mutator.Random.Next(WholeEvery) == 0 ? 0 : mutator.Random.Next(1, _inputs.Count)];
+        try
+        {
+            for (int change = mutator.Random.Next(1, 5); change > 0; change--)
+            {
+                (long offset, int length) = input.Places[mutator.Random.Next(input.Places.Length)];
+                byte[] around = input.File.Read(offset, length);
+                if (around.Length == 0)
+                    continue;
+                int at = mutator.Random.Next(around.Length) & ~7;
+                input.File.Write(offset + at, mutator.Patch(around, at));
+            }
+
+            Commands.Run(Commands.Draw(mutator.Random), input.File.Path, looksForUserData: false);
+        }
+        finally
+        {
+            input.File.Restore();
+        }
+    }
+
+    /// <summary>A dump of level 31 whose pages lie in it as they are, so that memory can be damaged in it too.</summary>
+    private static string Filtered(string path, string name, params string[] more)
+    {
+        string file = Path.Combine(Scratch.Folder, name);
+        if (Commands.Run(["makedumpfile", "-f", "-d", "31", .. more, "{}", file], path, looksForUserData: true) is not 0)
+            throw new InvalidOperationException($"{path} cannot be filtered");
+        return file;
+    }
+
+    /// <summary>Where the commands read.</summary>
+    private static (long Offset, int Length)[] Places(string path)
+    {
         var source = new ListeningSource(FileSource.Open(path));
         using (CrashDump dump = CrashDump.Open(source))
         {
@@ -46,31 +91,7 @@ internal sealed class MemoryTarget(string? given) : FuzzTarget
             }
         }
 
-        _places.AddRange(source.Places());
-        _file = new(Scratch.SparseCopy(path));
-    }
-
-    /// <inheritdoc/>
-    internal override void Run(Mutator mutator)
-    {
-        try
-        {
-            for (int change = mutator.Random.Next(1, 5); change > 0; change--)
-            {
-                (long offset, int length) = _places[mutator.Random.Next(_places.Count)];
-                byte[] around = _file!.Read(offset, length);
-                if (around.Length == 0)
-                    continue;
-                int at = mutator.Random.Next(around.Length) & ~7;
-                _file.Write(offset + at, mutator.Patch(around, at));
-            }
-
-            Commands.Run(Commands.Readers[mutator.Random.Next(Commands.Readers.Count)], _file!.Path, looksForUserData: false);
-        }
-        finally
-        {
-            _file!.Restore();
-        }
+        return [.. source.Places()];
     }
 
     private static string Unpack()
@@ -82,6 +103,9 @@ internal sealed class MemoryTarget(string? given) : FuzzTarget
         Scratch.Call("zstd", "-dqf", "--sparse", Sample, "-o", path);
         return path;
     }
+
+    /// <summary>A file, and the places in it that commands read.</summary>
+    private sealed record Input(PatchedFile File, (long Offset, int Length)[] Places);
 
     /// <summary>A source that keeps a list of what was read of it.</summary>
     private sealed class ListeningSource(IByteSource inner) : IByteSource

@@ -96,7 +96,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         {
             request = new(dump, what);
         }
-        catch (MissingInformationException e) when (dump.VmcoreInfo is null && e.Message == dump.ClassificationProblem)
+        catch (MissingInformationException e) when (dump.VmcoreInfo is null && e.Message == dump.ClassificationProblem?.ToString())
         {
             throw new MissingInformationException(e.Message + "\nSpecify '-x' option or '-i' option.");
         }

@@ -16,7 +16,7 @@ internal sealed class GenerateVmcoreInfo(MakedumpfileOptions options, Messages m
         {
             text = vmlinux.WriteVmcoreInfo();
             if (vmlinux.TypesProblem is { } problem)
-                messages.Line(MessageKind.Error, problem);
+                messages.Line(MessageKind.Error, problem.ToString());
         }
 
         if (FileIdentity.Of(output) is { } target && target == FileIdentity.Of(options.Vmlinux!))

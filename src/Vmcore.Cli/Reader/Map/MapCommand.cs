@@ -64,7 +64,6 @@ internal static class MapCommand
 
         context.Gap(context.Dump.ClassificationProblem);
         context.Gap(context.Dump.Resources?.Problem);
-        context.Gap(context.LossMet);
         if (context.IsJson)
             ReaderContext.Write(MapData.Build(context.Dump, picture, level, indented: true, context.Gaps) + "\n");
         else if (output is null)

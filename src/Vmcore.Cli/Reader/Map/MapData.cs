@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Vmcore.Cli.Json;
+using Vmcore.Findings;
 using Vmcore.Memmap;
 using Vmcore.Picture;
 
@@ -20,7 +22,7 @@ internal static class MapData
     /// <param name="level">The dump level that is shown first.</param>
     /// <param name="indented">True for people.</param>
     /// <param name="gaps">What is missing of the answer; null for the page, which does not say it.</param>
-    internal static string Build(CrashDump dump, MemoryPicture picture, DumpLevel level, bool indented, IReadOnlyList<string>? gaps = null)
+    internal static string Build(CrashDump dump, MemoryPicture picture, DumpLevel level, bool indented, IReadOnlyList<Finding>? gaps = null)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new() { Indented = indented }))
@@ -32,8 +34,12 @@ internal static class MapData
             if (gaps is not null)
             {
                 json.WriteStartArray("gaps");
-                foreach (string gap in gaps)
-                    json.WriteStringValue(gap);
+                foreach (Finding gap in gaps)
+                    json.WriteStringValue(gap.ToString());
+                json.WriteEndArray();
+                json.WriteStartArray("gap_codes");
+                foreach (Finding gap in gaps)
+                    json.WriteStringValue(JsonText.NameOf(gap));
                 json.WriteEndArray();
             }
 

@@ -14,7 +14,7 @@ internal static class PageExplainer
     /// <param name="dump">The dump.</param>
     /// <param name="pfn">The page.</param>
     /// <param name="gaps">What is missing of the answer.</param>
-    internal static PmemPageAnswer Explain(CrashDump dump, ulong pfn, out IReadOnlyList<string> gaps)
+    internal static PmemPageAnswer Explain(CrashDump dump, ulong pfn, out IReadOnlyList<Finding> gaps)
     {
         gaps = [];
         PmemPage page = dump.FindPmemPage(pfn);
@@ -49,8 +49,8 @@ internal static class PageExplainer
 
         if (page.Kind == PmemPageKind.Unknown || (page.Kind == PmemPageKind.Memmap && page.Namespace is null))
         {
-            string problem = dump.ClassificationProblem ?? dump.Loss?.ToString() ?? "the kernel's table of struct pages cannot be read there";
-            gaps = [problem];
+            string problem = dump.ClassificationProblem?.ToString() ?? dump.Loss?.ToString() ?? "the kernel's table of struct pages cannot be read there";
+            gaps = [new(FindingCode.PageUnknown, problem)];
             words.Add($"{which} is on pmem; in which namespace is not known: {problem}.");
             words.Add(page.IsUserData ? "Whether it is metadata or user data is not known, so Vmcore keeps it out of every dump."
                 : "It holds metadata of a namespace.");
@@ -84,13 +84,13 @@ internal static class PageExplainer
             return answer;
         }
 
-        gaps = [.. page.Use!.Problems.Select(static p => p.ToString())];
+        gaps = page.Use!.Problems;
         if (!page.Use.HasStruct)
         {
             string lost = page.Namespace?.State == MemmapState.Overwritten
                 ? "Its struct page was written anew after the crash, by a pmem driver in the capture kernel" : "Its struct page is not in the dump";
             words.Add(lost + ": what follows is from the files' page trees and the processes' page tables.");
-            gaps = [$"page {Sizes.Hex(pfn)}: {char.ToLowerInvariant(lost[0])}{lost[1..]}", .. gaps];
+            gaps = [new(FindingCode.PageUnknown, $"page {Sizes.Hex(pfn)}: {char.ToLowerInvariant(lost[0])}{lost[1..]}"), .. gaps];
         }
 
         return OfUse(page.Use, pfn, dump.Memory.PageShift, answer, words);

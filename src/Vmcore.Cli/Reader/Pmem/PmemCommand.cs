@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Vmcore.Findings;
 using Vmcore.Pmem.Usage;
 
 namespace Vmcore.Cli.Reader.Pmem;
@@ -45,7 +46,7 @@ internal static class PmemCommand
             return 1;
         }
 
-        PmemPageAnswer answer = PageExplainer.Explain(context.Dump, pfn, out IReadOnlyList<string> gaps);
+        PmemPageAnswer answer = PageExplainer.Explain(context.Dump, pfn, out IReadOnlyList<Finding> gaps);
         context.Gap(gaps);
         if (context.IsJson)
             context.WriteJson(answer);

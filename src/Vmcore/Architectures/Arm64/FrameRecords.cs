@@ -71,7 +71,7 @@ internal sealed class FrameRecords(StackSurroundings around, ulong codeMask) : I
 
     private static TaskStack Whole(List<StackFrame> frames) => new(StackMethod.FramePointers, frames, null);
 
-    private static TaskStack Broken(List<StackFrame> frames, string problem) => new(StackMethod.FramePointers, frames, problem);
+    private static TaskStack Broken(List<StackFrame> frames, string problem) => TaskStack.Of(StackMethod.FramePointers, frames, problem);
 
     // The bits that authentication took are ones in every address of the kernel.
     private ulong Code(ulong address) => (address >> 55 & 1) != 0 ? address | codeMask : address;

@@ -47,7 +47,7 @@ internal sealed class RiscvFrames(StackSurroundings around) : IFrameWalker
         return Broken(frames, $"it has more than {around.Memory.Limits.StackFrames} frames");
     }
 
-    private static TaskStack Broken(List<StackFrame> frames, string problem) => new(StackMethod.FramePointers, frames, problem);
+    private static TaskStack Broken(List<StackFrame> frames, string problem) => TaskStack.Of(StackMethod.FramePointers, frames, problem);
 
     // Registers are believed if the frame pointer in them is that of the chain, and the interrupted code is code.
     private CpuRegisters? Saved(ulong at)

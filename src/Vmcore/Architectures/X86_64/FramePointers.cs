@@ -16,7 +16,7 @@ internal sealed class FramePointers(StackSurroundings around) : IFrameWalker
             return new(StackMethod.FramePointers, frames, null);
         _ = stacks.Step(sp, interrupted);
         if (interrupted && !around.IsCode(ip))
-            return new(StackMethod.FramePointers, frames, $"0x{ip:x} is no code: who called it, frame pointers do not tell");
+            return TaskStack.Of(StackMethod.FramePointers, frames, $"0x{ip:x} is no code: who called it, frame pointers do not tell");
         Span<byte> bytes = stackalloc byte[X86Registers.Set.Size];
         while (frames.Count < around.Memory.Limits.StackFrames)
         {
@@ -24,16 +24,16 @@ internal sealed class FramePointers(StackSurroundings around) : IFrameWalker
             if ((bp & 1) != 0)
             {
                 if (stacks.StackOf(bp - 1 + (ulong)bytes.Length) is null || memory.Read(bp - 1, bytes) != MemoryStatus.Ok)
-                    return new(StackMethod.FramePointers, frames, $"the registers saved at 0x{bp - 1:x} cannot be read");
+                    return TaskStack.Of(StackMethod.FramePointers, frames, $"the registers saved at 0x{bp - 1:x} cannot be read");
                 CpuRegisters saved = CpuRegisters.FromBytes(X86Registers.Set, bytes, memory.ByteOrder);
 
                 // A thread of the kernel has never been in user mode: nothing is in the place for its registers.
                 if (saved is { InstructionPointer: 0, StackPointer: 0 })
                     return new(StackMethod.FramePointers, frames, null);
                 if (!X86Registers.ArePlausible(saved["cs"], saved["eflags"]))
-                    return new(StackMethod.FramePointers, frames, $"what lies at 0x{bp - 1:x} are no registers of a CPU");
+                    return TaskStack.Of(StackMethod.FramePointers, frames, $"what lies at 0x{bp - 1:x} are no registers of a CPU");
                 if (!saved.IsUser && stacks.Step(saved.StackPointer, interrupted: true) is { } wrong)
-                    return new(StackMethod.FramePointers, frames, wrong);
+                    return TaskStack.Of(StackMethod.FramePointers, frames, wrong);
                 frames.Add(new() { Address = saved.InstructionPointer, StackPointer = saved.StackPointer, IsInterrupted = true, Registers = saved });
                 if (saved.IsUser)
                     return new(StackMethod.FramePointers, frames, null);
@@ -44,17 +44,18 @@ internal sealed class FramePointers(StackSurroundings around) : IFrameWalker
             if (bp == 0)
                 return new(StackMethod.FramePointers, frames, null);
             if (stacks.StackOf(bp + 16) is null)
-                return new(StackMethod.FramePointers, frames, stacks.Step(bp + 16));
+                return TaskStack.Of(StackMethod.FramePointers, frames, stacks.Step(bp + 16));
             if (!memory.TryReadUInt64(bp, out ulong next) || !memory.TryReadUInt64(bp + 8, out ulong address))
-                return new(StackMethod.FramePointers, frames, $"the frame at 0x{bp:x} cannot be read");
+                return TaskStack.Of(StackMethod.FramePointers, frames, $"the frame at 0x{bp:x} cannot be read");
             if (!around.IsCode(address))
-                return new(StackMethod.FramePointers, frames, address == 0 ? null : $"0x{address:x}, which the frame at 0x{bp:x} returns to, is no code");
+                return TaskStack.Of(StackMethod.FramePointers, frames,
+                    address == 0 ? null : $"0x{address:x}, which the frame at 0x{bp:x} returns to, is no code");
             if (stacks.Step(bp + 16) is { } problem)
-                return new(StackMethod.FramePointers, frames, problem);
+                return TaskStack.Of(StackMethod.FramePointers, frames, problem);
             frames.Add(new() { Address = address, StackPointer = bp + 16 });
             bp = next;
         }
 
-        return new(StackMethod.FramePointers, frames, $"it has more than {around.Memory.Limits.StackFrames} frames");
+        return TaskStack.Of(StackMethod.FramePointers, frames, $"it has more than {around.Memory.Limits.StackFrames} frames");
     }
 }

@@ -37,10 +37,10 @@ internal sealed class OrcWalker(StackSurroundings around, Func<ulong, OrcEntry> 
             if (_isUser)
                 return new(StackMethod.Orc, frames, null);
             if (frames.Count == _memory.Limits.StackFrames)
-                return new(StackMethod.Orc, frames, $"it has more than {_memory.Limits.StackFrames} frames");
+                return TaskStack.Of(StackMethod.Orc, frames, $"it has more than {_memory.Limits.StackFrames} frames");
             string? problem = Advance(frames.Count == 1 && interrupted, out shown, out bool isEnd);
             if (problem is not null || isEnd)
-                return new(StackMethod.Orc, frames, problem);
+                return TaskStack.Of(StackMethod.Orc, frames, problem);
         }
     }
 

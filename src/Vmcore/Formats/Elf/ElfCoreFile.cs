@@ -209,7 +209,7 @@ internal sealed class ElfCoreFile
             loads.Add(segment);
     }
 
-    /// <summary>A truncated file lacks these pages: they exist, but are not in it. Its last page, of the smallest size, goes too unless it is whole.</summary>
+    /// <summary>A truncated file lacks these pages: they exist, but are lost. Its last page, of the smallest size, goes too unless it is whole.</summary>
     private ElfSegment CutToFile(ElfSegment segment, int index, List<Finding> problems)
     {
         ulong length = (ulong)Source.Length;
@@ -220,7 +220,8 @@ internal sealed class ElfCoreFile
         ulong left = segment.Offset < length ? length - segment.Offset : 0;
         const ulong Smallest = 4096;
         ulong end = (segment.PhysicalAddress + left) & ~(Smallest - 1);
-        return segment with { FileSize = end > segment.PhysicalAddress ? end - segment.PhysicalAddress : 0 };
+        ulong size = end > segment.PhysicalAddress ? end - segment.PhysicalAddress : 0;
+        return segment with { FileSize = size, LostSize = segment.FileSize - size };
     }
 
     // A million bad headers are one problem; beyond the limit only their number counts.

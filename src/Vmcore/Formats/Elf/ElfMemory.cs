@@ -16,6 +16,7 @@ internal sealed class ElfMemory : CrashMemory
     private readonly PfnRangeSet _existing;
     private readonly PfnRangeSet _present;
     private readonly PhysicalRange[] _covered;
+    private readonly PhysicalRange[] _lost;
     private readonly ReadAhead? _readAhead;
 
     /// <summary>Indexes the file's segments.</summary>
@@ -26,8 +27,11 @@ internal sealed class ElfMemory : CrashMemory
     {
         _file = file;
         _readAhead = file.Source is MappedSource { IsMapped: true } or WholeFileMapping ? null : new(file.Source);
-        _pieces = BuildPieces(file.Loads, (ulong)file.Source.Length, out ulong shared);
+        List<PhysicalRange> lost = [.. file.Loads.Where(static l => l.LostSize > 0).Select(static l => new PhysicalRange(
+            l.PhysicalAddress + l.FileSize, l.PhysicalAddress + l.FileSize + l.LostSize))];
+        _pieces = BuildPieces(file.Loads, (ulong)file.Source.Length, lost, out ulong shared);
         SharedBytes = shared;
+        _lost = WithoutPieces(MergeBytes(lost));
         _existing = PfnRangeSet.From(file.Loads.Select(l => new PhysicalRange(l.PhysicalAddress, l.PhysicalEnd).ToPfns(pageShift)));
         _present = PfnRangeSet.From(_pieces.Select(p => new PhysicalRange(p.Start, p.End).ToPfns(pageShift)));
         _covered = MergeBytes(file.Loads.Select(l => new PhysicalRange(l.PhysicalAddress, l.PhysicalEnd)));
@@ -38,6 +42,9 @@ internal sealed class ElfMemory : CrashMemory
     /// megabytes must not become a dump of terabytes.
     /// </summary>
     public ulong SharedBytes { get; }
+
+    /// <summary>True once bytes were asked for that the file should have: it was cut before them, or gives them several addresses.</summary>
+    internal bool HasLostPages { get; private set; }
 
     /// <inheritdoc/>
     public override ulong MaxPfn => _existing.IsEmpty ? 0 : _existing[^1].End;
@@ -76,7 +83,7 @@ internal sealed class ElfMemory : CrashMemory
         {
             int index = FindPiece(address);
             if (index >= _pieces.Length || _pieces[index].Start > address)
-                return Covers(address) ? MemoryStatus.Excluded : MemoryStatus.Hole;
+                return WithoutContent(new(address, address + 1));
             Piece piece = _pieces[index];
             int length = (int)Math.Min((ulong)buffer.Length, piece.End - address);
             long offset = (long)(piece.FileOffset + (address - piece.Start));
@@ -111,7 +118,7 @@ internal sealed class ElfMemory : CrashMemory
             return MemoryStatus.Ok;
         page.Clear();
         ulong address = pfn << PageShift, end = address + (ulong)PageSize;
-        MemoryStatus status = Covers(new PhysicalRange(address, end)) ? MemoryStatus.Excluded : MemoryStatus.Hole;
+        MemoryStatus status = WithoutContent(new(address, end));
         for (int i = FindPiece(address); i < _pieces.Length && _pieces[i].Start < end; i++)
         {
             Piece piece = _pieces[i];
@@ -148,7 +155,7 @@ internal sealed class ElfMemory : CrashMemory
     }
 
     /// <summary>Cuts the segments into pieces that do not overlap; where several have a byte, the first of the file wins.</summary>
-    private static Piece[] BuildPieces(IReadOnlyList<ElfSegment> loads, ulong budget, out ulong shared)
+    private static Piece[] BuildPieces(IReadOnlyList<ElfSegment> loads, ulong budget, List<PhysicalRange> lost, out ulong shared)
     {
         int[] byStart = [.. Enumerable.Range(0, loads.Count).Where(i => loads[i].FileSize > 0)];
         Array.Sort(byStart, (a, b) => loads[a].PhysicalAddress != loads[b].PhysicalAddress
@@ -181,6 +188,7 @@ internal sealed class ElfMemory : CrashMemory
             if (end - start > budget)
             {
                 shared += end - start;
+                lost.Add(new(start, end));
                 continue;
             }
 
@@ -211,21 +219,52 @@ internal sealed class ElfMemory : CrashMemory
         return low;
     }
 
-    private bool Covers(ulong address) => Covers(new PhysicalRange(address, address + 1));
-
-    private bool Covers(PhysicalRange range)
+    // What a cut took was not left out by anybody.
+    private MemoryStatus WithoutContent(PhysicalRange range)
     {
-        int low = 0, high = _covered.Length;
+        if (Overlaps(_lost, range))
+        {
+            HasLostPages = true;
+            return MemoryStatus.Unreadable;
+        }
+
+        return Overlaps(_covered, range) ? MemoryStatus.Excluded : MemoryStatus.Hole;
+    }
+
+    // Another segment may have what was lost of one.
+    private PhysicalRange[] WithoutPieces(PhysicalRange[] ranges)
+    {
+        List<PhysicalRange> left = [];
+        foreach (PhysicalRange range in ranges)
+        {
+            ulong at = range.Start;
+            for (int i = FindPiece(at); i < _pieces.Length && _pieces[i].Start < range.End; i++)
+            {
+                if (_pieces[i].Start > at)
+                    left.Add(new(at, _pieces[i].Start));
+                at = Math.Max(at, _pieces[i].End);
+            }
+
+            if (at < range.End)
+                left.Add(new(at, range.End));
+        }
+
+        return [.. left];
+    }
+
+    private static bool Overlaps(PhysicalRange[] ranges, PhysicalRange range)
+    {
+        int low = 0, high = ranges.Length;
         while (low < high)
         {
             int middle = (low + high) >>> 1;
-            if (_covered[middle].End <= range.Start)
+            if (ranges[middle].End <= range.Start)
                 low = middle + 1;
             else
                 high = middle;
         }
 
-        return low < _covered.Length && _covered[low].Start < range.End;
+        return low < ranges.Length && ranges[low].Start < range.End;
     }
 
     [StructLayout(LayoutKind.Auto)]

@@ -20,6 +20,9 @@ public sealed record ElfSegment(
     /// <summary>PF_DEV of kernels with our series of today: the same in a bit that ELF leaves to operating systems (PF_MASKOS).</summary>
     public const uint KernelDeviceFlag = 0x0080_0000;
 
+    /// <summary>Bytes behind <see cref="FileSize"/> that the file should have and does not, since it was cut: neither left out nor without content.</summary>
+    internal ulong LostSize { get; init; }
+
     /// <summary>True for a PT_LOAD.</summary>
     public bool IsLoad => Type == ElfConstants.LoadSegment;
 

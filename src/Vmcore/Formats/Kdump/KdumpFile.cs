@@ -209,8 +209,8 @@ public sealed class KdumpFile : IDisposable
     /// <summary>Reads a page.</summary>
     /// <param name="pfn">The page.</param>
     /// <param name="page">Receives the page: exactly <see cref="BlockSize"/> bytes, undefined unless the answer is <see cref="MemoryStatus.Ok"/>.</param>
-    /// <returns><see cref="MemoryStatus.Ok"/>, <see cref="MemoryStatus.Hole"/>, <see cref="MemoryStatus.Excluded"/>, or
-    /// <see cref="MemoryStatus.Unreadable"/> for a lost or damaged page.</returns>
+    /// <returns><see cref="MemoryStatus.Ok"/>, <see cref="MemoryStatus.Hole"/>, <see cref="MemoryStatus.Excluded"/>,
+    /// <see cref="MemoryStatus.PartMissing"/>, or <see cref="MemoryStatus.Unreadable"/> for a lost or damaged page.</returns>
     public MemoryStatus ReadPage(ulong pfn, Span<byte> page)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(page.Length, BlockSize, nameof(page));
@@ -222,6 +222,7 @@ public sealed class KdumpFile : IDisposable
                 PageState.Hole => MemoryStatus.Hole,
                 PageState.Excluded => MemoryStatus.Excluded,
                 PageState.Present when reader.TryReadPage(source!, descriptor, page) => MemoryStatus.Ok,
+                PageState.Lost when PartOf(pfn) is null => MemoryStatus.PartMissing,
                 _ => MemoryStatus.Unreadable,
             };
         }

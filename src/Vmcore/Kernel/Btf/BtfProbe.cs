@@ -33,8 +33,8 @@ internal sealed class BtfProbe
     private string[] _names = [];
     private uint[] _offsets = [];
 
-    // Bit i: a name of i bytes is wanted.
-    private ulong _lengths;
+    // By length and first byte: a name of these is wanted. Of 100,000 strings few are looked at.
+    private readonly bool[] _beginnings = new bool[(LongestName + 1) << 8];
 
     private BtfProbe(IVirtualMemory memory) => _memory = memory;
 
@@ -61,7 +61,7 @@ internal sealed class BtfProbe
         probe._names = [.. names];
         probe._offsets = new uint[names.Count];
         foreach (string name in names)
-            probe._lengths |= 1UL << Math.Min(name.Length, LongestName);
+            probe._beginnings[Beginning(name.Length, (byte)name[0])] = true;
         return probe.FindNames(strings, stringsEnd) && probe.FindTypes(types, typesEnd, wanted);
     }
 
@@ -76,7 +76,8 @@ internal sealed class BtfProbe
             int used = 0;
             while (window[used..].IndexOf((byte)0) is var length && length >= 0)
             {
-                if (length is > 0 and <= LongestName && (_lengths >> length & 1) != 0 && Encoding.Latin1.GetChars(window.Slice(used, length), text) == length)
+                if (length is > 0 and <= LongestName && _beginnings[Beginning(length, window[used])]
+                    && Encoding.Latin1.GetChars(window.Slice(used, length), text) == length)
                     TakeName(text[..length], (uint)(at - start) + (uint)used);
                 used += length + 1;
             }
@@ -152,6 +153,8 @@ internal sealed class BtfProbe
             }
         }
     }
+
+    private static int Beginning(int length, byte first) => (length << 8) | first;
 
     private uint OffsetOf(string name) => _offsets[Array.IndexOf(_names, name)];
 

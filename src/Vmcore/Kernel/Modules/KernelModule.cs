@@ -1,3 +1,4 @@
+using Vmcore.Findings;
 using Vmcore.Kernel.Types;
 using Vmcore.Ranges;
 
@@ -44,7 +45,7 @@ public sealed class KernelModule
     public IReadOnlyList<string> UsedBy { get; init; } = [];
 
     /// <summary>Why <see cref="UsedBy"/> may lack some, as one clause; null if it is whole.</summary>
-    public string? UsersProblem { get; init; }
+    public Finding? UsersProblem { get; init; }
 
     /// <summary>False if symbols of it are not in the dump. They are read when this is first asked for.</summary>
     public bool SymbolsAreComplete => Symbols.IsComplete;

@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.Findings;
 using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Symbols;
@@ -22,7 +23,7 @@ public sealed class ModuleList : IModuleSymbols
 
     private ModuleList(string? problem, Func<GeneratedCode> generated)
     {
-        Problem = problem;
+        Problem = Incomplete(problem);
         _generated = new(generated);
     }
 
@@ -30,7 +31,7 @@ public sealed class ModuleList : IModuleSymbols
     public IReadOnlyList<KernelModule> Modules => _modules;
 
     /// <summary>One clause on what is missing; null if the list is whole.</summary>
-    public string? Problem { get; private set; }
+    public Finding? Problem { get; private set; }
 
     /// <summary>The code that the kernel generated, which has its names behind those of modules.</summary>
     internal GeneratedCode Generated => _generated.Value;
@@ -101,7 +102,7 @@ public sealed class ModuleList : IModuleSymbols
             }
         }
 
-        list.Problem = problem;
+        list.Problem = Incomplete(problem);
         return list;
     }
 
@@ -148,6 +149,8 @@ public sealed class ModuleList : IModuleSymbols
         return text.ToString();
     }
 
+    private static Finding? Incomplete(string? problem) => problem is null ? null : new(FindingCode.ModulesIncomplete, problem);
+
     private static KernelModule Read(IVirtualMemory memory, KernelObject item)
     {
         string name = Text(item.Member("name").ReadBytes());
@@ -162,7 +165,7 @@ public sealed class ModuleList : IModuleSymbols
             Taints = Letters(item.Member("taints").AsUInt64()),
             References = item.Type.FindMember("refcnt") is null ? null : (int)item.Member("refcnt").Member("counter").AsUInt64() - 1,
             UsedBy = users,
-            UsersProblem = problem,
+            UsersProblem = problem is null ? null : new(FindingCode.ModuleUsersUnknown, problem),
         };
     }
 

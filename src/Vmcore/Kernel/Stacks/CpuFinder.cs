@@ -1,4 +1,5 @@
 using Vmcore.Architectures;
+using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
@@ -50,7 +51,10 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
             if (known is null && !isCrashing && IsOffline(cpu))
                 Offline.Add(cpu);
             else
-                cpus.Add(new(cpu, known, Running(cpu), isCrashing) { Problem = known is null ? problems.GetValueOrDefault(cpu, "it has no registers") : null });
+                cpus.Add(new(cpu, known, Running(cpu), isCrashing) 
+                {
+                    Problem = known is null ? new(FindingCode.RegistersMissing, problems.GetValueOrDefault(cpu, "it has no registers")) : null,
+                });
         }
 
         return cpus;

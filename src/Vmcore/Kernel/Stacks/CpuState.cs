@@ -1,4 +1,5 @@
 using Vmcore.Architectures;
+using Vmcore.Findings;
 using Vmcore.Kernel.Tasks;
 
 namespace Vmcore.Kernel.Stacks;
@@ -11,5 +12,5 @@ namespace Vmcore.Kernel.Stacks;
 public sealed record CpuState(int Number, CpuRegisters? Registers, KernelTask? Task, bool IsCrashing)
 {
     /// <summary>Why there are no <see cref="Registers"/>, as one clause; null if there are.</summary>
-    public string? Problem { get; init; }
+    public Finding? Problem { get; init; }
 }

@@ -86,7 +86,7 @@ public sealed class KernelStacks
         }
         catch (KernelObjectException e)
         {
-            return new(StackMethod.Scan, [], e.Message);
+            return TaskStack.Of(StackMethod.Scan, [], e.Message);
         }
     }
 
@@ -98,7 +98,7 @@ public sealed class KernelStacks
         if (cpu.Registers is not { } registers)
         {
             string problem = $"it was running, but {cpu.Problem}";
-            return cpu.Task is null ? new(StackMethod.Scan, [], problem) : ScanAll(cpu.Task, problem);
+            return cpu.Task is null ? TaskStack.Of(StackMethod.Scan, [], problem) : ScanAll(cpu.Task, problem);
         }
 
         var stacks = new StackBounds(cpu.Task is { } task ? _places.OfTask(task) : null, _places.OfCpu(cpu.Number));
@@ -151,11 +151,13 @@ public sealed class KernelStacks
         ulong from = frames[^1].StackPointer;
         if (stacks.StackOf(from, withGuard: true) is { } stack)
             frames.AddRange(Scan(Math.Max(from, stack.Start), stack.End));
-        return new(trace?.Method ?? StackMethod.Scan, frames, trace is null ? "this kernel has neither unwind tables nor frame pointers" : trace.Problem);
+        return trace is null
+            ? TaskStack.Of(StackMethod.Scan, frames, "this kernel has neither unwind tables nor frame pointers")
+            : trace with { Frames = frames };
     }
 
     private TaskStack ScanAll(KernelTask task, string problem) =>
-        new(StackMethod.Scan, _places.OfTask(task) is { } stack ? Scan(stack.Start, stack.End) : [], problem);
+        TaskStack.Of(StackMethod.Scan, _places.OfTask(task) is { } stack ? Scan(stack.Start, stack.End) : [], problem);
 
     private List<StackFrame> Scan(ulong from, ulong end)
     {

@@ -1,5 +1,6 @@
 using System.Text;
 using Vmcore.Debugging;
+using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.IO;
 using Vmcore.Kernel.Btf;
@@ -18,7 +19,7 @@ public sealed class VmlinuxFile : IDisposable
 
     private readonly ElfObjectFile _file;
     private readonly Lazy<string?> _release;
-    private readonly Lazy<(DwarfTypes? Value, string? Problem)> _types;
+    private readonly Lazy<(DwarfTypes? Value, Finding? Problem)> _types;
     private ElfObjectFile? _debugFile;
 
     private VmlinuxFile(string path, ElfObjectFile file)
@@ -59,7 +60,7 @@ public sealed class VmlinuxFile : IDisposable
     internal DwarfTypes? Types => _types.Value.Value;
 
     /// <summary>Why it gives no types (its debug information is missing or cannot be read), or what of them could not be read; null if all is well.</summary>
-    public string? TypesProblem => _types.Value.Problem;
+    public Finding? TypesProblem => _types.Value.Problem;
 
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>
@@ -151,12 +152,12 @@ public sealed class VmlinuxFile : IDisposable
         return null;
     }
 
-    private (DwarfTypes? Value, string? Problem) LoadTypes()
+    private (DwarfTypes? Value, Finding? Problem) LoadTypes()
     {
         if (!DwarfSections.AreIn(_file))
             _debugFile = FindDebugFile();
         DwarfTypes? types = DwarfTypes.TryLoad(_debugFile ?? _file, out string? problem);
-        return (types, problem is null ? null : $"{_debugFile?.Source.Name ?? Path}: {problem}");
+        return (types, problem is null ? null : new(FindingCode.TypesMissing, $"{_debugFile?.Source.Name ?? Path}: {problem}"));
     }
 
     private ElfObjectFile? FindDebugFile()

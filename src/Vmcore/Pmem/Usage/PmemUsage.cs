@@ -121,7 +121,7 @@ public sealed class PmemUsage
         var result = new PmemUsage(kernel, pmem);
         if (kernel is not { Memory: { } memory, VmcoreInfo: { } info } || memmap is null || layout is null)
         {
-            result._problems.Add(new(FindingCode.UsageUnknown, kernel.KernelProblem ?? $"{kernel.Name}: the struct pages cannot be found"));
+            result._problems.Add(new(FindingCode.UsageUnknown, kernel.KernelProblem?.ToString() ?? $"{kernel.Name}: the struct pages cannot be found"));
             return result;
         }
 
@@ -132,7 +132,7 @@ public sealed class PmemUsage
         if (kernel.Types is { } types)
             result.Resolve(types);
         else
-            result._problems.Add(new(FindingCode.UsageWithoutNames, kernel.TypesProblem ?? ""));
+            result._problems.Add(new(FindingCode.UsageWithoutNames, $"{kernel.TypesProblem}"));
         foreach (NamespaceUsage item in result.Namespaces)
         {
             // That a memmap was written anew, the finding about the namespace says.

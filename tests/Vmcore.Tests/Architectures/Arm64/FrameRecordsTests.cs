@@ -90,15 +90,15 @@ public sealed class FrameRecordsTests
     public void DamageEndsTheWalkAndIsSaid()
     {
         Frame(0x100, 0x100, Code + 0x10);
-        Assert.Contains("goes backwards", Run(Code, 0x100).Problem, StringComparison.Ordinal);
+        Assert.Contains("goes backwards", Run(Code, 0x100).Problem?.ToString(), StringComparison.Ordinal);
         Frame(0x100, 0x203, Code + 0x10);
-        Assert.Contains("not aligned", Run(Code, 0x100).Problem, StringComparison.Ordinal);
+        Assert.Contains("not aligned", Run(Code, 0x100).Problem?.ToString(), StringComparison.Ordinal);
         Frame(0x100, 0x200, 0x1234);
-        Assert.Contains("is no code", Run(Code, 0x100).Problem, StringComparison.Ordinal);
+        Assert.Contains("is no code", Run(Code, 0x100).Problem?.ToString(), StringComparison.Ordinal);
         Frame(0x100, 0x9000, Code + 0x10);
-        Assert.Contains("on no stack", Run(Code, 0x100).Problem, StringComparison.Ordinal);
+        Assert.Contains("on no stack", Run(Code, 0x100).Problem?.ToString(), StringComparison.Ordinal);
         Frame(0x100, 0x80, Code + 0x10);
-        Assert.Contains("goes backwards", Run(Code, 0x100).Problem, StringComparison.Ordinal);
+        Assert.Contains("goes backwards", Run(Code, 0x100).Problem?.ToString(), StringComparison.Ordinal);
     }
 
     private TaskStack Run(ulong ip, int fp, ulong mask = PacMask)

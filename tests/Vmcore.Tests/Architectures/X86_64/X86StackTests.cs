@@ -70,7 +70,7 @@ public sealed class X86StackTests
         Word(Sp + 8, Code + 0x210);
         Entry(0x20f, Of((OrcFrame)frame));
         TaskStack stack = Walk(0x100, bp: Stack + 0x2000);
-        Assert.Equal(problem, stack.Problem);
+        Assert.Equal(problem, stack.Problem?.ToString());
         Assert.Equal(2, stack.Frames.Count);
     }
 
@@ -85,7 +85,7 @@ public sealed class X86StackTests
         if (Sp + offset - 8 < (int)Size)
             Word(Sp + offset - 8, address);
         TaskStack stack = Walk(0x100);
-        Assert.Contains(problem, stack.Problem, StringComparison.Ordinal);
+        Assert.Contains(problem, stack.Problem?.ToString(), StringComparison.Ordinal);
         Assert.Equal([Code + 0x100], stack.Frames.Select(f => f.Address));
     }
 
@@ -98,13 +98,13 @@ public sealed class X86StackTests
     {
         Entry(0x100, Of(OrcFrame.Registers));
         Registers(Sp, Code + 0x300, Stack + 0x2000, cs, flags);
-        Assert.Contains("no registers", Walk(0x100).Problem, StringComparison.Ordinal);
+        Assert.Contains("no registers", Walk(0x100).Problem?.ToString(), StringComparison.Ordinal);
         Entry(0x100, Of(OrcFrame.Interrupt));
         Word(Sp, Code + 0x300);
         Word(Sp + 8, cs);
         Word(Sp + 16, flags);
         Word(Sp + 24, Stack + 0x2000);
-        Assert.Contains("not what a CPU pushes", Walk(0x100).Problem, StringComparison.Ordinal);
+        Assert.Contains("not what a CPU pushes", Walk(0x100).Problem?.ToString(), StringComparison.Ordinal);
     }
 
     /// <summary>The word at the stack pointer is where a call to a wild address returns to, if a call stands in front of it there.</summary>
@@ -168,7 +168,7 @@ public sealed class X86StackTests
         Frame(0x1180, next, address);
         if (next == 0x1080)
             Frame(0x1080, 0x1300, Code + 0x230);
-        Assert.Contains(problem, WalkFrames(0x1100).Problem, StringComparison.Ordinal);
+        Assert.Contains(problem, WalkFrames(0x1100).Problem?.ToString(), StringComparison.Ordinal);
     }
 
     private TaskStack Walk(ulong ip, ulong sp = Stack + Sp, ulong bp = 0, bool interrupted = false) =>

@@ -43,10 +43,10 @@ public sealed class CpuRegistersTests
             Assert.Equal(whole.Crashing!.Number, stacks.Crashing!.Number);
             foreach (CpuState cpu in stacks.Cpus.Where(c => c.Registers is null))
             {
-                Assert.Contains("is not in the dump", cpu.Problem, StringComparison.Ordinal);
+                Assert.Contains("is not in the dump", cpu.Problem?.ToString(), StringComparison.Ordinal);
                 TaskStack stack = stacks.Trace(cpu);
                 Assert.Equal(StackMethod.Scan, stack.Method);
-                Assert.Contains("it was running, but", stack.Problem, StringComparison.Ordinal);
+                Assert.Contains("it was running, but", stack.Problem?.ToString(), StringComparison.Ordinal);
                 Assert.NotEmpty(stack.Frames);
                 Assert.DoesNotContain(stack.Frames, f => f.IsReliable);
             }
