@@ -37,7 +37,9 @@ internal static class InfoText
             text.Append("\nProblems\n");
         foreach (Finding problem in info.Problems)
             text.Append("  ").Append(problem).Append('\n');
-        return text.ToString();
+
+        // Names and findings have texts of the crashed machine; nothing here is coloured.
+        return TerminalText.Clean(text.ToString());
     }
 
     private static void Crash(StringBuilder text, CrashInfo crash)

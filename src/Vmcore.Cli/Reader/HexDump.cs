@@ -44,10 +44,11 @@ internal static class HexDump
             ulong value = 0;
             for (int i = size - 1; i >= 0; i--)
                 value = value << 8 | bytes[at + i];
-            text.Append(' ').Append(!known.Slice(at, size).Contains(false)
+            bool isWhole = !known.Slice(at, size).Contains(false);
+            text.Append(' ').Append(isWhole
                 ? value.ToString("x" + (size * 2).ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)
                 : new string('?', size * 2));
-            if (!known.Slice(at, size).Contains(false) && symbol?.Invoke(value) is { } name)
+            if (isWhole && symbol?.Invoke(value) is { } name)
                 text.Append("  ").Append(name);
         }
 

@@ -87,8 +87,7 @@ internal static class ReadCommand
             if (format == "hex")
                 HexDump.Append(text, start, bytes, known);
             else
-                HexDump.AppendWords(text, start, bytes, known, word,
-                    format == "pointers" ? context.SymbolAt : null);
+                HexDump.AppendWords(text, start, bytes, known, word, format == "pointers" ? context.SymbolAt : null);
             ReaderContext.Write(text.ToString());
         }
 

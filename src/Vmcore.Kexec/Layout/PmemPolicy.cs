@@ -16,19 +16,16 @@ internal static class PmemPolicy
     public static void Check(RunningSystem system, LoadOptions options, List<string> warnings)
     {
         string[] onMedia = [.. system.NamespacesOnMedia.Select(static n => n.Title)];
-        if (options.DumpTargets.FirstOrDefault(IsPmemDevice) is { } target)
+        bool isKeptOut = CaptureCommandLine.KeepsDriversOut(system, options);
+        if (isKeptOut && options.DumpTargets.FirstOrDefault(IsPmemDevice) is { } target)
         {
-            string space = SpaceOf(system, target);
-            if (CaptureCommandLine.KeepsDriversOut(system, options))
-            {
-                throw new KexecException(
-                    $"The dump target {target}{space} is persistent memory, whose drivers are kept out of the capture kernel "
-                    + "so that it cannot overwrite the memmaps there: dump to another device, or accept the loss of the memmaps with --keep-pmem-drivers.");
-            }
+            throw new KexecException(
+                $"The dump target {target}{SpaceOf(system, target)} is persistent memory, whose drivers are kept out of the capture kernel "
+                + "so that it cannot overwrite the memmaps there: dump to another device, or accept the loss of the memmaps with --keep-pmem-drivers.");
         }
 
         // Only warned of: a service may go on to something else, and a dump that fails is no worse than none.
-        foreach (ServiceTarget service in CaptureCommandLine.KeepsDriversOut(system, options) ? options.ServiceTargets : [])
+        foreach (ServiceTarget service in isKeptOut ? options.ServiceTargets : [])
         {
             if (service.Devices.FirstOrDefault(IsPmemDevice) is { } device)
             {
@@ -39,7 +36,7 @@ internal static class PmemPolicy
             }
         }
 
-        if (options.RootDevices.FirstOrDefault(IsPmemDevice) is { } root && CaptureCommandLine.KeepsDriversOut(system, options))
+        if (isKeptOut && options.RootDevices.FirstOrDefault(IsPmemDevice) is { } root)
         {
             warnings.Add(
                 $"root= of the capture kernel's command line is on persistent memory ({root}{SpaceOf(system, root)}), which the capture kernel will not drive: "

@@ -179,10 +179,11 @@ public sealed class KernelAddressSpace : IVirtualMemory
         for (int i = 0; ; i++)
         {
             PageTableLevel level = _levels[i];
-            MemoryStatus status = ReadEntry(table, address >> level.Shift, level.Bits, out ulong entry);
+            Table? entries = ReadTable(table, level.Bits);
+            ulong entry = entries?[address >> level.Shift] ?? 0;
             bool isLeaf = level.IsLeaf(entry);
             bool isValid = (entry & _format.Valid) != 0 && (isLeaf ? _format.LeafShift(level, entry) != 0 : i + 1 < _levels.Length);
-            status = status != MemoryStatus.Ok ? MemoryStatus.PageTableMissing : isValid ? MemoryStatus.Ok : MemoryStatus.NotMapped;
+            MemoryStatus status = entries is null ? MemoryStatus.PageTableMissing : isValid ? MemoryStatus.Ok : MemoryStatus.NotMapped;
             ulong index = address >> level.Shift & ((1UL << level.Bits) - 1);
             steps.Add(new(level.Name, table + (sizeof(ulong) * index), entry, level.Shift, status));
             if (status != MemoryStatus.Ok || isLeaf)
@@ -219,13 +220,6 @@ public sealed class KernelAddressSpace : IVirtualMemory
         return _userRoot.HasValue && address < _format.UserEnd;
     }
 
-    private MemoryStatus ReadEntry(ulong table, ulong index, int bits, out ulong entry)
-    {
-        Table? entries = ReadTable(table, bits);
-        entry = entries is null ? 0 : entries[index];
-        return entries is null ? MemoryStatus.PageTableMissing : MemoryStatus.Ok;
-    }
-
     /// <summary>Reads a table through a small cache; tables of it never change, so a race costs at most a second read. Null if it cannot be read.</summary>
     private Table? ReadTable(ulong table, int bits)
     {
@@ -233,7 +227,7 @@ public sealed class KernelAddressSpace : IVirtualMemory
         Table? cached = Volatile.Read(ref _tables[slot]);
         if (cached is not null && cached.Address == table && cached.Count == 1 << bits)
             return cached;
-        ulong[] entries = new ulong[1 << bits];
+        ulong[] entries = GC.AllocateUninitializedArray<ulong>(1 << bits);
         if (PhysicalMemory.Read(table, MemoryMarshal.AsBytes(entries.AsSpan())) != MemoryStatus.Ok)
             return null;
         if (_format.ByteOrder == ByteOrder.LittleEndian != BitConverter.IsLittleEndian)
@@ -296,16 +290,20 @@ public sealed class KernelAddressSpace : IVirtualMemory
             PageTableLevel level = _levels[index];
             // What a table of pages says is of no interest, and most tables are of these.
             bool isLast = index + 1 == _levels.Length;
-            if (seen.Count >= budget || !seen.Add(table) || (!isLast && ReadEntry(table, 0, level.Bits, out _) != MemoryStatus.Ok))
+            if (seen.Count >= budget || !seen.Add(table))
+                return;
+            Table? entries = isLast ? null : ReadTable(table, level.Bits);
+            if (entries is null && !isLast)
                 return;
             visit(table, sizeof(ulong) << level.Bits);
-            if (isLast)
+            if (entries is null)
                 return;
             // The other half of a shared root has the tables of a process.
             int first = index == 0 && _format.IsShared ? (int)(_format.KernelStart >> level.Shift & ((1UL << level.Bits) - 1)) : 0;
             for (int i = (1 << level.Bits) - 1; i >= first; i--)
             {
-                if (ReadEntry(table, (ulong)i, level.Bits, out ulong entry) == MemoryStatus.Ok && (entry & _format.Valid) != 0 && !level.IsLeaf(entry))
+                ulong entry = entries[(ulong)i];
+                if ((entry & _format.Valid) != 0 && !level.IsLeaf(entry))
                     Visit(_format.AddressOf(entry), index + 1);
             }
         }

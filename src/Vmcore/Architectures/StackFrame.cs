@@ -45,5 +45,5 @@ public sealed record TaskStack(StackMethod Method, IReadOnlyList<StackFrame> Fra
 {
     /// <summary>The same of a clause.</summary>
     internal static TaskStack Of(StackMethod method, IReadOnlyList<StackFrame> frames, string? problem) =>
-        new(method, frames, problem is null ? null : new Finding(FindingCode.StackIncomplete, problem));
+        new(method, frames, Finding.Of(FindingCode.StackIncomplete, problem));
 }

@@ -19,6 +19,11 @@ public sealed class Finding
         Parameters = parameters;
     }
 
+    /// <summary>A finding whose only parameter is a text, or none.</summary>
+    /// <param name="code">What was found.</param>
+    /// <param name="text">The parameter; null if nothing was found.</param>
+    internal static Finding? Of(FindingCode code, string? text) => text is null ? null : new(code, text);
+
     /// <summary>What was found.</summary>
     public FindingCode Code { get; }
 

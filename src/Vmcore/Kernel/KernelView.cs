@@ -181,7 +181,7 @@ public sealed class KernelView
         KernelSymbols? symbols = _source.Vmlinux is not null
             ? VmlinuxSymbolTable.TryLoad(_source.Vmlinux, kernel.VmcoreInfo, out problem)
             : KernelSymbols.TryLoad(kernel.VmcoreInfo, kernel.Memory, out problem);
-        return (symbols?.With(() => Modules), problem is null ? null : new(FindingCode.SymbolsMissing, problem));
+        return (symbols?.With(() => Modules), Finding.Of(FindingCode.SymbolsMissing, problem));
     }
 
     private (BtfTypes? Value, Finding? Problem) LoadOwnTypes()
@@ -214,7 +214,7 @@ public sealed class KernelView
         // A filtered dump has no PT_LOADs; where the image is known to its end, that will do.
         if (_source.Loads.Count == 0 && kernel.Image.Length <= kernel.Memory.Limits.BtfScanBytes / 4)
             types ??= BtfTypes.TryScan(kernel.Memory, kernel.Image.Start, kernel.Image.End, out _);
-        return (types, types is null && problem is not null ? new(FindingCode.TypesMissing, problem) : null);
+        return (types, types is null ? Finding.Of(FindingCode.TypesMissing, problem) : null);
     }
 
     /// <summary>BTF of another kernel would be believed, and every answer be wrong: what vmcoreinfo says of structures must be so in it.</summary>

@@ -140,6 +140,21 @@ public sealed class ReaderInputTests : IDisposable
         }
     }
 
+    [Fact]
+    public void NamesInTheKernelsMemoryGiveNoOrdersEither()
+    {
+        byte[] bytes = File.ReadAllBytes(Sample);
+        ReadOnlySpan<byte> version = "\0#1 SMP"u8;
+        int places = 0;
+        for (int at = 0, next; (next = bytes.AsSpan(at).IndexOf(version)) >= 0; at += next + 1, places++)
+            "\u001b\u000f"u8.CopyTo(bytes.AsSpan(at + next + 2));
+        Assert.NotEqual(0, places);
+        File.WriteAllBytes(_shell.PathOf("in"), bytes);
+        Finished done = Run("info in 2>&1 || true").Clean();
+        Assert.Contains("#\\x1b\\x0f", done.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain(done.Output, static c => c is < ' ' and not ('\n' or '\t'));
+    }
+
     [Theory]
     [InlineData("C")]
     [InlineData("POSIX")]

@@ -87,7 +87,7 @@ internal static class CoreImageBuilder
                 Add(region.Start, region.End, ReadWriteExecute | (shape.Pmem == PmemSegments.WholeRegions ? shape.PmemFlag : 0), pmem: true);
             else if (shape.Pmem == PmemSegments.MetadataOnly)
             {
-                foreach (SyntheticNamespace space in region.Spaces.Where(s => s.HasMemmap && s.Options.Map == PmemMap.Dev))
+                foreach (SyntheticNamespace space in region.Spaces.Where(s => s.HasMemmap && s.Options.Map == SyntheticPmemMap.Dev))
                     Add(space.Start, space.DataPfn << 12, ReadWriteExecute | shape.PmemFlag, pmem: true);
             }
         }

@@ -12,14 +12,14 @@ public static class InfoBlockWriter
         PmemNamespaceOptions o = space.Options;
         byte[] block = new byte[4096];
         Span<byte> b = block;
-        Encoding.ASCII.GetBytes(o.Mode == PmemMode.DevDax ? "NVDIMM_DAX_INFO" : "NVDIMM_PFN_INFO").CopyTo(b);
+        Encoding.ASCII.GetBytes(o.Mode == SyntheticPmemMode.DevDax ? "NVDIMM_DAX_INFO" : "NVDIMM_PFN_INFO").CopyTo(b);
         Uuid(space.Start, 1).CopyTo(b[16..]);
         Uuid(space.Start, 2).CopyTo(b[32..]);
         BinaryPrimitives.WriteUInt16LittleEndian(b[52..], 1);
         BinaryPrimitives.WriteUInt16LittleEndian(b[54..], o.MinorVersion);
         BinaryPrimitives.WriteUInt64LittleEndian(b[56..], space.DataOffset);
         BinaryPrimitives.WriteUInt64LittleEndian(b[64..], space.DataPages);
-        BinaryPrimitives.WriteUInt32LittleEndian(b[72..], o.Map == PmemMap.Dev ? 2u : 1u);
+        BinaryPrimitives.WriteUInt32LittleEndian(b[72..], o.Map == SyntheticPmemMap.Dev ? 2u : 1u);
         if (o.MinorVersion >= 1)
         {
             BinaryPrimitives.WriteUInt32LittleEndian(b[76..], o.StartPad);

@@ -104,7 +104,7 @@ internal sealed class MachineLayout
         WriteUtsNames();
         Symbols["node_online_map"] = DataAddress(0x3000).Virtual;
         Memory.Write64(DataAddress(0x3000).Physical, 1);
-        if (_options.MemoryModel == MemoryModel.SparseVmemmap)
+        if (_options.MemoryModel == SyntheticMemoryModel.SparseVmemmap)
             Symbols["vmemmap"] = _options.Vmemmap();
         if (_options.Era < KernelEra.V6_9)
             WriteVmapArea();
@@ -183,7 +183,7 @@ internal sealed class MachineLayout
         if (!space.HasInfoBlock)
             return;
         byte[] block = InfoBlockWriter.Create(space, _options.StructPageSize);
-        if (o.State == PmemState.LiveInfoBlockLost)
+        if (o.State == SyntheticPmemState.LiveInfoBlockLost)
         {
             BinaryPrimitives.WriteUInt64LittleEndian(block.AsSpan(4088), ~BinaryPrimitives.ReadUInt64LittleEndian(block.AsSpan(4088)));
             Encoding.ASCII.GetBytes(PageText.PmemStale).CopyTo(block.AsSpan(1024));
@@ -210,7 +210,7 @@ internal sealed class MachineLayout
         Symbols["devm_memmap_vmcore_head"] = head;
         ulong previous = head, previousPhysical = headPhysical;
         // The newest comes first.
-        foreach (SyntheticNamespace space in _machine.Pmem.SelectMany(r => r.Spaces).Where(s => s.HasMemmap && s.Options.Map == PmemMap.Dev).Reverse())
+        foreach (SyntheticNamespace space in _machine.Pmem.SelectMany(r => r.Spaces).Where(s => s.HasMemmap && s.Options.Map == SyntheticPmemMap.Dev).Reverse())
         {
             ulong node = _ram.Bytes(40);
             ulong address = _options.PageOffset() + node;

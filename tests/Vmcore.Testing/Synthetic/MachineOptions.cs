@@ -1,7 +1,7 @@
 namespace Vmcore.Testing;
 
 /// <summary>How the kernel of a synthetic machine finds the <c>struct page</c> of a pfn.</summary>
-public enum MemoryModel
+public enum SyntheticMemoryModel
 {
     /// <summary>SPARSEMEM_EXTREME with a virtually mapped memmap: what distributions use.</summary>
     SparseVmemmap,
@@ -42,7 +42,7 @@ public sealed record MachineOptions
     /// <summary>The C-bit of memory encryption: set in every page-table entry.</summary>
     public ulong SmeMask { get; init; }
 
-    public MemoryModel MemoryModel { get; init; }
+    public SyntheticMemoryModel MemoryModel { get; init; }
 
     /// <summary>SIZE(page) in bytes, a multiple of 8 from 56.</summary>
     public int StructPageSize { get; init; } = 64;
@@ -53,7 +53,7 @@ public sealed record MachineOptions
     /// <summary>log2 of LENGTH(node_data); 0 is a kernel without NUMA.</summary>
     public int NodesShift { get; init; } = 10;
 
-    /// <summary>MAX_PHYSMEM_BITS; null is 46, 52 with five levels, 36 with <see cref="MemoryModel.SparseStatic"/>.</summary>
+    /// <summary>MAX_PHYSMEM_BITS; null is 46, 52 with five levels, 36 with <see cref="SyntheticMemoryModel.SparseStatic"/>.</summary>
     public int? MaxPhysmemBits { get; init; }
 
     /// <summary>Maps the direct map with 1 GiB leaves, rounded outward.</summary>

@@ -9,7 +9,7 @@ internal static class MachineOptionsExtensions
     public const ulong ImageSize = 4ul << 20;
 
     public static int PhysmemBits(this MachineOptions o) =>
-        o.MaxPhysmemBits ?? (o.MemoryModel == MemoryModel.SparseStatic ? 36 : o.Levels == 5 ? 52 : 46);
+        o.MaxPhysmemBits ?? (o.MemoryModel == SyntheticMemoryModel.SparseStatic ? 36 : o.Levels == 5 ? 52 : 46);
 
     public static ulong PageOffset(this MachineOptions o) => o.PageOffsetBase ?? (o.Levels == 5 ? 0xff11000000000000 : 0xffff888000000000);
 
@@ -22,7 +22,7 @@ internal static class MachineOptionsExtensions
 
     public static ulong PhysBase(this MachineOptions o) => o.KernelPhysicalStart - 0x1000000 - o.KaslrOffset;
 
-    public static int SectionsPerRoot(this MachineOptions o) => o.MemoryModel == MemoryModel.SparseStatic ? 1 : 4096 / o.MemSectionSize;
+    public static int SectionsPerRoot(this MachineOptions o) => o.MemoryModel == SyntheticMemoryModel.SparseStatic ? 1 : 4096 / o.MemSectionSize;
 
     /// <summary>LENGTH(mem_section).</summary>
     public static ulong SectionRoots(this MachineOptions o) =>

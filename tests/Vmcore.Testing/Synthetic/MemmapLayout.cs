@@ -31,7 +31,7 @@ internal sealed class MemmapLayout
         _writer = new(memory, _options, AddressOf, Translate);
     }
 
-    private bool Virtual => _options.MemoryModel == MemoryModel.SparseVmemmap;
+    private bool Virtual => _options.MemoryModel == SyntheticMemoryModel.SparseVmemmap;
 
     private ulong Size => (ulong)_options.StructPageSize;
 
@@ -51,7 +51,7 @@ internal sealed class MemmapLayout
             throw new NotSupportedException("Pmem with struct pages needs a virtual memmap.");
         foreach (SyntheticNamespace space in spaces)
             AddSpace(space);
-        if (_options.MemoryModel == MemoryModel.Flat)
+        if (_options.MemoryModel == SyntheticMemoryModel.Flat)
             WriteFlat(staticArea);
         else
             WriteSections(staticArea);
@@ -64,8 +64,8 @@ internal sealed class MemmapLayout
 
     private ulong AddressOf(ulong pfn) => _options.MemoryModel switch
     {
-        MemoryModel.SparseVmemmap => _options.Vmemmap() + (pfn * Size),
-        MemoryModel.Flat => _options.PageOffset() + _flatMap + (pfn * Size),
+        SyntheticMemoryModel.SparseVmemmap => _options.Vmemmap() + (pfn * Size),
+        SyntheticMemoryModel.Flat => _options.PageOffset() + _flatMap + (pfn * Size),
         _ => _options.PageOffset() + _sections[pfn >> 15].Map + ((pfn & (SectionPages - 1)) * Size),
     };
 
@@ -77,7 +77,7 @@ internal sealed class MemmapLayout
 
     private void AllocateForRam()
     {
-        if (_options.MemoryModel == MemoryModel.Flat)
+        if (_options.MemoryModel == SyntheticMemoryModel.Flat)
         {
             ulong pages = (_sections.Keys.Max() + 1) * SectionPages;
             _flatMap = _ram.Pages(((pages * Size) + 4095) >> 12, 512) << 12;
@@ -135,7 +135,7 @@ internal sealed class MemmapLayout
             throw new NotSupportedException("Before 5.3 a mapping of pmem consists of whole sections.");
         if (((first | end) & (SubsectionPages - 1)) != 0)
             throw new NotSupportedException("A mapping of pmem starts and ends at 2 MiB.");
-        Altmap? altmap = space.Options.Map == PmemMap.Dev ? new(first + 2, space, _memory) : null;
+        Altmap? altmap = space.Options.Map == SyntheticPmemMap.Dev ? new(first + 2, space, _memory) : null;
         for (ulong pfn = first; pfn < end;)
         {
             ulong nr = pfn >> 15;
@@ -160,7 +160,7 @@ internal sealed class MemmapLayout
         ulong entrySize = (ulong)_options.MemSectionSize;
         ulong perRoot = (ulong)_options.SectionsPerRoot();
         ulong roots;
-        if (_options.MemoryModel == MemoryModel.SparseStatic)
+        if (_options.MemoryModel == SyntheticMemoryModel.SparseStatic)
         {
             if (_options.SectionRoots() * entrySize > 0x100000)
                 throw new NotSupportedException("The plain array of sections is limited to 1 MiB: lower MaxPhysmemBits.");
@@ -176,7 +176,7 @@ internal sealed class MemmapLayout
         foreach ((ulong nr, Section section) in _sections)
         {
             ulong entry = roots + (nr * entrySize);
-            if (_options.MemoryModel != MemoryModel.SparseStatic)
+            if (_options.MemoryModel != SyntheticMemoryModel.SparseStatic)
             {
                 ulong slot = roots + (nr / perRoot * 8);
                 if (_memory.Read64(slot) == 0)
@@ -241,7 +241,7 @@ internal sealed class MemmapLayout
 
     private void WriteRamPages()
     {
-        IEnumerable<ulong> sections = _options.MemoryModel == MemoryModel.Flat
+        IEnumerable<ulong> sections = _options.MemoryModel == SyntheticMemoryModel.Flat
             ? Enumerable.Range(0, (int)_sections.Keys.Max() + 1).Select(n => (ulong)n)
             : _sections.Where(s => s.Value.Early).Select(s => s.Key);
         foreach (ulong nr in sections)

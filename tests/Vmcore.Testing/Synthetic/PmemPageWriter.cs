@@ -11,12 +11,12 @@ internal sealed class PmemPageWriter(SyntheticMachine machine, PhysicalStore mem
         PmemNamespaceOptions o = space.Options;
         ulong first = space.MappedStart >> 12;
         ulong end = space.MappedEnd >> 12;
-        ulong shift = o.State == PmemState.MemmapOverwritten ? OtherBase : 0;
+        ulong shift = o.State == SyntheticPmemState.MemmapOverwritten ? OtherBase : 0;
         ulong pgmap = WritePgmap(space) + shift;
-        ulong initialised = o.Map == PmemMap.Dev ? first + 2 : first;
-        if (o.StaleReserve && o.Map == PmemMap.Dev)
+        ulong initialised = o.Map == SyntheticPmemMap.Dev ? first + 2 : first;
+        if (o.StaleReserve && o.Map == SyntheticPmemMap.Dev)
             writer.Write(first, PageImage.InUse(0) with { MapCount = machine.Era.BuddyType, Private = 10, RefCount = 0 });
-        ulong data = o.Map == PmemMap.Dev ? space.DataPfn : first;
+        ulong data = o.Map == SyntheticPmemMap.Dev ? space.DataPfn : first;
         if (o.WrittenStructs is { } written)
         {
             for (ulong pfn = initialised; pfn < initialised + 16; pfn++)
@@ -31,11 +31,11 @@ internal sealed class PmemPageWriter(SyntheticMachine machine, PhysicalStore mem
             writer.Write(pfn, PageImage.InUse(Flags(pfn)) with { Word8 = self, Word16 = self });
         }
 
-        bool compound = o.Mode == PmemMode.DevDax && o.Align > 4096 && machine.Era.CompoundDevdax;
+        bool compound = o.Mode == SyntheticPmemMode.DevDax && o.Align > 4096 && machine.Era.CompoundDevdax;
         int order = compound ? int.TrailingZeroCount((int)(o.Align / 4096)) : 0;
         for (ulong pfn = data; pfn < end; pfn += 1ul << order)
             WriteData(pfn, order, pgmap);
-        if (o.State == PmemState.MemmapOverwritten)
+        if (o.State == SyntheticPmemState.MemmapOverwritten)
             return;
         foreach ((ulong page, ulong count, ulong mapping, ulong index) in space.Files)
         {
@@ -69,7 +69,7 @@ internal sealed class PmemPageWriter(SyntheticMachine machine, PhysicalStore mem
     {
         PmemNamespaceOptions o = space.Options;
         ulong at = ram.Bytes(192);
-        bool dev = o.Map == PmemMap.Dev;
+        bool dev = o.Map == SyntheticPmemMap.Dev;
         ulong shift = machine.Options.Era >= KernelEra.V6_9 ? 8ul : 0;
         ulong first = space.MappedStart >> 12;
         if (dev)
@@ -83,8 +83,8 @@ internal sealed class PmemPageWriter(SyntheticMachine machine, PhysicalStore mem
             memory.Write64(at + 40, used);
         }
 
-        memory.Write64(at + 96 + shift, (o.Mode == PmemMode.FsDax ? 3ul : 4ul) | (dev ? 1ul << 32 : 0));
-        memory.Write64(at + 104 + shift, o.Mode == PmemMode.DevDax ? (ulong)int.TrailingZeroCount((int)(o.Align / 4096)) : 0);
+        memory.Write64(at + 96 + shift, (o.Mode == SyntheticPmemMode.FsDax ? 3ul : 4ul) | (dev ? 1ul << 32 : 0));
+        memory.Write64(at + 104 + shift, o.Mode == SyntheticPmemMode.DevDax ? (ulong)int.TrailingZeroCount((int)(o.Align / 4096)) : 0);
         memory.Write64(at + 128 + shift, 1);
         memory.Write64(at + 136 + shift, space.MappedStart);
         memory.Write64(at + 144 + shift, space.MappedEnd - 1);

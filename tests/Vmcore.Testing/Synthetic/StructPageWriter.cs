@@ -27,7 +27,7 @@ internal sealed class StructPageWriter(PhysicalStore memory, MachineOptions opti
     public ulong ZoneFlags(ulong pfn, bool device)
     {
         ulong zone = device ? 4ul : pfn < 0x1000 ? 0 : pfn < 0x100000 ? 1ul : 2;
-        int sections = options.MemoryModel is MemoryModel.SparseExtremeNoVmemmap or MemoryModel.SparseStatic ? options.PhysmemBits() - 27 : 0;
+        int sections = options.MemoryModel is SyntheticMemoryModel.SparseExtremeNoVmemmap or SyntheticMemoryModel.SparseStatic ? options.PhysmemBits() - 27 : 0;
         ulong flags = zone << (64 - sections - options.NodesShift - 3);
         return sections == 0 ? flags : flags | ((pfn >> 15) << (64 - sections));
     }

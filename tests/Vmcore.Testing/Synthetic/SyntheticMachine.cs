@@ -71,7 +71,7 @@ public sealed partial class SyntheticMachine
         Open();
         if (start == 0 || (start | length) % RepeatedRam.Window != 0 || !int.IsPow2(kinds.Length) || kinds.Length > 16)
             throw new ArgumentException("Repeated RAM consists of whole 64 GiB and up to 16 kinds.", nameof(kinds));
-        if (Options.StructPageSize != 64 || Options.MemoryModel != MemoryModel.SparseVmemmap)
+        if (Options.StructPageSize != 64 || Options.MemoryModel != SyntheticMemoryModel.SparseVmemmap)
             throw new ArgumentException("Repeated RAM needs a virtual memmap with records of 64 bytes.", nameof(start));
         if (kinds.Any(k => k is PageKind.AnonHuge or PageKind.Hugetlb or PageKind.Unaccepted))
             throw new ArgumentException("The records of repeated RAM cannot name themselves, as compound pages do.", nameof(kinds));

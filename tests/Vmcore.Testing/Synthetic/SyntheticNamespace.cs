@@ -1,7 +1,7 @@
 namespace Vmcore.Testing;
 
 /// <summary>What a namespace is used as.</summary>
-public enum PmemMode
+public enum SyntheticPmemMode
 {
     FsDax,
     DevDax,
@@ -10,14 +10,14 @@ public enum PmemMode
 }
 
 /// <summary>Where the struct pages of a namespace are asked to lie.</summary>
-public enum PmemMap
+public enum SyntheticPmemMap
 {
     Dev,
     Mem,
 }
 
 /// <summary>How alive a namespace is.</summary>
-public enum PmemState
+public enum SyntheticPmemState
 {
     Live,
 
@@ -34,11 +34,11 @@ public enum PmemState
 /// <summary>A namespace to put on a pmem region. All sizes in bytes.</summary>
 public sealed record PmemNamespaceOptions
 {
-    public PmemMode Mode { get; init; }
+    public SyntheticPmemMode Mode { get; init; }
 
-    public PmemMap Map { get; init; }
+    public SyntheticPmemMap Map { get; init; }
 
-    public PmemState State { get; init; }
+    public SyntheticPmemState State { get; init; }
 
     /// <summary>4 KiB, 2 MiB or 1 GiB.</summary>
     public uint Align { get; init; } = 2 << 20;
@@ -74,7 +74,7 @@ public sealed class SyntheticNamespace
         ulong first = start + options.StartPad;
         ulong size = length - options.StartPad;
         ulong align = Math.Max(options.Align, 2ul << 20);
-        ulong records = options.Map == PmemMap.Dev ? (ulong)Math.Max(64, structPageSize) * ((size - 8192) / 4096) : 0;
+        ulong records = options.Map == SyntheticPmemMap.Dev ? (ulong)Math.Max(64, structPageSize) * ((size - 8192) / 4096) : 0;
         DataOffset = ((first + 8192 + records + align - 1) / align * align) - first;
         if (DataOffset + options.EndTrunc >= size)
             throw new ArgumentException("The namespace is too small for its metadata.", nameof(length));
@@ -90,10 +90,10 @@ public sealed class SyntheticNamespace
     public PmemNamespaceOptions Options { get; }
 
     /// <summary>True for fsdax and devdax.</summary>
-    public bool HasInfoBlock => Options.Mode is PmemMode.FsDax or PmemMode.DevDax;
+    public bool HasInfoBlock => Options.Mode is SyntheticPmemMode.FsDax or SyntheticPmemMode.DevDax;
 
     /// <summary>True if its pages have struct pages.</summary>
-    public bool HasMemmap => HasInfoBlock && Options.State != PmemState.Destroyed;
+    public bool HasMemmap => HasInfoBlock && Options.State != SyntheticPmemState.Destroyed;
 
     /// <summary>dataoff of the info block.</summary>
     public ulong DataOffset { get; }

@@ -37,20 +37,20 @@ internal static class VmcoreinfoText
 
         if (o.NodesShift == 0)
             Symbol("contig_page_data");
-        if (o.MemoryModel == MemoryModel.Flat)
+        if (o.MemoryModel == SyntheticMemoryModel.Flat)
         {
             Symbol("mem_map");
         }
         else
         {
-            if (o.Era >= KernelEra.V6_10 && o.MemoryModel == MemoryModel.SparseVmemmap)
+            if (o.Era >= KernelEra.V6_10 && o.MemoryModel == SyntheticMemoryModel.SparseVmemmap)
                 Symbol("vmemmap");
             Symbol("mem_section");
             Line($"LENGTH(mem_section)={o.SectionRoots()}\nSIZE(mem_section)={o.MemSectionSize}\nOFFSET(mem_section.section_mem_map)=0");
             if (o.Era >= KernelEra.V5_15)
                 Line("NUMBER(SECTION_SIZE_BITS)=27");
             // The default of an era is known to every reader; another value needs the key.
-            if (o.Era >= KernelEra.V5_10 || o.MaxPhysmemBits is not null || o.MemoryModel == MemoryModel.SparseStatic)
+            if (o.Era >= KernelEra.V5_10 || o.MaxPhysmemBits is not null || o.MemoryModel == SyntheticMemoryModel.SparseStatic)
                 Line($"NUMBER(MAX_PHYSMEM_BITS)={o.PhysmemBits()}");
         }
 

@@ -2,7 +2,6 @@ using Vmcore.Compression;
 using Vmcore.Dumping;
 using Vmcore.Memmap;
 using Vmcore.Testing;
-using MemoryModel = Vmcore.Testing.MemoryModel;
 
 namespace Vmcore.Tests.Dumping;
 
@@ -34,19 +33,19 @@ public sealed class DumpLevelTests
     }
 
     [Theory]
-    [InlineData(MemoryModel.SparseExtremeNoVmemmap, 64, 16)]
-    [InlineData(MemoryModel.SparseExtremeNoVmemmap, 56, 32)]
-    [InlineData(MemoryModel.SparseStatic, 64, 16)]
-    [InlineData(MemoryModel.Flat, 64, 16)]
-    [InlineData(MemoryModel.Flat, 88, 16)]
-    public void EachMemoryModelFindsItsStructPages(MemoryModel model, int size, int sectionSize)
+    [InlineData(SyntheticMemoryModel.SparseExtremeNoVmemmap, 64, 16)]
+    [InlineData(SyntheticMemoryModel.SparseExtremeNoVmemmap, 56, 32)]
+    [InlineData(SyntheticMemoryModel.SparseStatic, 64, 16)]
+    [InlineData(SyntheticMemoryModel.Flat, 64, 16)]
+    [InlineData(SyntheticMemoryModel.Flat, 88, 16)]
+    public void EachMemoryModelFindsItsStructPages(SyntheticMemoryModel model, int size, int sectionSize)
     {
         SyntheticMachine machine = Machines.EveryKind(new()
         {
             MemoryModel = model,
             StructPageSize = size,
             MemSectionSize = sectionSize,
-            NodesShift = model == MemoryModel.Flat ? 0 : 6,
+            NodesShift = model == SyntheticMemoryModel.Flat ? 0 : 6,
         });
         CoreImage core = machine.Core();
         foreach (int level in new[] { 0, 31 })

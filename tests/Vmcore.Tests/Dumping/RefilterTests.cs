@@ -124,7 +124,7 @@ public sealed class RefilterTests
         SyntheticMachine machine = Machines.EveryKind(new() { Era = KernelEra.V6_12, Levels = 5 });
         PmemRegion region = machine.AddPmem(Machines.PmemBase, 256 * Machines.MiB);
         region.AddNamespace(0, 128 * Machines.MiB, new() { StaleReserve = true, FakeInfoBlocksInData = true });
-        region.AddNamespace(128 * Machines.MiB, 64 * Machines.MiB, new() { Mode = PmemMode.Raw });
+        region.AddNamespace(128 * Machines.MiB, 64 * Machines.MiB, new() { Mode = SyntheticPmemMode.Raw });
         return machine;
     }
 }

@@ -91,7 +91,7 @@ public sealed class InfoBlockTests
     {
         (SyntheticMachine machine, PmemRegion region) = Machines.WithPmem(384 * MiB);
         SyntheticNamespace space = region.AddNamespace(0, 128 * MiB);
-        region.AddNamespace(128 * MiB, 256 * MiB, new() { Map = PmemMap.Mem });
+        region.AddNamespace(128 * MiB, 256 * MiB, new() { Map = SyntheticPmemMap.Mem });
         CoreImage core = machine.Core();
         byte[] good = Machines.Read(core, space.Start + 4096, 4096);
         PfnRangeSet right = PfnRangeSet.From(machine.PmemMetadataPfns.Select(p => new PfnRange(p, p + 1)));
@@ -118,7 +118,7 @@ public sealed class InfoBlockTests
     [Fact]
     public void ADamagedBlockIsReported()
     {
-        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(128 * MiB, new() { State = PmemState.LiveInfoBlockLost });
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(128 * MiB, new() { State = SyntheticPmemState.LiveInfoBlockLost });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         Assert.Contains(dump.Pmem.Findings,
             f => f.ToString().Contains("checksum", StringComparison.Ordinal) && f.ToString().Contains($"0x{space.Start + 4096:x}", StringComparison.Ordinal));

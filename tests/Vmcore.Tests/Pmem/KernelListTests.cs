@@ -21,7 +21,7 @@ public sealed class KernelListTests
     public KernelListTests()
     {
         (_machine, PmemRegion region) = Machines.WithPmem(384 * MiB, new() { RfcList = true });
-        _spaces = [region.AddNamespace(0, 128 * MiB), region.AddNamespace(128 * MiB, 128 * MiB, new() { Mode = PmemMode.DevDax })];
+        _spaces = [region.AddNamespace(0, 128 * MiB), region.AddNamespace(128 * MiB, 128 * MiB, new() { Mode = SyntheticPmemMode.DevDax })];
         _core = _machine.Core();
         _walker = new(_core);
         _head = _walker.Hex("SYMBOL(devm_memmap_vmcore_head)");

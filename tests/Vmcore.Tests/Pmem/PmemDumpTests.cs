@@ -56,21 +56,21 @@ public sealed class PmemDumpTests
     }
 
     [Theory]
-    [InlineData(PmemMode.FsDax, PmemMap.Dev, PmemState.Live, 256, 0u)]
-    [InlineData(PmemMode.FsDax, PmemMap.Dev, PmemState.LiveInfoBlockLost, 256, 0u)]
-    [InlineData(PmemMode.FsDax, PmemMap.Dev, PmemState.MemmapOverwritten, 128, 0u)]
-    [InlineData(PmemMode.FsDax, PmemMap.Dev, PmemState.Destroyed, 128, 0u)]
-    [InlineData(PmemMode.FsDax, PmemMap.Dev, PmemState.Live, 112, 0u)]
-    [InlineData(PmemMode.FsDax, PmemMap.Dev, PmemState.Live, 192, 0u)]
-    [InlineData(PmemMode.FsDax, PmemMap.Mem, PmemState.Live, 128, 0u)]
-    [InlineData(PmemMode.FsDax, PmemMap.Mem, PmemState.LiveInfoBlockLost, 128, 0u)]
-    [InlineData(PmemMode.DevDax, PmemMap.Dev, PmemState.Live, 256, 0u)]
-    [InlineData(PmemMode.DevDax, PmemMap.Mem, PmemState.Live, 128, 0u)]
-    [InlineData(PmemMode.Raw, PmemMap.Dev, PmemState.Live, 128, 0u)]
-    [InlineData(PmemMode.Sector, PmemMap.Dev, PmemState.Live, 128, 0u)]
-    [InlineData(PmemMode.FsDax, PmemMap.Dev, PmemState.Live, 256, 2u << 20)]
-    [InlineData(PmemMode.FsDax, PmemMap.Dev, PmemState.Live, 258, 2u << 20)]
-    public void EachNamespaceIsExact(PmemMode mode, PmemMap map, PmemState state, int size, uint startPad)
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Dev, SyntheticPmemState.Live, 256, 0u)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Dev, SyntheticPmemState.LiveInfoBlockLost, 256, 0u)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Dev, SyntheticPmemState.MemmapOverwritten, 128, 0u)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Dev, SyntheticPmemState.Destroyed, 128, 0u)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Dev, SyntheticPmemState.Live, 112, 0u)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Dev, SyntheticPmemState.Live, 192, 0u)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Mem, SyntheticPmemState.Live, 128, 0u)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Mem, SyntheticPmemState.LiveInfoBlockLost, 128, 0u)]
+    [InlineData(SyntheticPmemMode.DevDax, SyntheticPmemMap.Dev, SyntheticPmemState.Live, 256, 0u)]
+    [InlineData(SyntheticPmemMode.DevDax, SyntheticPmemMap.Mem, SyntheticPmemState.Live, 128, 0u)]
+    [InlineData(SyntheticPmemMode.Raw, SyntheticPmemMap.Dev, SyntheticPmemState.Live, 128, 0u)]
+    [InlineData(SyntheticPmemMode.Sector, SyntheticPmemMap.Dev, SyntheticPmemState.Live, 128, 0u)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Dev, SyntheticPmemState.Live, 256, 2u << 20)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Dev, SyntheticPmemState.Live, 258, 2u << 20)]
+    public void EachNamespaceIsExact(SyntheticPmemMode mode, SyntheticPmemMap map, SyntheticPmemState state, int size, uint startPad)
     {
         (SyntheticMachine machine, _) = Machines.WithNamespace((ulong)size * MiB, new()
         {
@@ -94,13 +94,13 @@ public sealed class PmemDumpTests
 
     /// <summary>Images of info blocks in files make no metadata, also where the real block is lost.</summary>
     [Theory]
-    [InlineData(PmemState.Live, PmemMap.Dev)]
-    [InlineData(PmemState.LiveInfoBlockLost, PmemMap.Dev)]
-    [InlineData(PmemState.Destroyed, PmemMap.Dev)]
-    [InlineData(PmemState.MemmapOverwritten, PmemMap.Dev)]
-    [InlineData(PmemState.Live, PmemMap.Mem)]
-    [InlineData(PmemState.LiveInfoBlockLost, PmemMap.Mem)]
-    public void InfoBlocksInUserDataAreUserData(PmemState state, PmemMap map)
+    [InlineData(SyntheticPmemState.Live, SyntheticPmemMap.Dev)]
+    [InlineData(SyntheticPmemState.LiveInfoBlockLost, SyntheticPmemMap.Dev)]
+    [InlineData(SyntheticPmemState.Destroyed, SyntheticPmemMap.Dev)]
+    [InlineData(SyntheticPmemState.MemmapOverwritten, SyntheticPmemMap.Dev)]
+    [InlineData(SyntheticPmemState.Live, SyntheticPmemMap.Mem)]
+    [InlineData(SyntheticPmemState.LiveInfoBlockLost, SyntheticPmemMap.Mem)]
+    public void InfoBlocksInUserDataAreUserData(SyntheticPmemState state, SyntheticPmemMap map)
     {
         (SyntheticMachine machine, _) = Machines.WithNamespace(256 * MiB, new() { State = state, Map = map, FakeInfoBlocksInData = true });
         CoreImage core = machine.Core();
@@ -128,10 +128,10 @@ public sealed class PmemDumpTests
 
     /// <summary>A namespace that was made anew on used media: the kernel leaves two struct pages as they were.</summary>
     [Theory]
-    [InlineData(PmemState.Live, DumpOutput.Kdump)]
-    [InlineData(PmemState.Live, DumpOutput.Elf)]
-    [InlineData(PmemState.LiveInfoBlockLost, DumpOutput.Kdump)]
-    public void WhatTheKernelNeverWroteOfTheMemmapIsZero(PmemState state, DumpOutput output)
+    [InlineData(SyntheticPmemState.Live, DumpOutput.Kdump)]
+    [InlineData(SyntheticPmemState.Live, DumpOutput.Elf)]
+    [InlineData(SyntheticPmemState.LiveInfoBlockLost, DumpOutput.Kdump)]
+    public void WhatTheKernelNeverWroteOfTheMemmapIsZero(SyntheticPmemState state, DumpOutput output)
     {
         (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = state });
         CoreImage core = machine.Core();
@@ -161,7 +161,7 @@ public sealed class PmemDumpTests
     [Fact]
     public void MemmapWrittenByTheCaptureKernelIsReported()
     {
-        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = PmemState.MemmapOverwritten });
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(256 * MiB, new() { State = SyntheticPmemState.MemmapOverwritten });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         Assert.Contains(dump.Pmem.Findings,
             f => f.ToString().Contains("written anew", StringComparison.Ordinal) && f.ToString().Contains($"0x{space.Start:x}", StringComparison.Ordinal));
@@ -214,13 +214,13 @@ public sealed class PmemDumpTests
     {
         (SyntheticMachine machine, PmemRegion region) = Machines.WithPmem(1280 * MiB, options);
         region.AddNamespace(0, 256 * MiB, new() { StaleReserve = true, FakeInfoBlocksInData = true });
-        region.AddNamespace(256 * MiB, 128 * MiB, new() { Mode = PmemMode.DevDax });
-        region.AddNamespace(384 * MiB, 128 * MiB, new() { Map = PmemMap.Mem });
-        region.AddNamespace(512 * MiB, 64 * MiB, new() { Mode = PmemMode.Raw });
-        region.AddNamespace(576 * MiB, 64 * MiB, new() { Mode = PmemMode.Sector });
-        region.AddNamespace(640 * MiB, 128 * MiB, new() { State = PmemState.Destroyed });
-        region.AddNamespace(768 * MiB, 128 * MiB, new() { State = PmemState.LiveInfoBlockLost });
-        region.AddNamespace(896 * MiB, 128 * MiB, new() { State = PmemState.MemmapOverwritten, Mode = PmemMode.DevDax });
+        region.AddNamespace(256 * MiB, 128 * MiB, new() { Mode = SyntheticPmemMode.DevDax });
+        region.AddNamespace(384 * MiB, 128 * MiB, new() { Map = SyntheticPmemMap.Mem });
+        region.AddNamespace(512 * MiB, 64 * MiB, new() { Mode = SyntheticPmemMode.Raw });
+        region.AddNamespace(576 * MiB, 64 * MiB, new() { Mode = SyntheticPmemMode.Sector });
+        region.AddNamespace(640 * MiB, 128 * MiB, new() { State = SyntheticPmemState.Destroyed });
+        region.AddNamespace(768 * MiB, 128 * MiB, new() { State = SyntheticPmemState.LiveInfoBlockLost });
+        region.AddNamespace(896 * MiB, 128 * MiB, new() { State = SyntheticPmemState.MemmapOverwritten, Mode = SyntheticPmemMode.DevDax });
         region.AddNamespace(1024 * MiB, 192 * MiB, new() { MinorVersion = 1 });
         return machine;
     }

@@ -56,7 +56,7 @@ public sealed class PmemResourceTests
     private static PmemLayout Find(PmemSegments segments, params Node[] nodes)
     {
         (SyntheticMachine machine, PmemRegion region) = Machines.WithPmem(300 * MiB);
-        region.AddNamespace(0, 64 * MiB, new() { Mode = PmemMode.Raw });
+        region.AddNamespace(0, 64 * MiB, new() { Mode = SyntheticPmemMode.Raw });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core(new() { Pmem = segments })));
         return PmemFinder.Find(new() { Memory = dump.Memory, Loads = dump.Loads, Kernel = dump.Kernel, Memmap = dump.Memmap, Resources = Tree(nodes) });
     }

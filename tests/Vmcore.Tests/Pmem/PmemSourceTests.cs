@@ -23,9 +23,9 @@ public sealed class PmemSourceTests
         foreach (KernelEra era in new[] { KernelEra.V4_19, KernelEra.V6_12 })
         {
             (SyntheticMachine machine, PmemRegion region) = Machines.WithPmem(640 * MiB, new() { Era = era });
-            region.AddNamespace(0, 128 * MiB, new() { Mode = PmemMode.Raw });
+            region.AddNamespace(0, 128 * MiB, new() { Mode = SyntheticPmemMode.Raw });
             region.AddNamespace(128 * MiB, 256 * MiB);
-            region.AddNamespace(384 * MiB, 128 * MiB, new() { Mode = PmemMode.Sector });
+            region.AddNamespace(384 * MiB, 128 * MiB, new() { Mode = SyntheticPmemMode.Sector });
             CoreImage core = machine.Core(new() { Producer = producer, Pmem = segments });
             WrittenDump dump = WrittenDump.Of(core, 0);
             new DumpOracle(machine, core, 0).CheckKdump(dump, contents: false);
@@ -53,7 +53,7 @@ public sealed class PmemSourceTests
     public void RangesOfTheUserTellWhatNothingElseDoes()
     {
         (SyntheticMachine machine, PmemRegion region) = Machines.WithPmem(64 * MiB);
-        region.AddNamespace(0, 48 * MiB, new() { Mode = PmemMode.Raw });
+        region.AddNamespace(0, 48 * MiB, new() { Mode = SyntheticPmemMode.Raw });
         CoreImage core = machine.Core(new() { Pmem = PmemSegments.WholeRegionsUnmarked });
         WrittenDump dump = WrittenDump.Of(new CoreSource(core), new(), new() { PmemRanges = [new(Machines.PmemBase, Machines.PmemBase + (64 * MiB))] });
         new DumpOracle(machine, core, 0).CheckKdump(dump, contents: false);
@@ -107,7 +107,7 @@ public sealed class PmemSourceTests
     {
         (SyntheticMachine machine, PmemRegion region) = Machines.WithPmem(256 * MiB);
         region.AddNamespace(0, 128 * MiB);
-        region.AddNamespace(128 * MiB, 128 * MiB, new() { Mode = PmemMode.DevDax, Map = PmemMap.Mem });
+        region.AddNamespace(128 * MiB, 128 * MiB, new() { Mode = SyntheticPmemMode.DevDax, Map = SyntheticPmemMap.Mem });
         CoreImage core = machine.Core(new() { Vmcoreinfo = false, Producer = CoreProducer.Qemu });
         WrittenDump dump = WrittenDump.Of(core, 0);
         dump.AssertNoPmemUserData();
@@ -122,7 +122,7 @@ public sealed class PmemSourceTests
     {
         (SyntheticMachine machine, PmemRegion region) = Machines.WithPmem(512 * MiB);
         region.AddNamespace(0, 128 * MiB);
-        region.AddNamespace(128 * MiB, 128 * MiB, new() { Mode = PmemMode.DevDax, Map = PmemMap.Mem, Align = 4096 });
+        region.AddNamespace(128 * MiB, 128 * MiB, new() { Mode = SyntheticPmemMode.DevDax, Map = SyntheticPmemMap.Mem, Align = 4096 });
         CoreImage core = machine.Core();
         var walker = new CoreWalker(core);
         ulong number = (Machines.PmemBase + (128 * MiB)) >> 27;
@@ -144,7 +144,7 @@ public sealed class PmemSourceTests
     {
         (SyntheticMachine machine, PmemRegion region) = Machines.WithPmem(384 * MiB);
         region.AddNamespace(0, 256 * MiB);
-        region.AddNamespace(256 * MiB, 64 * MiB, new() { Mode = PmemMode.Raw });
+        region.AddNamespace(256 * MiB, 64 * MiB, new() { Mode = SyntheticPmemMode.Raw });
         CoreImage core = machine.Core();
         using CrashDump raw = CrashDump.Open(new CoreSource(core));
         WrittenDump dump = WrittenDump.Of(core, 0);

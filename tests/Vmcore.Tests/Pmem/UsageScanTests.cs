@@ -28,7 +28,7 @@ public sealed class UsageScanTests
     [Fact]
     public void ACompoundPageOfADeviceIsMappedAsAWhole()
     {
-        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(space: new() { Mode = Testing.PmemMode.DevDax });
+        (SyntheticMachine machine, SyntheticNamespace space) = Machines.WithNamespace(space: new() { Mode = SyntheticPmemMode.DevDax });
         using CrashDump dump = CrashDump.Open(new CoreSource(machine.Core()));
         NamespaceUsage usage = Assert.Single(dump.CollectPmemUsage().Namespaces);
         Assert.Equal(space.DataPages, usage.Counts.Total);

@@ -37,10 +37,10 @@ public sealed class MakedumpfileCrossCheckTests
 
     /// <summary>It knows nothing of pmem: its counts are those of the RAM, and the memmap on the media must be good enough to be read.</summary>
     [Theory]
-    [InlineData(PmemMode.FsDax, PmemMap.Dev)]
-    [InlineData(PmemMode.DevDax, PmemMap.Dev)]
-    [InlineData(PmemMode.FsDax, PmemMap.Mem)]
-    public void PmemOfWholeSectionsIsRead(PmemMode mode, PmemMap map)
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Dev)]
+    [InlineData(SyntheticPmemMode.DevDax, SyntheticPmemMap.Dev)]
+    [InlineData(SyntheticPmemMode.FsDax, SyntheticPmemMap.Mem)]
+    public void PmemOfWholeSectionsIsRead(SyntheticPmemMode mode, SyntheticPmemMap map)
     {
         SyntheticMachine machine = SampleMachines.EveryKind(new() { RfcList = true });
         machine.AddPmem(4ul << 30, 256 << 20).AddNamespace(0, 256 << 20, new() { Mode = mode, Map = map });
@@ -48,11 +48,11 @@ public sealed class MakedumpfileCrossCheckTests
     }
 
     [Theory]
-    [InlineData(MemoryModel.SparseExtremeNoVmemmap)]
-    [InlineData(MemoryModel.SparseStatic)]
-    [InlineData(MemoryModel.Flat)]
-    public void OtherMemoryModelsAreRead(MemoryModel model) =>
-        Check(SampleMachines.EveryKind(new() { MemoryModel = model, NodesShift = model == MemoryModel.Flat ? 0 : 6 }), new(), 31);
+    [InlineData(SyntheticMemoryModel.SparseExtremeNoVmemmap)]
+    [InlineData(SyntheticMemoryModel.SparseStatic)]
+    [InlineData(SyntheticMemoryModel.Flat)]
+    public void OtherMemoryModelsAreRead(SyntheticMemoryModel model) =>
+        Check(SampleMachines.EveryKind(new() { MemoryModel = model, NodesShift = model == SyntheticMemoryModel.Flat ? 0 : 6 }), new(), 31);
 
     private static void Check(SyntheticMachine machine, ElfShape shape, params int[] levels)
     {

@@ -61,7 +61,7 @@ public sealed class SyntheticPmemTests
     [Fact]
     public void InfoBlockHasItsChecksum()
     {
-        (SyntheticMachine machine, _) = Machine(256 * MiB, new() { Mode = PmemMode.DevDax });
+        (SyntheticMachine machine, _) = Machine(256 * MiB, new() { Mode = SyntheticPmemMode.DevDax });
         byte[] block = machine.PageContent((Base >> 12) + 1);
         Assert.Equal("NVDIMM_DAX_INFO\0", Encoding.ASCII.GetString(block, 0, 16));
         ulong sum = BinaryPrimitives.ReadUInt64LittleEndian(block.AsSpan(4088));
@@ -71,12 +71,12 @@ public sealed class SyntheticPmemTests
     }
 
     [Theory]
-    [InlineData(PmemState.Live, true, PmemMap.Dev, 1025)]
-    [InlineData(PmemState.Live, true, PmemMap.Mem, 1)]
-    [InlineData(PmemState.LiveInfoBlockLost, true, PmemMap.Dev, 1024)]
-    [InlineData(PmemState.MemmapOverwritten, true, PmemMap.Dev, 1025)]
-    [InlineData(PmemState.Destroyed, false, PmemMap.Dev, 0)]
-    public void OnlyMetadataIsKeptAndItHoldsNoUserData(PmemState state, bool sections, PmemMap map, int metadata)
+    [InlineData(SyntheticPmemState.Live, true, SyntheticPmemMap.Dev, 1025)]
+    [InlineData(SyntheticPmemState.Live, true, SyntheticPmemMap.Mem, 1)]
+    [InlineData(SyntheticPmemState.LiveInfoBlockLost, true, SyntheticPmemMap.Dev, 1024)]
+    [InlineData(SyntheticPmemState.MemmapOverwritten, true, SyntheticPmemMap.Dev, 1025)]
+    [InlineData(SyntheticPmemState.Destroyed, false, SyntheticPmemMap.Dev, 0)]
+    public void OnlyMetadataIsKeptAndItHoldsNoUserData(SyntheticPmemState state, bool sections, SyntheticPmemMap map, int metadata)
     {
         (SyntheticMachine machine, _) = Machine(256 * MiB, new() { State = state, Map = map, StaleReserve = true, FakeInfoBlocksInData = true });
         CoreImage core = machine.Core(new() { Pmem = PmemSegments.WholeRegionsUnmarked });
@@ -99,8 +99,8 @@ public sealed class SyntheticPmemTests
         machine.AddRam(0x100000, 127 * MiB);
         PmemRegion region = machine.AddPmem(Base, 512 * MiB);
         SyntheticNamespace first = region.AddNamespace(0, 128 * MiB);
-        region.AddNamespace(128 * MiB, 128 * MiB, new() { Map = PmemMap.Mem });
-        SyntheticNamespace last = region.AddNamespace(256 * MiB, 128 * MiB, new() { Mode = PmemMode.DevDax });
+        region.AddNamespace(128 * MiB, 128 * MiB, new() { Map = SyntheticPmemMap.Mem });
+        SyntheticNamespace last = region.AddNamespace(256 * MiB, 128 * MiB, new() { Mode = SyntheticPmemMode.DevDax });
         var walker = new CoreWalker(machine.Core());
         ulong head = walker.Hex("SYMBOL(devm_memmap_vmcore_head)");
         var found = new List<(ulong, ulong)>();

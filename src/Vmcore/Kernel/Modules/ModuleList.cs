@@ -23,7 +23,7 @@ public sealed class ModuleList : IModuleSymbols
 
     private ModuleList(string? problem, Func<GeneratedCode> generated)
     {
-        Problem = Incomplete(problem);
+        Problem = Finding.Of(FindingCode.ModulesIncomplete, problem);
         _generated = new(generated);
     }
 
@@ -102,7 +102,7 @@ public sealed class ModuleList : IModuleSymbols
             }
         }
 
-        list.Problem = Incomplete(problem);
+        list.Problem = Finding.Of(FindingCode.ModulesIncomplete, problem);
         return list;
     }
 
@@ -149,8 +149,6 @@ public sealed class ModuleList : IModuleSymbols
         return text.ToString();
     }
 
-    private static Finding? Incomplete(string? problem) => problem is null ? null : new(FindingCode.ModulesIncomplete, problem);
-
     private static KernelModule Read(IVirtualMemory memory, KernelObject item)
     {
         string name = Text(item.Member("name").ReadBytes());
@@ -165,7 +163,7 @@ public sealed class ModuleList : IModuleSymbols
             Taints = Letters(item.Member("taints").AsUInt64()),
             References = item.Type.FindMember("refcnt") is null ? null : (int)item.Member("refcnt").Member("counter").AsUInt64() - 1,
             UsedBy = users,
-            UsersProblem = problem is null ? null : new(FindingCode.ModuleUsersUnknown, problem),
+            UsersProblem = Finding.Of(FindingCode.ModuleUsersUnknown, problem),
         };
     }
 

@@ -51,7 +51,7 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
             if (known is null && !isCrashing && IsOffline(cpu))
                 Offline.Add(cpu);
             else
-                cpus.Add(new(cpu, known, Running(cpu), isCrashing) 
+                cpus.Add(new(cpu, known, Running(cpu), isCrashing)
                 {
                     Problem = known is null ? new(FindingCode.RegistersMissing, problems.GetValueOrDefault(cpu, "it has no registers")) : null,
                 });
