@@ -48,6 +48,8 @@ internal sealed class DumpFiles
     {
         files = Named(parsed);
         ulong[] addresses = [];
+        if (_file is not null && parsed.GetResult(_raw) is { IdentifierTokenCount: > 1 })
+            throw new VmcoreException("--raw is given once, before FILE@ADDRESS; give the others by --part FILE@ADDRESS");
         if (parsed.GetValue(_raw))
             files = RawImages.Split(files, out addresses);
         string? info = parsed.GetValue(_vmcoreInfo);

@@ -31,7 +31,7 @@ internal sealed class ReaderContext : IDisposable
         {
             CrashDump dump = Open(files, options);
             Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
-            Gap(dump.Problems.Where(static p => p.Code == FindingCode.SeveralKernels));
+            Gap(dump.Problems.Where(static p => p.Code == FindingCode.KernelSearchEnded));
             return dump;
         });
     }

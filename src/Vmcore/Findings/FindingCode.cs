@@ -73,9 +73,9 @@ public enum FindingCode
     /// <summary>Memory of the kernel is not in the image. Parameters: file, bytes.</summary>
     ImageLacksMemory,
 
-    /// <summary>A second kernel describes itself in the machine's memory. Parameters: file, physical address of its vmcoreinfo, its release, address of
-    /// the one that is taken.</summary>
-    SeveralKernels,
+    /// <summary>The search for the kernel's vmcoreinfo in memory ended at a limit: another kernel may describe itself behind it. Parameters: file, notes that
+    /// were tried.</summary>
+    KernelSearchEnded,
 
     /// <summary>The dump is one of a Xen hypervisor: machine frames are taken for the kernel's own, and what is read may be wrong. Parameters: file.</summary>
     XenDump,

@@ -2,12 +2,9 @@ using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
-using Vmcore.Kernel.Resources;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
-using Vmcore.Pmem;
-using Vmcore.Ranges;
 
 namespace Vmcore.Opening;
 
@@ -47,7 +44,7 @@ internal sealed class DumpKernel : IDisposable
         try
         {
             if (file.VmcoreInfo is null)
-                LookInMemory(file);
+                KernelInMemory.Find(file, options.Vmlinux);
             if (options.Vmlinux is { } path)
                 result.OpenVmlinux(path, file);
             result.VmcoreInfo = file.VmcoreInfo;
@@ -114,7 +111,7 @@ internal sealed class DumpKernel : IDisposable
 
         if (file.IsImage && Unfiltered.IsVerified)
         {
-            file.Restrict(MemoryOf(Unfiltered, file.Name));
+            file.Restrict(ImageRanges.Of(Unfiltered, Vmlinux, file.Name));
             Unfiltered = Unfiltered.Over(file.Unfiltered);
         }
 
@@ -128,64 +125,6 @@ internal sealed class DumpKernel : IDisposable
         {
             Problem = new(FindingCode.PagesNotClassified, $"{file.Name}: {e.Message}");
         }
-    }
-
-    // The kernel that the text describes has to be there: its names are read through its page tables. What kernels before it, or files, left is not taken;
-    // all memory is looked through, since a second kernel may describe itself as well.
-    private static void LookInMemory(DumpFile file)
-    {
-        FoundVmcoreInfo? found = null;
-        Architecture? machine = null;
-        foreach (FoundVmcoreInfo next in VmcoreInfoSearch.Find(file.Unfiltered))
-        {
-            var info = VmcoreInfo.Parse(next.Text);
-            if ((file.Architecture ?? Architecture.ProvenBy(info)) is not { } architecture
-                || (found is not null && found.Text.AsSpan().StartsWith(next.Text.AsSpan().TrimEnd((byte)0)))
-                || CrashedKernel.TryOpen(file.Unfiltered, info, architecture, file.Loads, out _) is not { IsVerified: true })
-                continue;
-
-            // A crash appends its time to the note; copies from before it are of the same kernel.
-            if (found is null || next.Text.AsSpan().StartsWith(found.Text.AsSpan().TrimEnd((byte)0)))
-                (found, machine) = (next, architecture);
-            else
-                file.AddProblem(FindingCode.SeveralKernels, next.Address, info.OsRelease ?? "?", found.Address);
-        }
-
-        if (found is not null)
-            file.SetVmcoreInfo(found.Text, machine!);
-    }
-
-    // RAM and pmem of the kernel; not the crash kernel's area, which no vmcore has.
-    private List<PhysicalRange> MemoryOf(CrashedKernel kernel, string name)
-    {
-        if (PmemSearch.Resources(kernel, Vmlinux) is not { } tree)
-            throw new MissingInformationException($"{name}: what of this image is RAM, and what is pmem, says the kernel's resource tree, which cannot be read: "
-                + "it is not read without. -x VMLINUX brings the symbol that leads to it");
-        List<PhysicalRange> memory = [], result = [];
-        foreach (KernelResource node in tree.All())
-        {
-            if (node.Name.StartsWith("System RAM", StringComparison.Ordinal) || PmemRanges.IsPmem(node))
-                memory.Add(node.Range);
-        }
-
-        PhysicalRange[] crash = [.. tree.All().Where(static n => n.Name.StartsWith("Crash kernel", StringComparison.Ordinal)).Select(static n => n.Range)];
-        ulong done = 0;
-        foreach (PhysicalRange range in memory.OrderBy(static r => r.Start))
-        {
-            ulong at = Math.Max(range.Start, done);
-            foreach (PhysicalRange hole in crash.Where(h => h.End > at && h.Start < range.End).OrderBy(static h => h.Start))
-            {
-                if (hole.Start > at)
-                    result.Add(new(at, hole.Start));
-                at = Math.Max(at, hole.End);
-            }
-
-            if (at < range.End)
-                result.Add(new(at, range.End));
-            done = Math.Max(done, range.End);
-        }
-
-        return result;
     }
 
     private void OpenVmlinux(string path, DumpFile file)
