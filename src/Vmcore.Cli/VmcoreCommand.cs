@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Json;
 using Vmcore.Cli.Reader;
+using Vmcore.Opening;
 
 namespace Vmcore.Cli;
 
@@ -62,7 +63,8 @@ internal static class VmcoreCommand
         command.SetAction(parsed =>
         {
             StandardStreams.RequireOutput();
-            using CrashDump dump = ReaderContext.Open(files.Of(parsed), new() { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
+            CrashDumpOptions options = files.Of(parsed, out IReadOnlyList<string> paths);
+            using CrashDump dump = ReaderContext.Open(paths, options with { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
             DumpInfo info = InfoCollector.Collect(dump, parsed.GetValue(hash));
             Console.Out.Write(parsed.GetValue(json) ? JsonText.BuildText(info) + "\n" : InfoText.Build(info));
             return 0;

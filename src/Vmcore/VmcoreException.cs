@@ -47,6 +47,9 @@ public sealed class MissingInformationException : VmcoreException
         : base(message)
     {
     }
+
+    /// <summary>True if what was given to describe the kernel (vmcoreinfo, a vmlinux) is of another kernel than the dump.</summary>
+    public bool IsOtherKernel { get; init; }
 }
 
 /// <summary>The operating system refused to read, write, open or map a file.</summary>

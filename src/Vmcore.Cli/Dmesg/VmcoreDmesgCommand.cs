@@ -10,7 +10,7 @@ namespace Vmcore.Cli.Dmesg;
 /// </summary>
 internal static class VmcoreDmesgCommand
 {
-    private const string UsageLine = "usage: vmcore-dmesg <kernel core file>";
+    private const string UsageLine = "usage: vmcore-dmesg <kernel core file>, or vmcore-dmesg --raw FILE@ADDRESS...";
 
     // The exit statuses of kexec-tools.
     private const int WrongUsage = 1;
@@ -24,6 +24,7 @@ internal static class VmcoreDmesgCommand
 
     private const string HelpText = """
         usage: vmcore-dmesg <kernel core file>
+               vmcore-dmesg --raw FILE@ADDRESS...    raw images of RAM, with the physical address of the first byte of each (0x...)
 
         Writes the log of a crashed kernel to standard output. The file is /proc/vmcore or a dump in any format: ELF, kdump-compressed, flattened.
 
@@ -43,12 +44,27 @@ internal static class VmcoreDmesgCommand
             return 0;
         }
 
-        if (args is not [{ Length: > 0 } file])
+        string[] words = [.. args.Where(static a => a != "--raw")];
+        ulong[] addresses = [];
+        if (words.Length == 0 || words[0].Length == 0 || (words.Length > 1 && words.Length == args.Length))
         {
             Console.Error.WriteLine(UsageLine);
             return WrongUsage;
         }
 
+        if (words.Length < args.Length)
+        {
+            try
+            {
+                words = RawImages.Split(words, out addresses);
+            }
+            catch (FileAccessException e)
+            {
+                return Fail(e.Message, WrongUsage);
+            }
+        }
+
+        string file = words[0];
         FileSource source;
         try
         {
@@ -65,10 +81,12 @@ internal static class VmcoreDmesgCommand
             return Fail($"{file}: the file is empty", Empty);
         }
 
+        if (addresses.Length > 0)
+            source.Dispose();
         CrashDump dump;
         try
         {
-            dump = CrashDump.Open(source);
+            dump = addresses.Length == 0 ? CrashDump.Open(source) : CrashDump.Open(words, new() { RawAddresses = addresses });
         }
         catch (VmcoreException e)
         {

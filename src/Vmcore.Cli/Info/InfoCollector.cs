@@ -46,7 +46,7 @@ internal static class InfoCollector
         return new()
         {
             File = dump.Name,
-            Format = dump.Format == DumpFormat.Elf ? "elf" : "kdump",
+            Format = dump.Format.ToString().ToLowerInvariant(),
             Flattened = dump.IsFlattened,
             Incomplete = dump.IsIncomplete,
             DumpLevel = note is not null ? (int)(note.Level & (uint)DumpLevel.All) : kdump?.SubHeader.DumpLevel,

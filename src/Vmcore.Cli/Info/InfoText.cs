@@ -67,7 +67,13 @@ internal static class InfoText
     /// <summary>Format and compression of the file.</summary>
     internal static string FormatOf(DumpInfo info)
     {
-        string format = info.Format == "elf" ? "ELF core file" : $"kdump-compressed, {info.Compression}";
+        string format = info.Format switch
+        {
+            "elf" => "ELF core file",
+            "raw" => "raw image of RAM",
+            "lime" => "LiME image of RAM",
+            _ => $"kdump-compressed, {info.Compression}",
+        };
         return (info.Flattened ? "flattened " : "") + format + (info.Incomplete ? ", INCOMPLETE" : "");
     }
 

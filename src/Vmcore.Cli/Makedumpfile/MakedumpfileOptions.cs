@@ -71,6 +71,12 @@ internal sealed class MakedumpfileOptions
 
     internal string? VmcoreInfoFile { get; set; }
 
+    /// <summary>Raw images of RAM, as FILE@ADDRESS until the command line is read; empty for a file in any other format.</summary>
+    internal List<string> RawImages { get; } = [];
+
+    /// <summary>The physical address of the first byte of each raw image.</summary>
+    internal IReadOnlyList<ulong> RawAddresses { get; private set; } = [];
+
     /// <summary>The kernel with its debug information; null for none.</summary>
     internal string? Vmlinux { get; set; }
 
@@ -135,7 +141,7 @@ internal sealed class MakedumpfileOptions
     {
         CommandMode.Rearrange or CommandMode.GenerateVmcoreInfo => [],
         CommandMode.Reassemble => _operands.SkipLast(1),
-        _ => _operands.Take(1),
+        _ => [.. _operands.Take(1), .. RawImages.Skip(1)],
     };
 
     /// <summary>The file to write; null if it goes to standard output. Where there are several, the last.</summary>
@@ -158,5 +164,23 @@ internal sealed class MakedumpfileOptions
         foreach (ParsedOption option in options)
             OptionTable.All.First(o => o.Key == option.Key).Apply(this, option.Value ?? "");
         MessageLevel |= AlsoShown;
+        if (RawImages.Count == 0)
+            return;
+        string[] files;
+        try
+        {
+            files = Cli.RawImages.Split(RawImages, out ulong[] addresses);
+            RawAddresses = addresses;
+        }
+        catch (FileAccessException e)
+        {
+            throw new UsageException("--raw: " + e.Message);
+        }
+
+        RawImages.Clear();
+        RawImages.AddRange(files);
+
+        // They stand where the input does.
+        _operands.Insert(0, files[0]);
     }
 }

@@ -59,7 +59,9 @@ internal static class OptionTable
                 + "If that fails it is said, and the exit status is still that of the dump.", static (o, value) => o.ReportFile = value),
             new("--dry-run", "Do everything but write.", static (o, _) => o.DryRun = true)),
         new(
-            "Where the kernel's description comes from",
+            "Where the memory and the kernel's description come from",
+            new("--raw FILE@ADDRESS", "Instead of VMCORE, a raw image of RAM and the physical address of its first byte (0x...); once for each image.",
+                static (o, value) => o.RawImages.Add(value)),
             new("-i VMCOREINFO", "A file with the vmcoreinfo text, for a VMCORE that has none: of the running kernel, or made by -g.",
                 static (o, value) => o.VmcoreInfoFile = value),
             new("-x VMLINUX", "The kernel with its debug information, for a VMCORE without vmcoreinfo, for the rules of --config, and for -g.",

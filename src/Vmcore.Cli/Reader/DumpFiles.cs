@@ -1,21 +1,34 @@
 using System.CommandLine;
+using Vmcore.Opening;
 
 namespace Vmcore.Cli.Reader;
 
 /// <summary>How a command line names the dump: by one file, or by all files of a split dump.</summary>
 internal sealed class DumpFiles
 {
-    private const string Formats = "A raw vmcore, or a dump in any format: ELF, kdump-compressed, flattened";
+    private const string Formats = "A raw vmcore, or a dump in any format: ELF, kdump-compressed, flattened, LiME";
 
     private readonly Argument<string>? _file;
     private readonly Argument<string[]>? _files;
     private readonly Option<string[]>? _parts;
+    private readonly Option<bool> _raw = new("--raw")
+    {
+        Description = "Each FILE is a raw image of RAM, given as FILE@ADDRESS: the physical address of its first byte, hexadecimal with 0x.",
+    };
+
+    private readonly Option<string?> _vmcoreInfo = new("--vmcoreinfo", "-i")
+    {
+        Description = "The vmcoreinfo text of the kernel that crashed, for a dump that has none.",
+        HelpName = "FILE",
+    };
 
     /// <summary>Adds the argument to a command.</summary>
     /// <param name="command">The command.</param>
     /// <param name="hasWords">True if other arguments follow: then an option names further files.</param>
     internal DumpFiles(Command command, bool hasWords)
     {
+        command.Add(_raw);
+        command.Add(_vmcoreInfo);
         if (hasWords)
         {
             command.Add(_file = new("FILE") { Description = Formats + "." });
@@ -27,7 +40,27 @@ internal sealed class DumpFiles
         }
     }
 
-    /// <summary>The files, in the order of the command line; at least one.</summary>
-    internal IReadOnlyList<string> Of(ParseResult parsed) =>
+    /// <summary>How the files are opened.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="files">Receives the files, in the order of the command line; at least one.</param>
+    /// <exception cref="VmcoreException">The file of vmcoreinfo cannot be read, or a raw image has no address.</exception>
+    internal CrashDumpOptions Of(ParseResult parsed, out IReadOnlyList<string> files)
+    {
+        files = Named(parsed);
+        ulong[] addresses = [];
+        if (_file is not null && parsed.GetResult(_raw) is { IdentifierTokenCount: > 1 })
+            throw new VmcoreException("--raw is given once, before FILE@ADDRESS; give the others by --part FILE@ADDRESS");
+        if (parsed.GetValue(_raw))
+            files = RawImages.Split(files, out addresses);
+        string? info = parsed.GetValue(_vmcoreInfo);
+        return new()
+        {
+            RawAddresses = addresses,
+            VmcoreInfo = info is null ? null : VmcoreInfoFile.Read(info),
+            VmcoreInfoName = info ?? "",
+        };
+    }
+
+    private IReadOnlyList<string> Named(ParseResult parsed) =>
         _file is not null ? [parsed.GetRequiredValue(_file), .. parsed.GetValue(_parts!) ?? []] : parsed.GetRequiredValue(_files!);
 }

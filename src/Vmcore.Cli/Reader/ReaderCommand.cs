@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Vmcore.Findings;
+using Vmcore.Opening;
 
 namespace Vmcore.Cli.Reader;
 
@@ -35,9 +36,10 @@ internal sealed class ReaderCommand : Command
         Add(_color.AcceptOnlyFromAmong("auto", "always", "never"));
         SetAction(parsed =>
         {
+            CrashDumpOptions options = _files.Of(parsed, out IReadOnlyList<string> files);
             bool json = parsed.GetValue(_json);
             var style = TextStyle.For(Console.Out, Console.IsOutputRedirected, json ? "never" : parsed.GetRequiredValue(_color));
-            using var context = new ReaderContext(parsed, _files.Of(parsed), new()
+            using var context = new ReaderContext(parsed, files, options with
             {
                 BtfFile = parsed.GetValue(_btf),
                 Vmlinux = parsed.GetValue(_vmlinux),

@@ -33,6 +33,7 @@ internal sealed class ReaderContext : IDisposable
         {
             CrashDump dump = Open(files, options);
             Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
+            Gap(dump.Problems.Where(static p => p.Code == FindingCode.KernelSearchEnded));
             return dump;
         });
     }

@@ -67,6 +67,16 @@ public enum FindingCode
     /// <summary>The kernel's memory cannot be found, or is not what vmcoreinfo says. Parameters: file, a clause that says why.</summary>
     KernelDoubtful,
 
+    /// <summary>A range of an image of RAM is neither RAM nor pmem of the kernel, and is left out. Parameters: file, physical address, its end.</summary>
+    ImageNotMemory,
+
+    /// <summary>Memory of the kernel is not in the image. Parameters: file, bytes.</summary>
+    ImageLacksMemory,
+
+    /// <summary>The search for the kernel's vmcoreinfo in memory ended at a limit: another kernel may describe itself behind it. Parameters: file, notes that
+    /// were tried.</summary>
+    KernelSearchEnded,
+
     /// <summary>The dump is one of a Xen hypervisor: machine frames are taken for the kernel's own, and what is read may be wrong. Parameters: file.</summary>
     XenDump,
 

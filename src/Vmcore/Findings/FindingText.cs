@@ -31,6 +31,9 @@ internal static class FindingText
         FindingCode.PageSizeImpossible => "{0}: vmcoreinfo: PAGESIZE is {1}, but {2} has pages of {3} bytes; ignored",
         FindingCode.KernelNotLocated => "{0}: {1}",
         FindingCode.KernelDoubtful => "{0}: {1}",
+        FindingCode.ImageNotMemory => "{0}: nothing from 0x{1:x} to 0x{2:x} is RAM or pmem of the kernel: it is left out. Is its address right?",
+        FindingCode.ImageLacksMemory => "{0}: {1} bytes of the kernel's memory are not in the image",
+        FindingCode.KernelSearchEnded => "{0}: {1} notes of vmcoreinfo were tried, and no more: another kernel may describe itself behind them",
         FindingCode.XenDump => "{0}: a dump of a Xen hypervisor; those are not read: what follows takes machine frames for the kernel's own, "
             + "and may be wrong",
         FindingCode.ResourcesCutShort => "the kernel's resource tree is cut short, and may have had more memory or devices: {0}",

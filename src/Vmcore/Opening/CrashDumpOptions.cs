@@ -6,8 +6,17 @@ namespace Vmcore.Opening;
 /// <summary>How a dump is opened.</summary>
 public sealed record CrashDumpOptions
 {
-    /// <summary>Text that stands in for the vmcoreinfo of a core that has none; not used if it has.</summary>
+    /// <summary>Text that stands in for the vmcoreinfo of a core that has none. It has to be of the same kernel: a dump of another is refused.</summary>
     public byte[]? VmcoreInfo { get; init; }
+
+    /// <summary>What messages call <see cref="VmcoreInfo"/>: the file that it is from.</summary>
+    public string VmcoreInfoName { get; init; } = "the vmcoreinfo given";
+
+    /// <summary>
+    /// Not empty for raw images of RAM: the physical address of the first byte of each file. Nothing in such a file says what of it is RAM, so the kernel has
+    /// to: only what its resource tree (/proc/iomem) has as RAM or pmem is read.
+    /// </summary>
+    public IReadOnlyList<ulong> RawAddresses { get; init; } = [];
 
     /// <summary>A file of raw BTF (a copy of <c>/sys/kernel/btf/vmlinux</c>) that types are taken from; null to take them from the dump.</summary>
     public string? BtfFile { get; init; }

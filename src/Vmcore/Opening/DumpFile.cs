@@ -4,10 +4,12 @@ using Vmcore.Compression;
 using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Flattened;
+using Vmcore.Formats.Images;
 using Vmcore.Formats.Kdump;
 using Vmcore.IO;
 using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Opening;
 
@@ -48,7 +50,11 @@ internal sealed class DumpFile : IDisposable
     /// <summary>The machine's physical memory with all that the file has of it, user data of pmem included.</summary>
     internal CrashMemory Unfiltered { get; private set; }
 
+    /// <summary>The machine's architecture. An image of RAM does not say it: null until its kernel is found.</summary>
     internal Architecture Architecture { get; private set; }
+
+    /// <summary>True for images of RAM, which say nothing of the machine.</summary>
+    internal bool IsImage => Format is DumpFormat.Raw or DumpFormat.Lime;
 
     internal IReadOnlyList<ElfSegment> Loads { get; private set; } = [];
 
@@ -62,6 +68,9 @@ internal sealed class DumpFile : IDisposable
 
     /// <summary>vmcoreinfo: the file's own, or what stands in for it; null if there is none.</summary>
     internal VmcoreInfo? VmcoreInfo { get; private set; }
+
+    /// <summary>True if vmcoreinfo is the file's own.</summary>
+    internal bool HasOwnVmcoreInfo { get; private set; }
 
     internal IReadOnlyList<Finding> Problems => _problems;
 
@@ -91,6 +100,8 @@ internal sealed class DumpFile : IDisposable
     internal static DumpFile Open(IReadOnlyList<string> paths, CrashDumpOptions options)
     {
         ArgumentOutOfRangeException.ThrowIfZero(paths.Count, nameof(paths));
+        if (options.RawAddresses.Count > 0)
+            return OpenRaw(paths, options);
         if (paths.Count == 1)
             return Open(MappedSource.OpenBest(paths[0], options.Mapping), options);
         FileIdentity.RequireDistinct(paths);
@@ -152,6 +163,8 @@ internal sealed class DumpFile : IDisposable
                 file.OpenElf(options);
             else if (KdumpHeader.IsKdump(source))
                 file.OpenKdump([source], options);
+            else if (LimeFormat.IsLime(source))
+                file.OpenLime(options);
             else
                 throw UnknownFormat(source);
             return file;
@@ -165,7 +178,65 @@ internal sealed class DumpFile : IDisposable
 
     /// <summary>Takes text for vmcoreinfo where the file has none.</summary>
     /// <param name="text">The text.</param>
-    internal void SetVmcoreInfo(ReadOnlyMemory<byte> text)
+    /// <param name="architecture">The architecture of its kernel.</param>
+    internal void SetVmcoreInfo(ReadOnlyMemory<byte> text, Architecture architecture)
+    {
+        SetVmcoreInfo(text);
+        Architecture = architecture;
+
+        // It may say that pages are larger than the smallest.
+        if (Elf is { } file && PageShift() is var shift && shift != Unfiltered.PageShift)
+            Unfiltered = new ElfMemory(file, shift);
+    }
+
+    /// <summary>Leaves of an image no other memory than this.</summary>
+    /// <param name="memory">What the kernel has as memory, in bytes, ascending, without overlaps. What of it the image lacks is missing from now on.</param>
+    internal void Restrict(IReadOnlyList<PhysicalRange> memory)
+    {
+        ulong lacking = 0;
+        List<ElfSegment> kept = [];
+        foreach (PhysicalRange range in memory)
+        {
+            ulong at = range.Start;
+            foreach (ElfSegment load in Loads.OrderBy(static l => l.PhysicalAddress))
+            {
+                ulong start = Math.Max(load.PhysicalAddress, at), end = Math.Min(load.PhysicalAddress + load.FileSize, range.End);
+                if (start >= end)
+                    continue;
+                Lack(start);
+                kept.Add(ElfSegment.OfMemory(start, end - start, (long)(load.Offset + (start - load.PhysicalAddress))));
+                at = end;
+            }
+
+            Lack(range.End);
+
+            void Lack(ulong end)
+            {
+                if (at >= end)
+                    return;
+                kept.Add(ElfSegment.OfMemory(at, end - at, offset: null));
+                lacking += end - at;
+            }
+        }
+
+        foreach (ElfSegment load in Loads)
+        {
+            if (!memory.Any(r => r.Start < load.PhysicalEnd && r.End > load.PhysicalAddress))
+                AddProblem(FindingCode.ImageNotMemory, load.PhysicalAddress, load.PhysicalEnd);
+        }
+
+        if (lacking > 0)
+        {
+            AddProblem(FindingCode.ImageLacksMemory, lacking);
+            IsIncomplete = true;
+        }
+
+        Elf = ElfCoreFile.Of(Source, kept, _options.Limits);
+        Loads = Elf.Loads;
+        Unfiltered = new ElfMemory(Elf, Unfiltered.PageShift);
+    }
+
+    private void SetVmcoreInfo(ReadOnlyMemory<byte> text)
     {
         if (text.Length > _options.Limits.VmcoreInfoBytes)
         {
@@ -197,6 +268,61 @@ internal sealed class DumpFile : IDisposable
             return new(source.Name, 0, "file format", found, expected);
         return new(source.Name, 0, "file format", read == 0 ? "an empty file" : $"bytes {Convert.ToHexString(start.AsSpan(0, Math.Min(read, 8)))}",
             "an ELF core file, a kdump-compressed file or a flattened stream of one");
+    }
+
+    private static DumpFile OpenRaw(IReadOnlyList<string> paths, CrashDumpOptions options)
+    {
+        if (paths.Count != options.RawAddresses.Count)
+            throw new ArgumentException("one address for each file", nameof(options));
+        FileIdentity.RequireDistinct(paths);
+        List<IByteSource> sources = [];
+        try
+        {
+            List<ElfSegment> pieces = [];
+            long offset = 0;
+            for (int i = 0; i < paths.Count; i++)
+            {
+                sources.Add(MappedSource.OpenBest(paths[i], options.Mapping));
+                ulong address = options.RawAddresses[i], size = (ulong)sources[i].Length;
+                if (size == 0)
+                    throw new DumpFormatException(paths[i], 0, "raw image", "an empty file", "the content of RAM");
+                if (address > ElfCoreFile.PhysicalEnd || size > ElfCoreFile.PhysicalEnd - address)
+                    throw new DumpFormatException(paths[i], 0, "raw image", $"an address of 0x{address:x} for 0x{size:x} bytes", "addresses below 2^52");
+                if (pieces.Find(p => p.PhysicalAddress < address + size && p.PhysicalEnd > address) is { } other)
+                    throw new DumpFormatException(paths[i], 0, "raw image", $"addresses from 0x{address:x} on, which overlap those of another piece "
+                        + $"(0x{other.PhysicalAddress:x} to 0x{other.PhysicalEnd:x})", "addresses of its own");
+                pieces.Add(ElfSegment.OfMemory(address, size, offset));
+                offset += sources[i].Length;
+            }
+
+            var file = new DumpFile(sources.Count == 1 ? sources[0] : new JoinedSource(sources), options);
+            file.OpenImage(DumpFormat.Raw, pieces, options);
+            return file;
+        }
+        catch
+        {
+            foreach (IByteSource source in sources)
+                source.Dispose();
+            throw;
+        }
+    }
+
+    private void OpenLime(CrashDumpOptions options)
+    {
+        OpenImage(DumpFormat.Lime, LimeFormat.Read(Source, options.Limits, out bool isTruncated), options);
+        IsIncomplete |= isTruncated || Elf!.IsTruncated;
+    }
+
+    private void OpenImage(DumpFormat format, IReadOnlyList<ElfSegment> ranges, CrashDumpOptions options)
+    {
+        Format = format;
+        Elf = ElfCoreFile.Of(Source, ranges, options.Limits);
+        _problems.AddRange(Elf.Problems);
+        Loads = Elf.Loads;
+        SetOwnOrGiven(default, options);
+        Architecture = VmcoreInfo is null ? null! : Architecture.ProvenBy(VmcoreInfo)!;
+        const int AnyPageShift = 12;
+        Unfiltered = new ElfMemory(Elf, Architecture is null ? AnyPageShift : PageShift());
     }
 
     private void OpenElf(CrashDumpOptions options)
@@ -262,7 +388,11 @@ internal sealed class DumpFile : IDisposable
     }
 
     // The dump's own text has the addresses of the kernel that ran; another can at best agree with it.
-    private void SetOwnOrGiven(ReadOnlyMemory<byte> own, CrashDumpOptions options) => SetVmcoreInfo(own.Length == 0 ? options.VmcoreInfo ?? own : own);
+    private void SetOwnOrGiven(ReadOnlyMemory<byte> own, CrashDumpOptions options)
+    {
+        HasOwnVmcoreInfo = own.Length > 0;
+        SetVmcoreInfo(HasOwnVmcoreInfo ? own : options.VmcoreInfo ?? own);
+    }
 
     private ReadOnlyMemory<byte> VmcoreInfoNote()
     {

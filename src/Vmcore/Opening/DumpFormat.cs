@@ -8,4 +8,10 @@ public enum DumpFormat
 
     /// <summary>kdump-compressed (diskdump).</summary>
     Kdump,
+
+    /// <summary>Images of RAM without a header: the operator says where each lies.</summary>
+    Raw,
+
+    /// <summary>What LiME writes, and AVML without compression: RAM with its addresses.</summary>
+    Lime,
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Vmcore.Architectures;
 using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Symbols;
@@ -35,20 +36,51 @@ internal sealed class DumpKernel : IDisposable
     /// <summary>Finds the kernel.</summary>
     /// <param name="file">The file; it is told what is wrong.</param>
     /// <param name="options">How it is opened.</param>
-    /// <exception cref="VmcoreException">The vmlinux of <paramref name="options"/> cannot be read, or is of another kernel.</exception>
+    /// <exception cref="VmcoreException">The vmlinux of <paramref name="options"/> cannot be read, or what describes the kernel is of another; or the file is
+    /// an image of RAM, and no kernel in it says what of it is RAM.</exception>
     internal static DumpKernel Find(DumpFile file, CrashDumpOptions options)
     {
         var result = new DumpKernel();
-        if (file.VmcoreInfo is null)
-            LookInMemory(file);
-        if (options.Vmlinux is { } path)
-            result.OpenVmlinux(path, file);
-        result.VmcoreInfo = file.VmcoreInfo;
-        if (result.VmcoreInfo is null)
-            result.Problem = new(FindingCode.PagesNotClassified, $"{file.Name} doesn't contain vmcoreinfo.");
-        else
-            result.Open(file, options);
-        return result;
+        try
+        {
+            if (file.VmcoreInfo is null)
+                KernelInMemory.Find(file, options.Vmlinux);
+            if (options.Vmlinux is { } path)
+                result.OpenVmlinux(path, file);
+            result.VmcoreInfo = file.VmcoreInfo;
+            if (result.VmcoreInfo is null)
+                result.Problem = new(FindingCode.PagesNotClassified, $"{file.Name} doesn't contain vmcoreinfo.");
+            else if (file.Architecture is null)
+                throw new MissingInformationException($"{options.VmcoreInfoName}: it does not say of which architecture its kernel is");
+            else
+                result.Open(file, options);
+            if (options.VmcoreInfo is { } given)
+                result.Prove(given, file, options.VmcoreInfoName);
+            if (file.IsImage && result.Unfiltered is not { IsVerified: true })
+                throw new MissingInformationException($"{file.Name}: no kernel that describes itself is in this image, so that nothing says what of it is RAM, "
+                    + "and what is pmem: it is not read. Is its address right? -i or -x may describe the kernel");
+            return result;
+        }
+        catch
+        {
+            result.Dispose();
+            throw;
+        }
+    }
+
+    // A description of another kernel would make every answer wrong: it has to lead to that kernel's names.
+    private void Prove(byte[] given, DumpFile file, string name)
+    {
+        VmcoreInfo info = VmcoreInfo.Parse(given);
+        string? actual = (file.HasOwnVmcoreInfo ? file.VmcoreInfo!.OsRelease : null) ?? Unfiltered?.Utsname?.Release;
+        string? wrong = actual is not null && actual != info.OsRelease ? $"OSRELEASE is '{info.OsRelease}', but {file.Name} is of '{actual}'."
+            : file.HasOwnVmcoreInfo
+                ? info.BuildId is { } id && file.VmcoreInfo!.BuildId is { } own && !string.Equals(id, own, StringComparison.OrdinalIgnoreCase)
+                    ? $"the build id is {id}, but {file.Name} is of a kernel with {own}." : null
+            : actual is null ? $"the kernel's release cannot be read from {file.Name} with these addresses: the file is of another boot or another kernel."
+            : null;
+        if (wrong is not null)
+            throw new MissingInformationException($"{name}: {wrong}") { IsOtherKernel = true };
     }
 
     /// <inheritdoc/>
@@ -62,7 +94,7 @@ internal sealed class DumpKernel : IDisposable
             if (LinkedKernel.TryRelocate(VmcoreInfo!, file.Architecture, file.Unfiltered, out string? fault) is { } found)
                 VmcoreInfo = VmcoreInfo.Parse(found);
             else if (options.Vmlinux is { } path)
-                throw new MissingInformationException($"{path}: {file.Name}: {fault}");
+                throw new MissingInformationException($"{path}: {file.Name}: {fault}") { IsOtherKernel = true };
             else
                 file.AddProblem(FindingCode.KernelNotLocated, fault!);
         }
@@ -77,6 +109,12 @@ internal sealed class DumpKernel : IDisposable
             return;
         }
 
+        if (file.IsImage && Unfiltered.IsVerified)
+        {
+            file.Restrict(ImageRanges.Of(Unfiltered, Vmlinux, file.Name));
+            Unfiltered = Unfiltered.Over(file.Unfiltered);
+        }
+
         try
         {
             PageLayout = StructPageLayout.From(VmcoreInfo!);
@@ -89,27 +127,15 @@ internal sealed class DumpKernel : IDisposable
         }
     }
 
-    // The kernel that the text describes has to be there: its names are read through its page tables. What kernels before it, or files, left is not taken.
-    private static void LookInMemory(DumpFile file)
-    {
-        foreach (byte[] text in VmcoreInfoSearch.Find(file.Unfiltered))
-        {
-            if (CrashedKernel.TryOpen(file.Unfiltered, VmcoreInfo.Parse(text), file.Architecture, file.Loads, out _) is not { IsVerified: true })
-                continue;
-            file.SetVmcoreInfo(text);
-            return;
-        }
-    }
-
     private void OpenVmlinux(string path, DumpFile file)
     {
         VmlinuxFile vmlinux = VmlinuxFile.Open(path, file.Unfiltered.Limits);
         try
         {
             if (file.VmcoreInfo is null)
-                file.SetVmcoreInfo(Encoding.Latin1.GetBytes(VmcoreInfoWriter.Write(vmlinux)));
+                file.SetVmcoreInfo(Encoding.Latin1.GetBytes(VmcoreInfoWriter.Write(vmlinux)), file.Architecture ?? Architecture.Of(vmlinux.Machine, "")!);
             else if (vmlinux.Mismatch(file.VmcoreInfo, file.Name) is { } wrong)
-                throw new MissingInformationException(wrong);
+                throw new MissingInformationException(wrong) { IsOtherKernel = true };
             Vmlinux = vmlinux;
         }
         finally

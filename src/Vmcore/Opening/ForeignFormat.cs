@@ -27,7 +27,7 @@ internal static class ForeignFormat
         new(0, [.. "LibvirtQemud"u8], "the saved state of a libvirt machine (virsh save, or virsh dump without --memory-only)",
             "a dump of its memory: make one with 'virsh dump --memory-only'; virsh restore brings the machine back for that"),
         new(0, [(byte)'Q', (byte)'F', (byte)'I', 0xfb], "a disk image (qcow2)", "a dump of a machine's memory"),
-        new(0, [.. "EMiL"u8], "a LiME memory image", "an ELF core; crash and volatility read LiME images"),
+        new(0, [.. "EMiL"u8], "a LiME memory image of an unknown version", "one of version 1"),
         new(0, [.. "AVML"u8], "an AVML memory image", "an uncompressed one: make one with avml-convert"),
         new(0, [0xd0, 0xbe, 0xd0, 0xbe], "a VMware memory state (.vmss, .vmsn)", Vmware),
         new(0, [0xd1, 0xba, 0xd1, 0xba], "a VMware memory state (.vmss, .vmsn)", Vmware),

@@ -51,7 +51,7 @@ internal static class PmemSearch
     }
 
     // The symbols are megabytes: they are not loaded for this one, since a dumper runs in little memory.
-    private static ResourceTree? Resources(CrashedKernel kernel, VmlinuxFile? vmlinux)
+    internal static ResourceTree? Resources(CrashedKernel kernel, VmlinuxFile? vmlinux)
     {
         ulong? root = vmlinux is not null
             ? VmlinuxSymbolTable.TryLoad(vmlinux, kernel.VmcoreInfo, out _)?.TryFindInImage(ResourceTree.RootSymbol)

@@ -35,7 +35,7 @@ internal static class PmemRanges
     private static IEnumerable<PfnRange> Named(ResourceTree? tree, int shift) =>
         tree is null ? [] : tree.All().Where(IsPmem).Select(r => r.Range.ToPfns(shift));
 
-    private static bool IsPmem(KernelResource resource) =>
+    internal static bool IsPmem(KernelResource resource) =>
         resource.IsPersistentMemory
         || resource.Name is "Persistent Memory" or "Persistent Memory (legacy)" or "Device Backed Vmemmap"
         || IsDeviceName(resource.Name, "namespace") || IsDeviceName(resource.Name, "dax");

@@ -85,6 +85,21 @@ internal sealed class ElfCoreFile
         return file;
     }
 
+    /// <summary>Takes memory that some other file has for that of a core file: there are no headers and no notes.</summary>
+    /// <param name="source">The file.</param>
+    /// <param name="segments">Where it has which memory; they are cut to what can be true.</param>
+    /// <param name="limits">The bounds on what they may ask for.</param>
+    internal static ElfCoreFile Of(IByteSource source, IReadOnlyList<ElfSegment> segments, ReadLimits limits)
+    {
+        var file = new ElfCoreFile(source, limits);
+        List<ElfSegment> loads = [];
+        List<Finding> problems = [];
+        for (int i = 0; i < segments.Count; i++)
+            file.AddLoad(loads, segments[i], i, problems);
+        (file.Loads, file.Problems) = (loads, problems);
+        return file;
+    }
+
     private static ElfSegment ParseSegment(ReadOnlySpan<byte> bytes) => new(
         BinaryPrimitives.ReadUInt32LittleEndian(bytes),
         BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]),

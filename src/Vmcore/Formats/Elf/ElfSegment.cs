@@ -34,4 +34,11 @@ public sealed record ElfSegment(
 
     /// <summary>One past the last physical byte, excluded tail included. Never overflows in a parsed file.</summary>
     public ulong PhysicalEnd => PhysicalAddress + MemorySize;
+
+    /// <summary>A PT_LOAD for memory of which nothing else is known.</summary>
+    /// <param name="address">Physical address of the first byte.</param>
+    /// <param name="size">Bytes.</param>
+    /// <param name="offset">Where they are in the file; null if they are not in it.</param>
+    internal static ElfSegment OfMemory(ulong address, ulong size, long? offset) =>
+        new(ElfConstants.LoadSegment, 7, (ulong)(offset ?? 0), 0, address, offset is null ? 0 : size, size, 0);
 }

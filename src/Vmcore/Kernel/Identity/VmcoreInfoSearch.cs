@@ -4,6 +4,11 @@ using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Identity;
 
+/// <summary>A text that may be vmcoreinfo.</summary>
+/// <param name="Address">Physical address of its note.</param>
+/// <param name="Text">The text.</param>
+internal sealed record FoundVmcoreInfo(ulong Address, byte[] Text);
+
 /// <summary>
 /// Looks for vmcoreinfo in the machine's memory. The kernel keeps the note there from its start (vmcoreinfo_note, kernel/vmcore_info.c), so that dumps whose
 /// maker does not bring it, hypervisors without the device and raw images, have it nevertheless.
@@ -20,7 +25,7 @@ internal static class VmcoreInfoSearch
     /// <summary>Finds texts that may be vmcoreinfo, by their notes. Kernels that ran before, and files in the page cache, may have left some.</summary>
     /// <param name="memory">The machine's memory.</param>
     /// <returns>The texts, in the order of their addresses; each is to be checked against the kernel that it describes.</returns>
-    internal static IEnumerable<byte[]> Find(CrashMemory memory)
+    internal static IEnumerable<FoundVmcoreInfo> Find(CrashMemory memory)
     {
         byte[] chunk = new byte[ChunkBytes];
         int candidates = 0;
@@ -50,10 +55,10 @@ internal static class VmcoreInfoSearch
 
                 foreach (int at in Hits(chunk, bytes.Length, memory.Limits.VmcoreInfoCandidates))
                 {
-                    ulong address = (pfn << memory.PageShift) + (ulong)at;
+                    ulong address = unchecked((pfn << memory.PageShift) + (ulong)(long)at);
                     if (TryRead(memory, address) is not { } text)
                         continue;
-                    yield return text;
+                    yield return new(address, text);
                     if (++candidates == memory.Limits.VmcoreInfoCandidates)
                         yield break;
                 }
@@ -63,7 +68,7 @@ internal static class VmcoreInfoSearch
         }
     }
 
-    // Offsets of headers. The kernel gives the note pages of its own, so it lies in no two chunks.
+    // Offsets of headers; one may begin in the chunk before. Since 4.13 the kernel gives the note pages of its own, before it was a variable.
     private static List<int> Hits(byte[] chunk, int length, int most)
     {
         List<int> hits = [];
@@ -73,7 +78,7 @@ internal static class VmcoreInfoSearch
             if (next < 0)
                 break;
             at += next;
-            if (at >= HeaderBytes - Name.Length && hits.Count < most)
+            if (hits.Count < most)
                 hits.Add(at - (HeaderBytes - Name.Length));
             at += Name.Length;
         }
