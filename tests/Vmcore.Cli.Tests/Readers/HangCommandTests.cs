@@ -17,7 +17,8 @@ public sealed class HangCommandTests
         JsonElement[] chosen = Tasks("ps", "--state", option), all = Tasks("ps", "--threads");
         Assert.NotEmpty(chosen);
         Assert.Equal(all.Where(t => letters.Contains(State(t), StringComparison.Ordinal)).Select(Address), chosen.Select(Address));
-        Assert.Equal(chosen.Select(Address), Answer("bt", "--state", option).GetProperty("stacks").EnumerateArray().Select(static s => Address(s.GetProperty("task"))));
+        JsonElement[] stacks = [.. Answer("bt", "--state", option).GetProperty("stacks").EnumerateArray()];
+        Assert.Equal(chosen.Select(Address), stacks.Select(static s => Address(s.GetProperty("task"))));
     }
 
     [Theory]
@@ -29,7 +30,7 @@ public sealed class HangCommandTests
     public void WhatIsNoStateAndWhatContradictsIsRefused(string command, params string[] words)
     {
         ToolResult result = Tool.Run(Executable.Vmcore, [command, Dump, .. words]);
-        Assert.Equal((1, ""), (result.ExitCode, result.Output));
+        Assert.Equal(1, result.ExitCode);
         Assert.Single(result.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 

@@ -37,10 +37,12 @@ public sealed partial class LockTruthTests
                 if (proven.Locks.FirstOrDefault(l => l.Address == Address(match)) is not { } held)
                     continue;
 
-                // Of a reader no name is noted, and one that ended is nobody any more.
+                // Of readers and of a semaphore no name is noted, and one that ended is nobody any more.
                 bool hasEnded = dump.Tasks!.Tasks.All(t => t.Pid != Number(match, "pid"));
                 if (match.Value.Contains("for reading", StringComparison.Ordinal))
                     Assert.True(held is { Owner: null, Readers: > 0 }, $"{name}: {match.Value}: {held.Owner}");
+                else if (held.Kind == LockKind.Semaphore)
+                    Assert.Null(held.Owner);
                 else
                     Assert.True(held.Owner?.Pid == (hasEnded ? null : Number(match, "pid")), $"{name}: {match.Value}: {held.Owner}");
                 owners++;
