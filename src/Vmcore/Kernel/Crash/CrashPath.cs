@@ -92,8 +92,10 @@ internal sealed class CrashPath
     private static int StartOf(TaskStack trace, List<CrashPlace> all, CrashKind kind)
     {
         int panic = all.FindLastIndex(static p => FrameNames.IsPanic(p.Name));
+
+        // What is a panic of its own must be on the stack.
         if (panic < 0)
-            return 0;
+            return kind is CrashKind.Unknown || CrashWords.StrikesFromOutside(kind) ? 0 : int.MaxValue;
         int start = panic + 1;
         if (CrashWords.StrikesFromOutside(kind))
         {

@@ -5,8 +5,12 @@ namespace Vmcore.Kernel.Crash;
 /// new version.</remarks>
 internal static class FrameNames
 {
-    // The kernel's way from panic() to the capture kernel.
-    private static readonly string[] s_panic = ["__crash_kexec", "crash_kexec", "machine_kexec", "panic", "vpanic", "nmi_panic", "*crash_shutdown"];
+    // The kernel's way from panic() to the capture kernel, and where the other CPUs are stopped meanwhile.
+    private static readonly string[] s_panic =
+    [
+        "__crash_kexec", "crash_kexec", "machine_kexec", "panic", "vpanic", "nmi_panic", "*crash_shutdown", "crash_nmi_callback", "stop_this_cpu", "ipi_cpu_*",
+        "local_cpu_stop",
+    ];
 
     // What calls panic(), and is no place of a crash.
     private static readonly string[] s_reports =
