@@ -54,13 +54,16 @@ internal static class FrameNames
         "__const_udelay",
     ];
 
+    private static readonly string[] s_systemCalls =
+    [
+        "do_syscall_*", "entry_SYSCALL*", "entry_SYSENTER*", "entry_INT80*", "x64_sys_call", "ia32_sys_call", "__se_sys_*", "__do_sys_*", "invoke_syscall",
+        "el0*", "do_el0_*", "do_fast_syscall_*", "__do_fast_syscall_*", "do_int80_*",
+    ];
+
     // Where one thing that the kernel does begins: what called it is the same for all of its kind, and has other names in each release.
     private static readonly string[] s_boundaries =
     [
-        // System calls.
-        "do_syscall_*", "entry_SYSCALL*", "entry_SYSENTER*", "entry_INT80*", "x64_sys_call", "ia32_sys_call", "__se_sys_*", "__do_sys_*", "invoke_syscall",
-        "el0*", "do_el0_*", "do_fast_syscall_*", "__do_fast_syscall_*", "do_int80_*", "syscall_exit_*", "exit_to_user_mode_*", "irqentry_*",
-        "arch_do_signal*", "do_notify_resume",
+        "syscall_exit_*", "exit_to_user_mode_*", "irqentry_*", "arch_do_signal*", "do_notify_resume",
 
         // Interrupts, exceptions, timers, what is done later.
         "asm_*", "exc_*", "sysvec_*", "__sysvec_*", "common_interrupt", "__common_interrupt", "el1*", "call_on_irq_stack", "do_interrupt_handler",
@@ -102,8 +105,14 @@ internal static class FrameNames
     internal static bool IsHelper(string name) => Matches(s_helpers, name);
 
     /// <summary>True where the way to a crash begins: what lies further out is left away.</summary>
-    internal static bool IsBoundary(string name) => Matches(s_boundaries, name)
+    internal static bool IsBoundary(string name) => IsSystemCall(name) || Matches(s_boundaries, name);
+
+    /// <summary>True for the way into a system call.</summary>
+    internal static bool IsSystemCall(string name) => Matches(s_systemCalls, name)
         || (name.StartsWith("__", StringComparison.Ordinal) && name.IndexOf("_sys_", StringComparison.Ordinal) is > 0 and < 8);
+
+    /// <summary>True for a function that, right behind the way into a system call, only carries it out; compilers often make it a part of that.</summary>
+    internal static bool CarriesOut(string name) => Matches(["ksys_*", "do_*", "__do_*"], name);
 
     /// <summary>
     /// The name as it is in the source: without what the compiler adds (<c>.isra.0</c>, <c>.constprop.0</c>, <c>.part.0</c>, <c>.cold</c>, <c>.llvm.12</c>),

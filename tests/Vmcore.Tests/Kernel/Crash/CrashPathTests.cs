@@ -59,7 +59,7 @@ public sealed class CrashPathTests
     /// <summary>With an oops the capture kernel gets the registers of the exception: the first frame is the place.</summary>
     [Fact]
     public void TheFirstFrameIsThePlaceWithoutAPanicOnTheStack() =>
-        Check(CrashKind.PageFault, "foo_read! foo_write.constprop.0 vfs_write ksys_write __x64_sys_write", "foo_read foo_write vfs_write ksys_write", isWhole: true);
+        Check(CrashKind.PageFault, "foo_read! foo_write.constprop.0 vfs_write ksys_write __x64_sys_write", "foo_read foo_write vfs_write", isWhole: true);
 
     [Fact]
     public void APanicThatEndsAnOopsIsBeforeWhereTheExceptionStruck() =>
@@ -82,6 +82,15 @@ public sealed class CrashPathTests
     [Fact]
     public void APanicThatWasInterruptedIsPassedOver() =>
         Check(CrashKind.Panic, "watchdog_timer_fn! asm_sysvec_apic_timer_interrupt panic! foo_read do_syscall_64", "foo_read", isWhole: true);
+
+    /// <summary>What only carries out a system call is a part of it in some kernels: the way ends before it, if there is anything else.</summary>
+    [Fact]
+    public void WhatCarriesOutASystemCallIsPartOfTheBoundary()
+    {
+        Check(CrashKind.PageFault, "foo_read! ksys_write do_syscall_64", "foo_read", isWhole: true);
+        Check(CrashKind.PageFault, "foo_read! ksys_write kthread", "foo_read ksys_write", isWhole: true);
+        Check(CrashKind.PageFault, "ksys_write! do_syscall_64", "ksys_write", isWhole: true);
+    }
 
     [Fact]
     public void AnotherInterruptIsABoundary() =>
