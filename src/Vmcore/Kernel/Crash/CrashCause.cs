@@ -27,7 +27,8 @@ public sealed class CrashCause
     /// <summary>What crashes of the same cause have in common.</summary>
     public CrashSignature Signature { get; private set; } = null!;
 
-    /// <summary>The line of the log in which the kernel panicked, printable ASCII; null if there is none: an oops may go to the capture kernel without.</summary>
+    /// <summary>The line of the log in which the kernel panicked, printable ASCII; null if there is none: an oops may go to the capture kernel
+    /// without.</summary>
     public string? PanicLine { get; private set; }
 
     /// <summary>The line of the log with which the report of the cause begins, printable ASCII; null if there is none but the panic itself.</summary>

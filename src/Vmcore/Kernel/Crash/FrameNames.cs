@@ -26,8 +26,8 @@ internal static class FrameNames
     [
         "__switch_to*", "context_switch", "__schedule", "__schedule_*", "schedule", "schedule_*", "io_schedule*", "preempt_schedule*", "__cond_resched",
         "mutex_lock*", "__mutex_lock*", "ww_mutex_lock*", "__ww_mutex_lock*", "rt_mutex_*", "__rt_mutex_*", "rtlock_*", "rwbase_*", "rwsem_*", "down", "down_*",
-        "__down*", "wait_for_completion*", "wait_for_common*", "__wait_for_common*", "do_wait_for_common*", "bit_wait*", "out_of_line_wait_on_bit*", "__wait_on_bit*",
-        "wait_on_bit*", "prepare_to_wait*", "wait_woken",
+        "__down*", "wait_for_completion*", "wait_for_common*", "__wait_for_common*", "do_wait_for_common*", "bit_wait*", "out_of_line_wait_on_bit*",
+        "__wait_on_bit*", "wait_on_bit*", "prepare_to_wait*", "wait_woken",
         "folio_wait_*", "wait_on_page_*", "__folio_lock*", "__lock_page*", "percpu_rwsem_wait*",
         "__percpu_down_read*", "percpu_down_write*", "msleep*", "usleep_range*",
         "do_nanosleep", "__might_sleep", "__might_resched", "__filemap_fdatawait_*", "filemap_fdatawait_*", "file_write_and_wait_*", "filemap_write_and_wait_*",
@@ -37,8 +37,9 @@ internal static class FrameNames
     // What a task waits for, by a part of the name of a function that waits; the first that fits.
     private static readonly string[] s_things =
     [
-        "percpu_rwsem", "percpu_down|percpu_rwsem", "mutex", "rwsem", "rwbase|rwsem", "rtlock|spinlock", "down_read|rwsem", "down_write|rwsem", "down|semaphore",
-        "completion", "_wait_for_common|completion", "folio|page", "page", "fdatawait|page", "write_and_wait|page", "_bit|bit", "bio|request", "blk_|request",
+        "percpu_rwsem", "percpu_down|percpu_rwsem", "mutex", "rwsem", "rwbase|rwsem", "rtlock|spinlock", "down_read|rwsem", "down_write|rwsem",
+        "down|semaphore", "completion", "_wait_for_common|completion", "folio|page", "page", "fdatawait|page", "write_and_wait|page", "_bit|bit",
+        "bio|request", "blk_|request",
         "io_schedule|io",
     ];
 
@@ -46,8 +47,9 @@ internal static class FrameNames
     private static readonly string[] s_helpers =
     [
         "memcpy*", "__memcpy*", "memset*", "__memset*", "memmove*", "__memmove*", "memcmp", "memchr*", "memscan", "strlen", "strnlen", "strcmp", "strncmp",
-        "strcasecmp", "strcpy", "strncpy", "strlcpy", "strscpy*", "sized_strscpy", "strchr*", "strrchr", "strstr", "strcat", "__pi_*", "rep_movs_*", "rep_stos_*",
-        "copy_user_*", "__copy_user*", "__copy_from_user*", "__copy_to_user*", "_copy_from_user", "_copy_to_user", "raw_copy_*", "__arch_copy_*", "copy_page*",
+        "strcasecmp", "strcpy", "strncpy", "strlcpy", "strscpy*", "sized_strscpy", "strchr*", "strrchr", "strstr", "strcat", "__pi_*", "rep_movs_*",
+        "rep_stos_*", "copy_user_*", "__copy_user*", "__copy_from_user*", "__copy_to_user*", "_copy_from_user", "_copy_to_user", "raw_copy_*", "__arch_copy_*",
+        "copy_page*",
         "clear_page*", "__clear_user", "__list_add_*", "__list_del_*", "refcount_warn_saturate", "*queued_spin_lock_slowpath", "queued_read_lock_slowpath",
         "queued_write_lock_slowpath", "_raw_spin_lock*", "_raw_read_lock*", "_raw_write_lock*", "do_raw_spin_lock", "usercopy_abort", "__check_object_size",
         "__check_heap_object", "check_heap_object", "fortify_panic", "__fortify_panic", "__fortify_report", "delay_*", "__delay", "__udelay", "__ndelay",

@@ -121,7 +121,8 @@ public sealed class CrashPathTests
     public void WithoutAStackTheLogTellsThePath()
     {
         var log = new CrashLog();
-        foreach (string line in new[] { "Kernel panic - not syncing: no way", "CPU: 1 PID: 1 Comm: init", "Call trace:", " dump_backtrace+0xe4/0x140", " dump_stack+0x18/0x34",
+        foreach (string line in new[] { "Kernel panic - not syncing: no way", "CPU: 1 PID: 1 Comm: init", "Call trace:", " dump_backtrace+0xe4/0x140",
+            " dump_stack+0x18/0x34",
             " panic+0x184/0x364", " foo_write.constprop.0+0x0/0xa0", " vfs_write+0xdc/0x3a0 [bar]", " do_syscall_64+0x1/0x2", " el0t_64_sync+0x1/0x2" })
             log.Add(null, line);
         CrashPath path = CrashPath.TryFrom(log, log.Cause(), CrashKind.Panic, s_symbols)!;
