@@ -166,7 +166,10 @@ public sealed class CrashLogTests
             " [#", "RIP: 0010:",
             "Call Trace:", "kernel BUG at ", "CPU: ", "PID: ", "Comm: ", "99999999999999999999", "\u0007", "\t", "<", "? ", "exitcode="];
         for (int round = 0; round < 2000; round++)
-            _ = Read(string.Concat(Enumerable.Range(0, 40).Select(_ => words[random.Next(words.Length)] + (random.Next(4) == 0 ? "\n" : "")))).Cause();
+        {
+            CrashLog read = Read(string.Concat(Enumerable.Range(0, 40).Select(_ => words[random.Next(words.Length)] + (random.Next(4) == 0 ? "\n" : ""))));
+            Assert.True(read.Cause() is not { } cause || cause.Line.All(static c => c is (>= ' ' and <= '~') or '\t'));
+        }
     }
 
     private static CrashLog Read(string text)
