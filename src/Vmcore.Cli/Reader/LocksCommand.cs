@@ -50,7 +50,8 @@ internal static class LocksCommand
 
     internal static void AppendCycle(StringBuilder text, ReaderContext context, IReadOnlyList<LockWait> cycle)
     {
-        text.Append(context.Style.Red(cycle.Count == 1 ? "deadlock: a task waits for what it holds" : $"deadlock: {cycle.Count} tasks wait for each other")).Append('\n');
+        string what = cycle.Count == 1 ? "deadlock: a task waits for what it holds" : $"deadlock: {cycle.Count} tasks wait for each other";
+        text.Append(context.Style.Red(what)).Append('\n');
         foreach (LockWait wait in cycle)
         {
             text.Append(CultureInfo.InvariantCulture, $"   PID {wait.Task.Pid} \"{wait.Task.Name}\" waits for {NameOf(context, wait.Lock)}")

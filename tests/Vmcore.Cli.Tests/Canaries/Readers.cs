@@ -88,7 +88,8 @@ internal static class Readers
     {
         var waits = LockWaits.Load(dump.KernelView);
         return string.Join('\n', waits.Locks.Select(static l => $"{l.Kind} {l.Address:x} {l.OwnerAddress:x} {l.Readers} {l.Owner?.Name} {l.Successor?.Name}"))
-            + string.Join('\n', waits.Locks.SelectMany(static l => l.Waits).Select(static w => $"{w.Task.Name} {w.Waiter:x}")) + string.Join('\n', waits.Problems);
+            + string.Join('\n', waits.Locks.SelectMany(static l => l.Waits).Select(static w => $"{w.Task.Name} {w.Waiter:x}"))
+            + string.Join('\n', waits.Problems);
     }
 
     private static string Queues(CrashDump dump)

@@ -6,7 +6,8 @@ namespace Vmcore.Cli.Tests.Readers;
 /// <summary>A dump that was cut short: what is said of it is true, and text and JSON agree on whether it is all.</summary>
 public sealed class CutDumpTests
 {
-    private static readonly string[] s_commands = ["ps", "bt -a", "bt -g", "locks -a", "runq", "modules", "mounts", "dmesg", "pmem", "pmem --page 0x100601", "map"];
+    private static readonly string[] s_commands =
+        ["ps", "bt -a", "bt -g", "locks -a", "runq", "modules", "mounts", "dmesg", "pmem", "pmem --page 0x100601", "map"];
 
     [Theory]
     [InlineData(30)]

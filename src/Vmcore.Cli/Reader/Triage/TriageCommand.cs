@@ -26,9 +26,13 @@ internal sealed class TriageCommand
             Description = "Dumps, folders of them, or files that 'vmcore triage --json' wrote.",
             Arity = ArgumentArity.OneOrMore,
         };
-        var json = new Option<bool>("--json") { Description = "Write a line of JSON for each dump as it is read, then one for each group (docs/json-schema.md)." };
+        var json = new Option<bool>("--json")
+        {
+            Description = "Write a line of JSON for each dump as it is read, then one for each group (docs/json-schema.md).",
+        };
         var csv = new Option<bool>("--csv") { Description = "Write the groups as CSV." };
-        var command = new Command("triage", "Group many dumps by what the kernels died of: title, signature, count, first and last crash.") { words, json, csv };
+        const string About = "Group many dumps by what the kernels died of: title, signature, count, first and last crash.";
+        var command = new Command("triage", About) { words, json, csv };
         command.SetAction(parsed =>
         {
             StandardStreams.RequireOutput();

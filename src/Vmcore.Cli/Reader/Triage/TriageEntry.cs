@@ -31,7 +31,8 @@ internal sealed record TriageEntry
     /// <summary>Why the file could not be read; null for a dump.</summary>
     public string? Error { get; init; }
 
-    /// <summary>Reads the object of one dump: a line of <c>triage --json</c>, or the answer of a command that tells the same in a member <c>cause</c>.</summary>
+    /// <summary>Reads the object of one dump: a line of <c>triage --json</c>, or the answer of a command that tells the same in a member
+    /// <c>cause</c>.</summary>
     /// <param name="reader">Stands on the object.</param>
     /// <exception cref="JsonException">It is none.</exception>
     internal static TriageEntry Read(ref Utf8JsonReader reader)

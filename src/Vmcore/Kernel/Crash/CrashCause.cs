@@ -27,7 +27,8 @@ public sealed class CrashCause
     /// <summary>What crashes of the same cause have in common.</summary>
     public CrashSignature Signature { get; private set; } = null!;
 
-    /// <summary>The line of the log in which the kernel panicked, printable ASCII; null if there is none: an oops may go to the capture kernel without.</summary>
+    /// <summary>The line of the log in which the kernel panicked, printable ASCII; null if there is none: an oops may go to the capture kernel
+    /// without.</summary>
     public string? PanicLine { get; private set; }
 
     /// <summary>The line of the log with which the report of the cause begins, printable ASCII; null if there is none but the panic itself.</summary>
@@ -138,9 +139,11 @@ public sealed class CrashCause
         StackStart = path?.Start ?? 0;
         problem = isNoPanic ? "the kernel did not panic"
             : path is null ? problem ?? "where it happened is not known"
-            : Disagreement(episode) ?? path.Problem;
+            : Disagreement(episode) ?? path.Problem ?? (IsEndUnknown(log) ? "messages of the log are missing, maybe its end" : null);
         Conclude(log, episode, problem);
     }
+
+    private static bool IsEndUnknown(CrashLog log) => log is { Panic: null, LacksMessages: true };
 
     // The stack that it happened on, and its functions; null if it is not in the dump, with the reason.
     private CrashPath? FromStacks(KernelView kernel, KernelStacks? stacks, CrashEpisode? episode, ref string? problem)
@@ -219,10 +222,12 @@ public sealed class CrashCause
             problem ??= "the log does not say why the kernel died";
         bool isChance = CrashWords.PlaceIsChance(Kind);
         bool isWhole = isChance || (Kind is not CrashKind.Unknown && Path.Count > 0 && Stack is not null
-            && names.Count == CrashSignature.FramesUsed && _problems.TrueForAll(static p => p.Code != FindingCode.CrashLogDisagrees));
+            && names.Count == CrashSignature.FramesUsed && !IsEndUnknown(log) && _problems.TrueForAll(static p => p.Code != FindingCode.CrashLogDisagrees));
         if (Kind is CrashKind.Unknown)
             _problems.Add(new(FindingCode.CrashCauseUnknown, problem!));
         Finding? partial = isWhole || problem is null ? null : new(FindingCode.SignaturePartial, problem);
+        if (partial is not null)
+            _problems.Add(partial);
         Function = isChance ? null : places.Find(static p => p.Function is not null);
         foreach (CrashPlace place in Path)
             SuspectedModule ??= isChance ? null : place.Module;

@@ -18,6 +18,9 @@ internal sealed class CrashLog
     /// <summary>The panic; null if the log has none.</summary>
     internal CrashEpisode? Panic { get; private set; }
 
+    /// <summary>True if messages are missing: without a panic nobody knows whether its end is the kernel's.</summary>
+    internal bool LacksMessages { get; private set; }
+
     /// <summary>The message of the panic; null without one.</summary>
     internal string? Message => Panic is null ? null : Panic.Line[CrashWords.PanicStart.Length..].TrimStart(':', ' ');
 
@@ -37,6 +40,7 @@ internal sealed class CrashLog
                 read.Add(time, record.Timestamp is null ? WithoutTime(line) : line);
         }
 
+        read.LacksMessages = log.Lost > 0 || log.IsDamaged;
         return read;
     }
 

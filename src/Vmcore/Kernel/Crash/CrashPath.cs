@@ -43,7 +43,7 @@ internal sealed class CrashPath
             CrashPlace place = all[i];
             bool isFirst = places.Count == 0;
             if (!isFirst && (trace.Frames[i].IsInterrupted || (place.Function is not null && FrameNames.IsBoundary(place.Name))))
-                return new(places, null) { Start = start };
+                return new(WithoutCarriers(places, place), null) { Start = start };
             if (place.Function is null && !(isFirst && trace.Frames[i].IsInterrupted))
                 return new(places, $"no symbol has the address 0x{place.Address:x}") { Start = start };
             places.Add(place);
@@ -78,11 +78,22 @@ internal sealed class CrashPath
             if (places.Count == 0 && FrameNames.IsReport(place.Name))
                 continue;
             if (places.Count > 0 && FrameNames.IsBoundary(place.Name))
+            {
+                places = WithoutCarriers(places, place);
                 break;
+            }
+
             places.Add(place);
         }
 
         return places.Count == 0 ? null : new(places, FromLog);
+    }
+
+    private static List<CrashPlace> WithoutCarriers(List<CrashPlace> places, CrashPlace boundary)
+    {
+        while (FrameNames.IsSystemCall(boundary.Name) && places.Count > 1 && places[^1].Function is not null && FrameNames.CarriesOut(places[^1].Name))
+            places.RemoveAt(places.Count - 1);
+        return places;
     }
 
     /// <summary>
@@ -92,8 +103,10 @@ internal sealed class CrashPath
     private static int StartOf(TaskStack trace, List<CrashPlace> all, CrashKind kind)
     {
         int panic = all.FindLastIndex(static p => FrameNames.IsPanic(p.Name));
+
+        // What is a panic of its own must be on the stack.
         if (panic < 0)
-            return 0;
+            return kind is CrashKind.Unknown || CrashWords.StrikesFromOutside(kind) ? 0 : int.MaxValue;
         int start = panic + 1;
         if (CrashWords.StrikesFromOutside(kind))
         {

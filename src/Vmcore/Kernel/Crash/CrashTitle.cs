@@ -3,7 +3,7 @@ namespace Vmcore.Kernel.Crash;
 /// <summary>Words a title as people write it.</summary>
 internal static class CrashTitle
 {
-    private const int MostCharacters = 160;
+    private const int TitleCharacters = 160;
 
     /// <summary>The title.</summary>
     /// <param name="kind">What happened.</param>
@@ -43,7 +43,7 @@ internal static class CrashTitle
         };
         what = what.TrimEnd(' ', ':');
         string where = place is null ? "" : isNoCode ? $", jump to no code from {place}" : $" in {place}";
-        return (what.Length > MostCharacters ? what[..MostCharacters] + "…" : what) + where;
+        return (what.Length > TitleCharacters ? what[..TitleCharacters] + "…" : what) + where;
     }
 
     // "BUG: KASAN: slab-use-after-free in foo+0x1/0x2", "UBSAN: array-index-out-of-bounds in fs/x.c:12:3": the function is said once, behind it.

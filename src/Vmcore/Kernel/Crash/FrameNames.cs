@@ -5,8 +5,12 @@ namespace Vmcore.Kernel.Crash;
 /// new version.</remarks>
 internal static class FrameNames
 {
-    // The kernel's way from panic() to the capture kernel.
-    private static readonly string[] s_panic = ["__crash_kexec", "crash_kexec", "machine_kexec", "panic", "vpanic", "nmi_panic", "*crash_shutdown"];
+    // The kernel's way from panic() to the capture kernel, and where the other CPUs are stopped meanwhile.
+    private static readonly string[] s_panic =
+    [
+        "__crash_kexec", "crash_kexec", "machine_kexec", "panic", "vpanic", "nmi_panic", "*crash_shutdown", "crash_nmi_callback", "stop_this_cpu", "ipi_cpu_*",
+        "local_cpu_stop",
+    ];
 
     // What calls panic(), and is no place of a crash.
     private static readonly string[] s_reports =
@@ -22,8 +26,8 @@ internal static class FrameNames
     [
         "__switch_to*", "context_switch", "__schedule", "__schedule_*", "schedule", "schedule_*", "io_schedule*", "preempt_schedule*", "__cond_resched",
         "mutex_lock*", "__mutex_lock*", "ww_mutex_lock*", "__ww_mutex_lock*", "rt_mutex_*", "__rt_mutex_*", "rtlock_*", "rwbase_*", "rwsem_*", "down", "down_*",
-        "__down*", "wait_for_completion*", "wait_for_common*", "__wait_for_common*", "do_wait_for_common*", "bit_wait*", "out_of_line_wait_on_bit*", "__wait_on_bit*",
-        "wait_on_bit*", "prepare_to_wait*", "wait_woken",
+        "__down*", "wait_for_completion*", "wait_for_common*", "__wait_for_common*", "do_wait_for_common*", "bit_wait*", "out_of_line_wait_on_bit*",
+        "__wait_on_bit*", "wait_on_bit*", "prepare_to_wait*", "wait_woken",
         "folio_wait_*", "wait_on_page_*", "__folio_lock*", "__lock_page*", "percpu_rwsem_wait*",
         "__percpu_down_read*", "percpu_down_write*", "msleep*", "usleep_range*",
         "do_nanosleep", "__might_sleep", "__might_resched", "__filemap_fdatawait_*", "filemap_fdatawait_*", "file_write_and_wait_*", "filemap_write_and_wait_*",
@@ -33,8 +37,9 @@ internal static class FrameNames
     // What a task waits for, by a part of the name of a function that waits; the first that fits.
     private static readonly string[] s_things =
     [
-        "percpu_rwsem", "percpu_down|percpu_rwsem", "mutex", "rwsem", "rwbase|rwsem", "rtlock|spinlock", "down_read|rwsem", "down_write|rwsem", "down|semaphore",
-        "completion", "_wait_for_common|completion", "folio|page", "page", "fdatawait|page", "write_and_wait|page", "_bit|bit", "bio|request", "blk_|request",
+        "percpu_rwsem", "percpu_down|percpu_rwsem", "mutex", "rwsem", "rwbase|rwsem", "rtlock|spinlock", "down_read|rwsem", "down_write|rwsem",
+        "down|semaphore", "completion", "_wait_for_common|completion", "folio|page", "page", "fdatawait|page", "write_and_wait|page", "_bit|bit",
+        "bio|request", "blk_|request",
         "io_schedule|io",
     ];
 
@@ -42,21 +47,25 @@ internal static class FrameNames
     private static readonly string[] s_helpers =
     [
         "memcpy*", "__memcpy*", "memset*", "__memset*", "memmove*", "__memmove*", "memcmp", "memchr*", "memscan", "strlen", "strnlen", "strcmp", "strncmp",
-        "strcasecmp", "strcpy", "strncpy", "strlcpy", "strscpy*", "sized_strscpy", "strchr*", "strrchr", "strstr", "strcat", "__pi_*", "rep_movs_*", "rep_stos_*",
-        "copy_user_*", "__copy_user*", "__copy_from_user*", "__copy_to_user*", "_copy_from_user", "_copy_to_user", "raw_copy_*", "__arch_copy_*", "copy_page*",
+        "strcasecmp", "strcpy", "strncpy", "strlcpy", "strscpy*", "sized_strscpy", "strchr*", "strrchr", "strstr", "strcat", "__pi_*", "rep_movs_*",
+        "rep_stos_*", "copy_user_*", "__copy_user*", "__copy_from_user*", "__copy_to_user*", "_copy_from_user", "_copy_to_user", "raw_copy_*", "__arch_copy_*",
+        "copy_page*",
         "clear_page*", "__clear_user", "__list_add_*", "__list_del_*", "refcount_warn_saturate", "*queued_spin_lock_slowpath", "queued_read_lock_slowpath",
         "queued_write_lock_slowpath", "_raw_spin_lock*", "_raw_read_lock*", "_raw_write_lock*", "do_raw_spin_lock", "usercopy_abort", "__check_object_size",
         "__check_heap_object", "check_heap_object", "fortify_panic", "__fortify_panic", "__fortify_report", "delay_*", "__delay", "__udelay", "__ndelay",
         "__const_udelay",
     ];
 
+    private static readonly string[] s_systemCalls =
+    [
+        "do_syscall_*", "entry_SYSCALL*", "entry_SYSENTER*", "entry_INT80*", "x64_sys_call", "ia32_sys_call", "__se_sys_*", "__do_sys_*", "invoke_syscall",
+        "el0*", "do_el0_*", "do_fast_syscall_*", "__do_fast_syscall_*", "do_int80_*",
+    ];
+
     // Where one thing that the kernel does begins: what called it is the same for all of its kind, and has other names in each release.
     private static readonly string[] s_boundaries =
     [
-        // System calls.
-        "do_syscall_*", "entry_SYSCALL*", "entry_SYSENTER*", "entry_INT80*", "x64_sys_call", "ia32_sys_call", "__se_sys_*", "__do_sys_*", "invoke_syscall",
-        "el0*", "do_el0_*", "do_fast_syscall_*", "__do_fast_syscall_*", "do_int80_*", "syscall_exit_*", "exit_to_user_mode_*", "irqentry_*",
-        "arch_do_signal*", "do_notify_resume",
+        "syscall_exit_*", "exit_to_user_mode_*", "irqentry_*", "arch_do_signal*", "do_notify_resume",
 
         // Interrupts, exceptions, timers, what is done later.
         "asm_*", "exc_*", "sysvec_*", "__sysvec_*", "common_interrupt", "__common_interrupt", "el1*", "call_on_irq_stack", "do_interrupt_handler",
@@ -98,8 +107,14 @@ internal static class FrameNames
     internal static bool IsHelper(string name) => Matches(s_helpers, name);
 
     /// <summary>True where the way to a crash begins: what lies further out is left away.</summary>
-    internal static bool IsBoundary(string name) => Matches(s_boundaries, name)
+    internal static bool IsBoundary(string name) => IsSystemCall(name) || Matches(s_boundaries, name);
+
+    /// <summary>True for the way into a system call.</summary>
+    internal static bool IsSystemCall(string name) => Matches(s_systemCalls, name)
         || (name.StartsWith("__", StringComparison.Ordinal) && name.IndexOf("_sys_", StringComparison.Ordinal) is > 0 and < 8);
+
+    /// <summary>True for a function that, right behind the way into a system call, only carries it out; compilers often make it a part of that.</summary>
+    internal static bool CarriesOut(string name) => Matches(["ksys_*", "do_*", "__do_*"], name);
 
     /// <summary>
     /// The name as it is in the source: without what the compiler adds (<c>.isra.0</c>, <c>.constprop.0</c>, <c>.part.0</c>, <c>.cold</c>, <c>.llvm.12</c>),

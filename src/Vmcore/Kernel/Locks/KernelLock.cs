@@ -57,8 +57,8 @@ public sealed class KernelLock
     /// list: one that ended while it held the lock, or damage.</summary>
     public ulong OwnerAddress { get; internal set; }
 
-    /// <summary>The task that is at <see cref="OwnerAddress"/>, and is not the owner: it was made when the first waiter slept already, who would have been woken
-    /// had the lock been given away since. The owner ended while it held the lock, and its memory was used again. Null if there is no such task.</summary>
+    /// <summary>The task that is at <see cref="OwnerAddress"/>, and is not the owner: it was made when the first waiter slept already, who would have been
+    /// woken had the lock been given away since. The owner ended while it held the lock, and its memory was used again. Null if there is none.</summary>
     /// <remarks>One that was made before the first waiter went to sleep cannot be told from the owner.</remarks>
     public KernelTask? Successor { get; internal set; }
 

@@ -48,7 +48,7 @@ public sealed class LockWaits
         var around = new LockSurroundings(
             kernel.RequireMemory(), tasks.GetValueOrDefault, stacks.StackOf, stacks.IsCode,
             address => symbols.TryResolve(address, out KernelSymbol symbol, out _) ? symbol.Name : null,
-            (task, sleeper) => IsYounger(kernel.Times?.Of(task).Started, kernel.Times?.Of(sleeper).InStateAtLeast, clock?.Monotonic));
+            (task, sleeper) => IsYounger(kernel.Times?.Of(task).Started, kernel.Times?.Of(sleeper).InStateAtLeast, clock?.Monotonic, kernel.Times?.Now));
         var waits = new LockWaits(around);
         waits.Search(kernel.RequireTasks().Tasks, new(around, kernel.RequireTypes()), new(around, new(kernel.RequireTypes())), trace ?? stacks.Trace);
         return waits;
@@ -82,12 +82,15 @@ public sealed class LockWaits
         return waits;
     }
 
-    // Starts are noted by a clock that is kept right, sleep by one that is not: in a second they may come apart by half a thousandth of it, as NTP allows. The
-    // first is read once a tick.
-    private static bool IsYounger(ulong? started, ulong? slept, ulong? now)
+    // Starts are noted by a clock that is kept right, sleep by another. They began at about the same time, and have come apart since by as much as they differ
+    // now at most, or by what NTP allows in the time that is compared; the first is read once a tick.
+    internal static bool IsYounger(ulong? started, ulong? slept, ulong? monotonic, ulong? now)
     {
         const ulong Apart = 1000, Tick = 50_000_000;
-        return now - started is { } age && started <= now && slept > age + (age / Apart) + Tick;
+        if (started is not { } start || slept is not { } sleep || monotonic is not { } right || now is not { } other || start > right)
+            return false;
+        ulong age = right - start, difference = right > other ? right - other : other - right;
+        return sleep > age && sleep - age > (age / Apart) + difference + Tick;
     }
 
     private void Search(IEnumerable<KernelTask> tasks, WaiterSearch search, RtWaiters rt, Func<KernelTask, TaskStack> trace)

@@ -32,8 +32,8 @@ internal static class SleepSites
         int dot = symbol.IndexOf('.', StringComparison.Ordinal);
         string name = (dot > 0 ? symbol[..dot] : symbol).TrimStart('_');
         bool Begins(string start) => name.StartsWith(start, StringComparison.Ordinal);
-        if (Begins("schedule") || Begins("io_schedule") || Begins("preempt_schedule") || name is "switch_to_asm" or "switch_to" or "cond_resched" or "bit_wait_io"
-            or "bit_wait")
+        if (Begins("schedule") || Begins("io_schedule") || Begins("preempt_schedule")
+            || name is "switch_to_asm" or "switch_to" or "cond_resched" or "bit_wait_io" or "bit_wait")
             return SleepSite.Scheduler;
         if (Begins("mutex_lock") || Begins("ww_mutex_lock"))
             return SleepSite.Mutex;

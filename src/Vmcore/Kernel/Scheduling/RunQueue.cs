@@ -39,7 +39,8 @@ public sealed record RunQueue
     /// <summary>Number of tasks that ran or waited to, as the CPU counted them; null if it cannot be read.</summary>
     public uint? Running { get; init; }
 
-    /// <summary>Tasks that waited for the CPU: its stopper, those with a deadline, then real-time tasks by priority, then the others in the order of their list.</summary>
+    /// <summary>Tasks that waited for the CPU: its stopper, those with a deadline, then real-time tasks by priority, then the others in the order of their
+    /// list.</summary>
     public IReadOnlyList<QueuedTask> Queued { get; init; } = [];
 
     /// <summary>The scheduler's clock when the CPU last read it, in nanoseconds.</summary>

@@ -121,17 +121,20 @@ public sealed class RunQueues
             return;
         }
 
-        int delayed = (int)(TaskOffset("se.sched_delayed") ?? 0);
+        ulong delayed = TaskOffset("se.sched_delayed") ?? 0;
         foreach (ulong entry in List(unchecked((queue.Address ?? 0) + head)))
         {
             ulong address = unchecked(entry - node);
-
-            // Since 6.12 one that sleeps may stay for a while.
-            Span<byte> flag = stackalloc byte[1];
-            if (address == current || (delayed > 0 && _memory.Read(unchecked(address + (ulong)delayed), flag) == MemoryStatus.Ok && flag[0] == 1))
-                continue;
-            Add(cpu, address, SchedulingClass.Fair, null, queued);
+            if (address != current && !(delayed > 0 && IsSet(unchecked(address + delayed))))
+                Add(cpu, address, SchedulingClass.Fair, null, queued);
         }
+    }
+
+    // Since 6.12 a task that sleeps may stay for a while.
+    private bool IsSet(ulong address)
+    {
+        Span<byte> flag = stackalloc byte[1];
+        return _memory.Read(address, flag) == MemoryStatus.Ok && flag[0] == 1;
     }
 
     private void ReadRealTime(int cpu, KernelObject queue, ulong current, List<QueuedTask> queued)

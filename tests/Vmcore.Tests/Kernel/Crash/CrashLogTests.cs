@@ -10,14 +10,18 @@ public sealed class CrashLogTests
     public static TheoryData<CrashKind, string> Kinds => new()
     {
         { CrashKind.Sysrq, "sysrq: Trigger a crash\nKernel panic - not syncing: sysrq triggered crash\n" },
-        { CrashKind.PageFault, "BUG: unable to handle page fault for address: ffffc90000a51000\n#PF: supervisor read access in kernel mode\nOops: 0000 [#1] PREEMPT SMP\n" },
+        { CrashKind.PageFault, "BUG: unable to handle page fault for address: ffffc90000a51000\n#PF: supervisor read access in kernel mode\n"
+            + "Oops: 0000 [#1] PREEMPT SMP\n" },
         { CrashKind.PageFault, "BUG: unable to handle kernel paging request at ffffc90000a51000\nPGD 0\nOops: 0002 [#1] SMP PTI\n" + Fatal },
-        { CrashKind.PageFault, "Unable to handle kernel paging request at virtual address dead000000000108\nMem abort info:\nInternal error: Oops: 0000000096000044 [#1] SMP\n" },
+        { CrashKind.PageFault, "Unable to handle kernel paging request at virtual address dead000000000108\nMem abort info:\n"
+            + "Internal error: Oops: 0000000096000044 [#1] SMP\n" },
         { CrashKind.NullPointer, "BUG: kernel NULL pointer dereference, address: 0000000000000018\nOops: Oops: 0000 [#1] SMP\n" + Fatal },
         { CrashKind.NullPointer, "BUG: unable to handle kernel NULL pointer dereference at 0000000000000018\n" + Fatal },
-        { CrashKind.NullPointer, "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000018\nInternal error: Oops: 96000004 [#1] SMP\n" },
+        { CrashKind.NullPointer, "Unable to handle kernel NULL pointer dereference at virtual address 0000000000000018\n"
+            + "Internal error: Oops: 96000004 [#1] SMP\n" },
         { CrashKind.GeneralProtection, "general protection fault, probably for non-canonical address 0x5a5a5a5a5a5a5a72: 0000 [#1] PREEMPT SMP\n" },
-        { CrashKind.GeneralProtection, "Oops: general protection fault, probably for non-canonical address 0x1: 0000 [#1] SMP\nKASAN: null-ptr-deref in range [0x0-0x7]\n" + Fatal },
+        { CrashKind.GeneralProtection, "Oops: general protection fault, probably for non-canonical address 0x1: 0000 [#1] SMP\n"
+            + "KASAN: null-ptr-deref in range [0x0-0x7]\n" + Fatal },
         { CrashKind.KernelBug, "------------[ cut here ]------------\nkernel BUG at fs/inode.c:12!\ninvalid opcode: 0000 [#1] PREEMPT SMP\n" },
         { CrashKind.KernelBug, "kernel BUG at fs/inode.c:12!\nInternal error: Oops - BUG: 00000000f2000800 [#1] SMP\n" },
         { CrashKind.ListCorruption, "list_del corruption. prev->next should be ffff8e, but was 4141\n------------[ cut here ]------------\n"
@@ -26,7 +30,8 @@ public sealed class CrashLogTests
             + "WARNING: CPU: 0 PID: 1 at lib/list_debug.c:29 __list_add_valid+0x7f/0xa0\nKernel panic - not syncing: kernel: panic_on_warn set ...\n" },
         { CrashKind.Warning, "WARNING: CPU: 0 PID: 1 at fs/inode.c:12 foo+0x1/0x2 [bar]\nKernel panic - not syncing: panic_on_warn set ...\n" },
         { CrashKind.Warning, "WARNING: fs/inode.c:12 at foo+0x1/0x2, CPU#0: init/1\nKernel panic - not syncing: kernel: panic_on_warn set ...\n" },
-        { CrashKind.Kasan, "BUG: KASAN: slab-use-after-free in foo+0x1/0x2\nRead of size 8 at addr ffff888 by task sh/1\nKernel panic - not syncing: KASAN: panic_on_warn set ...\n" },
+        { CrashKind.Kasan, "BUG: KASAN: slab-use-after-free in foo+0x1/0x2\nRead of size 8 at addr ffff888 by task sh/1\n"
+            + "Kernel panic - not syncing: KASAN: panic_on_warn set ...\n" },
         { CrashKind.Kasan, "BUG: KASAN: use-after-free in foo+0x1/0x2\nKernel panic - not syncing: kasan.fault=panic set ...\n" },
         { CrashKind.Kfence, "BUG: KFENCE: use-after-free read in foo+0x1/0x2\nKernel panic - not syncing: KFENCE: panic_on_warn set ...\n" },
         { CrashKind.Ubsan, "UBSAN: array-index-out-of-bounds in fs/inode.c:12:3\nKernel panic - not syncing: UBSAN: panic_on_warn set ...\n" },
@@ -35,8 +40,10 @@ public sealed class CrashLogTests
         { CrashKind.HardLockup, "watchdog: CPU0: Watchdog detected hard LOCKUP on cpu 1\nKernel panic - not syncing: Hard LOCKUP\n" },
         { CrashKind.HungTask, "INFO: task kworker/1:2:12 blocked for more than 120 seconds.\nKernel panic - not syncing: hung_task: blocked tasks\n" },
         { CrashKind.RcuStall, "rcu: INFO: rcu_sched self-detected stall on CPU\nrcu: \t1-....: (5250 ticks this GP)\nKernel panic - not syncing: RCU Stall\n" },
-        { CrashKind.WorkqueueLockup, "BUG: workqueue lockup - pool cpus=0 stuck for 30s!\nKernel panic - not syncing: workqueue: 2 stall(s) exceeded threshold 1\n" },
-        { CrashKind.SchedulingWhileAtomic, "BUG: scheduling while atomic: sh/12/0x00000002\nKernel panic - not syncing: scheduling while atomic: panic_on_warn set ...\n" },
+        { CrashKind.WorkqueueLockup, "BUG: workqueue lockup - pool cpus=0 stuck for 30s!\n"
+            + "Kernel panic - not syncing: workqueue: 2 stall(s) exceeded threshold 1\n" },
+        { CrashKind.SchedulingWhileAtomic, "BUG: scheduling while atomic: sh/12/0x00000002\n"
+            + "Kernel panic - not syncing: scheduling while atomic: panic_on_warn set ...\n" },
         { CrashKind.OutOfMemory, "Kernel panic - not syncing: Out of memory and no killable processes...\n" },
         { CrashKind.OutOfMemory, "Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled\n" },
         { CrashKind.OutOfMemory, "Kernel panic - not syncing: System is deadlocked on memory\n" },
@@ -67,9 +74,12 @@ public sealed class CrashLogTests
     /// <summary>An oops that the kernel lived through, a warning, a hang of long ago are not what it died of.</summary>
     [Theory]
     [InlineData("BUG: kernel NULL pointer dereference, address: 0\nOops: 0000 [#1] SMP\nKernel panic - not syncing: sysrq triggered crash\n", CrashKind.Sysrq)]
-    [InlineData("WARNING: CPU: 0 PID: 1 at fs/inode.c:12 foo+0x1/0x2\nBUG: unable to handle page fault for address: 1\nOops: 0000 [#1] SMP\n", CrashKind.PageFault)]
-    [InlineData("BUG: unable to handle page fault for address: 1\nOops: 0000 [#1] SMP\nWARNING: CPU: 0 PID: 1 at fs/inode.c:12 foo+0x1/0x2\n", CrashKind.PageFault)]
-    [InlineData("BUG: soft lockup - CPU#0 stuck for 22s! [sh:1]\nBUG: kernel NULL pointer dereference, address: 0\nKernel panic - not syncing: Fatal exception\n",
+    [InlineData("WARNING: CPU: 0 PID: 1 at fs/inode.c:12 foo+0x1/0x2\nBUG: unable to handle page fault for address: 1\nOops: 0000 [#1] SMP\n",
+        CrashKind.PageFault)]
+    [InlineData("BUG: unable to handle page fault for address: 1\nOops: 0000 [#1] SMP\nWARNING: CPU: 0 PID: 1 at fs/inode.c:12 foo+0x1/0x2\n",
+        CrashKind.PageFault)]
+    [InlineData("BUG: soft lockup - CPU#0 stuck for 22s! [sh:1]\nBUG: kernel NULL pointer dereference, address: 0\n"
+        + "Kernel panic - not syncing: Fatal exception\n",
         CrashKind.NullPointer)]
     [InlineData("BUG: kernel NULL pointer dereference, address: 0\nOops: 0000 [#1] SMP\nCPU: 0 PID: 7 Comm: sh\n"
         + "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\nCPU: 0 PID: 1 Comm: init\n", CrashKind.InitKilled)]
@@ -95,7 +105,8 @@ public sealed class CrashLogTests
     public void OfTasksThatHangTheFirstOfTheLastRoundCounts()
     {
         var log = new CrashLog();
-        foreach ((int second, string line) in new[] { (100, "INFO: task old:7 blocked for more than 5 seconds."), (220, "INFO: task first:8 blocked for more than 5 seconds."),
+        foreach ((int second, string line) in new[] { (100, "INFO: task old:7 blocked for more than 5 seconds."), (220,
+            "INFO: task first:8 blocked for more than 5 seconds."),
             (220, "INFO: task second:9 blocked for more than 5 seconds."), (221, "Kernel panic - not syncing: hung_task: blocked tasks") })
             log.Add(TimeSpan.FromSeconds(second), line);
         CrashEpisode cause = log.Cause()!;
@@ -151,10 +162,14 @@ public sealed class CrashLogTests
     public void HostileLinesDoNoHarm()
     {
         var random = new Random(15);
-        string[] words = ["BUG: ", "INFO: task ", " blocked ", "CPU#", "rcu: INFO: rcu", "stall", "Kernel panic - not syncing", ":", "+0x", "/", "[", "] ", " [#", "RIP: 0010:",
+        string[] words = ["BUG: ", "INFO: task ", " blocked ", "CPU#", "rcu: INFO: rcu", "stall", "Kernel panic - not syncing", ":", "+0x", "/", "[", "] ",
+            " [#", "RIP: 0010:",
             "Call Trace:", "kernel BUG at ", "CPU: ", "PID: ", "Comm: ", "99999999999999999999", "\u0007", "\t", "<", "? ", "exitcode="];
         for (int round = 0; round < 2000; round++)
-            _ = Read(string.Concat(Enumerable.Range(0, 40).Select(_ => words[random.Next(words.Length)] + (random.Next(4) == 0 ? "\n" : "")))).Cause();
+        {
+            CrashLog read = Read(string.Concat(Enumerable.Range(0, 40).Select(_ => words[random.Next(words.Length)] + (random.Next(4) == 0 ? "\n" : ""))));
+            Assert.True(read.Cause() is not { } cause || cause.Line.All(static c => c is (>= ' ' and <= '~') or '\t'));
+        }
     }
 
     private static CrashLog Read(string text)

@@ -59,7 +59,7 @@ public sealed class CrashPathTests
     /// <summary>With an oops the capture kernel gets the registers of the exception: the first frame is the place.</summary>
     [Fact]
     public void TheFirstFrameIsThePlaceWithoutAPanicOnTheStack() =>
-        Check(CrashKind.PageFault, "foo_read! foo_write.constprop.0 vfs_write ksys_write __x64_sys_write", "foo_read foo_write vfs_write ksys_write", isWhole: true);
+        Check(CrashKind.PageFault, "foo_read! foo_write.constprop.0 vfs_write ksys_write __x64_sys_write", "foo_read foo_write vfs_write", isWhole: true);
 
     [Fact]
     public void APanicThatEndsAnOopsIsBeforeWhereTheExceptionStruck() =>
@@ -83,13 +83,22 @@ public sealed class CrashPathTests
     public void APanicThatWasInterruptedIsPassedOver() =>
         Check(CrashKind.Panic, "watchdog_timer_fn! asm_sysvec_apic_timer_interrupt panic! foo_read do_syscall_64", "foo_read", isWhole: true);
 
+    /// <summary>What only carries out a system call is a part of it in some kernels: the way ends before it, if there is anything else.</summary>
+    [Fact]
+    public void WhatCarriesOutASystemCallIsPartOfTheBoundary()
+    {
+        Check(CrashKind.PageFault, "foo_read! ksys_write do_syscall_64", "foo_read", isWhole: true);
+        Check(CrashKind.PageFault, "foo_read! ksys_write kthread", "foo_read ksys_write", isWhole: true);
+        Check(CrashKind.PageFault, "ksys_write! do_syscall_64", "ksys_write", isWhole: true);
+    }
+
     [Fact]
     public void AnotherInterruptIsABoundary() =>
         Check(CrashKind.PageFault, "foo_read! asm_sysvec_apic_timer_interrupt vfs_write! ksys_write", "foo_read", isWhole: true);
 
     [Fact]
     public void AJumpToNoCodeIsAPlace() =>
-        Check(CrashKind.PageFault, "?! foo_read vfs_write do_syscall_64", "(no code) foo_read vfs_write", isWhole: true);
+        Check(CrashKind.PageFault, "?! foo_read vfs_write do_syscall_64", "? foo_read vfs_write", isWhole: true);
 
     [Fact]
     public void WhatFollowsABreakIsNotOfThePath()
@@ -112,7 +121,8 @@ public sealed class CrashPathTests
     public void WithoutAStackTheLogTellsThePath()
     {
         var log = new CrashLog();
-        foreach (string line in new[] { "Kernel panic - not syncing: no way", "CPU: 1 PID: 1 Comm: init", "Call trace:", " dump_backtrace+0xe4/0x140", " dump_stack+0x18/0x34",
+        foreach (string line in new[] { "Kernel panic - not syncing: no way", "CPU: 1 PID: 1 Comm: init", "Call trace:", " dump_backtrace+0xe4/0x140",
+            " dump_stack+0x18/0x34",
             " panic+0x184/0x364", " foo_write.constprop.0+0x0/0xa0", " vfs_write+0xdc/0x3a0 [bar]", " do_syscall_64+0x1/0x2", " el0t_64_sync+0x1/0x2" })
             log.Add(null, line);
         CrashPath path = CrashPath.TryFrom(log, log.Cause(), CrashKind.Panic, s_symbols)!;
@@ -124,7 +134,7 @@ public sealed class CrashPathTests
     private static void Check(CrashKind kind, string stack, string wanted, bool isWhole, string? problem = null)
     {
         CrashPath path = CrashPath.TryFrom(Stack(stack, isWhole || problem is not null ? problem : "it ends early"), s_symbols, kind, waits: false)!;
-        Assert.Equal(wanted.Split(' '), path.Places.Select(static p => p.Function is null ? "(no code)" : p.Name));
+        Assert.Equal(wanted.Split(' '), path.Places.Select(static p => p.Function is null ? "?" : p.Name));
         Assert.Equal(isWhole, path.Problem is null);
     }
 

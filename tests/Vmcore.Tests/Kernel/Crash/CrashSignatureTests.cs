@@ -30,7 +30,8 @@ public sealed class CrashSignatureTests
     [InlineData(CrashKind.KernelBug, "kernel BUG at fs/inode.c:12!", null, "kernel BUG at fs/inode.c:12 in foo [bar]")]
     [InlineData(CrashKind.Kasan, "BUG: KASAN: slab-use-after-free in foo+0x1/0x2", null, "BUG: KASAN: slab-use-after-free in foo [bar]")]
     [InlineData(CrashKind.Ubsan, "UBSAN: shift-out-of-bounds in fs/inode.c:12:3", null, "UBSAN: shift-out-of-bounds in foo [bar]")]
-    [InlineData(CrashKind.Oops, "Internal error: synchronous external abort: 96000210 [#1] SMP", null, "Internal error: synchronous external abort: 96000210 in foo [bar]")]
+    [InlineData(CrashKind.Oops, "Internal error: synchronous external abort: 96000210 [#1] SMP", null,
+        "Internal error: synchronous external abort: 96000210 in foo [bar]")]
     [InlineData(CrashKind.Panic, null, "VFS: no root...", "panic: VFS: no root in foo [bar]")]
     [InlineData(CrashKind.Panic, null, null, "panic in foo [bar]")]
     [InlineData(CrashKind.ListCorruption, "list_add corruption. next", null, "list_add corruption in foo [bar]")]

@@ -97,7 +97,8 @@ internal sealed class LockImage
 
     internal LockWaits Read() => LockWaits.Of(
         new(Memory, a => _tasks.Find(t => t.Task.Address == a).Task, t => new VirtualRange(StackOf(t.Address), StackOf(t.Address) + StackSize),
-            static a => a is >= Code and < Code + 0x10000, a => a == Code - 1 ? "__schedule" : _tasks.ElementAtOrDefault((int)((a + 1 - Code) / 16) - 1).Function,
+            static a => a is >= Code and < Code + 0x10000,
+            a => a == Code - 1 ? "__schedule" : _tasks.ElementAtOrDefault((int)((a + 1 - Code) / 16) - 1).Function,
             (task, sleeper) => Younger == task.Address && Sleeper == sleeper.Address),
         TypesByText.Parse(_types), _tasks.Select(static t => t.Task), StackOfTask);
 

@@ -198,6 +198,22 @@ public sealed class LockWaitsTests
         Assert.Equal(owner, found.OwnerAddress);
     }
 
+    /// <summary>In seconds: made at 18, the clock that it was made by is at 28. What clocks that differ cannot tell is not told.</summary>
+    [Theory]
+    [InlineData(12, 28, true)]
+    [InlineData(12, 27, true)]
+    [InlineData(12, 26, false)]
+    [InlineData(12, 31, false)]
+    [InlineData(10, 28, false)]
+    [InlineData(3, 28, false)]
+    [InlineData(null, 28, false)]
+    public void ATaskIsYoungerIfTheClocksAreSure(int? slept, int now, bool isYounger)
+    {
+        const ulong Second = 1_000_000_000;
+        Assert.Equal(isYounger, LockWaits.IsYounger(18 * Second, (ulong?)slept * Second, 28 * Second, (ulong)now * Second));
+        Assert.False(LockWaits.IsYounger(29 * Second, (ulong?)slept * Second, 28 * Second, (ulong)now * Second));
+    }
+
     /// <summary>Whatever of the waiter, the list or the lock is wrong, no lock is told, the walk ends, and it is said.</summary>
     [Theory]
     [InlineData("the waiter is of another task")]

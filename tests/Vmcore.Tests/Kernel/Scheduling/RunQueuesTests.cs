@@ -25,7 +25,7 @@ public sealed class RunQueuesTests
         rt_prio_array 48: queue list_head[3] 0
         rt_rq 48: active rt_prio_array 0
         dl_rq 16: root ptr 0
-        rq 256: nr_running u32 4, nr_switches u64 8, curr ptr 16, idle ptr 24, stop ptr 32, clock u64 40, cfs_tasks list_head 48, rt rt_rq 64, dl dl_rq 128, server rb_node 160
+        rq 256: nr_running u32 4, nr_switches u64 8, curr ptr 16, idle ptr 24, stop ptr 32, clock u64 40, cfs_tasks list_head 48, rt rt_rq 64, dl dl_rq 128
         rcu_node 96: gp_seq u64 0, qsmask u64 8, grplo u32 16, grphi u32 20, blkd_tasks list_head 24, gp_tasks ptr 40
         rcu_state 512: node rcu_node[3] 0, level ptr[2] 288, gp_seq u64 304, gp_start u64 312
         """;
@@ -102,7 +102,8 @@ public sealed class RunQueuesTests
     public void RcuNamesTheCpusAndReadersThatItWaitsFor()
     {
         // One leaf has CPUs 0 to 15, another 16 to 31 and is of an older grace period.
-        _memory.Put(Rcu + 288, Rcu).Put(Rcu + 296, Rcu + 96).Put(Rcu + 304, 0x1235).Put(Rcu + 312, 1000).Put(Variables + 48, 1500).Put(Variables + 56, 4_000_000)
+        _memory.Put(Rcu + 288, Rcu).Put(Rcu + 296, Rcu + 96).Put(Rcu + 304, 0x1235).Put(Rcu + 312, 1000)
+            .Put(Variables + 48, 1500).Put(Variables + 56, 4_000_000)
             .Put(Rcu + 96, 0x1235).Put(Rcu + 104, 0x8002).Put(Rcu + 112, 0, 4).Put(Rcu + 116, 15, 4)
             .Link(Rcu + 120, Task(3) + 200, Task(4) + 200, Task(5) + 200).Put(Rcu + 136, Task(4) + 200)
             .Put(Rcu + 192, 0x1231).Put(Rcu + 200, 0xff).Put(Rcu + 208, 16, 4).Put(Rcu + 212, 31, 4);
