@@ -8,7 +8,7 @@ import subprocess
 import time
 import traceback
 
-from . import arch, cases, contents, initramfs, kernels, machine, paths, verdicts
+from . import arch, cases, contents, initramfs, kernels, machine, paths, verdicts, ways
 
 SECONDS = float(os.environ.get("VMCORE_VM_SECONDS", "300"))
 
@@ -22,7 +22,7 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
              "crashkernel": case["crashkernel"], "capture-append": case["capture-append"], "ram": case["ram"], "cpus": case["cpus"],
              "executable": paths.executable_hash(), "drivers": case["capture-drivers"], "corrupt": case["corrupt"], "expect": case["expect"]}
     try:
-        problems = _cycle(case, folder, facts)
+        problems = ways.run(case, folder, facts, SECONDS) if case["ways"] else _cycle(case, folder, facts)
     except Exception as error:  # one broken case must not end the others
         (folder / "traceback").write_text(traceback.format_exc())
         problems = [f"{type(error).__name__}: {error}"]
