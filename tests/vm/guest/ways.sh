@@ -56,7 +56,7 @@ dm)
     dmsetup suspend --nolockfs --noflush ways
     dd if=/dev/zero of=/mnt/ways/file bs=4096 count=4 conv=fsync 2>/dev/null &
     ;;
-*) echo "$WAY" >/proc/ways ;;
+*) sh -c "echo $WAY >/proc/ways" ;;
 esac
 sleep 100
 fail "the machine goes on after $WAY"

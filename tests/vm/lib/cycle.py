@@ -33,7 +33,7 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
     (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
     if not keep and not problems:
         first, second = folder / "out" / "first", folder / "out" / "second"
-        for path in [*folder.glob("*.mem*"), folder / "vmcore", *folder.glob("*.elf"), *folder.glob("*.dump"),
+        for path in [*folder.glob("*.mem*"), *folder.glob("*.kdump"), folder / "vmcore", *folder.glob("*.elf"), *folder.glob("*.dump"),
                      *second.glob("dump.[0-9]"), *second.glob("*.rearranged"), *(path for path in first.glob("live.*") if not path.suffixes[1:])]:
             path.unlink(missing_ok=True)
     return problems
@@ -42,8 +42,11 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
 def again(case: cases.Case, folder: pathlib.Path):
     """Judges once more what a run with --keep, or one that failed, has left."""
     facts = json.loads((folder / "result.json").read_text())
-    problems = _said(case, facts) + _end(case, folder, facts) + verdicts.judge_all(
-        case, folder, kernels.get(case["kernel"]), facts)
+    if case["ways"]:
+        problems = ways.again(case, folder, facts)
+    else:
+        problems = _said(case, facts) + _end(case, folder, facts) + verdicts.judge_all(
+            case, folder, kernels.get(case["kernel"]), facts)
     facts["problems"] = problems
     (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
     return problems

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 
-from . import apt, cases, contents, initramfs, kernels, machine, paths
+from . import apt, cases, contents, initramfs, kernels, machine, paths, wayverdicts
 
 
 def module(kernel: kernels.Kernel) -> pathlib.Path:
@@ -46,15 +46,35 @@ def run(case: cases.Case, folder: pathlib.Path, facts: dict, seconds: float):
     first = initramfs.ways(kernel)
     built = module(kernel)
     problems = []
-    facts["ways"] = {}
     for way in case["ways"].split():
         try:
             said = _one(case, way, folder, kernel, first, capture, built, seconds)
         except (machine.Timeout, OSError, RuntimeError, subprocess.CalledProcessError) as error:
             said = [f"{type(error).__name__}: {error}"]
-        facts["ways"][way] = said
         problems += [f"{way}: {problem}" for problem in said]
         print(f"  {way}: {'; '.join(said) or 'crashed'}", flush=True)
+    return problems + _judged(case, folder, facts)
+
+
+def again(case: cases.Case, folder: pathlib.Path, facts: dict):
+    """Judges once more what a run with --keep, or one that failed, has left."""
+    return [f"{way}: no dump is left" for way in case["ways"].split() if not (folder / f"{way}.kdump").exists()] + _judged(case, folder, facts)
+
+
+def _judged(case, folder, facts):
+    problems = []
+    facts["ways"] = {}
+    for way in case["ways"].split():
+        dump, serial = folder / f"{way}.kdump", folder / f"{way}.log"
+        if not dump.exists():
+            facts["ways"][way] = ["no dump"]
+            continue
+        try:
+            wrong = wayverdicts.judge(way, dump, serial.read_text(errors="replace"))
+        except (RuntimeError, ValueError, KeyError) as error:
+            wrong = [f"{type(error).__name__}: {error}"]
+        facts["ways"][way] = wrong
+        problems += [f"{way}: {problem}" for problem in wrong]
     return problems
 
 
