@@ -13,11 +13,13 @@ def module(kernel: kernels.Kernel) -> pathlib.Path:
     source = paths.GUEST / "ways.c"
     folder = paths.CACHE / "ways" / kernel.name
     target = folder / "ways.ko"
-    if not target.exists() or (folder / source.name).read_bytes() != source.read_bytes():
+    # BUG_ON names the source without the folders of this machine.
+    makefile = f"obj-m := ways.o\nccflags-y := -fno-optimize-sibling-calls -Wno-infinite-recursion -fmacro-prefix-map={folder}/=\n"
+    if not target.exists() or (folder / source.name).read_bytes() != source.read_bytes() or (folder / "Makefile").read_text() != makefile:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         shutil.copy(source, folder)
-        (folder / "Makefile").write_text("obj-m := ways.o\nccflags-y := -fno-optimize-sibling-calls -Wno-infinite-recursion\n")
+        (folder / "Makefile").write_text(makefile)
         done = subprocess.run(["make", "-C", str(root), f"M={folder}", "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"], capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"{source.name} for {kernel.release}: {done.stderr[-500:]}")
