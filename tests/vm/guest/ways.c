@@ -321,6 +321,33 @@ static framed void ways_rwsem_write(void)
 	start(ways_thread_reader, "ways-reader-2");
 }
 
+/* Who took it last for reading has released it; the kernel's note of an owner still names that thread. */
+static int ways_thread_passes(void *unused)
+{
+	wait_for_completion(&ways_a_is_held);
+	down_read(&ways_rwsem);
+	up_read(&ways_rwsem);
+	truth("%d %s had rwsem ways_rwsem for reading and has released it", current->pid, current->comm);
+	complete_all(&ways_b_is_held);
+	ways_sleep();
+	return 0;
+}
+
+static int ways_thread_writer_after(void *unused)
+{
+	wait_for_completion(&ways_b_is_held);
+	waits("rwsem (for writing)", ways_rwsem);
+	down_write(&ways_rwsem);
+	return 0;
+}
+
+static framed void ways_rwsem_stale(void)
+{
+	start(ways_thread_reader_holds, "ways-holder");
+	start(ways_thread_passes, "ways-passes");
+	start(ways_thread_writer_after, "ways-writer");
+}
+
 static framed void ways_rwsem_read(void)
 {
 	start(ways_thread_reader_holds, "ways-holder");
@@ -355,6 +382,46 @@ static framed void ways_semaphore_kept(void)
 {
 	start(ways_thread_has, "ways-holder");
 	start(ways_thread_down, "ways-down");
+}
+
+/* Who holds the mutex has ended; its task_struct may have become another task's. */
+static struct task_struct *ways_gone;
+
+static int ways_thread_ends(void *unused)
+{
+	mutex_lock(&ways_mutex_a);
+	held("mutex", ways_mutex_a);
+	truth("thread %d %s ends and keeps it", current->pid, current->comm);
+	complete_all(&ways_a_is_held);
+	return 0;
+}
+
+static int ways_thread_waits_for_gone(void *unused)
+{
+	wait_for_completion(&ways_a_is_held);
+	waits("mutex", ways_mutex_a);
+	mutex_lock(&ways_mutex_a);
+	return 0;
+}
+
+static int ways_thread_new(void *unused)
+{
+	if (current == READ_ONCE(ways_gone))
+		truth("the task_struct of who held mutex ways_mutex_a at %px is now that of %d %s, which never had it",
+		      &ways_mutex_a, current->pid, current->comm);
+	ways_sleep();
+	return 0;
+}
+
+static framed void ways_owner_gone(void)
+{
+	int i;
+
+	ways_gone = kthread_run(ways_thread_ends, NULL, "ways-gone");
+	kthread_run(ways_thread_waits_for_gone, NULL, "ways-waits");
+	msleep(1000);
+	for (i = 0; i < 40; i++)
+		kthread_run(ways_thread_new, NULL, "ways-new-%d", i);
 }
 
 /* A work item wants the mutex of the thread that waits for the item's end. */
@@ -511,7 +578,7 @@ static const struct {
 	{ "null", ways_null }, { "wild", ways_wild }, { "nullcall", ways_null_call }, { "bug", ways_bug }, { "warn", ways_warn },
 	{ "divide", ways_divide }, { "panic", ways_panic }, { "list", ways_corrupt_list }, { "overflow", ways_overflow },
 	{ "uaf", ways_use_after_free }, { "irq", ways_interrupt }, { "deadlock", ways_deadlock }, { "lost", ways_lost_wakeup },
-	{ "chain", ways_chain }, { "rwsem", ways_rwsem_write }, { "rwread", ways_rwsem_read }, { "sem", ways_semaphore_kept },
+	{ "chain", ways_chain }, { "rwsem", ways_rwsem_write }, { "rwread", ways_rwsem_read }, { "rwstale", ways_rwsem_stale }, { "gone", ways_owner_gone }, { "sem", ways_semaphore_kept },
 	{ "flush", ways_flush }, { "softlockup", ways_soft_lockup }, { "spinlock", ways_spinlock_kept }, { "rcu", ways_rcu_stall },
 	{ "nmi", ways_irqs_off }, { "io", ways_disk },
 };

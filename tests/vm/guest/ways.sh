@@ -30,8 +30,8 @@ rcu)
     ;;
 nmi) set_to $kernel/soft_watchdog 0 && set_to $kernel/unknown_nmi_panic 1 ;;
 warn) set_to $kernel/panic_on_warn 1 ;;
-oom) set_to /proc/sys/vm/panic_on_oom 1 ;;
-deadlock | lost | chain | rwsem | rwread | sem | flush | io | dm)
+oom) set_to /proc/sys/vm/overcommit_memory 1 && set_to /proc/sys/vm/panic_on_oom 1 ;;
+deadlock | lost | chain | rwsem | rwread | rwstale | gone | earlier | sem | flush | io | dm)
     set_to $kernel/hung_task_panic 1
     set_to $kernel/hung_task_timeout_secs 5
     ;;
@@ -55,6 +55,21 @@ io)
 dm)
     dmsetup suspend --nolockfs --noflush ways
     dd if=/dev/zero of=/mnt/ways/file bs=4096 count=4 conv=fsync 2>/dev/null &
+    ;;
+fake)
+    # What a process writes to the log is not the kernel's word.
+    for line in "BUG: unable to handle page fault for address: ffff800000000000" "RIP: 0010:vfs_read+0x10/0x20" \
+        "INFO: task systemd:1 blocked for more than 120 seconds." "Kernel panic - not syncing: softlockup: hung tasks"; do
+        echo "$line" >/dev/kmsg
+    done
+    sh -c "echo null >/proc/ways"
+    ;;
+earlier)
+    # An oops that the machine survives, and a warning; then what it dies of.
+    set_to $kernel/panic_on_oops 0
+    sh -c "echo null >/proc/ways"
+    sh -c "echo warn >/proc/ways"
+    sh -c "echo deadlock >/proc/ways"
     ;;
 *) sh -c "echo $WAY >/proc/ways" ;;
 esac

@@ -28,6 +28,7 @@ EXPECTED = {
     "mce": (r"Kernel panic - not syncing: .*[Mm]achine check", ["panic", "mce_panic"]),
     "oom": (r"Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled", ["panic", "out_of_memory"]),
     "init": (r"Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300", ["panic", "do_exit", "do_syscall_64"]),
+    "fake": (r"BUG: kernel NULL pointer dereference, address: 0000000000000018", ["ways_read_value", "ways_null", *WRITE]),
     "sysrq": (r"Kernel panic - not syncing: sysrq triggered crash", ["panic", "sysrq_handle_crash", "write_sysrq_trigger", "vfs_write"]),
 }
 _FRAME = re.compile(r" (\? )?([A-Za-z_][\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[(\w+)\])?")
@@ -107,6 +108,8 @@ def _traces(dump, own, lines):
     for pid, theirs in seen.items():
         if pid is None:
             continue
+        if pid != panicked and not _is_there(dump, pid):
+            continue  # the task has died of it
         stack = own if pid == panicked else _stacks(dump, str(pid))[0]
         if stack["task"]["on_cpu"] and pid != panicked:
             continue  # it ran on after the trace
@@ -118,6 +121,10 @@ def _traces(dump, own, lines):
         if theirs[:shown] != [name for name in ours if "+" in name][:shown]:
             problems.append(f"bt of PID {pid}: {' '.join(ours)}; the kernel's own: {' '.join(theirs)}")
     return problems
+
+
+def _is_there(dump, pid):
+    return any(task["pid"] == pid for task in json.loads(_ours("ps", dump, "--json"))["tasks"])
 
 
 def _threads(dump, lines):
