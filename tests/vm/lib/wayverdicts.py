@@ -38,12 +38,16 @@ _RIP = re.compile(r"RIP: 0010:([A-Za-z_][\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[(\
 def judge(way: str, dump: pathlib.Path, serial: str):
     """Returns what is wrong: an empty list when nothing is."""
     problems = []
-    lines = [re.sub(r"^\[ *[0-9.]+\] ?", "", line) for line in serial.replace("\r", "").partition(f"VMRIG way {way}\n")[2]
-             .partition("VMRIG capture kernel is up")[0].splitlines()]
+    said = _of_first_kernel(serial.replace("\r", "").splitlines(), f"VMRIG way {way}")
     cause, functions = EXPECTED.get(way, HUNG)
-    log, info, stacks = _ours("dmesg", dump), json.loads(_ours("info", dump, "--json")), _stacks(dump)
-    if not re.search(cause, log):
+    log, info, stacks = _ours("dmesg", dump).splitlines(), json.loads(_ours("info", dump, "--json")), _stacks(dump)
+    if not any(re.search(cause, line) for line in log):
         problems.append(f"dmesg does not say {cause}")
+    missing = [line for line in said if line.rstrip() not in {line.rstrip() for line in log}]
+    if missing:
+        problems.append(f"dmesg does not have {missing}")
+    # What is logged last in an exception may not get to the serial line.
+    lines = [re.sub(r"^\[ *[0-9.]+\] ?", "", line) for line in log]
     own = stacks[0]
     if not own["panicked"]:
         problems.append("bt does not show the task that panicked")
@@ -54,6 +58,21 @@ def judge(way: str, dump: pathlib.Path, serial: str):
     if info.get("tasks_problem"):
         problems.append(info["tasks_problem"])
     return problems
+
+
+def _of_first_kernel(lines, start):
+    """The kernel's lines from the script's line on, up to where the time begins anew: the capture kernel."""
+    said, last = [], 0.0
+    start = lines.index(start) if start in lines else 0
+    for number, line in enumerate(lines):
+        time = re.match(r"\[ *(\d+\.\d+)\] ", line)
+        if number > start and (line.startswith("VMRIG capture") or time and float(time[1]) < last - 1):
+            break
+        if time:
+            last = float(time[1])
+            if number > start:
+                said.append(line)
+    return said
 
 
 def _ours(command, dump, *words):
