@@ -51,7 +51,7 @@ def judge(way: str, dump: pathlib.Path, serial: str):
     own = stacks[0]
     if not own["panicked"]:
         problems.append("bt does not show the task that panicked")
-    names = [name.split("+")[0] for name in _frames(own)]
+    names = [name.split("+")[0].split(".")[0] for name in _frames(own)]
     if [name for name in _in_order(names, functions)] != functions:
         problems.append(f"bt shows {' '.join(names)}; expected {' '.join(functions)}")
     problems += _traces(dump, own, lines) + _threads(dump, lines) + _locks(dump, lines)
@@ -167,7 +167,7 @@ def _threads(dump, lines):
             state = "S"
         if task["state"] != state or task["on_cpu"] != (state == "R"):
             problems.append(f"ps shows {name} in state {task['state']}, on_cpu={task['on_cpu']}, expected {state}")
-        frames = [frame.split("+")[0] for frame in _frames(_stacks(dump, pid)[0])]
+        frames = [frame.split("+")[0].split(".")[0] for frame in _frames(_stacks(dump, pid)[0])]
         if entry.split()[0] not in frames:
             problems.append(f"bt of {name} shows {' '.join(frames)}, not {entry}")
     return problems
