@@ -1,10 +1,11 @@
 """Judges the dump of a way: what our reader says, against what the module and the kernel said on the serial line."""
+import functools
 import json
 import pathlib
 import re
 import subprocess
 
-from . import paths
+from . import paths, waylocks
 
 HUNG = ("hung_task: blocked tasks", ["panic", "watchdog", "kthread"])
 WRITE = ["ways_write", "proc_reg_write", "vfs_write", "do_syscall_64"]
@@ -40,14 +41,16 @@ def judge(way: str, dump: pathlib.Path, serial: str):
     problems = []
     said = _of_first_kernel(serial.replace("\r", "").splitlines(), f"VMRIG way {way}")
     cause, functions = EXPECTED.get(way, HUNG)
-    log, info, stacks = _ours("dmesg", dump).splitlines(), json.loads(_ours("info", dump, "--json")), _stacks(dump)
+    log, stacks = _ours("dmesg", dump).splitlines(), _stacks(dump)
     if not any(re.search(cause, line) for line in log):
         problems.append(f"dmesg does not say {cause}")
-    missing = [line for line in said if line.rstrip() not in {line.rstrip() for line in log}]
+    # A message of several lines has the time only once in ours.
+    texts = {_text(line) for line in log}
+    missing = [line for line in said if _text(line) not in texts]
     if missing:
         problems.append(f"dmesg does not have {missing}")
     # What is logged last in an exception may not get to the serial line.
-    lines = [re.sub(r"^\[ *[0-9.]+\] ?", "", line) for line in log]
+    lines = [_untimed(line) for line in log]
     own = stacks[0]
     if not own["panicked"]:
         problems.append("bt does not show the task that panicked")
@@ -55,9 +58,26 @@ def judge(way: str, dump: pathlib.Path, serial: str):
     if [name for name in _in_order(names, functions)] != functions:
         problems.append(f"bt shows {' '.join(names)}; expected {' '.join(functions)}")
     problems += _traces(dump, own, lines) + _threads(dump, lines) + _locks(dump, lines)
-    if info.get("tasks_problem"):
-        problems.append(info["tasks_problem"])
+    if way == "oom":
+        problems += waylocks.memory_of_processes(json.loads(_ours("ps", dump, "--json"))["tasks"], lines, 4096)
+    if "locks" in _commands():
+        problems += waylocks.judge(way, json.loads(_ours("locks", dump, "--json")), lines)
     return problems
+
+
+@functools.cache
+def _commands():
+    """The commands that our reader has."""
+    done = subprocess.run([str(paths.executable()), "--help"], capture_output=True, text=True)
+    return re.findall(r"^  (\w+) <FILE>", done.stdout, re.M)
+
+
+def _untimed(line):
+    return re.sub(r"^\[ *[0-9.]+\] ?", "", line)
+
+
+def _text(line):
+    return _untimed(line).strip()
 
 
 def _of_first_kernel(lines, start):
