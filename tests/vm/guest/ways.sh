@@ -42,11 +42,6 @@ sysrq) echo c >/proc/sysrq-trigger ;;
 init) exit 3 ;;
 oom) mapper anon 4294967296 VMCORE-ANON-TEXT ;;
 mce) say "inject mce" ;;
-nmi)
-    echo nmi >/proc/ways
-    sleep 1
-    say "inject nmi"
-    ;;
 io)
     echo io >/proc/ways
     dd if=/dev/zero of=/dev/ways0 bs=4096 count=4 conv=fsync 2>/dev/null &
