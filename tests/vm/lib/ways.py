@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 
-from . import apt, cases, contents, initramfs, kernels, machine, paths, wayverdicts
+from . import apt, cases, contents, initramfs, kernels, machine, paths, waytitles, wayverdicts
 
 
 def module(kernel: kernels.Kernel) -> pathlib.Path:
@@ -65,19 +65,21 @@ def again(case: cases.Case, folder: pathlib.Path, facts: dict):
 
 def _judged(case, folder, facts):
     problems = []
-    facts["ways"] = {}
+    facts["ways"], facts["signatures"] = {}, {}
     for way in case["ways"].split():
         dump, serial = folder / f"{way}.kdump", folder / f"{way}.log"
         if not dump.exists():
             facts["ways"][way] = ["no dump"]
             continue
         try:
-            wrong = wayverdicts.judge(way, dump, serial.read_text(errors="replace"))
+            wrong, signature = wayverdicts.judge(way, dump, serial.read_text(errors="replace"))
+            if signature:
+                facts["signatures"][way] = signature
         except (RuntimeError, ValueError, KeyError) as error:
             wrong = [f"{type(error).__name__}: {error}"]
         facts["ways"][way] = wrong
         problems += [f"{way}: {problem}" for problem in wrong]
-    return problems
+    return problems + waytitles.compare(facts["signatures"], waytitles.of_other_runs(folder))
 
 
 def _one(case, way, folder, kernel, first, capture, built, seconds):

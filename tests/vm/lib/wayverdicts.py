@@ -5,7 +5,7 @@ import pathlib
 import re
 import subprocess
 
-from . import paths, waylocks
+from . import paths, waylocks, waytitles
 
 HUNG = ("hung_task: blocked tasks", ["panic", "watchdog", "kthread"])
 WRITE = ["ways_write", "proc_reg_write", "vfs_write", "do_syscall_64"]
@@ -37,7 +37,7 @@ _RIP = re.compile(r"RIP: 0010:([A-Za-z_][\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[(\
 
 
 def judge(way: str, dump: pathlib.Path, serial: str):
-    """Returns what is wrong: an empty list when nothing is."""
+    """Returns what is wrong, an empty list when nothing is, and the signature of the crash."""
     problems = []
     said = _of_first_kernel(serial.replace("\r", "").splitlines(), f"VMRIG way {way}")
     cause, functions = EXPECTED.get(way, HUNG)
@@ -62,14 +62,17 @@ def judge(way: str, dump: pathlib.Path, serial: str):
         problems += waylocks.memory_of_processes(json.loads(_ours("ps", dump, "--json"))["tasks"], lines, 4096)
     if "locks" in _commands():
         problems += waylocks.judge(way, json.loads(_ours("locks", dump, "--json")), lines)
-    return problems
+    if "triage" not in _commands():
+        return problems, None
+    wrong, signature = waytitles.judge(way, _ours("triage", dump, "--json"), _ours("report", dump) if "report" in _commands() else None)
+    return problems + wrong, signature
 
 
 @functools.cache
 def _commands():
     """The commands that our reader has."""
     done = subprocess.run([str(paths.executable()), "--help"], capture_output=True, text=True)
-    return re.findall(r"^  (\w+) <FILE>", done.stdout, re.M)
+    return re.findall(r"^  (\w+) <", done.stdout, re.M)
 
 
 def _untimed(line):
