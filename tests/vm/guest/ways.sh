@@ -31,7 +31,7 @@ rcu)
 nmi) set_to $kernel/soft_watchdog 0 && set_to $kernel/unknown_nmi_panic 1 ;;
 warn) set_to $kernel/panic_on_warn 1 ;;
 oom) set_to /proc/sys/vm/overcommit_memory 1 && set_to /proc/sys/vm/panic_on_oom 1 ;;
-deadlock | lost | chain | rwsem | rwread | rwstale | gone | earlier | sem | flush | io | dm)
+deadlock | lost | chain | rwsem | rwread | rwstale | gone | sem | flush | io | dm)
     set_to $kernel/hung_task_panic 1
     set_to $kernel/hung_task_timeout_secs 5
     ;;
@@ -64,7 +64,8 @@ earlier)
     set_to $kernel/panic_on_oops 0
     sh -c "echo null >/proc/ways"
     sh -c "echo warn >/proc/ways"
-    sh -c "echo deadlock >/proc/ways"
+    set_to $kernel/panic_on_oops 1
+    sh -c "echo divide >/proc/ways"
     ;;
 *) sh -c "echo $WAY >/proc/ways" ;;
 esac

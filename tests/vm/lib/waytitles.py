@@ -10,7 +10,7 @@ TITLES = {
     "bug": r"kernel BUG at .*ways\.c:\d+ in ways_bug", "warn": r"WARNING.* in ways_warn", "divide": r"divide error in ways_divide",
     "panic": r"ways: no way out of 42", "list": r"list_del corruption in ways_delete", "overflow": r"stack overflow in ways_recurse",
     "uaf": r"general protection fault in ways_read_value", "irq": r"NULL pointer dereference in ways_read_value",
-    "deadlock": r"hung task in ways_thread_(ab|ba)\b.*mutex", "earlier": r"hung task in ways_thread_(ab|ba)\b.*mutex",
+    "deadlock": r"hung task in ways_thread_(ab|ba)\b.*mutex", "earlier": r"divide error in ways_divide",
     "lost": r"hung task in ways_thread_lost\b.*completion", "chain": r"hung task in ways_thread_(root|middle|leaf)\b",
     "rwsem": r"hung task in ways_thread_(writer|reader)\b.*rwsem", "rwread": r"hung task in ways_thread_(writer|reader)\b.*rwsem",
     "rwstale": r"hung task in ways_thread_writer_after\b.*rwsem", "gone": r"hung task in ways_thread_waits_for_gone\b.*mutex",
@@ -21,8 +21,8 @@ TITLES = {
 }
 # Ways that are one crash to who looks at what died; "io" and "dm" wait in functions that the compiler joined in one kernel and not in the other. A task
 # that the watchdog finds first is chance where several hang.
-ALIKE = [{"null", "fake"}, {"deadlock", "earlier"}, {"rwsem", "rwread"}]
-CHANCE = {"io", "dm", "chain", "flush", "spinlock", "rwsem", "rwread", "deadlock", "earlier"}
+ALIKE = [{"null", "fake"}, {"divide", "earlier"}, {"rwsem", "rwread"}]
+CHANCE = {"io", "dm", "chain", "flush", "spinlock", "rwsem", "rwread", "deadlock"}
 
 
 def judge(way: str, answer: str, report: str):

@@ -30,6 +30,7 @@ EXPECTED = {
     "oom": (r"Kernel panic - not syncing: Out of memory: system-wide panic_on_oom is enabled", ["panic", "out_of_memory"]),
     "init": (r"Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300", ["panic", "do_exit", "do_syscall_64"]),
     "fake": (r"BUG: kernel NULL pointer dereference, address: 0000000000000018", ["ways_read_value", "ways_null", *WRITE]),
+    "earlier": (r"(Oops: )?divide error: 0000", ["ways_divide", *WRITE]),
     "sysrq": (r"Kernel panic - not syncing: sysrq triggered crash", ["panic", "sysrq_handle_crash", "write_sysrq_trigger", "vfs_write"]),
 }
 _FRAME = re.compile(r" (\? )?([A-Za-z_][\w.]*\+0x[0-9a-f]+/0x[0-9a-f]+)(?: \[(\w+)\])?")
