@@ -39,6 +39,7 @@ esac
 say "way $WAY"
 case $WAY in
 sysrq) echo c >/proc/sysrq-trigger ;;
+tasks) sh -c "echo t >/proc/sysrq-trigger; echo c >/proc/sysrq-trigger" ;;
 init) exit 3 ;;
 oom) mapper anon 4294967296 VMCORE-ANON-TEXT ;;
 mce) say "inject mce" ;;

@@ -17,11 +17,11 @@ TITLES = {
     "sem": r"hung task in ways_thread_down\b.*semaphore", "flush": r"hung task in ways_(work_runs|thread_flushes)\b",
     "io": r"hung task in blkdev_fsync|hung task in .*submit_bio_wait", "dm": r"hung task in ",
     "softlockup": r"soft lockup in ways_thread_spins", "spinlock": r"soft lockup in ways_thread_(wants|keeps)", "rcu": r"RCU stall in ways_thread_reads",
-    "nmi": r"NMI", "mce": r"machine check", "oom": r"Out of memory", "init": r"Attempted to kill init", "sysrq": r"sysrq",
+    "nmi": r"NMI", "mce": r"machine check", "oom": r"Out of memory", "init": r"Attempted to kill init", "sysrq": r"sysrq", "tasks": r"sysrq",
 }
 # Ways that are one crash to who looks at what died; "io" and "dm" wait in functions that the compiler joined in one kernel and not in the other. A task
 # that the watchdog finds first is chance where several hang.
-ALIKE = [{"null", "fake"}, {"divide", "earlier"}, {"rwsem", "rwread"}]
+ALIKE = [{"sysrq", "tasks"}, {"null", "fake"}, {"divide", "earlier"}, {"rwsem", "rwread"}]
 CHANCE = {"io", "dm", "chain", "flush", "spinlock", "rwsem", "rwread", "deadlock"}
 
 
