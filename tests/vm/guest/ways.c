@@ -151,8 +151,9 @@ static framed void ways_use_after_free(void)
 	OPTIMIZER_HIDE_VAR(stale);
 	memset(owner, 'Z', sizeof(*owner));
 	kfree(owner);
-	truth("object %px of %zu bytes is free; ways_use_after_free takes the pointer 0x5a5a5a5a5a5a5a5a from its offset %zu and ways_read_value reads there",
-	      stale, sizeof(*stale), offsetof(struct ways_owner, thing));
+	truth("object %px of %zu bytes is free", stale, sizeof(*stale));
+	truth("ways_use_after_free takes the pointer 0x5a5a5a5a5a5a5a5a from its offset %zu and ways_read_value reads there",
+	      offsetof(struct ways_owner, thing));
 	sink += ways_read_value(READ_ONCE(stale->thing));
 }
 
@@ -578,7 +579,8 @@ static const struct {
 	{ "null", ways_null }, { "wild", ways_wild }, { "nullcall", ways_null_call }, { "bug", ways_bug }, { "warn", ways_warn },
 	{ "divide", ways_divide }, { "panic", ways_panic }, { "list", ways_corrupt_list }, { "overflow", ways_overflow },
 	{ "uaf", ways_use_after_free }, { "irq", ways_interrupt }, { "deadlock", ways_deadlock }, { "lost", ways_lost_wakeup },
-	{ "chain", ways_chain }, { "rwsem", ways_rwsem_write }, { "rwread", ways_rwsem_read }, { "rwstale", ways_rwsem_stale }, { "gone", ways_owner_gone }, { "sem", ways_semaphore_kept },
+	{ "chain", ways_chain }, { "rwsem", ways_rwsem_write }, { "rwread", ways_rwsem_read },
+	{ "rwstale", ways_rwsem_stale }, { "gone", ways_owner_gone }, { "sem", ways_semaphore_kept },
 	{ "flush", ways_flush }, { "softlockup", ways_soft_lockup }, { "spinlock", ways_spinlock_kept }, { "rcu", ways_rcu_stall },
 	{ "nmi", ways_irqs_off }, { "io", ways_disk },
 };

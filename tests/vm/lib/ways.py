@@ -7,6 +7,10 @@ import subprocess
 from . import apt, cases, contents, initramfs, kernels, machine, paths, waytitles, wayverdicts
 
 
+_CAUSE = re.compile(r"BUG:|INFO:|Oops|kernel BUG|WARNING|watchdog:|rcu:|general protection|list_del|divide error|sysrq:|mce:|NMI|Kernel panic|"
+                    r".*invoked oom")
+
+
 def module(kernel: kernels.Kernel) -> pathlib.Path:
     """guest/ways.c for a kernel of Debian, built with Debian's headers, which are unpacked and not installed."""
     root = _headers(kernel)
@@ -129,5 +133,5 @@ def _truth(way, kernel, serial):
     lines = [re.sub(r"^\[ *[0-9.]+\] (\[.*?\] )?", "", line) for line in after.splitlines()]
     own = [line.removeprefix("ways: ") for line in lines if line.startswith("ways: ")]
     panic = [line for line in lines if line.startswith("Kernel panic")] or [""]
-    first = next((line for line in lines if re.match(r"BUG:|INFO:|Oops|kernel BUG|WARNING|watchdog:|rcu:|general protection|list_del|divide error|sysrq:|mce:|Kernel panic|.*invoked oom", line)), "")
+    first = next((line for line in lines if _CAUSE.match(line)), "")
     return "\n".join([f"way: {way}", f"kernel: {kernel.release}", f"first words: {first}", f"panic: {panic[0]}", *own]) + "\n"
