@@ -27,6 +27,7 @@ DEFAULTS = {
     "lean": "no",
     "options": "no",
     "live": "",
+    "ways": "",
 }
 KEYS = set(DEFAULTS) | LISTS
 

@@ -8,7 +8,7 @@ import subprocess
 import time
 import traceback
 
-from . import arch, cases, contents, initramfs, kernels, machine, paths, verdicts
+from . import arch, cases, contents, initramfs, kernels, machine, paths, verdicts, ways
 
 SECONDS = float(os.environ.get("VMCORE_VM_SECONDS", "300"))
 
@@ -22,7 +22,7 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
              "crashkernel": case["crashkernel"], "capture-append": case["capture-append"], "ram": case["ram"], "cpus": case["cpus"],
              "executable": paths.executable_hash(), "drivers": case["capture-drivers"], "corrupt": case["corrupt"], "expect": case["expect"]}
     try:
-        problems = _cycle(case, folder, facts)
+        problems = ways.run(case, folder, facts, SECONDS) if case["ways"] else _cycle(case, folder, facts)
     except Exception as error:  # one broken case must not end the others
         (folder / "traceback").write_text(traceback.format_exc())
         problems = [f"{type(error).__name__}: {error}"]
@@ -33,7 +33,7 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
     (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
     if not keep and not problems:
         first, second = folder / "out" / "first", folder / "out" / "second"
-        for path in [*folder.glob("*.mem*"), folder / "vmcore", *folder.glob("*.elf"), *folder.glob("*.dump"),
+        for path in [*folder.glob("*.mem*"), *folder.glob("*.kdump"), folder / "vmcore", *folder.glob("*.elf"), *folder.glob("*.dump"),
                      *second.glob("dump.[0-9]"), *second.glob("*.rearranged"), *(path for path in first.glob("live.*") if not path.suffixes[1:])]:
             path.unlink(missing_ok=True)
     return problems
@@ -42,8 +42,11 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
 def again(case: cases.Case, folder: pathlib.Path):
     """Judges once more what a run with --keep, or one that failed, has left."""
     facts = json.loads((folder / "result.json").read_text())
-    problems = _said(case, facts) + _end(case, folder, facts) + verdicts.judge_all(
-        case, folder, kernels.get(case["kernel"]), facts)
+    if case["ways"]:
+        problems = ways.again(case, folder, facts)
+    else:
+        problems = _said(case, facts) + _end(case, folder, facts) + verdicts.judge_all(
+            case, folder, kernels.get(case["kernel"]), facts)
     facts["problems"] = problems
     (folder / "result.json").write_text(json.dumps(facts, indent=1) + "\n")
     return problems

@@ -136,6 +136,16 @@ def first(kernel: kernels.Kernel, udev: bool) -> pathlib.Path:
     return _cached(archive, f"first-{kernel.name}" + ("-udev" if udev else ""))
 
 
+def ways(kernel: kernels.Kernel) -> pathlib.Path:
+    """Of a machine that crashes on purpose: the data disk, device mapper, a program that takes memory."""
+    archive, seen, programs = Archive(), set(), userland.Userland(kernel.arch)
+    _base(archive, kernel, programs, [*kernels.CAPTURE, "dm_mod"])
+    archive.file("/tools/mapper", mapper(kernel.arch), 0o755)
+    for path in ("/sbin/dmsetup", "/sbin/mke2fs"):
+        _program(archive, path, seen, programs)
+    return _cached(archive, f"ways-{kernel.name}")
+
+
 def capture(kernel: kernels.Kernel, debian: bool, drivers: bool) -> pathlib.Path:
     """The capture kernel's: our executable and nothing else, or Debian's dumper too, or the pmem drivers too."""
     archive, programs = Archive(), userland.Userland(kernel.arch)

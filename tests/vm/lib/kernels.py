@@ -84,7 +84,7 @@ def get(name: str) -> Kernel:
             _download(name, root)
         elif name in BACKPORTS:
             for pattern in BACKPORTS[name]:
-                _unpack(apt.download(apt.newest(pattern, SUITE), SUITE), root)
+                unpack(apt.download(apt.newest(pattern, SUITE), SUITE), root)
         else:
             subprocess.run([str(paths.TREE / "kernel" / "build"), name.removeprefix("patched-")], check=True)
     return Kernel(name, root)
@@ -102,10 +102,10 @@ def _download(name, root):
     # and without dependencies that would have to be installed.
     package = next(word for word in apt.dependencies(DEBIAN[name], machine)
                    if word.startswith("linux-image-6") and word != DEBIAN[name])
-    _unpack(apt.download(package + "-unsigned", architecture=machine), root)
+    unpack(apt.download(package + "-unsigned", architecture=machine), root)
 
 
-def _unpack(archive, root):
+def unpack(archive, root):
     root.mkdir(parents=True, exist_ok=True)
     subprocess.run(["dpkg-deb", "-x", str(archive), str(root)], check=True)
     archive.unlink()

@@ -54,6 +54,16 @@ whether a crash kernel is loaded afterwards.
 |---|---|---|---|
 """
 
+WAYS = """
+## Crashes made on purpose
+
+Each in a machine of its own: what our reader says of the dump against what the module that crashed it, and the kernel itself, said on the serial line
+(`tests/vm/README.md` names the ways).
+
+| kernel | ways | all as it is | what is wrong |
+|---|---|---|---|
+"""
+
 SMALLEST = """
 ## The smallest crashkernel=
 
@@ -80,7 +90,7 @@ def write(results: pathlib.Path, names, target: pathlib.Path):
     builds = _builds(found, [name for name in files if name in earlier and name not in found], old)
     target.write_text(HEAD + _lines(rows) + (f"\nNot run for this table: {', '.join(absent)}.\n" if absent else "") + builds
                       + _section(MEASURE, _measured(found.values()), old, 2) + _section(LIVE, _live(found.values()), old, 3)
-                      + _section(OPTIONS, _options(found.values()), old, 1) + _section(SMALLEST, _smallest(small), old, 3))
+                      + _section(WAYS, _ways(found.values()), old, 1) + _section(OPTIONS, _options(found.values()), old, 1) + _section(SMALLEST, _smallest(small), old, 3))
 
 
 BUILDS = """
@@ -158,7 +168,14 @@ def _smallest(small):
             for (kernel, words, tools), (good, bad) in sorted(tried.items()) if good]
 
 
+def _ways(found):
+    return [[f"{result['kernel']} {result['release']}", " ".join(result["ways"]), f"{sum(not wrong for wrong in result['ways'].values())} of {len(result['ways'])}",
+             "; ".join(result["problems"]).replace("|", "/") or "–"] for result in found if "ways" in result]
+
+
 def _rows(result):
+    if "ways" in result:
+        return []
     verdict = "pass" if not result["problems"] else "FAIL: " + "; ".join(result["problems"]).replace("|", "/")
     start = [f"{result['case']}: {result['title']}", result["kernel"] + " " + result.get("release", ""),
              result["loader"], ", ".join(space.split(" ", 1)[1] for space in result.get("namespaces", [])) or "–"]

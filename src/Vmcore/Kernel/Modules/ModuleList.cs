@@ -63,8 +63,11 @@ public sealed class ModuleList : IModuleSymbols
 
         if (module.Symbols.Nearest(address, out ulong? next) is not { } found)
             return false;
-        VirtualRange range = module.Ranges.First(r => r.Contains(address));
-        if (!range.Contains(found.Address))
+
+        // Before 6.4 a module is one block, its code first: neither ends a function behind the code, nor is data behind a function a part of it.
+        bool isCode = module.CodeRanges.Any(r => r.Contains(address));
+        VirtualRange range = (isCode ? module.CodeRanges : module.Ranges).First(r => r.Contains(address));
+        if (!range.Contains(found.Address) || (!isCode && module.CodeRanges.Any(r => r.Contains(found.Address))))
             return false;
         symbol = found;
         size = (next is { } end && range.Contains(end) ? end : range.End) - found.Address;

@@ -48,7 +48,7 @@ internal sealed class ModuleSymbols
             byte[] types = new byte[have];
             if (table.Type.FindMember("typetab") is null || memory.Read(table.Member("typetab").AsUInt64(), types) != MemoryStatus.Ok)
                 types.AsSpan().Fill((byte)'?');
-            List<KernelSymbol> found = [];
+            List<KernelSymbol> found = [], empty = [];
             bool isComplete = have == count;
             Span<byte> one = stackalloc byte[1];
             for (int i = 0; i < have; i++)
@@ -60,11 +60,13 @@ internal sealed class ModuleSymbols
                     continue;
                 ulong at = strings + BinaryPrimitives.ReadUInt32LittleEndian(symbol);
                 if (ReadName(memory, at) is { Length: > 0 } text)
-                    found.Add(new(address, types[i] is > 0x20 and < 0x7f ? (char)types[i] : '?', text, name));
+                    (IsEmpty(symbol) ? empty : found).Add(new(address, types[i] is > 0x20 and < 0x7f ? (char)types[i] : '?', text, name));
                 else
                     isComplete &= memory.ReadPrefix(at, one) == 1;
             }
 
+            // Of several at one address the first counts.
+            found.AddRange(empty);
             return new(name, [.. found.OrderBy(s => s.Address)], isComplete);
         }
         catch (KernelObjectException)
@@ -91,6 +93,9 @@ internal sealed class ModuleSymbols
 
     /// <inheritdoc/>
     public override string ToString() => $"{_module}: {_symbols.Length} symbols";
+
+    // Without lockdep its keys (__key.12) take no room: they lie where another variable does, and an address there is that variable's. st_size says so.
+    private static bool IsEmpty(ReadOnlySpan<byte> symbol) => BinaryPrimitives.ReadUInt64LittleEndian(symbol[16..]) == 0;
 
     private static string? ReadName(IVirtualMemory memory, ulong address)
     {
