@@ -64,16 +64,15 @@ internal static class BtCommand
             context.WriteJson(new BtAnswer { Stacks = answer, OfflineCpus = [.. stacks.OfflineCpus.Select(static c => (ulong)c)], Problem = missing });
         else
             ReaderContext.Write(text.ToString());
-        Warn(stacks, cpus, incomplete, chosen.Count, missing);
+        Warn(stacks, cpus, incomplete, chosen.Count);
         return incomplete > 0 || missing is not null ? 1 : 0;
     }
 
-    private static void Warn(KernelStacks stacks, bool cpus, int incomplete, int count, string? missing)
+    // Each gap is said by itself: here is what only the whole shows.
+    private static void Warn(KernelStacks stacks, bool cpus, int incomplete, int count)
     {
-        if (missing is not null)
-            ReaderContext.Warn($"the list is not complete: {missing}");
-        if (incomplete > 0)
-            ReaderContext.Warn(count == 1 ? "the stack is not complete" : $"{incomplete} of {count} stacks are not complete");
+        if (incomplete > 0 && count > 1)
+            ReaderContext.Warn($"{incomplete} of {count} stacks are not complete");
         if (cpus && stacks.OfflineCpus.Count > 0)
             ReaderContext.Warn($"offline: CPU {string.Join(", ", stacks.OfflineCpus)}");
         if (stacks.UnassignedNotes > 0)

@@ -242,4 +242,11 @@ public enum FindingCode
 
     /// <summary>Processes map pmem more often than is listed. Parameters: most mappings.</summary>
     UsageTooMuch,
+
+    /// <summary>Names or addresses of symbols are not in the dump; an address that may be of one of them has no name. Parameters: a clause that says
+    /// how many and why.</summary>
+    SymbolsIncomplete,
+
+    /// <summary>No symbol has a name that was asked for. Parameters: the name.</summary>
+    SymbolNotFound,
 }

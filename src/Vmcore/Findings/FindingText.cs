@@ -48,6 +48,8 @@ internal static class FindingText
         FindingCode.PagesNotClassified => "{0}",
         FindingCode.KernelNotFound => "{0}",
         FindingCode.SymbolsMissing => "{0}",
+        FindingCode.SymbolsIncomplete => "{0}",
+        FindingCode.SymbolNotFound => "no symbol {0}",
         FindingCode.TypesMissing => "{0}",
         FindingCode.TasksMissing => "{0}",
         FindingCode.RegistersMissing => "{0}",
