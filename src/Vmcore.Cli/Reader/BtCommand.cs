@@ -105,19 +105,18 @@ internal static class BtCommand
             ReaderContext.Write(text.ToString());
         }
 
-        Warn(stacks, request.Cpus, incomplete, chosen.Count, missing);
+        Warn(stacks, request.Cpus, incomplete, chosen.Count);
         return incomplete > 0 || missing is not null ? 1 : 0;
     }
 
     private static Finding? ProblemOf(KernelTask? task, CpuState? cpu, TaskStack trace) => trace.Problem is not { } problem ? null
         : new(problem.Code, $"the stack of {(task is null ? $"CPU {cpu!.Number}" : $"PID {task.Pid}")}: {problem}");
 
-    private static void Warn(KernelStacks stacks, bool cpus, int incomplete, int count, string? missing)
+    // Each gap is said by itself: here is what only the whole shows.
+    private static void Warn(KernelStacks stacks, bool cpus, int incomplete, int count)
     {
-        if (missing is not null)
-            ReaderContext.Warn($"the list is not complete: {missing}");
-        if (incomplete > 0)
-            ReaderContext.Warn(count == 1 ? "the stack is not complete" : $"{incomplete} of {count} stacks are not complete");
+        if (incomplete > 0 && count > 1)
+            ReaderContext.Warn($"{incomplete} of {count} stacks are not complete");
         if (cpus && stacks.OfflineCpus.Count > 0)
             ReaderContext.Warn($"offline: CPU {string.Join(", ", stacks.OfflineCpus)}");
         if (stacks.UnassignedNotes > 0)

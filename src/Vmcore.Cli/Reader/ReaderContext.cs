@@ -117,9 +117,17 @@ internal sealed class ReaderContext : IDisposable
     /// <exception cref="MissingInformationException">There is none in the dump.</exception>
     internal CrashedKernel Kernel => Dump.KernelView.RequireKernel();
 
-    /// <summary>The kernel's symbols.</summary>
+    /// <summary>The kernel's symbols. That some are missing is a gap: nobody knows which of them the answer would need.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>
-    internal KernelSymbols Symbols => Dump.KernelView.RequireSymbols();
+    internal KernelSymbols Symbols
+    {
+        get
+        {
+            KernelSymbols symbols = Dump.KernelView.RequireSymbols();
+            Gap(Dump.SymbolsProblem);
+            return symbols;
+        }
+    }
 
     /// <summary>The kernel's types by name.</summary>
     /// <exception cref="MissingInformationException">There are none.</exception>

@@ -39,6 +39,8 @@ internal static class SymbolCommand
             if (found.Count == before)
             {
                 missing++;
+                if (context.IsJson)
+                    context.Gap(new Finding(FindingCode.SymbolNotFound, name));
                 ReaderContext.Warn($"no symbol {name}{(context.Dump.Modules is null ? " of the kernel's image; those of modules cannot be read" : "")}");
             }
         }

@@ -55,6 +55,8 @@ internal static class FindingText
         FindingCode.SignaturePartial => "the signature is partial: {0}",
         FindingCode.KernelNotFound => "{0}",
         FindingCode.SymbolsMissing => "{0}",
+        FindingCode.SymbolsIncomplete => "{0}",
+        FindingCode.SymbolNotFound => "no symbol {0}",
         FindingCode.TypesMissing => "{0}",
         FindingCode.TasksMissing => "{0}",
         FindingCode.RegistersMissing => "{0}",

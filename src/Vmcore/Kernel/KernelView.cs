@@ -112,7 +112,7 @@ public sealed class KernelView
     /// <summary>The kernel's symbols; null if there are none (see <see cref="SymbolsProblem"/>).</summary>
     public KernelSymbols? Symbols => _symbols.Value.Value;
 
-    /// <summary>Why there are no <see cref="Symbols"/>, as one clause; null if there are.</summary>
+    /// <summary>Why there are no <see cref="Symbols"/>, or not all, as one clause; null if there are.</summary>
     public Finding? SymbolsProblem => _symbols.Value.Problem;
 
     /// <summary>The kernel's types by their C names: of BTF, with those of its modules, or of the debug information of a vmlinux. Null if there is
@@ -187,7 +187,7 @@ public sealed class KernelView
         KernelSymbols? symbols = _source.Vmlinux is not null
             ? VmlinuxSymbolTable.TryLoad(_source.Vmlinux, kernel.VmcoreInfo, out problem)
             : KernelSymbols.TryLoad(kernel.VmcoreInfo, kernel.Memory, out problem);
-        return (symbols?.With(() => Modules), Finding.Of(FindingCode.SymbolsMissing, problem));
+        return (symbols?.With(() => Modules), Finding.Of(symbols is null ? FindingCode.SymbolsMissing : FindingCode.SymbolsIncomplete, problem));
     }
 
     private (BtfTypes? Value, Finding? Problem) LoadOwnTypes()

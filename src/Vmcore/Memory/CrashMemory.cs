@@ -42,6 +42,16 @@ public abstract class CrashMemory : IPhysicalMemory
     /// partial page) is in the dump. Same length as <paramref name="exists"/>.</param>
     public abstract void GetPages(ulong firstPfn, Span<ulong> exists, Span<ulong> present);
 
+    /// <summary>
+    /// Tells which pages have their content nowhere although the input says that they have: it was cut short, a part of it is missing, or they could not be
+    /// read when it was written. <see cref="GetPages"/> has them as present, since they are pages that the dump should have; reading one says what it is.
+    /// </summary>
+    /// <param name="firstPfn">First pfn, a multiple of 64.</param>
+    /// <param name="present">The pages with content, as <see cref="GetPages"/> gives them; those that are lost are cleared.</param>
+    internal virtual void ClearLost(ulong firstPfn, Span<ulong> present)
+    {
+    }
+
     /// <summary>Tells whether the input has the content of all pages of a range, if that can be told without looking at each.</summary>
     /// <param name="range">The pages.</param>
     /// <returns>True if all are there; false if not, or if only <see cref="GetPages"/> can tell.</returns>

@@ -29,6 +29,9 @@ public sealed class PageCoverage
     /// <inheritdoc cref="CrashMemory.GetPages"/>
     public void GetPages(ulong firstPfn, Span<ulong> exists, Span<ulong> present) => _memory.GetPages(firstPfn, exists, present);
 
+    /// <inheritdoc cref="CrashMemory.ClearLost"/>
+    internal void ClearLost(ulong firstPfn, Span<ulong> present) => _memory.ClearLost(firstPfn, present);
+
     /// <summary>True if the machine had memory at a page, as far as the dump tells.</summary>
     /// <param name="pfn">The page.</param>
     public bool Exists(ulong pfn) => PagesOf(pfn, out _);

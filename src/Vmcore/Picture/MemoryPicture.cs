@@ -93,6 +93,10 @@ public sealed class PictureRegion
         }
     }
 
+    /// <summary>Pages that the dump should have and its files do not: they were cut short, a part is missing, or they could not be read when it was written.
+    /// They are none of <see cref="Present"/>.</summary>
+    public ulong Lost { get; internal set; }
+
     /// <summary>Pages that have content in the dump.</summary>
     public ulong Present => _present.Aggregate(0UL, static (sum, count) => sum + count);
 

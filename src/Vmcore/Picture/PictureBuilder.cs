@@ -297,6 +297,12 @@ public sealed class PictureBuilder
                 }
 
                 _dump.Coverage.GetPages(first, _exists, _present);
+                PageBits.Clear(_present, 0, from > first ? (int)(from - first) : 0);
+                if (range.End - first < PictureSlice.Pages)
+                    PageBits.Clear(_present, (int)(range.End - first), PictureSlice.Pages - (int)(range.End - first));
+                int said = PageBits.Count(_present);
+                _dump.Coverage.ClearLost(first, _present);
+                region.Lost += (ulong)(said - PageBits.Count(_present));
                 for (int at = 0; (at = PageBits.NextSet(_present, at)) < PictureSlice.Pages;)
                 {
                     int end = PageBits.NextClear(_present, at);

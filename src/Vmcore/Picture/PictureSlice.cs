@@ -22,6 +22,7 @@ internal sealed class PictureSlice : IMemmapVisitor
     private readonly ulong _reserved;
     private readonly ulong[] _exists;
     private readonly ulong[] _present = new ulong[Words];
+    private readonly ulong[] _whole = new ulong[Words];
     private readonly ulong[] _poisoned = new ulong[Words];
     private readonly PfnRangeSet _failed;
     private PictureRegion _region = null!;
@@ -31,6 +32,7 @@ internal sealed class PictureSlice : IMemmapVisitor
     private uint[] _presentCounts = [];
     private PictureClass _kept;
     private ulong _keptEnd;
+    private ulong _lost;
 
     internal PictureSlice(OpenedDump dump, ulong reserved)
     {
@@ -59,11 +61,15 @@ internal sealed class PictureSlice : IMemmapVisitor
         _presentCounts = Cleared(_presentCounts, cells);
         (_kept, _keptEnd) = (PictureClass.Kernel, 0);
         _coverage.GetPages(_first, _exists, _present);
+        _present.CopyTo(_whole, 0);
+        _coverage.ClearLost(_first, _whole);
+        _lost = 0;
         PageBits.Fill(_poisoned, _first, _failed);
         for (int word = 0; word < Words; word++)
         {
             ulong mask = MaskOf(range, word);
-            AddPresent(word, _present[word] & mask);
+            AddPresent(word, _whole[word] & mask);
+            _lost += (ulong)BitOperations.PopCount(_present[word] & ~_whole[word] & mask);
             Add(word, ~_exists[word] & mask, PictureClass.Hole);
             _exists[word] &= mask;
         }
@@ -107,7 +113,11 @@ internal sealed class PictureSlice : IMemmapVisitor
     }
 
     /// <summary>Adds what was found to the region.</summary>
-    internal void AddToRegion() => _region.Add(_firstCell, _counts, _presentCounts);
+    internal void AddToRegion()
+    {
+        _region.Add(_firstCell, _counts, _presentCounts);
+        _region.Lost += _lost;
+    }
 
     private static uint[] Cleared(uint[] array, int length)
     {

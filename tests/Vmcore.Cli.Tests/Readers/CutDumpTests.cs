@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Vmcore.Cli.Tests.Conformance;
+using Vmcore.Formats.Kdump;
 
 namespace Vmcore.Cli.Tests.Readers;
 
@@ -58,6 +59,44 @@ public sealed class CutDumpTests
         }
     }
 
+    /// <summary>The bitmaps name pages whose content lies behind the cut: the map counts them as lost.</summary>
+    [Theory]
+    [InlineData(30)]
+    [InlineData(95)]
+    public void TheMapCountsWhatIsThere(int percent)
+    {
+        using TemporaryFolder folder = new();
+        string cut = Cut(folder, percent), whole = folder.File("whole");
+        Tool.Succeed(Executable.Makedumpfile, "-l", "-d", "31", RealCrash.Get("sample rfc-v2-6.1").Path, whole);
+        (ulong present, ulong lost) = PagesOf(whole, 0);
+        (ulong cutPresent, ulong cutLost) = PagesOf(cut, 1);
+        Assert.Equal((0UL, present), (lost, cutPresent + cutLost));
+        Assert.InRange(cutLost, present / 100, present);
+        Assert.Contains(" lost", Run("map", cut).Output, StringComparison.Ordinal);
+        using KdumpFile file = KdumpFile.Open([cut]);
+        Assert.Equal((ulong)Enumerable.Range(0, (int)file.MaxPfn).Count(pfn => file.GetPageState((ulong)pfn) == PageState.Lost), cutLost);
+    }
+
+    [Fact]
+    public void AGapIsSaidOnce()
+    {
+        using TemporaryFolder folder = new();
+        string cut = Cut(folder, 30);
+        string[] said = Run("bt -a", cut).Error.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.NotEmpty(said);
+        Assert.Equal(said.Distinct(), said);
+        Assert.DoesNotContain(said, static line => line.Contains("the list is not complete", StringComparison.Ordinal));
+        Assert.DoesNotContain("the stack is not complete", Run("bt 1", cut).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ASymbolThatIsNotFoundIsAGap()
+    {
+        using JsonDocument answer = JsonDocument.Parse(Tool.Run(Executable.Vmcore, "symbol", RealCrash.Get("sample rfc-v2-6.1").Path, "nosuch", "--json").Output);
+        Assert.Equal("no symbol nosuch", Assert.Single(answer.RootElement.GetProperty("gaps").EnumerateArray().ToArray()).GetString());
+        Assert.Equal("symbol_not_found", Assert.Single(answer.RootElement.GetProperty("gap_codes").EnumerateArray().ToArray()).GetString());
+    }
+
     /// <summary>What a cut took of an ELF file was left out by nobody, as in a cut kdump-compressed one.</summary>
     [Fact]
     public void WhatACutTookOfAnElfFileIsLost()
@@ -88,6 +127,17 @@ public sealed class CutDumpTests
             Assert.Contains("is the input itself", result.Error, StringComparison.Ordinal);
             Assert.Equal(length, new FileInfo(dump).Length);
         }
+    }
+
+    private static (ulong Present, ulong Lost) PagesOf(string dump, int exitCode)
+    {
+        ToolResult result = Run("map --json", dump);
+        Assert.Equal(exitCode, result.ExitCode);
+        using JsonDocument map = JsonDocument.Parse(result.Output);
+        JsonElement[] regions = [.. map.RootElement.GetProperty("regions").EnumerateArray()];
+        return (Sum("pages_in_dump"), Sum("pages_lost"));
+
+        ulong Sum(string member) => regions.Aggregate(0UL, (sum, r) => sum + r.GetProperty(member).GetUInt64());
     }
 
     private static ToolResult Run(string command, string dump) => Tool.Run(Executable.Vmcore, [.. command.Split(' '), dump]);

@@ -58,8 +58,11 @@ internal sealed class KallsymsImage
         if (oldOrder)
             Offsets();
         image.Table("kallsyms_num_syms", BitConverter.GetBytes(symbols.Count));
-        image.Table("kallsyms_names", [.. symbols.SelectMany(s => Record(tokens, $"{s.Type}{s.Name}"))]);
-        image.Pad(Gap);
+        byte[][] records = [.. symbols.Select(s => Record(tokens, $"{s.Type}{s.Name}"))];
+        image.Table("kallsyms_names", [.. records.SelectMany(static r => r)]);
+        image.Table("kallsyms_markers", Markers(records));
+        if (!oldOrder)
+            image.Table("kallsyms_seqs_of_names", [.. Enumerable.Range(0, symbols.Count).SelectMany(static i => new[] { (byte)(i >> 16), (byte)(i >> 8), (byte)i })]);
         image.Table("kallsyms_token_table", [.. tokens.SelectMany(t => t.Append((byte)0))]);
         image.Table("kallsyms_token_index", Index(tokens));
         if (!oldOrder)
@@ -73,7 +76,7 @@ internal sealed class KallsymsImage
 
     public VmcoreInfo Info(ulong stext, params string[] without)
     {
-        IEnumerable<string> lines = _keys.Append(new("_stext", stext)).Where(k => !without.Contains(k.Key, StringComparer.Ordinal))
+        IEnumerable<string> lines = _keys.Append(new("_stext", stext)).Where(k => k.Key is not ("kallsyms_markers" or "kallsyms_seqs_of_names") && !without.Contains(k.Key, StringComparer.Ordinal))
             .Select(k => string.Create(CultureInfo.InvariantCulture, $"SYMBOL({k.Key})={k.Value:x}\n"));
         return VmcoreInfo.Parse(Encoding.ASCII.GetBytes("OSRELEASE=6.9.0\n" + string.Concat(lines)));
     }
@@ -104,6 +107,20 @@ internal sealed class KallsymsImage
         }
 
         return record.Count < 128 ? [(byte)record.Count, .. record] : [(byte)(record.Count & 0x7f | 0x80), (byte)(record.Count >> 7), .. record];
+    }
+
+    private static byte[] Markers(byte[][] records)
+    {
+        List<byte> markers = [];
+        int at = 0;
+        for (int i = 0; i < records.Length; i++)
+        {
+            if (i % 256 == 0)
+                markers.AddRange(BitConverter.GetBytes(at));
+            at += records[i].Length;
+        }
+
+        return [.. markers];
     }
 
     private static byte[] Index(byte[][] tokens)

@@ -80,6 +80,7 @@ internal static class MapCommand
             text.Append(style.Bold($"{region.Name} {Sizes.Hex(region.Pages.Start << picture.PageShift)}-{Sizes.Hex(region.Pages.End << picture.PageShift)}, "
                 + $"{Sizes.Text(region.Pages.Count << picture.PageShift)}"))
                 .Append(CultureInfo.InvariantCulture, $", {Sizes.Text(region.Present << picture.PageShift)} in this dump")
+                .Append(region.Lost == 0 ? "" : $", {Sizes.Text(region.Lost << picture.PageShift)} lost")
                 .Append(region.Name == MemoryPicture.CrashKernel ? ": it is in no dump that its own machine takes\n" : "\n");
             var table = new TextTable(style, "  ", ">SIZE", "LEVEL " + ((int)level).ToString(CultureInfo.InvariantCulture), "");
             foreach (MapClass item in MapColors.All)

@@ -94,6 +94,7 @@ internal static class MapData
         json.WriteNumber("start_pfn", region.Pages.Start);
         json.WriteNumber("pages", region.Pages.Count);
         json.WriteNumber("pages_in_dump", region.Present);
+        json.WriteNumber("pages_lost", region.Lost);
         json.WriteNumber("cell_pages", 1UL << region.CellShift);
         json.WriteStartObject("totals");
         foreach (MapClass item in MapColors.All)

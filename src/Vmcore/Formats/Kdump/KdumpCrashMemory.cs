@@ -38,6 +38,9 @@ internal sealed class KdumpCrashMemory : CrashMemory
     }
 
     /// <inheritdoc/>
+    internal override void ClearLost(ulong firstPfn, Span<ulong> present) => _file.ClearLost(firstPfn, present);
+
+    /// <inheritdoc/>
     public override ulong AbsentUntil(PfnRange range) => range.IsEmpty ? range.Start : _file.NextSet(KdumpBitmap.Dumped, range);
 
     /// <inheritdoc/>

@@ -244,6 +244,40 @@ public sealed class KdumpFile : IDisposable
         return (which == KdumpBitmap.Memory ? _memory : _dumped).Read(firstPfn, bits);
     }
 
+    /// <summary>Clears the bits of pages whose descriptors or data are in none of the files.</summary>
+    /// <param name="firstPfn">The page of the first bit, a multiple of 64.</param>
+    /// <param name="pages">Bits of the second bitmap, one a page.</param>
+    internal void ClearLost(ulong firstPfn, Span<ulong> pages)
+    {
+        PageReader reader = Rent();
+        try
+        {
+            KdumpPart? part = null;
+            long offset = 0;
+            for (int at = 0; (at = PageBits.NextSet(pages, at)) < pages.Length * 64; at++)
+            {
+                // The descriptors of a file follow each other as the bits do.
+                ulong pfn = firstPfn + (ulong)at;
+                if (part is not null && part.Pfns.Contains(pfn))
+                    offset += PageDescriptor.Size;
+                else if ((part = PartOf(pfn)) is not null)
+                    offset = part.DescriptorOffset(pfn, _dumped);
+                if (part is not null && reader.TryReadDescriptor(part.Source, offset, out PageDescriptor descriptor)
+                    && descriptor.IsPlausible(BlockSize, part.Source.Length))
+                {
+                    continue;
+                }
+
+                PageBits.Clear(pages, at, 1);
+                HasLostPages = true;
+            }
+        }
+        finally
+        {
+            _readers.Add(reader);
+        }
+    }
+
     /// <summary>Finds the first page of a range that a bitmap names.</summary>
     /// <param name="which">Which bitmap.</param>
     /// <param name="range">The pages.</param>

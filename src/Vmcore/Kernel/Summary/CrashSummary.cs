@@ -83,10 +83,10 @@ public sealed record CrashSummary
             return summary;
         List<string> problems = [];
         TimeSpan? last = summary.ReadLog(info, memory, problems);
+        if (kernel.SymbolsProblem is { } problem)
+            problems.Add(kernel.Symbols is null ? $"no symbols: {problem}" : problem.ToString());
         if (kernel.Symbols is { } symbols)
             summary.ReadVariables(kernel, symbols, memory);
-        else
-            problems.Add($"no symbols: {kernel.SymbolsProblem}");
         summary.Uptime ??= last;
         try
         {

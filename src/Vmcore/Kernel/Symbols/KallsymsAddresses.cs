@@ -12,8 +12,12 @@ internal sealed class KallsymsAddresses
     private readonly ulong[] _absolute;
     private readonly ulong _origin;
 
-    private KallsymsAddresses(KallsymsEncoding encoding, int[] offsets, ulong[] absolute, ulong origin)
+    // For each entry whether it is in the dump; null if all are.
+    private readonly bool[]? _known;
+
+    private KallsymsAddresses(KallsymsEncoding encoding, int[] offsets, ulong[] absolute, ulong origin, bool[]? known)
     {
+        _known = known;
         Encoding = encoding;
         _offsets = offsets;
         _absolute = absolute;
@@ -26,7 +30,10 @@ internal sealed class KallsymsAddresses
     /// <summary>Number of addresses.</summary>
     public int Count => Encoding == KallsymsEncoding.Absolute ? _absolute.Length : _offsets.Length;
 
-    /// <summary>The address of symbol <paramref name="index"/>.</summary>
+    /// <summary>True if the address of symbol <paramref name="index"/> is in the dump.</summary>
+    internal bool Knows(int index) => _known is null || _known[index];
+
+    /// <summary>The address of symbol <paramref name="index"/>, which must be known.</summary>
     public ulong this[int index] => Encoding == KallsymsEncoding.Absolute ? _absolute[index] : Resolve(Encoding, _origin, index, _offsets[index]);
 
     /// <summary>
@@ -38,19 +45,20 @@ internal sealed class KallsymsAddresses
     /// <param name="count">Number of symbols.</param>
     /// <param name="knownIndex">Index of the known symbol.</param>
     /// <param name="knownAddress">Its address.</param>
-    /// <param name="problem">Why there is no answer.</param>
+    /// <param name="problem">Why there is no answer, or why some addresses are not known.</param>
     public static KallsymsAddresses? TryRead(VmcoreInfo info, IVirtualMemory memory, int count, int knownIndex, ulong knownAddress, out string? problem)
     {
         if (info.Symbol("kallsyms_offsets") is { } offsetsAt)
         {
             int[] offsets = new int[count];
-            if (!TryReadTable(memory, offsetsAt, MemoryMarshal.AsBytes(offsets.AsSpan()), "kallsyms_offsets", out problem))
+            bool[]? known = ReadTable(memory, offsetsAt, MemoryMarshal.AsBytes(offsets.AsSpan()), sizeof(int), "kallsyms_offsets", out problem);
+            if (known?[knownIndex] == false)
                 return null;
             if (!BitConverter.IsLittleEndian)
                 BinaryPrimitives.ReverseEndianness(offsets, offsets);
 
             if (Choose(info, memory, offsetsAt, knownIndex, offsets[knownIndex], knownAddress, out ulong origin) is { } encoding)
-                return new(encoding, offsets, [], origin);
+                return new(encoding, offsets, [], origin, known);
 
             problem = $"no known formula turns kallsyms_offsets[{knownIndex}] = {offsets[knownIndex]} into 0x{knownAddress:x}, the address of _stext";
             return null;
@@ -59,12 +67,13 @@ internal sealed class KallsymsAddresses
         if (info.Symbol("kallsyms_addresses") is { } addressesAt)
         {
             ulong[] absolute = new ulong[count];
-            if (!TryReadTable(memory, addressesAt, MemoryMarshal.AsBytes(absolute.AsSpan()), "kallsyms_addresses", out problem))
+            bool[]? known = ReadTable(memory, addressesAt, MemoryMarshal.AsBytes(absolute.AsSpan()), sizeof(ulong), "kallsyms_addresses", out problem);
+            if (known?[knownIndex] == false)
                 return null;
             if (!BitConverter.IsLittleEndian)
                 BinaryPrimitives.ReverseEndianness(absolute, absolute);
             if (absolute[knownIndex] == knownAddress)
-                return new(KallsymsEncoding.Absolute, [], absolute, 0);
+                return new(KallsymsEncoding.Absolute, [], absolute, 0, known);
 
             problem = $"kallsyms_addresses gives _stext the address 0x{absolute[knownIndex]:x}, vmcoreinfo 0x{knownAddress:x}";
             return null;
@@ -122,10 +131,26 @@ internal sealed class KallsymsAddresses
         return Resolve(KallsymsEncoding.SlotRelative, origin, knownIndex, knownOffset) == knownAddress ? KallsymsEncoding.SlotRelative : null;
     }
 
-    private static bool TryReadTable(IVirtualMemory memory, ulong address, Span<byte> table, string name, out string? problem)
+    // Which entries can be read; null, and no problem, if all can.
+    private static bool[]? ReadTable(IVirtualMemory memory, ulong address, Span<byte> table, int entryBytes, string name, out string? problem)
     {
+        const int Block = 4096;
         MemoryStatus status = memory.Read(address, table);
         problem = status == MemoryStatus.Ok ? null : $"{name} at 0x{address:x}, {table.Length} bytes, cannot be read: {MemoryStatusText.Of(status)}";
-        return status == MemoryStatus.Ok;
+        if (status == MemoryStatus.Ok)
+            return null;
+
+        // Entries lie at multiples of their size, so that none is in two blocks.
+        bool[] known = new bool[table.Length / entryBytes];
+        if (address % (ulong)entryBytes != 0)
+            return known;
+        for (int start = 0; start < table.Length;)
+        {
+            int length = Math.Min(table.Length - start, Block - (int)((address + (ulong)start) & (Block - 1)));
+            known.AsSpan(start / entryBytes, length / entryBytes).Fill(memory.Read(address + (ulong)start, table.Slice(start, length)) == MemoryStatus.Ok);
+            start += length;
+        }
+
+        return known;
     }
 }

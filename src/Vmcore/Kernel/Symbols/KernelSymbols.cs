@@ -14,62 +14,78 @@ public sealed class KernelSymbols
 
     private readonly ISymbolTable _table;
     private readonly bool _ascending;
+
+    // The numbers of the symbols whose addresses are in the dump; null if all are, and all names.
+    private readonly int[]? _placed;
     private readonly Lazy<IModuleSymbols?> _modules = new(() => null);
 
-    private KernelSymbols(ISymbolTable table)
+    private KernelSymbols(ISymbolTable table, bool isWhole)
     {
         _table = table;
+        _placed = isWhole ? null : [.. Enumerable.Range(0, table.Count).Where(table.HasAddress)];
         _ascending = true;
-        for (int i = 1; i < table.Count && _ascending; i++)
-            _ascending = table.AddressOf(i - 1) <= table.AddressOf(i);
+        for (int i = 1, count = _placed?.Length ?? table.Count; i < count && _ascending; i++)
+            _ascending = table.AddressOf(_placed?[i - 1] ?? (i - 1)) <= table.AddressOf(_placed?[i] ?? i);
     }
 
     private KernelSymbols(KernelSymbols image, Func<IModuleSymbols?> modules)
     {
         _table = image._table;
         _ascending = image._ascending;
+        _placed = image._placed;
         _modules = new(modules);
     }
 
-    /// <summary>Number of symbols of the image.</summary>
+    /// <summary>Number of symbols of the image, those included whose names or addresses are not in the dump.</summary>
     public int Count => _table.Count;
 
     /// <summary>How this kernel stores the addresses; symbols of a vmlinux are absolute.</summary>
     public KallsymsEncoding Encoding => _table.Encoding;
 
     /// <summary>The symbols of a table that was made elsewhere, at their run-time addresses.</summary>
-    internal static KernelSymbols Of(ISymbolTable table) => new(table);
+    internal static KernelSymbols Of(ISymbolTable table) => new(table, isWhole: true);
 
     /// <summary>Decodes the symbols. They are accepted only if <c>_stext</c> comes out at the address that vmcoreinfo gives.</summary>
     /// <param name="info">Says where the tables are.</param>
     /// <param name="memory">The kernel's memory; its text and read-only data are enough.</param>
-    /// <param name="problem">One clause for the operator on why there are no symbols; null if there are.</param>
-    /// <returns>The symbols; null if the kernel is older than 6.0, or its tables are absent or damaged.</returns>
+    /// <param name="problem">One clause for the operator on why there are no symbols, or not all; null if there are.</param>
+    /// <returns>The symbols, or those that the dump has; null if the kernel is older than 6.0, or its tables are absent or damaged beyond that.</returns>
     internal static KernelSymbols? TryLoad(VmcoreInfo info, IVirtualMemory memory, out string? problem)
     {
         if (Locate(info, memory, out problem) is not { } place)
             return null;
-        if (KallsymsNames.TryRead(memory, place.Names, place.Limit, place.Count, place.Tokens, out problem) is not { } decoded)
+        if (KallsymsNames.TryRead(memory, place.Names, place.Limit, place.Count, place.Tokens, out string? namesProblem) is not { } decoded)
+        {
+            problem = namesProblem;
             return null;
+        }
 
         Span<int> known = [-1];
         decoded.Find(["_stext"], known);
         if (known[0] < 0)
         {
-            problem = $"_stext is not among the {place.Count} symbols of kallsyms";
+            problem = namesProblem is null ? $"_stext is not among the {place.Count} symbols of kallsyms" : $"{namesProblem}, and _stext is not known";
             return null;
         }
 
-        return KallsymsAddresses.TryRead(info, memory, place.Count, known[0], place.Stext, out problem) is { } addresses
-            ? new(new KallsymsTable(decoded, addresses))
-            : null;
+        if (KallsymsAddresses.TryRead(info, memory, place.Count, known[0], place.Stext, out string? addressesProblem) is not { } addresses)
+        {
+            problem = addressesProblem;
+            return null;
+        }
+
+        if (namesProblem is null && addressesProblem is null)
+            return new(new KallsymsTable(decoded, addresses), isWhole: true);
+        int lost = Enumerable.Range(0, place.Count).Count(i => !decoded.Knows(i) || !addresses.Knows(i));
+        problem = $"{lost} of {place.Count} symbols are not known: {namesProblem ?? addressesProblem}";
+        return new(new KallsymsTable(decoded, addresses), isWhole: false);
     }
 
     /// <summary>Finds the first symbol of a name without reading the others: a tenth of what loading them costs, and no memory.</summary>
     /// <param name="info">Says where the tables are.</param>
     /// <param name="memory">The kernel's memory.</param>
     /// <param name="name">Name as in /proc/kallsyms.</param>
-    /// <returns>Its address; null if there is none, or the tables are absent or damaged before it.</returns>
+    /// <returns>Its address; null if there is none, or the tables are absent or damaged there.</returns>
     internal static ulong? TryFindOne(VmcoreInfo info, IVirtualMemory memory, string name)
     {
         return TryFindSome(info, memory, [name]) is [{ } found] ? found : null;
@@ -85,7 +101,8 @@ public sealed class KernelSymbols
         if (Locate(info, memory, out _) is not { } place)
             return null;
         var query = new KallsymsQuery(place.Tokens, ["_stext", .. names]);
-        KallsymsNames.Search(memory, place.Names, place.Limit, place.Count, query);
+        if (!KallsymsNames.Search(memory, place.Names, place.Limit, place.Count, query))
+            return TryLoad(info, memory, out _)?.FindInImage(names);
         if (query.Indexes[0] is not (>= 0 and var stext))
             return null;
         var found = new ulong?[names.Length];
@@ -185,7 +202,7 @@ public sealed class KernelSymbols
     /// <param name="address">Virtual address in the kernel's image.</param>
     /// <param name="symbol">The symbol; of several at the same address the first.</param>
     /// <param name="offset">Distance of <paramref name="address"/> from it in bytes.</param>
-    /// <returns>False if the address lies before the first or behind the last symbol.</returns>
+    /// <returns>False if the address lies before the first or behind the last symbol, or its symbol may be one that the dump does not have.</returns>
     public bool TryResolve(ulong address, out KernelSymbol symbol, out ulong offset) => TryResolve(address, out symbol, out offset, out _);
 
     /// <summary>Finds the symbol that an address belongs to, and how far it goes.</summary>
@@ -199,6 +216,8 @@ public sealed class KernelSymbols
         symbol = default;
         offset = 0;
         size = null;
+        if (_placed is not null)
+            return TryResolveInPart(address, out symbol, out size, out offset) || TryResolveInModules(address, out symbol, ref offset, out size);
         int index = _ascending ? NearestAscending(address) : Nearest(address);
         if (index < 0)
             return TryResolveInModules(address, out symbol, ref offset, out size);
@@ -214,6 +233,42 @@ public sealed class KernelSymbols
     }
 
     private IEnumerable<KernelSymbol> ModuleSymbolsNamed(string name) => _modules.Value?.Named(name) ?? [];
+
+    // Where symbols are missing, the nearest one that is known may not be the nearest: then the address has no name, and never that of a neighbour.
+    private bool TryResolveInPart(ulong address, out KernelSymbol symbol, out ulong? size, out ulong offset)
+    {
+        symbol = default;
+        size = null;
+        offset = 0;
+        int[] placed = _placed!;
+        int above = 0;
+        for (int high = placed.Length; above < high;)
+        {
+            int middle = (above + high) >>> 1;
+            if (_table.AddressOf(placed[middle]) <= address)
+                above = middle + 1;
+            else
+                high = middle;
+        }
+
+        if (!_ascending || above == 0 || above == placed.Length)
+            return false;
+        ulong start = _table.AddressOf(placed[above - 1]);
+        bool isNext = placed[above] == placed[above - 1] + 1;
+        if (!isNext && address != start)
+            return false;
+        int first = above - 1;
+        while (first > 0 && _table.AddressOf(placed[first - 1]) == start)
+            first--;
+        while (first < above && !_table.HasName(placed[first]))
+            first++;
+        if (first == above || _table.At(placed[first]) is not { Type: not ('A' or 'a') } found)
+            return false;
+        symbol = found;
+        offset = address - start;
+        size = isNext ? _table.AddressOf(placed[above]) - start : null;
+        return true;
+    }
 
     private bool TryResolveInModules(ulong address, out KernelSymbol symbol, ref ulong offset, out ulong? size)
     {

@@ -9,10 +9,16 @@ internal interface ISymbolTable
     /// <summary>How the addresses are stored.</summary>
     KallsymsEncoding Encoding { get; }
 
-    /// <summary>Run-time address of a symbol.</summary>
+    /// <summary>True if the dump has a symbol's name. Without it or the address the symbol is not among <see cref="All"/>, and not found.</summary>
+    bool HasName(int index) => true;
+
+    /// <summary>True if the dump has a symbol's address.</summary>
+    bool HasAddress(int index) => true;
+
+    /// <summary>Run-time address of a symbol, which must have one.</summary>
     ulong AddressOf(int index);
 
-    /// <summary>One symbol.</summary>
+    /// <summary>One symbol, which must have a name and an address.</summary>
     KernelSymbol At(int index);
 
     /// <summary>All symbols in their order.</summary>
@@ -31,6 +37,10 @@ internal sealed class KallsymsTable(KallsymsNames names, KallsymsAddresses addre
 
     public KallsymsEncoding Encoding => addresses.Encoding;
 
+    public bool HasName(int index) => names.Knows(index);
+
+    public bool HasAddress(int index) => addresses.Knows(index);
+
     public ulong AddressOf(int index) => addresses[index];
 
     public KernelSymbol At(int index)
@@ -43,11 +53,23 @@ internal sealed class KallsymsTable(KallsymsNames names, KallsymsAddresses addre
     {
         byte[] buffer = new byte[KallsymsNames.LongestRecord];
         int position = 0;
-        for (int i = 0; i < Count; i++)
-            yield return Symbol(i, ref position, buffer);
+        for (int i = 0; names.Seek(ref i, ref position); i++)
+        {
+            KernelSymbol symbol = Symbol(i, ref position, buffer);
+            if (addresses.Knows(i))
+                yield return symbol;
+        }
     }
 
-    public void Find(ReadOnlySpan<string> wanted, Span<int> indexes) => names.Find(wanted, indexes);
+    public void Find(ReadOnlySpan<string> wanted, Span<int> indexes)
+    {
+        names.Find(wanted, indexes);
+        foreach (ref int index in indexes)
+        {
+            if (index >= 0 && !addresses.Knows(index))
+                index = -1;
+        }
+    }
 
     private KernelSymbol Symbol(int index, ref int position, Span<byte> buffer)
     {
