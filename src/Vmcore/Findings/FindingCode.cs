@@ -279,6 +279,7 @@ public enum FindingCode
 
     /// <summary>What was on a CPU's run queue cannot be told, or not all. Parameters: a clause that says what and why.</summary>
     RunQueueIncomplete,
+
     /// <summary>Names or addresses of symbols are not in the dump; an address that may be of one of them has no name. Parameters: a clause that says
     /// how many and why.</summary>
     SymbolsIncomplete,
