@@ -225,7 +225,8 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             if (CodeAt(registers, i > 0) is { } code)
                 list.Add(code);
             else
-                Say("code", _stacks!.IsCode(address) ? $"the bytes at 0x{address:x} cannot be read" : $"0x{address:x}, where the CPU was, is no code of the kernel");
+                Say("code", _stacks!.IsCode(address) ? $"the bytes at 0x{address:x} cannot be read"
+                    : $"0x{address:x}, where the CPU was, is no code of the kernel");
         }
 
         return list;
