@@ -129,11 +129,14 @@ internal sealed record LockInfo(
     string Kind, ulong Address, string? Symbol, int? OnStackOf, TaskInfo? Owner, ulong? OwnerAddress, TaskInfo? Successor, ulong? Readers,
     IReadOnlyList<LockWaitInfo> Waits) : IJsonItem
 {
+    private const int ToldLinks = 100;
+
     internal static LockInfo From(ReaderContext context, LockWaits waits, KernelLock item) => new(
         LocksCommand.KindOf(item), item.Address, LocksCommand.SymbolOf(context, item), item.OnStackOf?.Pid,
         item.Owner is { } owner ? TaskInfo.From(context, owner) : null, item.OwnerAddress == 0 ? null : item.OwnerAddress,
         item.Successor is { } successor ? TaskInfo.From(context, successor) : null, item.Readers,
-        [.. item.Waits.Select(w => new LockWaitInfo(TaskInfo.From(context, w.Task), w.Mode, w.Waiter, [.. waits.ChainOf(w.Task).Select(LockLinkInfo.From)]))]);
+        [.. item.Waits.Select(w => new LockWaitInfo(
+            TaskInfo.From(context, w.Task), w.Mode, w.Waiter, [.. waits.ChainOf(w.Task, ToldLinks).Select(LockLinkInfo.From)]))]);
 
     /// <inheritdoc/>
     public void Write(JsonText json)

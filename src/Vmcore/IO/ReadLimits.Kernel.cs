@@ -58,7 +58,7 @@ public sealed partial class ReadLimits
     public int Threads { get; init => field = Positive(value); } = 1 << 20;
 
     /// <summary>Tasks that wait for one lock; a list with more proves nothing.</summary>
-    public int LockWaiters { get; init => field = Positive(value); } = 1 << 20;
+    public int LockWaiters { get; init => field = Positive(value); } = 1 << 18;
 
     /// <summary>Tasks of one queue of a CPU's run queue; the rest is left out, with a word on it.</summary>
     public int QueuedTasks { get; init => field = Positive(value); } = 1 << 20;

@@ -65,11 +65,13 @@ public sealed class LockWaits
     /// <summary>What keeps a task: its wait, that of the owner of the lock, and so on, until an owner does not wait for a lock, none is noted, or the chain
     /// comes back to one of its tasks.</summary>
     /// <param name="task">The task.</param>
-    public IReadOnlyList<LockWait> ChainOf(KernelTask task)
+    /// <param name="most">The most waits that are told.</param>
+    public IReadOnlyList<LockWait> ChainOf(KernelTask task, int most = int.MaxValue)
     {
         List<LockWait> chain = [];
         HashSet<ulong> seen = [];
-        for (LockWait? wait = Of(task); wait is not null && seen.Add(wait.Task.Address); wait = wait.Lock.Owner is { } owner ? Of(owner) : null)
+        LockWait? wait = Of(task);
+        for (; wait is not null && chain.Count < most && seen.Add(wait.Task.Address); wait = wait.Lock.Owner is { } owner ? Of(owner) : null)
             chain.Add(wait);
         return chain;
     }

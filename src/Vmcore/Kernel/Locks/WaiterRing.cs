@@ -8,7 +8,8 @@ namespace Vmcore.Kernel.Locks;
 /// <summary>The list that a waiter is linked into, proven link by link.</summary>
 /// <param name="around">What is known of the machine.</param>
 /// <param name="layout">How waiters look.</param>
-internal sealed class WaiterRing(LockSurroundings around, WaiterLayout layout)
+/// <param name="known">The rings that were walked before, by the links in them: each link is walked once, however many tasks are in one list.</param>
+internal sealed class WaiterRing(LockSurroundings around, WaiterLayout layout, Dictionary<ulong, WaiterRing> known)
 {
     private readonly List<ulong> _nodes = [];
 
@@ -21,23 +22,36 @@ internal sealed class WaiterRing(LockSurroundings around, WaiterLayout layout)
     /// <summary>Why the list proves nothing, as one clause; null if it does.</summary>
     internal string? Problem { get; private set; }
 
-    /// <summary>Walks the list around a waiter.</summary>
+    /// <summary>The list around a waiter.</summary>
     /// <param name="node">Address of its link.</param>
-    internal bool Walk(ulong node)
+    internal WaiterRing Around(ulong node)
     {
-        _nodes.Clear();
-        (Head, Problem) = (null, null);
+        if (known.TryGetValue(node, out WaiterRing? walked))
+            return walked;
+        Problem = Walk(node);
+        foreach (ulong at in _nodes)
+            known[at] = this;
+        return this;
+    }
+
+    /// <summary>Tells whether an address is that of a link in this list.</summary>
+    internal bool Has(ulong node) => known.GetValueOrDefault(node) == this;
+
+    private string? Walk(ulong node)
+    {
         IVirtualMemory memory = around.Memory;
         var outcome = new WalkOutcome();
         int headAt = -1;
         ulong last = node;
         if (!IsWaiter(node))
-            return Refuse($"at 0x{node:x} is no waiter");
+            return $"at 0x{node:x} is no waiter";
         _nodes.Add(node);
         foreach (ulong at in ListWalk.Circular(memory, node, memory.Limits.LockWaiters, outcome))
         {
             if (!memory.TryReadUInt64(unchecked(at + 8), out ulong back) || back != last)
-                return Refuse($"the list of waiters at 0x{node:x} does not lead back from 0x{at:x}");
+                return $"the list of waiters at 0x{node:x} does not lead back from 0x{at:x}";
+            if (known.TryGetValue(at, out WaiterRing? other))
+                return other.Problem ?? $"the list of waiters at 0x{node:x} leads into another at 0x{at:x}";
             last = at;
             if (IsWaiter(at))
             {
@@ -46,14 +60,14 @@ internal sealed class WaiterRing(LockSurroundings around, WaiterLayout layout)
             }
 
             if (Head is not null)
-                return Refuse($"the list of waiters at 0x{node:x} has at 0x{at:x} what is no waiter");
+                return $"the list of waiters at 0x{node:x} has at 0x{at:x} what is no waiter";
             (Head, headAt) = (at, _nodes.Count);
         }
 
         if (WalkText.OfList(outcome, node, memory.Limits.LockWaiters) is { } problem)
-            return Refuse(problem);
+            return problem;
         if (!memory.TryReadUInt64(unchecked(node + 8), out ulong closing) || closing != last)
-            return Refuse($"the list of waiters at 0x{node:x} does not lead back from there");
+            return $"the list of waiters at 0x{node:x} does not lead back from there";
         if (headAt > 0)
         {
             List<ulong> before = _nodes.GetRange(0, headAt);
@@ -61,7 +75,7 @@ internal sealed class WaiterRing(LockSurroundings around, WaiterLayout layout)
             _nodes.AddRange(before);
         }
 
-        return true;
+        return null;
     }
 
     /// <summary>The task that a waiter is of: one of the list, on whose stack the waiter lies.</summary>
@@ -73,12 +87,6 @@ internal sealed class WaiterRing(LockSurroundings around, WaiterLayout layout)
     // What waits in a wait queue need not be a task (epoll, poll): its function tells it from the head, which has a spinlock there.
     private bool IsWaiter(ulong node) => layout.Function < 0 ? TaskOf(node) is not null
         : around.Memory.TryReadUInt64(unchecked(node - (ulong)layout.Node + (ulong)layout.Function), out ulong function) && around.IsCode(function);
-
-    private bool Refuse(string problem)
-    {
-        Problem = problem;
-        return false;
-    }
 }
 
 /// <summary>What locks are looked for with.</summary>

@@ -18,6 +18,7 @@ internal sealed class WaiterSearch
     private readonly LockSurroundings _around;
     private readonly IVirtualMemory _memory;
     private readonly List<WaiterLayout> _layouts;
+    private readonly List<Dictionary<ulong, WaiterRing>> _rings;
     private readonly int _blockedOn;
     private readonly int _blocker;
     private readonly RtWaiters _rt;
@@ -30,6 +31,7 @@ internal sealed class WaiterSearch
     {
         (_around, _memory) = (around, around.Memory);
         _layouts = WaiterLayout.All(types);
+        _rings = _layouts.ConvertAll(static _ => new Dictionary<ulong, WaiterRing>());
         var members = new StructMembers(types);
 
         // Of 7.1 and later: hints only, what they lead to has to be proven like anything else.
@@ -104,12 +106,13 @@ internal sealed class WaiterSearch
             if (_memory.Word64(bytes.AsSpan(at)) != task.Address)
                 continue;
             ulong waiter = unchecked(start + (ulong)at - (ulong)layout.Task), node = unchecked(waiter + (ulong)layout.Node);
-            var ring = new WaiterRing(_around, layout);
+            var ring = new WaiterRing(_around, layout, _rings[_layouts.IndexOf(layout)]);
             if (ring.TaskOf(node) is null || !IsLinked(node, layout))
                 continue;
-            if (!ring.Walk(node))
+            ring = ring.Around(node);
+            if (ring.Problem is { } why)
             {
-                problem = ring.Problem ?? problem;
+                problem = why;
                 continue;
             }
 
@@ -167,7 +170,7 @@ internal sealed class WaiterSearch
         {
             if ((candidate & 7) != 0 || !_memory.IsKernelAddress(candidate) || !tried.Add(candidate)
                 || !_memory.TryReadUInt64(unchecked(candidate + (ulong)layout.First), out ulong first)
-                || !ring.Nodes.Contains(unchecked(first + (ulong)layout.Node)) || !SaysItHasWaiters(candidate, layout))
+                || !ring.Has(unchecked(first + (ulong)layout.Node)) || !SaysItHasWaiters(candidate, layout))
                 return true;
             if (found is not null)
                 return false;

@@ -118,7 +118,8 @@ public sealed record RcuState
         ulong head = leaf.Member("blkd_tasks").Address ?? 0;
         foreach (ulong entry in ListWalk.Chain(memory, from, 0, memory.Limits.QueuedTasks, new()))
         {
-            if (entry == head || byEntry.GetValueOrDefault(entry) is not { } task)
+            // Each task is in one list.
+            if (entry == head || !byEntry.Remove(entry, out KernelTask? task))
                 break;
             blocked.Add(task);
         }

@@ -18,6 +18,7 @@ public sealed class RunQueues
     private readonly KernelType _type;
     private readonly KernelTypes _types;
     private readonly Dictionary<ulong, KernelTask> _tasks = [];
+    private readonly HashSet<ulong> _onQueues = [];
     private readonly ProblemList _problems = new();
     private readonly List<RunQueue> _queues = [];
 
@@ -109,7 +110,10 @@ public sealed class RunQueues
         ulong stopper = Number(queue, "stop") ?? 0;
         if (stopper != 0 && stopper != current && TaskOffset("on_rq") is { } member
             && _memory.TryReadUInt32(unchecked(stopper + member), out uint isQueued) && isQueued != 0)
-            Add(cpu, stopper, SchedulingClass.Stop, null, queued);
+        {
+            if (OnQueue(cpu, stopper) is { } task)
+                queued.Add(new(task, SchedulingClass.Stop, null));
+        }
     }
 
     // The tasks of all groups are in one list, the running one among them.
@@ -122,11 +126,10 @@ public sealed class RunQueues
         }
 
         ulong delayed = TaskOffset("se.sched_delayed") ?? 0;
-        foreach (ulong entry in List(unchecked((queue.Address ?? 0) + head)))
+        foreach (KernelTask task in List(cpu, unchecked((queue.Address ?? 0) + head), node))
         {
-            ulong address = unchecked(entry - node);
-            if (address != current && !(delayed > 0 && IsSet(unchecked(address + delayed))))
-                Add(cpu, address, SchedulingClass.Fair, null, queued);
+            if (task.Address != current && !(delayed > 0 && IsSet(unchecked(task.Address + delayed))))
+                queued.Add(new(task, SchedulingClass.Fair, null));
         }
     }
 
@@ -144,10 +147,10 @@ public sealed class RunQueues
         int priority = 0;
         foreach (KernelObject head in queue.Member("rt").Member("active").Member("queue").Elements())
         {
-            foreach (ulong entry in List(head.Address ?? 0))
+            foreach (KernelTask task in List(cpu, head.Address ?? 0, node))
             {
-                if (unchecked(entry - node) is var address && address != current)
-                    Add(cpu, address, SchedulingClass.RealTime, priority, queued);
+                if (task.Address != current)
+                    queued.Add(new(task, SchedulingClass.RealTime, priority));
             }
 
             priority++;
@@ -164,31 +167,45 @@ public sealed class RunQueues
         foreach (ulong entry in RedBlackWalk.Run(_memory, at, RedBlackLayout.From(_types), limit, outcome))
         {
             // A server that runs fair tasks (6.8 and later) is part of the run queue itself.
-            ulong address = unchecked(entry - node);
-            if (address != current && unchecked(entry - (queue.Address ?? 0)) >= (ulong)(_type.Size ?? 0))
-                Add(cpu, address, SchedulingClass.Deadline, null, queued);
+            if (unchecked(entry - (queue.Address ?? 0)) < (ulong)(_type.Size ?? 0))
+                continue;
+            if (OnQueue(cpu, unchecked(entry - node)) is not { } task)
+                break;
+            if (task.Address != current)
+                queued.Add(new(task, SchedulingClass.Deadline, null));
         }
 
         if (WalkText.OfAny(outcome, at, limit) is { } problem)
             Complain($"tasks with a deadline of CPU {cpu}: {problem}");
     }
 
-    private void Add(int cpu, ulong address, SchedulingClass how, int? priority, List<QueuedTask> queued)
+    // Each task is on one queue: a list that has one which is on another, or is no task, is damaged from there on.
+    private KernelTask? OnQueue(int cpu, ulong address)
     {
-        if (_tasks.GetValueOrDefault(address) is { } task)
-            queued.Add(new(task, how, priority));
-        else
+        if (_tasks.GetValueOrDefault(address) is not { } task)
             Complain($"the run queue of CPU {cpu} has what is no task of the list, at 0x{address:x}");
+        else if (!_onQueues.Add(address))
+            Complain($"the run queue of CPU {cpu} has PID {task.Pid}, which is on a queue already");
+        else
+            return task;
+        return null;
     }
 
-    private List<ulong> List(ulong head)
+    private List<KernelTask> List(int cpu, ulong head, ulong node)
     {
         var outcome = new WalkOutcome();
         int limit = _memory.Limits.QueuedTasks;
-        List<ulong> entries = ListWalk.CircularBothWays(_memory, head, limit, outcome);
+        List<KernelTask> tasks = [];
+        foreach (ulong entry in ListWalk.Circular(_memory, head, limit, outcome))
+        {
+            if (OnQueue(cpu, unchecked(entry - node)) is not { } task)
+                return tasks;
+            tasks.Add(task);
+        }
+
         if (WalkText.OfList(outcome, head, limit) is { } problem)
             Complain(problem);
-        return entries;
+        return tasks;
     }
 
     // Variables of the watchdog, where the kernel says of what type they are.

@@ -63,7 +63,9 @@ public sealed class RunQueuesTests
     /// <summary>Lists in circles, to nowhere and to what is no task: the walk ends, what is told is right, and it is said.</summary>
     [Theory]
     [InlineData("circle", "leads back into itself")]
-    [InlineData("nowhere", "cannot be read")]
+    [InlineData("nowhere", "what is no task")]
+    [InlineData("tree to nowhere", "what is no task")]
+    [InlineData("on two queues", "which is on a queue already")]
     [InlineData("no task", "what is no task")]
     [InlineData("tree in a circle", "leads back into itself")]
     [InlineData("too long", "more than 2 entries")]
@@ -78,6 +80,12 @@ public sealed class RunQueuesTests
                 break;
             case "nowhere":
                 _memory.Put(Task(4) + 64, 0xffff_8880_7777_0000);
+                break;
+            case "tree to nowhere":
+                _memory.Put(Queue + 128, 0xffff_8880_7777_0000 - 8);
+                break;
+            case "on two queues":
+                _memory.Link(Queue + 64, Task(3) + 128);
                 break;
             case "no task":
                 _memory.Link(Queue + 64, Task(5) + 136);
