@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Vmcore.Cli.Tests.Conformance;
 using Vmcore.Kernel.Crash;
+using Vmcore.Kernel.Stacks;
+using Vmcore.Memory;
 
 namespace Vmcore.Cli.Tests.Readers;
 
@@ -57,6 +59,29 @@ public sealed class TriageTests
 
         Assert.True(cause.Signature.IsPartial || cause.Signature.Digest == Digest, $"{cause.Signature}: {cause.Title}");
         Assert.True(!cause.Signature.IsPartial || cause.Problems.Count > 0);
+    }
+
+    /// <summary>A call of address 0 leaves an instruction pointer of 0: registers all the same.</summary>
+    [Fact]
+    public void RegistersWithAnInstructionPointerOfZeroAreRegisters()
+    {
+        const ulong Head = 12 + 8, Registers = 112;
+        using TemporaryFolder folder = new();
+        ulong at;
+        int cpu;
+        using (CrashDump dump = CrashDump.Open(PatchedSample.Original))
+        {
+            CpuState crashing = KernelStacks.Load(dump.KernelView).Crashing!;
+            cpu = crashing.Number;
+            Assert.True(dump.KernelView.RequireSymbols().TryFind("crash_notes", out ulong variable));
+            Assert.True(dump.KernelView.RequireMemory().TryReadUInt64(variable, out ulong notes));
+            int index = crashing.Registers!.Names.ToList().IndexOf("rip");
+            at = unchecked(notes + dump.KernelView.PerCpu!.OffsetOf(cpu)!.Value) + Head + Registers + (8 * (ulong)index);
+        }
+
+        using CrashDump patched = CrashDump.Open(PatchedSample.WithValue(folder, $"((struct list_head *)0x{at:x})->next", 0));
+        CpuState found = KernelStacks.Load(patched.KernelView).Crashing!;
+        Assert.Equal((cpu, 0UL), (found.Number, found.Registers?.InstructionPointer));
     }
 
     [Fact]
