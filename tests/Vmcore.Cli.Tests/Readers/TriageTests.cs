@@ -116,6 +116,23 @@ public sealed class TriageTests
         static int Order(string? line) => Array.IndexOf(["dump", "passed_over", "failed", "group"], line);
     }
 
+    /// <summary>A folder may have anything: pipes, links that lead back, other names of a dump.</summary>
+    [Fact]
+    public void AFolderIsReadOnceAndNothingInItIsWaitedFor()
+    {
+        using TemporaryFolder folder = new();
+        string own = Path.GetDirectoryName(folder.File("x"))!;
+        Tool.Succeed("mkfifo", folder.File("pipe"));
+        File.CreateSymbolicLink(folder.File("dump"), Sample);
+        File.CreateSymbolicLink(folder.File("same"), Sample);
+        Directory.CreateSymbolicLink(folder.File("loop"), own);
+        ToolResult result = Tool.Run(Executable.Vmcore, "triage", own, Sample);
+        Assert.Equal(0, result.ExitCode);
+        Assert.StartsWith($"1 x {Title}\n", result.Output, StringComparison.Ordinal);
+        Assert.Contains("pipe: passed over: it does not begin like a dump", result.Error, StringComparison.Ordinal);
+        Assert.Contains("same: passed over: it was read already", result.Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("{\"signature\": 12, \"file\"")]
     [InlineData("{{{{")]
