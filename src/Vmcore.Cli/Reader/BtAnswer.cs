@@ -76,8 +76,8 @@ internal sealed record StackInfo : IJsonItem
         Cpu = cpu?.Number,
         Panicked = cpu is { IsCrashing: true },
         Method = trace.Method switch { StackMethod.Orc => "orc", StackMethod.FramePointers => "frame_pointers", _ => "scan" },
-        Frames = [.. trace.Frames.Select(f => new FrameInfo(f.Address, f.StackPointer, f.Registers is { IsUser: true } ? null : Symbol(kernel.RequireSymbols(), f),
-            f.IsInterrupted, f.IsReliable, f.Registers))],
+        Frames = [.. trace.Frames.Select(f => new FrameInfo(f.Address, f.StackPointer,
+            f.Registers is { IsUser: true } ? null : Symbol(kernel.RequireSymbols(), f), f.IsInterrupted, f.IsReliable, f.Registers))],
         Problem = trace.Problem?.ToString(),
         ProblemCode = JsonText.NameOf(trace.Problem),
     };

@@ -2,10 +2,8 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
-using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.Kernel.Stacks;
-using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 
 namespace Vmcore.Cli.Reader;

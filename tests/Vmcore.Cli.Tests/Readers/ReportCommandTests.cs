@@ -118,13 +118,17 @@ public sealed class ReportCommandTests
         Tool.Run(Executable.Vmcore, "report", "-n", "400", named, "-o", whole);
         Tool.Run(Executable.Vmcore, "report", "-n", "400", "--redact", named, "-o", clean);
         string before = File.ReadAllText(whole), after = File.ReadAllText(clean);
-        foreach (string secret in (string[])["canary7", "/mnt/pmem0", "/dev/pmem0", "/sys/kernel", "0xffff", "0x100000000", "[mem 0x", "root=", folder.File("patched")])
+        foreach (string secret in (string[])["canary7", "/mnt/pmem0", "/dev/pmem0", "/proc", "console=", "0x100000000", "[mem 0x000"])
         {
-            Assert.True(before.Contains(secret, StringComparison.Ordinal) || secret == folder.File("patched") || secret == "[mem 0x", secret);
+            Assert.Contains(secret, before, StringComparison.Ordinal);
             Assert.DoesNotContain(secret, after, StringComparison.Ordinal);
         }
 
-        Assert.DoesNotMatch("ffff[0-9a-f]{8}[0-9a-e][0-9a-f]{3}", after);
+        // Pointers; but neither error numbers nor the bytes of code.
+        const string Pointer = @"\b(0x)?ffff[0-9a-f]{8}[0-9a-e][0-9a-f]{3}\b";
+        Assert.Matches(Pointer, before);
+        Assert.DoesNotMatch(Pointer, after);
+        Assert.DoesNotContain(folder.File("patched"), after, StringComparison.Ordinal);
         foreach (string kept in (string[])["sysrq_handle_crash", "v1:", "init", "Kernel panic - not syncing"])
             Assert.Contains(kept, after, StringComparison.Ordinal);
     }
@@ -144,7 +148,8 @@ public sealed class ReportCommandTests
         Assert.Equal(0, failed.ExitCode);
         Assert.Contains("is not written", failed.Error, StringComparison.Ordinal);
         Assert.Equal(File.ReadAllBytes(dump), File.ReadAllBytes(other));
-        Assert.Contains("is not written", Tool.Run(Executable.Makedumpfile, "-f", "-l", "-d", "31", "--report", Dump, Dump, other).Error, StringComparison.Ordinal);
+        ToolResult overInput = Tool.Run(Executable.Makedumpfile, "-f", "-l", "-d", "31", "--report", Dump, Dump, other);
+        Assert.Contains("is not written", overInput.Error, StringComparison.Ordinal);
         Assert.NotEqual(0, Tool.Run(Executable.Makedumpfile, "-f", "-l", "-d", "31", "--report", other, Dump, other).ExitCode);
     }
 
@@ -157,6 +162,6 @@ public sealed class ReportCommandTests
     private static IEnumerable<JsonElement> Tasks(JsonElement groups) =>
         groups.EnumerateArray().SelectMany(static g => g.GetProperty("tasks").EnumerateArray());
 
-    private static IEnumerable<string?> Functions(JsonElement stacks) => stacks.EnumerateArray().SelectMany(static s => s.GetProperty("frames").EnumerateArray())
-        .Select(static f => f.GetProperty("symbol").GetString()).Where(static s => s is not null);
+    private static IEnumerable<string?> Functions(JsonElement stacks) => stacks.EnumerateArray()
+        .SelectMany(static s => s.GetProperty("frames").EnumerateArray()).Select(static f => f.GetProperty("symbol").GetString()).Where(static s => s is not null);
 }

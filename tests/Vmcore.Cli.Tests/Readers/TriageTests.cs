@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Vmcore.Cli.Tests.Conformance;
 using Vmcore.Kernel.Crash;
+using Vmcore.Kernel.Stacks;
+using Vmcore.Memory;
 
 namespace Vmcore.Cli.Tests.Readers;
 
@@ -59,6 +61,29 @@ public sealed class TriageTests
         Assert.True(!cause.Signature.IsPartial || cause.Problems.Count > 0);
     }
 
+    /// <summary>A call of address 0 leaves an instruction pointer of 0: registers all the same.</summary>
+    [Fact]
+    public void RegistersWithAnInstructionPointerOfZeroAreRegisters()
+    {
+        const ulong Head = 12 + 8, Registers = 112;
+        using TemporaryFolder folder = new();
+        ulong at;
+        int cpu;
+        using (CrashDump dump = CrashDump.Open(PatchedSample.Original))
+        {
+            CpuState crashing = KernelStacks.Load(dump.KernelView).Crashing!;
+            cpu = crashing.Number;
+            Assert.True(dump.KernelView.RequireSymbols().TryFind("crash_notes", out ulong variable));
+            Assert.True(dump.KernelView.RequireMemory().TryReadUInt64(variable, out ulong notes));
+            int index = crashing.Registers!.Names.ToList().IndexOf("rip");
+            at = unchecked(notes + dump.KernelView.PerCpu!.OffsetOf(cpu)!.Value) + Head + Registers + (8 * (ulong)index);
+        }
+
+        using CrashDump patched = CrashDump.Open(PatchedSample.WithValue(folder, $"((struct list_head *)0x{at:x})->next", 0));
+        CpuState found = KernelStacks.Load(patched.KernelView).Crashing!;
+        Assert.Equal((cpu, 0UL), (found.Number, found.Registers?.InstructionPointer));
+    }
+
     [Fact]
     public void DumpsAreGroupedAndOneBadFileEndsNothing()
     {
@@ -89,6 +114,23 @@ public sealed class TriageTests
         Assert.StartsWith($"2 x {Title}\n    signature  v1:{Digest}\n", people.Output, StringComparison.Ordinal);
 
         static int Order(string? line) => Array.IndexOf(["dump", "passed_over", "failed", "group"], line);
+    }
+
+    /// <summary>A folder may have anything: pipes, links that lead back, other names of a dump.</summary>
+    [Fact]
+    public void AFolderIsReadOnceAndNothingInItIsWaitedFor()
+    {
+        using TemporaryFolder folder = new();
+        string own = Path.GetDirectoryName(folder.File("x"))!;
+        Tool.Succeed("mkfifo", folder.File("pipe"));
+        File.CreateSymbolicLink(folder.File("dump"), Sample);
+        File.CreateSymbolicLink(folder.File("same"), Sample);
+        Directory.CreateSymbolicLink(folder.File("loop"), own);
+        ToolResult result = Tool.Run(Executable.Vmcore, "triage", own, Sample);
+        Assert.Equal(0, result.ExitCode);
+        Assert.StartsWith($"1 x {Title}\n", result.Output, StringComparison.Ordinal);
+        Assert.Contains("pipe: passed over: it does not begin like a dump", result.Error, StringComparison.Ordinal);
+        Assert.Contains("same: passed over: it was read already", result.Error, StringComparison.Ordinal);
     }
 
     [Theory]

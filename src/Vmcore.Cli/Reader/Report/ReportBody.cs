@@ -108,8 +108,9 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
             writer.Say("Not known where the kernel was: it did not panic, or the last section says why.");
         foreach (CodeInfo code in report.Code)
         {
-            writer.Say($"{(code.Interrupted ? "An exception or interrupt came at" : "The CPU was at")} {code.Symbol ?? Sizes.Hex(code.Address)}");
-            var text = new StringBuilder(CodeLine(code)).Append('\n');
+            writer.Say($"{(code.Interrupted ? "An exception or interrupt came at" : "The CPU was at")} {code.Symbol ?? Sizes.Hex(code.Address)}"
+                + (code.Symbol is null ? ", which is no code of the kernel: a wrong pointer led there" : ""));
+            var text = new StringBuilder(code.Bytes.Length > 0 ? CodeLine(code) + "\n" : "");
             StackText.AppendRegisters(text, code.Registers);
             writer.Lines(text.ToString());
         }

@@ -222,21 +222,23 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             if (stack.Frames[i].Registers is not { IsUser: false } registers)
                 continue;
             ulong address = registers.InstructionPointer;
-            if (CodeAt(registers, i > 0) is { } code)
+            if (!_stacks!.IsCode(address))
+                list.Add(new(address, null, address, "", 1, i > 0, registers));
+            else if (CodeAt(registers, i > 0) is { } code)
                 list.Add(code);
             else
-                Say("code", _stacks!.IsCode(address) ? $"the bytes at 0x{address:x} cannot be read" : $"0x{address:x}, where the CPU was, is no code of the kernel");
+                Say("code", $"the bytes at 0x{address:x} cannot be read");
         }
 
         return list;
     }
 
-    // Only what a symbol names is code: a wild jump may have led anywhere, also into the memory of a process.
+    // Only of code: a wild jump may have led anywhere, also into the memory of a process.
     private CodeInfo? CodeAt(CpuRegisters registers, bool interrupted)
     {
         ulong address = registers.InstructionPointer;
         KernelSymbols symbols = _kernel.RequireSymbols();
-        if (!_stacks!.IsCode(address) || !symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset))
+        if (!symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset))
             return null;
         int unit = dump.Architecture.InstructionUnit;
         ulong start = address - Math.Min(offset - (offset % (ulong)unit), CodeBefore);

@@ -1,7 +1,5 @@
 using System.CommandLine;
 using System.Text;
-using Vmcore.Cli.Json;
-using Vmcore.Findings;
 using Vmcore.IO;
 
 namespace Vmcore.Cli.Reader.Report;
@@ -20,12 +18,13 @@ internal static class ReportCommand
         var force = new Option<bool>("--force", "-f") { Description = "Overwrite REPORT." };
         var redact = new Option<bool>("--redact")
         {
-            Description = "Take out what tells whose machine it was: its name, addresses of memory and networks, paths, command lines. Read it before you send it.",
+            Description = "Take out what tells whose machine it was: its name, addresses of memory and networks, paths, command lines. "
+                + "Read it before you send it.",
         };
         var tail = NumberOption.Create("--tail", "N", $"Messages of the end of the log: {ReportCollector.UsualMessages} if not given.", int.MaxValue, "-n");
         return new ReaderCommand("report", "Show the whole first report of a crash: what happened, code, stacks, memory, modules, pmem, log.", context =>
         {
-            System.CommandLine.ParseResult parsed = context.Parsed;
+            ParseResult parsed = context.Parsed;
             string? file = parsed.GetValue(output);
             return Run(context, new(
                 context.IsJson ? ReportForm.Json : parsed.GetValue(html) ? ReportForm.Html : ReportFile.FormOf(file),

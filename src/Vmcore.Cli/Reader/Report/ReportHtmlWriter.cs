@@ -57,7 +57,8 @@ internal sealed class ReportHtmlWriter(Redactor? redactor) : ReportWriter(redact
     /// <inheritdoc/>
     internal override void Fold(string title, string lines, Tone tone = Tone.Plain)
     {
-        _body.Append(CultureInfo.InvariantCulture, $"<details{(tone == Tone.Plain ? "" : " open")}><summary class=\"p{ClassOf(tone)}\">{Escape(title)}</summary>");
+        _body.Append("<details").Append(tone == Tone.Plain ? "" : " open=\"\"")
+            .Append(CultureInfo.InvariantCulture, $"><summary class=\"p{ClassOf(tone)}\">{Escape(title)}</summary>");
         Lines(lines);
         _body.Append("</details>\n");
     }

@@ -13,7 +13,7 @@ internal enum Tone
     Warn,
 }
 
-/// <summary>What a report is written to: text for a terminal, or a page. Everything that comes from the dump goes through <see cref="Clean(string)"/>.</summary>
+/// <summary>What a report is written to: text for a terminal, or a page. All that comes from the dump goes through <see cref="Clean(string)"/>.</summary>
 /// <param name="redactor">Takes out what strangers must not see; null to leave it in.</param>
 internal abstract class ReportWriter(Redactor? redactor)
 {

@@ -1,5 +1,4 @@
 using Vmcore.Cli.Json;
-using Vmcore.Findings;
 using Vmcore.Kernel.Crash;
 using Vmcore.Kernel.Summary;
 

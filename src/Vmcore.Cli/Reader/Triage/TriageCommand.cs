@@ -1,8 +1,8 @@
 using System.CommandLine;
-using System.CommandLine.Parsing;
 using System.Text.Json;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
+using Vmcore.IO;
 using Vmcore.Kernel.Crash;
 
 namespace Vmcore.Cli.Reader.Triage;
@@ -13,6 +13,7 @@ internal sealed class TriageCommand
     private readonly bool _isJson;
     private readonly bool _isCsv;
     private readonly List<TriageEntry> _entries = [];
+    private readonly HashSet<string> _seen = [];
     private int _failed;
     private int _passedOver;
     private int _partial;
@@ -53,12 +54,14 @@ internal sealed class TriageCommand
                 continue;
             }
 
-            foreach (string file in FilesOf(word))
+            foreach (string file in TriageInput.FilesOf(word, Fail))
             {
-                if (TriageInput.KindOf(file) is TriageFileKind.Other)
-                    PassOver(file);
+                // To open a pipe would wait for somebody who writes.
+                TriageFileKind kind = FileIdentity.Of(file) is { IsRegular: true } ? TriageInput.KindOf(file) : TriageFileKind.Other;
+                if (kind is TriageFileKind.Other)
+                    PassOver(file, "it does not begin like a dump");
                 else
-                    Take(file, TriageInput.KindOf(file) is TriageFileKind.Lines);
+                    Take(file, kind is TriageFileKind.Lines);
             }
         }
 
@@ -76,24 +79,15 @@ internal sealed class TriageCommand
         return _failed > 0 || _partial > 0 ? 1 : 0;
     }
 
-    // What of a folder cannot be listed is said, and the others go on.
-    private List<string> FilesOf(string folder)
-    {
-        List<string> files = [];
-        try
-        {
-            files.AddRange(TriageInput.FilesOf(folder));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            Fail(folder, e.Message);
-        }
-
-        return files;
-    }
-
+    // A dump that two names or words lead to counts once.
     private void Take(string file, bool isLines)
     {
+        if (FileIdentity.Of(file) is { } identity && !_seen.Add($"{identity.Device:x}:{identity.Inode:x}"))
+        {
+            PassOver(file, "it was read already");
+            return;
+        }
+
         try
         {
             if (isLines)
@@ -167,13 +161,13 @@ internal sealed class TriageCommand
             WriteLine(new TriageLine("failed", file, null, why));
     }
 
-    private void PassOver(string file)
+    private void PassOver(string file, string why)
     {
         const int Told = 16;
         if (_passedOver++ < Told)
-            ReaderContext.Warn($"{file}: passed over: it does not begin like a dump");
+            ReaderContext.Warn($"{file}: passed over: {why}");
         else if (_passedOver == Told + 1)
-            ReaderContext.Warn("further files that do not begin like a dump are passed over");
+            ReaderContext.Warn("further files are passed over (--json has them)");
         if (_isJson)
             WriteLine(new TriageLine("passed_over", file, null, null));
     }

@@ -1,5 +1,5 @@
-using System.Text;
 using System.Text.Json;
+using Vmcore.IO;
 
 namespace Vmcore.Cli.Reader.Triage;
 
@@ -23,13 +23,22 @@ internal static class TriageInput
     private const long MostLineBytes = 1L << 28;
 
     /// <summary>All files of a folder and of those in it, in the order of their names; links to folders are not followed.</summary>
-    internal static IEnumerable<string> FilesOf(string folder) => FilesOf(folder, FolderDepth);
+    /// <param name="folder">The folder.</param>
+    /// <param name="fail">Is told of each folder that cannot be listed, and why.</param>
+    internal static List<string> FilesOf(string folder, Action<string, string> fail)
+    {
+        List<string> files = [];
+        AddFiles(folder, FolderDepth, files, fail);
+        return files;
+    }
 
-    /// <summary>What a file is. Files that cannot be opened are said to be dumps: whoever opens them says why they are none.</summary>
+    /// <summary>What a file is. What cannot be opened, or only once, is said to be a dump: whoever opens it says why it is none.</summary>
     internal static TriageFileKind KindOf(string file)
     {
         const int Elf = 18, Type = 16, Core = 4;
         Span<byte> head = stackalloc byte[Elf];
+        if (FileIdentity.Of(file) is { IsRegular: false, IsBlockDevice: false })
+            return TriageFileKind.Dump;
         try
         {
             using FileStream stream = new(file, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 1);
@@ -69,22 +78,27 @@ internal static class TriageInput
         return entries;
     }
 
-    private static IEnumerable<string> FilesOf(string folder, int depth)
+    private static void AddFiles(string folder, int depth, List<string> files, Action<string, string> fail)
     {
-        foreach (string file in Sorted(Directory.GetFiles(folder)))
-            yield return file;
-        foreach (string below in Sorted(Directory.GetDirectories(folder)))
+        try
         {
-            if (depth == 0 || (File.GetAttributes(below) & FileAttributes.ReparsePoint) != 0)
-                continue;
-            foreach (string file in FilesOf(below, depth - 1))
-                yield return file;
+            string[] names = Directory.GetFiles(folder), folders = Directory.GetDirectories(folder);
+            Array.Sort(names, StringComparer.Ordinal);
+            Array.Sort(folders, StringComparer.Ordinal);
+            files.AddRange(names);
+            foreach (string below in folders)
+            {
+                if ((File.GetAttributes(below) & FileAttributes.ReparsePoint) != 0)
+                    continue;
+                if (depth > 0)
+                    AddFiles(below, depth - 1, files, fail);
+                else
+                    fail(below, "lies too deep: name it");
+            }
         }
-    }
-
-    private static string[] Sorted(string[] names)
-    {
-        Array.Sort(names, StringComparer.Ordinal);
-        return names;
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            fail(folder, e.Message);
+        }
     }
 }

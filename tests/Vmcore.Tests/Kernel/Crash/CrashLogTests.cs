@@ -128,7 +128,7 @@ public sealed class CrashLogTests
 
     [Theory]
     [InlineData("kernel BUG at fs/inode.c:12!", "fs/inode.c:12")]
-    [InlineData("kernel BUG at /home/somebody/src/bar.c:12!", "bar.c:12")]
+    [InlineData("kernel BUG at /usr/src/bar-1.0/bar.c:12!", "bar.c:12")]
     [InlineData("WARNING: CPU: 0 PID: 1 at fs/inode.c:12 foo+0x1/0x2", "fs/inode.c:12")]
     [InlineData("WARNING: fs/inode.c:12 at foo+0x1/0x2, CPU#0: init/1", "fs/inode.c:12")]
     [InlineData("WARNING: possible circular locking dependency detected", null)]

@@ -1,5 +1,4 @@
 using Vmcore.Architectures;
-using Vmcore.Findings;
 using Vmcore.Kernel.Crash;
 using Vmcore.Kernel.Symbols;
 
