@@ -34,13 +34,13 @@ internal sealed record BtAnswer : ReaderAnswer
 }
 
 /// <summary>Tasks with one stack.</summary>
-internal sealed record StackGroupInfo(IReadOnlyList<TaskInfo> Tasks, StackInfo Stack) : IJsonItem
+internal sealed class StackGroupInfo(IReadOnlyList<TaskInfo> tasks, StackInfo stack) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
-        json.Put(Tasks);
-        json.Put(Stack);
+        json.Put(tasks);
+        json.Put(stack);
     }
 }
 

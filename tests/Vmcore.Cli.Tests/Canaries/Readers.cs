@@ -30,7 +30,8 @@ internal static class Readers
         ["resources"] = static d => d.Resources?.ToIomem() ?? "",
         ["tasks"] = static d => string.Join('\n', d.KernelView.RequireTasks().Tasks.Select(static t => $"{t} {t.Name}")) + d.Tasks!.Problem,
         ["stacks"] = Stacks,
-        ["times"] = static d => string.Join('\n', d.Tasks!.Tasks.Select(t => $"{d.KernelView.Times!.Of(t)}")) + d.KernelView.Times!.Problem,
+        ["times"] = static d => string.Join('\n', d.Tasks!.Tasks.Select(d.KernelView.Times!.Of).Select(static t =>
+            $"{t.Started:x} {t.UserTime:x} {t.SystemTime:x} {t.RunTime:x} {t.InStateAtMost:x}")) + d.KernelView.Times!.Problem,
         ["locks"] = Locks,
         ["queues"] = Queues,
         ["modules"] = static d => "modules: " + string.Join('\n', (d.Modules?.Modules ?? [])
@@ -95,8 +96,10 @@ internal static class Readers
     private static string Queues(CrashDump dump)
     {
         var queues = RunQueues.Load(dump.KernelView);
-        return string.Join('\n', queues.Queues.Select(static q => $"{q} {q.Current?.Name} {string.Join(' ', q.Queued.Select(static t => t.Task.Name))}"))
-            + string.Join('\n', queues.Problems) + RcuState.TryRead(dump.KernelView);
+        var rcu = RcuState.TryRead(dump.KernelView);
+        return string.Join('\n', queues.Queues.Select(static q =>
+                $"{q.Address:x} {q.Clock:x} {q.Switches:x} {q.Current?.Name} {string.Join(' ', q.Queued.Select(static t => t.Task.Name))}"))
+            + string.Join('\n', queues.Problems) + $"{rcu?.Sequence:x} {rcu?.Age:x} {string.Join(' ', rcu?.Cpus ?? [])}";
     }
 
     private static string Mounts(CrashDump dump)

@@ -75,8 +75,19 @@ public sealed class KernelLock
 }
 
 /// <summary>That a task waited for a lock: proven by a waiter on the task's own stack that the list of the lock leads to and back.</summary>
-/// <param name="Task">The task.</param>
-/// <param name="Lock">What it waited for.</param>
-/// <param name="Mode">How it wanted it.</param>
-/// <param name="Waiter">Virtual address of the waiter (<c>struct mutex_waiter</c> and the like).</param>
-public sealed record LockWait(KernelTask Task, KernelLock Lock, LockMode Mode, ulong Waiter);
+public sealed class LockWait
+{
+    internal LockWait(KernelTask task, KernelLock item, LockMode mode, ulong waiter) => (Task, Lock, Mode, Waiter) = (task, item, mode, waiter);
+
+    /// <summary>The task.</summary>
+    public KernelTask Task { get; }
+
+    /// <summary>What it waited for.</summary>
+    public KernelLock Lock { get; }
+
+    /// <summary>How it wanted it.</summary>
+    public LockMode Mode { get; }
+
+    /// <summary>Virtual address of the waiter (<c>struct mutex_waiter</c> and the like).</summary>
+    public ulong Waiter { get; }
+}

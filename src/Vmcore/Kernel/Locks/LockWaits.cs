@@ -45,10 +45,16 @@ public sealed class LockWaits
         Dictionary<ulong, KernelTask> tasks = [];
         foreach (KernelTask task in kernel.RequireTasks().Tasks)
             tasks[task.Address] = task;
-        var around = new LockSurroundings(
-            kernel.RequireMemory(), tasks.GetValueOrDefault, stacks.StackOf, stacks.IsCode,
-            address => symbols.TryResolve(address, out KernelSymbol symbol, out _) ? symbol.Name : null,
-            (task, sleeper) => IsYounger(kernel.Times?.Of(task).Started, kernel.Times?.Of(sleeper).InStateAtLeast, clock?.Monotonic, kernel.Times?.Now));
+        var around = new LockSurroundings
+        {
+            Memory = kernel.RequireMemory(),
+            TaskAt = tasks.GetValueOrDefault,
+            StackOf = stacks.StackOf,
+            IsCode = stacks.IsCode,
+            FunctionAt = address => symbols.TryResolve(address, out KernelSymbol symbol, out _) ? symbol.Name : null,
+            IsYounger = (task, sleeper) =>
+                IsYounger(kernel.Times?.Of(task).Started, kernel.Times?.Of(sleeper).InStateAtLeast, clock?.Monotonic, kernel.Times?.Now),
+        };
         var waits = new LockWaits(around);
         waits.Search(kernel.RequireTasks().Tasks, new(around, kernel.RequireTypes()), new(around, new(kernel.RequireTypes())), trace ?? stacks.Trace);
         return waits;

@@ -90,12 +90,23 @@ internal sealed class WaiterRing(LockSurroundings around, WaiterLayout layout, D
 }
 
 /// <summary>What locks are looked for with.</summary>
-/// <param name="Memory">The kernel's memory.</param>
-/// <param name="TaskAt">The task at an address; null if there is none.</param>
-/// <param name="StackOf">The stack of a task; null if it is not known.</param>
-/// <param name="IsCode">Tells whether an address lies in code.</param>
-/// <param name="FunctionAt">The name of the function that an address is in; null if it is in none.</param>
-/// <param name="IsYounger">Tells whether the first task was made when the second had gone to sleep for the last time; false if that is not certain.</param>
-internal sealed record LockSurroundings(
-    IVirtualMemory Memory, Func<ulong, KernelTask?> TaskAt, Func<KernelTask, VirtualRange?> StackOf, Func<ulong, bool> IsCode, Func<ulong, string?> FunctionAt,
-    Func<KernelTask, KernelTask, bool> IsYounger);
+internal sealed class LockSurroundings
+{
+    /// <summary>The kernel's memory.</summary>
+    internal required IVirtualMemory Memory { get; init; }
+
+    /// <summary>The task at an address; null if there is none.</summary>
+    internal required Func<ulong, KernelTask?> TaskAt { get; init; }
+
+    /// <summary>The stack of a task; null if it is not known.</summary>
+    internal required Func<KernelTask, VirtualRange?> StackOf { get; init; }
+
+    /// <summary>Tells whether an address lies in code.</summary>
+    internal required Func<ulong, bool> IsCode { get; init; }
+
+    /// <summary>The name of the function that an address is in; null if it is in none.</summary>
+    internal required Func<ulong, string?> FunctionAt { get; init; }
+
+    /// <summary>Tells whether the first task was made when the second had gone to sleep for the last time; false if that is not certain.</summary>
+    internal required Func<KernelTask, KernelTask, bool> IsYounger { get; init; }
+}

@@ -196,8 +196,17 @@ internal sealed class WaiterSearch
 }
 
 /// <summary>A lock that a task was found to wait for.</summary>
-/// <param name="Layout">How it and its waiters look.</param>
-/// <param name="Lock">Address of the lock.</param>
-/// <param name="Ring">Its list; null of an rt_mutex, which has a tree.</param>
-/// <param name="Waiter">Address of the task's waiter.</param>
-internal sealed record FoundWait(WaiterLayout? Layout, ulong Lock, WaiterRing? Ring, ulong Waiter);
+/// <param name="layout">How it and its waiters look; null of an rt_mutex.</param>
+/// <param name="address">Address of the lock.</param>
+/// <param name="ring">Its list; null of an rt_mutex, which has a tree.</param>
+/// <param name="waiter">Address of the task's waiter.</param>
+internal sealed class FoundWait(WaiterLayout? layout, ulong address, WaiterRing? ring, ulong waiter)
+{
+    internal WaiterLayout? Layout => layout;
+
+    internal ulong Lock => address;
+
+    internal WaiterRing? Ring => ring;
+
+    internal ulong Waiter => waiter;
+}

@@ -8,7 +8,7 @@ namespace Vmcore.Kernel.Scheduling;
 
 /// <summary>What RCU waited for: the grace period that ran, since when, and which CPUs and tasks kept it from ending.</summary>
 /// <remarks>Source: kernel/rcu/tree.h (struct rcu_state, struct rcu_node). The lowest two bits of a sequence number tell whether a grace period runs.</remarks>
-public sealed record RcuState
+public sealed class RcuState
 {
     private const ulong RunningMask = 3;
     private const int BitsOfMask = 64;

@@ -19,13 +19,22 @@ public enum SchedulingClass
 }
 
 /// <summary>A task that waited for its CPU.</summary>
-/// <param name="Task">The task.</param>
-/// <param name="Class">How it is scheduled.</param>
-/// <param name="Priority">Of a real-time task its priority in the queue: 0 is the highest; else null.</param>
-public sealed record QueuedTask(KernelTask Task, SchedulingClass Class, int? Priority);
+public sealed class QueuedTask
+{
+    internal QueuedTask(KernelTask task, SchedulingClass how, int? priority) => (Task, Class, Priority) = (task, how, priority);
+
+    /// <summary>The task.</summary>
+    public KernelTask Task { get; }
+
+    /// <summary>How it is scheduled.</summary>
+    public SchedulingClass Class { get; }
+
+    /// <summary>Of a real-time task its priority in the queue: 0 is the highest; else null.</summary>
+    public int? Priority { get; }
+}
 
 /// <summary>What a CPU had to do.</summary>
-public sealed record RunQueue
+public sealed class RunQueue
 {
     /// <summary>Number of the CPU.</summary>
     public required int Cpu { get; init; }

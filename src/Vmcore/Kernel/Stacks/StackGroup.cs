@@ -4,10 +4,16 @@ using Vmcore.Kernel.Tasks;
 namespace Vmcore.Kernel.Stacks;
 
 /// <summary>Tasks whose stacks in the kernel are the same, address by address: what a hundred workers that wait alike have in common.</summary>
-/// <param name="Stack">The stack of the first of them.</param>
-/// <param name="Tasks">The tasks, in the order in which they were given; at least one.</param>
-public sealed record StackGroup(TaskStack Stack, IReadOnlyList<KernelTask> Tasks)
+public sealed class StackGroup
 {
+    internal StackGroup(TaskStack stack, IReadOnlyList<KernelTask> tasks) => (Stack, Tasks) = (stack, tasks);
+
+    /// <summary>The stack of the first of them.</summary>
+    public TaskStack Stack { get; }
+
+    /// <summary>The tasks, in the order in which they were given; at least one.</summary>
+    public IReadOnlyList<KernelTask> Tasks { get; }
+
     /// <summary>What two stacks must have in common to be one: the code of each frame in the kernel, and how it was found. Where a task was in user
     /// mode does not count. Null if nothing is known of the stack, which makes it equal to no other.</summary>
     internal static string? KeyOf(TaskStack stack)

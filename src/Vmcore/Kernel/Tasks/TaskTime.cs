@@ -6,7 +6,7 @@ namespace Vmcore.Kernel.Tasks;
 /// a task last came onto a CPU (an upper bound), and up to when its last turn was accounted (a lower bound, for that was when it went to sleep, less what
 /// the CPU spent on interrupts, or a hypervisor took from it, since).
 /// </remarks>
-public sealed record TaskTime
+public sealed class TaskTime
 {
     /// <summary>It had been in its state at least so long: running on its CPU, waiting for one, or blocked, stopped, dead.</summary>
     public ulong? InStateAtLeast { get; init; }

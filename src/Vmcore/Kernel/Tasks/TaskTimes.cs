@@ -132,5 +132,10 @@ public sealed class TaskTimes
     private static int Nanoseconds(KernelType? type, string path) => type?.FindPath(path) is { ByteOffset: >= 0 and <= int.MaxValue } member
         && member.Type.Name != "cputime_t" && member.Type.Underlying() is { Kind: KernelTypeKind.Integer, Size: 8 } ? (int)member.ByteOffset : -1;
 
-    private sealed record CpuClock(ulong Clock, ulong OfTasks);
+    private sealed class CpuClock(ulong clock, ulong ofTasks)
+    {
+        internal ulong Clock => clock;
+
+        internal ulong OfTasks => ofTasks;
+    }
 }

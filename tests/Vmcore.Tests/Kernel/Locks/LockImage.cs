@@ -96,10 +96,15 @@ internal sealed class LockImage
     }
 
     internal LockWaits Read() => LockWaits.Of(
-        new(Memory, a => _tasks.Find(t => t.Task.Address == a).Task, t => new VirtualRange(StackOf(t.Address), StackOf(t.Address) + StackSize),
-            static a => a is >= Code and < Code + 0x10000,
-            a => a == Code - 1 ? "__schedule" : _tasks.ElementAtOrDefault((int)((a + 1 - Code) / 16) - 1).Function,
-            (task, sleeper) => Younger == task.Address && Sleeper == sleeper.Address),
+        new()
+        {
+            Memory = Memory,
+            TaskAt = a => _tasks.Find(t => t.Task.Address == a).Task,
+            StackOf = t => new VirtualRange(StackOf(t.Address), StackOf(t.Address) + StackSize),
+            IsCode = static a => a is >= Code and < Code + 0x10000,
+            FunctionAt = a => a == Code - 1 ? "__schedule" : _tasks.ElementAtOrDefault((int)((a + 1 - Code) / 16) - 1).Function,
+            IsYounger = (task, sleeper) => Younger == task.Address && Sleeper == sleeper.Address,
+        },
         TypesByText.Parse(_types), _tasks.Select(static t => t.Task), StackOfTask);
 
     private TaskStack StackOfTask(KernelTask task)

@@ -27,7 +27,7 @@ public sealed partial class LockTruthTests
             {
                 int pid = Number(match, "pid");
                 LockWait? wait = proven.Of(dump.Tasks!.Tasks.Single(t => t.Pid == pid));
-                Assert.True(wait?.Lock.Address == Address(match), $"{name}: {match.Value}: {wait}");
+                Assert.True(wait?.Lock.Address == Address(match), $"{name}: {match.Value}: 0x{wait?.Lock.Address:x}");
                 Assert.Equal(match.Value.Contains("for reading", StringComparison.Ordinal) ? LockMode.Read : LockMode.Exclusive, wait!.Mode);
                 waits++;
             }

@@ -194,7 +194,7 @@ public sealed class LockWaitsTests
         (image.Younger, image.Sleeper) = (owner, sleeper == 0 ? a : b);
         LockWaits waits = image.Read();
         KernelLock found = Assert.Single(waits.Locks);
-        Assert.Equal(isOwner ? (owner, null) : (null, (ulong?)owner), (found.Owner?.Address, found.Successor?.Address));
+        Assert.Equal(isOwner ? (owner, null) : (null, owner), (found.Owner?.Address, found.Successor?.Address));
         Assert.Equal(owner, found.OwnerAddress);
     }
 
@@ -209,9 +209,9 @@ public sealed class LockWaitsTests
     [InlineData(null, 28, false)]
     public void ATaskIsYoungerIfTheClocksAreSure(int? slept, int now, bool isYounger)
     {
-        const ulong Second = 1_000_000_000;
-        Assert.Equal(isYounger, LockWaits.IsYounger(18 * Second, (ulong?)slept * Second, 28 * Second, (ulong)now * Second));
-        Assert.False(LockWaits.IsYounger(29 * Second, (ulong?)slept * Second, 28 * Second, (ulong)now * Second));
+        const ulong Unit = 1_000_000_000;
+        Assert.Equal(isYounger, LockWaits.IsYounger(18 * Unit, (ulong?)slept * Unit, 28 * Unit, (ulong)now * Unit));
+        Assert.False(LockWaits.IsYounger(29 * Unit, (ulong?)slept * Unit, 28 * Unit, (ulong)now * Unit));
     }
 
     /// <summary>Whatever of the waiter, the list or the lock is wrong, no lock is told, the walk ends, and it is said.</summary>

@@ -104,7 +104,7 @@ public sealed class TaskTimesTests
             """);
         Assert.Null(times.Problem);
         TaskTime time = times.Of(TaskOn(0, isOnCpu: false));
-        Assert.Equal((35 * Second, (ulong?)null), (time.InStateAtLeast, time.InStateAtMost));
+        Assert.Equal((35 * Second, null), (time.InStateAtLeast, time.InStateAtMost));
         Assert.Equal((null, null, null, null), (time.Started, time.UserTime, time.SystemTime, time.RunTime));
     }
 
