@@ -91,7 +91,7 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
                 problems[cpu] = problem + "the kernel's notes (crash_notes) cannot be found";
             else if (kernel.PerCpu!.OffsetOf(cpu) is not { } offset || ReadNote(unchecked(notes + offset)) is not { } note)
                 problems[cpu] = problem + "the kernel's note of it is not in the dump";
-            else if (CpuRegisters.TryFromNote(_set, note, _memory.ByteOrder, out _) is { InstructionPointer: not 0 } known)
+            else if (CpuRegisters.TryFromNote(_set, note, _memory.ByteOrder, out _) is { AreEmpty: false } known)
                 registers[cpu] = known;
             else
                 problems[cpu] = problem + "the kernel has none (it did not answer, or nothing stopped it)";
@@ -123,7 +123,7 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
         {
             // Those of a kernel that lives are zeros.
             if (CpuRegisters.TryFromNote(_set, note.Descriptor(kernel.NoteArea.Span), kernel.RequireKernel().Architecture.ByteOrder, out int pid)
-                    is { InstructionPointer: not 0 } read
+                    is { AreEmpty: false } read
                 && !registers.Values.Any(r => r.InstructionPointer == read.InstructionPointer && r.StackPointer == read.StackPointer))
                 left.Add((read, pid));
         }
