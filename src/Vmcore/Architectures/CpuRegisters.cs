@@ -35,6 +35,9 @@ public sealed record CpuRegisters
     /// <summary>True if the CPU was in user mode.</summary>
     public bool IsUser => (_values[_set.Mode] & _set.ModeMask) == _set.UserMode;
 
+    /// <summary>True if all are 0, as where nobody wrote them. The instruction pointer alone may be: a call of NULL.</summary>
+    internal bool AreEmpty => !_values.AsSpan().ContainsAnyExcept(0UL);
+
     /// <summary>Reads a <c>struct pt_regs</c>.</summary>
     /// <param name="set">The registers.</param>
     /// <param name="bytes">At least as many bytes as the set has.</param>

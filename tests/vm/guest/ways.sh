@@ -13,8 +13,9 @@ kernel=/proc/sys/kernel
 set_to $kernel/panic_on_oops 1
 case $WAY in
 dm)
-    dmsetup create ways --table "0 65536 linear /dev/vdb 0" && mke2fs -q /dev/mapper/ways && mkdir -p /mnt/ways &&
-        mount -t ext4 /dev/mapper/ways /mnt/ways || say "device mapper failed"
+    export DM_DISABLE_UDEV=1
+    dmsetup create ways --table "0 65536 linear /dev/vdb 0" && /sbin/mke2fs -q -t ext4 /dev/dm-0 && mkdir -p /mnt/ways &&
+        mount -t ext4 /dev/dm-0 /mnt/ways || say "device mapper failed"
     ;;
 esac
 cat /proc/kallsyms >$out/first/kallsyms

@@ -59,7 +59,9 @@ def judge(way: str, dump: pathlib.Path, serial: str):
     names = [name.split("+")[0].split(".")[0] for name in _frames(own)]
     if [name for name in _in_order(names, functions)] != functions:
         problems.append(f"bt shows {' '.join(names)}; expected {' '.join(functions)}")
-    problems += _traces(dump, own, lines) + _threads(dump, lines) + _locks(dump, lines)
+    if way != "spinlock":  # two CPUs are locked up, and may write their traces at once
+        problems += _traces(dump, own, lines)
+    problems += _threads(dump, lines) + _locks(dump, lines)
     if way == "oom":
         problems += waylocks.memory_of_processes(json.loads(_ours("ps", dump, "--json"))["tasks"], lines, 4096)
     if "locks" in _commands():
@@ -102,14 +104,15 @@ def _of_first_kernel(lines, start):
 
 def _ours(command, dump, *words):
     done = subprocess.run([str(paths.executable()), command, *words, str(dump)], capture_output=True, text=True, errors="replace")
-    if done.returncode:
+    # 1 says that something of the answer is missing: a dead task has no stack any more.
+    if done.returncode > 1 or not done.stdout:
         raise RuntimeError(f"vmcore {command} ends with {done.returncode}: {' '.join(done.stderr.strip().splitlines()[-1:])}")
     return done.stdout
 
 
 def _stacks(dump, *tasks):
     done = subprocess.run([str(paths.executable()), "bt", "--json", str(dump), *tasks], capture_output=True, text=True)
-    if done.returncode:
+    if done.returncode > 1 or not done.stdout:
         raise RuntimeError(f"vmcore bt {' '.join(tasks)}: {done.stderr.strip()}")
     return json.loads(done.stdout)["stacks"]
 

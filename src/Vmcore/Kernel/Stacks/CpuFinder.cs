@@ -91,7 +91,7 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
                 problems[cpu] = problem + "the kernel's notes (crash_notes) cannot be found";
             else if (kernel.PerCpu!.OffsetOf(cpu) is not { } offset || ReadNote(unchecked(notes + offset)) is not { } note)
                 problems[cpu] = problem + "the kernel's note of it is not in the dump";
-            else if (CpuRegisters.TryFromNote(_set, note, _memory.ByteOrder, out _) is { } known && AreThere(known))
+            else if (CpuRegisters.TryFromNote(_set, note, _memory.ByteOrder, out _) is { AreEmpty: false } known)
                 registers[cpu] = known;
             else
                 problems[cpu] = problem + "the kernel has none (it did not answer, or nothing stopped it)";
@@ -99,9 +99,6 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
 
         return problems;
     }
-
-    // A call of address 0 leaves an instruction pointer of 0, and that is what it died of; a CPU that left no registers has no stack pointer either.
-    private static bool AreThere(CpuRegisters registers) => registers.InstructionPointer != 0 || registers.StackPointer != 0;
 
     // The descriptor of the first note, if it is one of a CPU's status; empty if the CPU left none. Null if that cannot be read.
     private byte[]? ReadNote(ulong address)
@@ -126,7 +123,7 @@ internal sealed class CpuFinder(KernelView kernel, StackPlaces places)
         {
             // Those of a kernel that lives are zeros.
             if (CpuRegisters.TryFromNote(_set, note.Descriptor(kernel.NoteArea.Span), kernel.RequireKernel().Architecture.ByteOrder, out int pid)
-                    is { } read && AreThere(read)
+                    is { AreEmpty: false } read
                 && !registers.Values.Any(r => r.InstructionPointer == read.InstructionPointer && r.StackPointer == read.StackPointer))
                 left.Add((read, pid));
         }

@@ -53,6 +53,26 @@ public sealed class CpuRegistersTests
         }
     }
 
+    /// <summary>A call of NULL leaves an instruction pointer of 0: the registers are there all the same. Those that nobody wrote are all 0.</summary>
+    [Theory]
+    [MemberData(nameof(Crashes))]
+    public void OnlyRegistersThatAreAllZeroAreNone(string name)
+    {
+        using CrashDump dump = MaskedView.Open(name);
+        RegisterSet set = dump.Architecture.Registers;
+        KernelStacks With(Action<Span<byte>> change)
+        {
+            byte[] area = dump.KernelView.NoteArea.ToArray();
+            foreach (ElfNote note in dump.KernelView.Notes.Where(n => n.IsCpuStatus))
+                change(area.AsSpan(note.DescriptorOffset + set.NoteOffset, set.Size));
+            return KernelStacks.Load(MaskedView.Of(dump, CrashNotes(dump), area: area)!);
+        }
+
+        KernelStacks called = With(r => r.Slice(set.InstructionPointer * sizeof(ulong), sizeof(ulong)).Clear());
+        Assert.All(called.Cpus, static c => Assert.Equal(0UL, c.Registers?.InstructionPointer));
+        Assert.All(With(static r => r.Clear()).Cpus, static c => Assert.Null(c.Registers));
+    }
+
     private static (int, string?, bool, ulong?)[] Said(KernelStacks stacks) =>
         [.. stacks.Cpus.Select(c => (c.Number, c.Task?.Name, c.IsCrashing, c.Registers?.InstructionPointer))];
 

@@ -19,7 +19,7 @@ internal static class MaskedView
     }
 
     /// <summary>Its kernel, as if some of its pages, or notes, were not there. Null if the kernel cannot be found then.</summary>
-    public static KernelView? Of(CrashDump dump, IEnumerable<PfnRange> hidden, IReadOnlyList<ElfNote>? notes = null)
+    public static KernelView? Of(CrashDump dump, IEnumerable<PfnRange> hidden, IReadOnlyList<ElfNote>? notes = null, byte[]? area = null)
     {
         var memory = new WithoutPages(dump.Memory, PfnRangeSet.From(hidden));
         if (CrashedKernel.TryOpen(memory, dump.VmcoreInfo!, dump.Architecture, dump.Loads, out _,
@@ -32,7 +32,7 @@ internal static class MaskedView
             Kernel = kernel,
             VmcoreInfo = dump.VmcoreInfo,
             Loads = dump.Loads,
-            NoteArea = dump.KernelView.NoteArea,
+            NoteArea = area ?? dump.KernelView.NoteArea,
             Notes = notes ?? dump.KernelView.Notes,
         });
     }
