@@ -110,7 +110,8 @@ internal sealed class KallsymsMarkers
         return offsets;
     }
 
-    // Most groups of which nothing is missing must lead to the next marker. One that does not has a damaged record, nobody knows which: all of it is left out.
+    // Most groups of which nothing is missing must lead to the next marker. One that does not has a damaged record,
+    // nobody knows which: all of it is left out.
     private bool TryWalk(int[] offsets, int markers, out ushort[] known)
     {
         known = new ushort[offsets.Length];
