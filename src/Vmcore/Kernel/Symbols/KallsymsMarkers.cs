@@ -35,8 +35,8 @@ internal sealed class KallsymsMarkers
         }
     }
 
-    /// <summary>Reads the markers where kernels have them: right before the tokens, or before the symbols' order by name, of three bytes each, which some have in
-    /// between.</summary>
+    /// <summary>Reads the markers where kernels have them: right before the tokens, or before the symbols' order by name, of three bytes each, which
+    /// some have in between.</summary>
     /// <returns>The offsets; null if there are none at either place.</returns>
     internal static int[]? TryLocate(IVirtualMemory memory, ulong address, ulong limit, int count)
     {
