@@ -92,7 +92,9 @@ public sealed class CutDumpTests
     [Fact]
     public void ASymbolThatIsNotFoundIsAGap()
     {
-        using JsonDocument answer = JsonDocument.Parse(Tool.Run(Executable.Vmcore, "symbol", RealCrash.Get("sample rfc-v2-6.1").Path, "nosuch", "--json").Output);
+        ToolResult result = Tool.Run(Executable.Vmcore, "symbol", RealCrash.Get("sample rfc-v2-6.1").Path, "nosuch", "--json");
+        Assert.Equal(1, result.ExitCode);
+        using JsonDocument answer = JsonDocument.Parse(result.Output);
         Assert.Equal("no symbol nosuch", Assert.Single(answer.RootElement.GetProperty("gaps").EnumerateArray().ToArray()).GetString());
         Assert.Equal("symbol_not_found", Assert.Single(answer.RootElement.GetProperty("gap_codes").EnumerateArray().ToArray()).GetString());
     }

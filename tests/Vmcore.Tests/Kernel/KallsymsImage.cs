@@ -62,7 +62,7 @@ internal sealed class KallsymsImage
         image.Table("kallsyms_names", [.. records.SelectMany(static r => r)]);
         image.Table("kallsyms_markers", Markers(records));
         if (!oldOrder)
-            image.Table("kallsyms_seqs_of_names", [.. Enumerable.Range(0, symbols.Count).SelectMany(static i => new[] { (byte)(i >> 16), (byte)(i >> 8), (byte)i })]);
+            image.Table("kallsyms_seqs_of_names", new byte[3 * symbols.Count]);
         image.Table("kallsyms_token_table", [.. tokens.SelectMany(t => t.Append((byte)0))]);
         image.Table("kallsyms_token_index", Index(tokens));
         if (!oldOrder)
@@ -76,7 +76,8 @@ internal sealed class KallsymsImage
 
     public VmcoreInfo Info(ulong stext, params string[] without)
     {
-        IEnumerable<string> lines = _keys.Append(new("_stext", stext)).Where(k => k.Key is not ("kallsyms_markers" or "kallsyms_seqs_of_names") && !without.Contains(k.Key, StringComparer.Ordinal))
+        IEnumerable<string> lines = _keys.Append(new("_stext", stext))
+            .Where(k => k.Key is not ("kallsyms_markers" or "kallsyms_seqs_of_names") && !without.Contains(k.Key, StringComparer.Ordinal))
             .Select(k => string.Create(CultureInfo.InvariantCulture, $"SYMBOL({k.Key})={k.Value:x}\n"));
         return VmcoreInfo.Parse(Encoding.ASCII.GetBytes("OSRELEASE=6.9.0\n" + string.Concat(lines)));
     }

@@ -35,8 +35,8 @@ internal sealed class KallsymsMarkers
         }
     }
 
-    /// <summary>Reads the markers where kernels have them: right before the tokens, or before the symbols' order by name, of three bytes each, which some have in
-    /// between.</summary>
+    /// <summary>Reads the markers where kernels have them: right before the tokens, or before the symbols' order by name, of three bytes each, which
+    /// some have in between.</summary>
     /// <returns>The offsets; null if there are none at either place.</returns>
     internal static int[]? TryLocate(IVirtualMemory memory, ulong address, ulong limit, int count)
     {
@@ -110,7 +110,8 @@ internal sealed class KallsymsMarkers
         return offsets;
     }
 
-    // Most groups of which nothing is missing must lead to the next marker. One that does not has a damaged record, nobody knows which: all of it is left out.
+    // Most groups of which nothing is missing must lead to the next marker. One that does not has a damaged record,
+    // nobody knows which: all of it is left out.
     private bool TryWalk(int[] offsets, int markers, out ushort[] known)
     {
         known = new ushort[offsets.Length];
