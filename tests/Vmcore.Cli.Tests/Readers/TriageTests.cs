@@ -99,7 +99,8 @@ public sealed class TriageTests
         ToolResult result = Tool.Run(Executable.Vmcore, ["triage", "--json", .. dumps, withoutTypes, Path.GetDirectoryName(bad)!]);
         Assert.Equal(1, result.ExitCode);
         List<JsonElement> all = [.. result.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(static l => JsonDocument.Parse(l).RootElement)];
-        Assert.Equal(["dump", "dump", "dump", "passed_over", "failed", "group", "group"], all.Select(static l => l.GetProperty("line").GetString()).OrderBy(Order));
+        Assert.Equal(["dump", "dump", "dump", "passed_over", "failed", "group", "group"],
+            all.Select(static l => l.GetProperty("line").GetString()).OrderBy(Order));
         JsonElement group = all[^2];
         Assert.Equal((2, Title, "v1:" + Digest),
             (group.GetProperty("count").GetInt32(), group.GetProperty("title").GetString(), group.GetProperty("signature").GetString()));
