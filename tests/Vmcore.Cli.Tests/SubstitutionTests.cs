@@ -24,7 +24,8 @@ public sealed class SubstitutionTests
                 left.Add(((Type)entry.Key).Name);
         }
 
-        Assert.Equal(["DateOnly", "DateTime", "DateTimeOffset", "Decimal", "Double", "Guid", "Single", "TimeOnly", "TimeSpan"], left.Order(StringComparer.Ordinal));
+        string[] expected = ["DateOnly", "DateTime", "DateTimeOffset", "Decimal", "Double", "Guid", "Single", "TimeOnly", "TimeSpan"];
+        Assert.Equal(expected, left.Order(StringComparer.Ordinal));
         Assert.Equal(left.Count, Signatures("System.CommandLine").Length);
     }
 

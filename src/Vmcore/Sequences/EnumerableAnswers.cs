@@ -158,6 +158,7 @@ internal static partial class Enumerable
         return seed;
     }
 
+    /// <summary>The sum of all elements.</summary>
     /// <exception cref="OverflowException">The sum is beyond the type's range.</exception>
     internal static T Sum<T>(this IEnumerable<T> source)
         where T : struct, INumber<T>
@@ -172,6 +173,7 @@ internal static partial class Enumerable
     internal static TResult Sum<T, TResult>(this IEnumerable<T> source, Func<T, TResult> selector)
         where TResult : struct, INumber<TResult> => source.Select(selector).Sum();
 
+    /// <summary>The greatest element, or the least one that is not null.</summary>
     /// <returns>Null for no elements, if the type has a null.</returns>
     /// <exception cref="InvalidOperationException">There are no elements, and the type has no null.</exception>
     internal static T? Max<T>(this IEnumerable<T> source) => source.MaxBy(static t => t);
