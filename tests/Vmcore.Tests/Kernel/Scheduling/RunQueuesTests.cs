@@ -85,7 +85,7 @@ public sealed class RunQueuesTests
                 _memory.Put(Queue + 128, 0xffff_8880_7777_0000 - 8);
                 break;
             case "on two queues":
-                _memory.Link(Queue + 64, Task(3) + 128);
+                _memory.Link(Queue + 64, Task(4) + 128);
                 break;
             case "no task":
                 _memory.Link(Queue + 64, Task(5) + 136);
