@@ -6,7 +6,6 @@ using Vmcore.Formats.Kdump;
 using Vmcore.Formats.Notes;
 using Vmcore.Kernel.Summary;
 using Vmcore.Memmap;
-using Vmcore.Opening;
 using Vmcore.Pmem;
 using Vmcore.Ranges;
 

@@ -34,13 +34,13 @@ internal sealed record BtAnswer : ReaderAnswer
 }
 
 /// <summary>Tasks with one stack.</summary>
-internal sealed class StackGroupInfo(IReadOnlyList<TaskInfo> tasks, StackInfo stack) : IJsonItem
+internal sealed record StackGroupInfo(IReadOnlyList<TaskInfo> Tasks, StackInfo Stack) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
-        json.Put(tasks);
-        json.Put(stack);
+        json.Put(Tasks);
+        json.Put(Stack);
     }
 }
 

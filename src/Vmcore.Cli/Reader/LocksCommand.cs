@@ -29,8 +29,8 @@ internal static class LocksCommand
         {
             context.WriteJson(new LocksAnswer
             {
-                Locks = locks.ConvertAll(l => new LockInfo(context, waits, l)),
-                Cycles = [.. waits.Cycles.Select(static c => new LockCycleInfo(c))],
+                Locks = [.. locks.Select(l => LockInfo.From(context, waits, l))],
+                Cycles = [.. waits.Cycles.Select(static c => new LockCycleInfo([.. c.Select(LockLinkInfo.From)]))],
             });
             return 0;
         }
@@ -125,43 +125,65 @@ internal sealed record LocksAnswer : ReaderAnswer
 }
 
 /// <summary>A lock that tasks waited for.</summary>
-internal sealed class LockInfo(ReaderContext context, LockWaits waits, KernelLock item) : IJsonItem
+internal sealed record LockInfo(
+    string Kind, ulong Address, string? Symbol, int? OnStackOf, TaskInfo? Owner, ulong? OwnerAddress, TaskInfo? Successor, ulong? Readers,
+    IReadOnlyList<LockWaitInfo> Waits) : IJsonItem
 {
     private const int ToldLinks = 100;
+
+    internal static LockInfo From(ReaderContext context, LockWaits waits, KernelLock item) => new(
+        LocksCommand.KindOf(item), item.Address, LocksCommand.SymbolOf(context, item), item.OnStackOf?.Pid,
+        item.Owner is { } owner ? TaskInfo.From(context, owner) : null, item.OwnerAddress == 0 ? null : item.OwnerAddress,
+        item.Successor is { } successor ? TaskInfo.From(context, successor) : null, item.Readers,
+        [.. item.Waits.Select(w => new LockWaitInfo(
+            TaskInfo.From(context, w.Task), w.Mode, w.Waiter, [.. waits.ChainOf(w.Task, ToldLinks).Select(LockLinkInfo.From)]))]);
 
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
-        json.Put(LocksCommand.KindOf(item), "Kind");
-        json.PutAddress(item.Address);
-        json.Put(LocksCommand.SymbolOf(context, item), "Symbol");
-        json.Put(item.OnStackOf?.Pid, "OnStackOf");
-        json.Put(TaskInfo.Of(context, item.Owner), "Owner");
-        json.PutAddress(item.OwnerAddress == 0 ? null : item.OwnerAddress, "OwnerAddress");
-        json.Put(TaskInfo.Of(context, item.Successor), "Successor");
-        json.Put(item.Readers);
-        json.Put(item.Waits, (text, wait) =>
-        {
-            text.Put(TaskInfo.From(context, wait.Task), "Task");
-            text.Put(wait.Mode == LockMode.Read ? "read" : "exclusive", "Mode");
-            text.PutAddress(wait.Waiter);
-            text.Put(waits.ChainOf(wait.Task, ToldLinks), WriteLink, "Chain");
-        });
+        json.Put(Kind);
+        json.PutAddress(Address);
+        json.Put(Symbol);
+        json.Put(OnStackOf);
+        json.Put(Owner);
+        json.PutAddress(OwnerAddress);
+        json.Put(Successor);
+        json.Put(Readers);
+        json.Put(Waits);
     }
+}
 
-    /// <summary>A step of a chain: this task waited for this lock, which that task held.</summary>
-    internal static void WriteLink(JsonText json, LockWait wait)
+/// <summary>A task that waited for a lock; the chain leads from its own wait to what keeps it in the end.</summary>
+internal sealed record LockWaitInfo(TaskInfo Task, LockMode Mode, ulong Waiter, IReadOnlyList<LockLinkInfo> Chain) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
     {
-        json.Put(wait.Task.Pid);
-        json.Put(wait.Task.Name);
-        json.PutAddress(wait.Lock.Address, "Lock");
-        json.Put(wait.Lock.Owner?.Pid, "OwnerPid");
+        json.Put(Task);
+        json.Put(Mode == LockMode.Read ? "read" : "exclusive", "Mode");
+        json.PutAddress(Waiter);
+        json.Put(Chain);
     }
 }
 
 /// <summary>Tasks that waited for each other.</summary>
-internal sealed class LockCycleInfo(IReadOnlyList<LockWait> links) : IJsonItem
+internal sealed record LockCycleInfo(IReadOnlyList<LockLinkInfo> Links) : IJsonItem
 {
     /// <inheritdoc/>
-    public void Write(JsonText json) => json.Put(links, LockInfo.WriteLink);
+    public void Write(JsonText json) => json.Put(Links);
+}
+
+/// <summary>A step of a chain: this task waited for this lock, which that task held.</summary>
+internal sealed record LockLinkInfo(int Pid, string Name, ulong Lock, int? OwnerPid) : IJsonItem
+{
+    internal static LockLinkInfo From(LockWait wait) => new(wait.Task.Pid, wait.Task.Name, wait.Lock.Address, wait.Lock.Owner?.Pid);
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Pid);
+        json.Put(Name);
+        json.PutAddress(Lock);
+        json.Put(OwnerPid);
+    }
 }

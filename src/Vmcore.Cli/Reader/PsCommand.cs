@@ -96,39 +96,52 @@ internal sealed record PsAnswer : ReaderAnswer
 }
 
 /// <summary>A task; sizes in bytes, times in nanoseconds.</summary>
-internal sealed class TaskInfo(KernelTask task, TaskTime? time) : IJsonItem
+internal sealed record TaskInfo(
+    int Pid,
+    int Tgid,
+    int Ppid,
+    string Name,
+    char State,
+    string StateText,
+    bool Hung,
+    int Cpu,
+    bool OnCpu,
+    bool KernelThread,
+    ulong Address,
+    ulong? VirtualSize,
+    ulong? ResidentSize,
+    TaskTime? Time) : IJsonItem
 {
     internal static TaskInfo From(ReaderContext context, KernelTask task) => From(context.Dump.KernelView, task);
 
     /// <summary>Describes a task.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="task">The task.</param>
-    internal static TaskInfo From(KernelView kernel, KernelTask task) => new(task, kernel.Times?.Of(task));
-
-    /// <summary>The same of a task that may not be known.</summary>
-    internal static TaskInfo? Of(ReaderContext context, KernelTask? task) => task is null ? null : From(context, task);
+    internal static TaskInfo From(KernelView kernel, KernelTask task) =>
+        new(task.Pid, task.Tgid, task.ParentPid, task.Name, task.State, task.StateText, task.IsHung, task.Cpu, task.IsOnCpu,
+            task.IsKernelThread, task.Address, task.VirtualSize, task.ResidentSize, kernel.Times?.Of(task));
 
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
-        json.Put(task.Pid);
-        json.Put(task.Tgid);
-        json.Put(task.ParentPid, "Ppid");
-        json.Put(task.Name);
-        json.Put(task.State);
-        json.Put(task.StateText);
-        json.Put(task.IsHung, "Hung");
-        json.Put(task.Cpu);
-        json.Put(task.IsOnCpu, "OnCpu");
-        json.Put(task.IsKernelThread, "KernelThread");
-        json.PutAddress(task.Address);
-        json.Put(task.VirtualSize);
-        json.Put(task.ResidentSize);
-        json.Put(time?.InStateAtLeast, "InStateAtLeastNs");
-        json.Put(time?.InStateAtMost, "InStateAtMostNs");
-        json.Put(time?.Started, "StartedNs");
-        json.Put(time?.UserTime, "UserNs");
-        json.Put(time?.SystemTime, "SystemNs");
-        json.Put(time?.RunTime, "RunNs");
+        json.Put(Pid);
+        json.Put(Tgid);
+        json.Put(Ppid);
+        json.Put(Name);
+        json.Put(State);
+        json.Put(StateText);
+        json.Put(Hung);
+        json.Put(Cpu);
+        json.Put(OnCpu);
+        json.Put(KernelThread);
+        json.PutAddress(Address);
+        json.Put(VirtualSize);
+        json.Put(ResidentSize);
+        json.Put(Time?.InStateAtLeast, "InStateAtLeastNs");
+        json.Put(Time?.InStateAtMost, "InStateAtMostNs");
+        json.Put(Time?.Started, "StartedNs");
+        json.Put(Time?.UserTime, "UserNs");
+        json.Put(Time?.SystemTime, "SystemNs");
+        json.Put(Time?.RunTime, "RunNs");
     }
 }

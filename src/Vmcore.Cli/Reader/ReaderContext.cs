@@ -203,13 +203,13 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>Fills in what all answers have.</summary>
     /// <param name="answer">The answer.</param>
     internal T Complete<T>(T answer)
-        where T : ReaderAnswer => (T)(answer with
+        where T : ReaderAnswer => answer with
         {
             Command = Parsed.CommandResult.Command.Name,
             File = File,
             Parts = Files.Count > 1 ? Files : null,
             GapsOf = () => Gaps,
-        });
+        };
 
     /// <inheritdoc/>
     public void Dispose()

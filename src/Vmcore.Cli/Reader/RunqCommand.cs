@@ -27,8 +27,8 @@ internal static class RunqCommand
             context.WriteJson(new RunqAnswer
             {
                 Now = now,
-                RunQueues = [.. queues.Queues.Select(q => new RunQueueInfo(context, q))],
-                Rcu = rcu is null ? null : new RcuInfo(context, rcu),
+                RunQueues = [.. queues.Queues.Select(q => RunQueueInfo.From(context, q))],
+                Rcu = rcu is null ? null : RcuInfo.From(context, rcu),
             });
             return 0;
         }
@@ -104,40 +104,53 @@ internal sealed record RunqAnswer : ReaderAnswer
 }
 
 /// <summary>What a CPU had to do.</summary>
-internal sealed class RunQueueInfo(ReaderContext context, RunQueue queue) : IJsonItem
+internal sealed record RunQueueInfo(RunQueue Queue, TaskInfo? Current, IReadOnlyList<QueuedTaskInfo> Queued) : IJsonItem
+{
+    internal static RunQueueInfo From(ReaderContext context, RunQueue queue) => new(
+        queue, queue.Current is { } task ? TaskInfo.From(context, task) : null,
+        [.. queue.Queued.Select(q => new QueuedTaskInfo(TaskInfo.From(context, q.Task), RunqCommand.ClassOf(q.Class), q.Priority))]);
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Queue.Cpu);
+        json.PutAddress(Queue.Address);
+        json.Put(Queue.Running);
+        json.Put(Current);
+        json.Put(Queued);
+        json.Put(Queue.Clock, "ClockNs");
+        json.Put(Queue.ClockBehind, "ClockBehindNs");
+        json.Put(Queue.Switches);
+        json.Put(Queue.WatchdogTouched, "WatchdogTouchedNs");
+        json.Put(Queue.WatchdogTicks);
+    }
+}
+
+/// <summary>A task that waited for a CPU.</summary>
+internal sealed record QueuedTaskInfo(TaskInfo Task, string Class, int? Priority) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
-        json.Put(queue.Cpu);
-        json.PutAddress(queue.Address);
-        json.Put(queue.Running);
-        json.Put(TaskInfo.Of(context, queue.Current), "Current");
-        json.Put(queue.Queued, (text, queued) =>
-        {
-            text.Put(TaskInfo.From(context, queued.Task), "Task");
-            text.Put(RunqCommand.ClassOf(queued.Class), "Class");
-            text.Put(queued.Priority);
-        });
-        json.Put(queue.Clock, "ClockNs");
-        json.Put(queue.ClockBehind, "ClockBehindNs");
-        json.Put(queue.Switches);
-        json.Put(queue.WatchdogTouched, "WatchdogTouchedNs");
-        json.Put(queue.WatchdogTicks);
+        json.Put(Task);
+        json.Put(Class);
+        json.Put(Priority);
     }
 }
 
 /// <summary>What RCU waited for.</summary>
-internal sealed class RcuInfo(ReaderContext context, RcuState state) : IJsonItem
+internal sealed record RcuInfo(RcuState State, IReadOnlyList<TaskInfo> Tasks) : IJsonItem
 {
+    internal static RcuInfo From(ReaderContext context, RcuState state) => new(state, [.. state.Tasks.Select(t => TaskInfo.From(context, t))]);
+
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
-        json.Put(state.Sequence);
-        json.Put(state.IsRunning, "Running");
-        json.Put(state.Ticks);
-        json.Put(state.Age, "AgeNs");
-        json.Put([.. state.Cpus.Select(static c => (ulong)c)], "Cpus");
-        json.Put([.. state.Tasks.Select(t => TaskInfo.From(context, t))], "Tasks");
+        json.Put(State.Sequence);
+        json.Put(State.IsRunning, "Running");
+        json.Put(State.Ticks);
+        json.Put(State.Age, "AgeNs");
+        json.Put([.. State.Cpus.Select(static c => (ulong)c)], "Cpus");
+        json.Put(Tasks);
     }
 }

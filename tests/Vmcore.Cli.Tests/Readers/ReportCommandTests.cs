@@ -1,6 +1,5 @@
 using System.Text.Json;
 using System.Xml.Linq;
-using Vmcore.Cli.Tests.Conformance;
 
 namespace Vmcore.Cli.Tests.Readers;
 
@@ -96,7 +95,7 @@ public sealed class ReportCommandTests
         XElement root = XDocument.Parse(html.Replace("<meta charset=\"utf-8\">", "", StringComparison.Ordinal)
             .Replace("initial-scale=1\">", "initial-scale=1\"/>", StringComparison.Ordinal)
             .Replace("'unsafe-inline'\">", "'unsafe-inline'\"/>", StringComparison.Ordinal).Replace("<!DOCTYPE html>", "", StringComparison.Ordinal)).Root!;
-        Assert.Empty(root.Descendants("b").Where(static b => b.Parent!.Attribute("class")?.Value.StartsWith('f') != true));
+        Assert.DoesNotContain(root.Descendants("b"), static b => b.Parent!.Attribute("class")?.Value.StartsWith('f') != true);
         Assert.DoesNotContain("<script", html, StringComparison.Ordinal);
         Assert.DoesNotContain("http", html.Replace("http-equiv", "", StringComparison.Ordinal), StringComparison.Ordinal);
         foreach (XElement link in root.Descendants("a"))

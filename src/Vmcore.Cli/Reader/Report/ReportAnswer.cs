@@ -144,7 +144,7 @@ internal sealed record CodeInfo(ulong Address, string? Symbol, ulong Start, stri
         json.Put(Symbol);
         json.PutAddress(Start);
         json.Put(Bytes);
-        json.Put((ulong)(Address - Start), "mark");
+        json.Put(Address - Start, "mark");
         json.Put(Interrupted);
         json.Put(Registers.Names, key => $"0x{Registers[key]:x}", "registers");
     }

@@ -17,8 +17,6 @@ using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Vfs;
 using Vmcore.Memmap;
 using Vmcore.Memory;
-using Vmcore.Pmem.Usage;
-using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Reader.Report;
 
@@ -180,7 +178,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         Say("tasks", _kernel.Times?.Problem is { } problem ? [problem] : null);
         List<StackGroupInfo> list = [];
         int incomplete = 0;
-        foreach (IGrouping<char, KernelTask> state in _kernel.RequireTasks().Tasks
+        foreach (Group<char, KernelTask> state in _kernel.RequireTasks().Tasks
             .Where(t => t.Pid != 0 && !_stacks!.Cpus.Any(c => c.Task?.Address == t.Address)).GroupBy(static t => t.State))
         {
             foreach (StackGroup group in _stacks!.Group(state))
