@@ -8,10 +8,11 @@ internal static class VmcoreInfoFile
 {
     /// <summary>Reads it.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="limits">The bounds; null for the default ones.</param>
     /// <exception cref="VmcoreException">It cannot be read, or is no vmcoreinfo.</exception>
-    internal static byte[] Read(string path)
+    internal static byte[] Read(string path, ReadLimits? limits = null)
     {
-        int most = ReadLimits.Default.VmcoreInfoBytes;
+        int most = (limits ?? ReadLimits.Default).VmcoreInfoBytes;
         using FileSource source = FileSource.Open(path);
         byte[] text = new byte[(int)Math.Min(source.Length, most)];
         source.ReadExactly(0, text, "vmcoreinfo text");

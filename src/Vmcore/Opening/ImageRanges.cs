@@ -21,8 +21,8 @@ internal static class ImageRanges
     {
         if (PmemSearch.Resources(kernel, vmlinux) is not { } tree)
         {
-            throw new MissingInformationException($"{name}: what of this image is RAM, and what is pmem, says the kernel's resource tree, which cannot be read: "
-                + "it is not read without. -x VMLINUX brings the symbol that leads to it");
+            throw new MissingInformationException($"{name}: what of this image is RAM, and what is pmem, says the kernel's resource tree, which cannot be "
+                + "read: it is not read without. -x VMLINUX brings the symbol that leads to it");
         }
 
         List<PhysicalRange> memory = [], result = [];

@@ -36,8 +36,8 @@ internal static class KernelInMemory
         {
             string kernels = string.Join(", ", proven.Select(static c =>
                 string.Create(CultureInfo.InvariantCulture, $"{c.Kernel.VmcoreInfo.OsRelease} at 0x{c.Found.Address:x}")));
-            throw new MissingInformationException($"{file.Name}: several kernels describe themselves in this memory ({kernels}), and nothing says which of them "
-                + "crashed: -i VMCOREINFO or -x VMLINUX does");
+            throw new MissingInformationException($"{file.Name}: several kernels describe themselves in this memory ({kernels}), and nothing says which of "
+                + "them crashed: -i VMCOREINFO or -x VMLINUX does");
         }
 
         if (proven is [var one])

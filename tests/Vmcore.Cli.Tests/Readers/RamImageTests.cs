@@ -34,7 +34,8 @@ public sealed class RamImageTests(RamImageTests.Images images) : IClassFixture<R
     public void RawImagesAnswerAsTheDumpDoes() => AnswersAreTheSame(command => RamImage.Line(command, images.Raw));
 
     [Fact]
-    public void ALimeImageAnswersAsTheDumpDoes() => AnswersAreTheSame(command => command.Split(' ') is [var name, .. var rest] ? [name, images.Lime, .. rest] : []);
+    public void ALimeImageAnswersAsTheDumpDoes() =>
+        AnswersAreTheSame(command => command.Split(' ') is [var name, .. var rest] ? [name, images.Lime, .. rest] : []);
 
     [Fact]
     public void ADumpIsMadeOfThem()
@@ -99,7 +100,8 @@ public sealed class RamImageTests(RamImageTests.Images images) : IClassFixture<R
         foreach (string command in (string[])["ps", "info", "dmesg", "bt", "pmem"])
             Refused("OSRELEASE", [.. RamImage.Line(command, images.Raw), "-i", text]);
         File.WriteAllBytes(text, own);
-        Assert.Equal(Tool.Succeed(Executable.Vmcore, "ps", PatchedSample.Original).Output, Tool.Succeed(Executable.Vmcore, [.. RamImage.Line("ps", images.Raw), "-i", text]).Output);
+        Assert.Equal(Tool.Succeed(Executable.Vmcore, "ps", PatchedSample.Original).Output,
+            Tool.Succeed(Executable.Vmcore, [.. RamImage.Line("ps", images.Raw), "-i", text]).Output);
     }
 
     [Fact]
@@ -113,7 +115,8 @@ public sealed class RamImageTests(RamImageTests.Images images) : IClassFixture<R
         File.WriteAllBytes(image, new byte[1 << 20]);
         RamImage.Patch(image, 0x1000, note);
         string[] words = [.. images.Raw, FormattableString.Invariant($"{image}@0x{area.Range.Start:x}")];
-        Assert.Equal(Tool.Succeed(Executable.Vmcore, RamImage.Line("dmesg", images.Raw)).Output, Tool.Succeed(Executable.Vmcore, RamImage.Line("dmesg", words)).Output);
+        Assert.Equal(Tool.Succeed(Executable.Vmcore, RamImage.Line("dmesg", images.Raw)).Output,
+            Tool.Succeed(Executable.Vmcore, RamImage.Line("dmesg", words)).Output);
     }
 
     [Fact]

@@ -29,7 +29,7 @@ public sealed class RedactorTests
         { "addr 2001:db8:0:1:2:3:4:5/64", "2001" },
         { "e1000e 0000:00:19.0 eth0: (PCI Express) 52:54:00:ab:cd:ef", "52:54" },
         { "SOURCE=10.1.2.3:/srv/export", "export" },
-        { "/home/alice/secret.c: not found", "alice" },
+        { "/srv/alice/secret.c: not found", "alice" },
         { "mounted on '/mnt/customer data'", "/mnt" },
         { "https://wiki.corp/page", "wiki" },
         { "file home/bob/list", "bob" },

@@ -162,5 +162,6 @@ public sealed class ReportCommandTests
         groups.EnumerateArray().SelectMany(static g => g.GetProperty("tasks").EnumerateArray());
 
     private static IEnumerable<string?> Functions(JsonElement stacks) => stacks.EnumerateArray()
-        .SelectMany(static s => s.GetProperty("frames").EnumerateArray()).Select(static f => f.GetProperty("symbol").GetString()).Where(static s => s is not null);
+        .SelectMany(static s => s.GetProperty("frames").EnumerateArray()).Select(static f => f.GetProperty("symbol").GetString())
+        .Where(static s => s is not null);
 }

@@ -14,6 +14,7 @@ public sealed partial class NameTests
         "src/Vmcore/Dumping/DumpNotes.cs",
         "src/Vmcore/Opening/DumpFile.cs",
         "src/Vmcore/Opening/DumpKernel.cs",
+        "src/Vmcore/Opening/KernelInMemory.cs",
         "src/Vmcore/Opening/OpenedDump.cs",
         "src/Vmcore/Opening/PmemSearch.cs",
         "src/Vmcore/Verification/DumpVerifier.cs",

@@ -45,7 +45,11 @@ internal static class LimeFormat
             }
 
             if (!header.StartsWith(Magic) || BinaryPrimitives.ReadUInt32LittleEndian(header[4..]) != Version)
-                throw new DumpFormatException(source.Name, at, "LiME header", $"bytes {Convert.ToHexString(header[..8])}", "454D694C01000000 (magic, version 1)");
+            {
+                throw new DumpFormatException(source.Name, at, "LiME header", $"bytes {Convert.ToHexString(header[..8])}",
+                    "454D694C01000000 (magic, version 1)");
+            }
+
             ulong first = BinaryPrimitives.ReadUInt64LittleEndian(header[8..]), last = BinaryPrimitives.ReadUInt64LittleEndian(header[16..]);
             if (last < first || last - first >= long.MaxValue)
                 throw new DumpFormatException(source.Name, at + 8, "LiME range", string.Create(CultureInfo.InvariantCulture, $"0x{first:x} to 0x{last:x}"),
