@@ -1,9 +1,12 @@
 namespace Vmcore.Memory;
 
 /// <summary>Reads of which it is not known beforehand how far they can go.</summary>
-internal static class PartialReads
+public static class PartialReads
 {
     /// <summary>Reads as many bytes from <paramref name="address"/> on as there are without a gap.</summary>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="address">A virtual address.</param>
+    /// <param name="buffer">Receives them; what lies behind them in it may have changed too.</param>
     /// <returns>Number of bytes at the start of <paramref name="buffer"/> that were read.</returns>
     public static int ReadPrefix(this IVirtualMemory memory, ulong address, Span<byte> buffer)
     {

@@ -156,7 +156,9 @@ public sealed class RamImageTests(RamImageTests.Images images) : IClassFixture<R
     {
         using CrashDump a = CrashDump.Open(reference), b = CrashDump.Open(dump);
         byte[] first = new byte[a.Memory.PageSize], second = new byte[a.Memory.PageSize];
-        Assert.Equal(a.Memory.PresentPages().LongCount(), b.Memory.PresentPages().LongCount());
+
+        // Of the first MiB a vmcore has nothing.
+        Assert.Equal(a.Memory.PresentPages().LongCount(static p => p >= 0x100), b.Memory.PresentPages().LongCount(static p => p >= 0x100));
         foreach (ulong pfn in a.Memory.PresentPages())
         {
             Assert.Equal(a.Memory.ReadPage(pfn, first), b.Memory.ReadPage(pfn, second));

