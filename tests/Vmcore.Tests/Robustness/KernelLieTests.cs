@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.RegularExpressions;
 using Vmcore.Architectures;
+using Vmcore.Findings;
 using Vmcore.Formats.Elf;
 using Vmcore.Memory;
 
@@ -72,9 +73,13 @@ public partial class KernelLieTests
         text.AsSpan().Fill((byte)'a');
         for (int i = 2; i < text.Length; i += 4)
             (text[i - 1], text[i]) = ((byte)'=', (byte)'\n');
-        using CrashDump dump = CrashDump.Open(source, new() { VmcoreInfo = text });
+
+        // It describes no kernel, and the first bytes of it are enough to say so.
+        Assert.Throws<MissingInformationException>(() => CrashDump.Open(source, new() { VmcoreInfo = text }));
+        byte[] own = [.. Encoding.Latin1.GetBytes(HostileMachine.Machine.Vmcoreinfo), .. text];
+        using CrashDump dump = CrashDump.Open(new HostileSource(HostileMachine.Machine.ToElf(new() { Vmcoreinfo = false })), new() { VmcoreInfo = own });
         Assert.InRange(dump.VmcoreInfo!.Text.Length, 1, dump.Limits.VmcoreInfoBytes);
-        Assert.Contains(dump.Problems, p => p.ToString().Contains("vmcoreinfo", StringComparison.Ordinal));
+        Assert.Contains(dump.Problems, static p => p.Code == FindingCode.VmcoreInfoTooLong);
     }
 
     [Theory]

@@ -112,7 +112,7 @@ public sealed class MemoryCounters
         ulong?[] found = symbols.FindInImage("contig_page_data", "node_data");
         if ((found[0] ?? kernel.VmcoreInfo?.Symbol("contig_page_data")) is { } only)
             return [only];
-        ulong table = found[1] ?? kernel.VmcoreInfo?.Symbol("node_data") 
+        ulong table = found[1] ?? kernel.VmcoreInfo?.Symbol("node_data")
             ?? throw new MissingInformationException($"{kernel.Name}: the kernel has neither symbol node_data nor contig_page_data");
         int count = kernel.VmcoreInfo?.Length("node_data") is { } length and > 0 ? length
             : symbols.TryResolve(table, out _, out _, out ulong? bytes) ? (int)Math.Min(bytes.GetValueOrDefault() / sizeof(ulong), int.MaxValue) : 1;
