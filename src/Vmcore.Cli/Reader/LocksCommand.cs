@@ -40,7 +40,7 @@ internal static class LocksCommand
             AppendCycle(text, context, cycle);
         foreach (KernelLock item in locks)
             Append(text, context, waits, item);
-        ReaderContext.Write(text.Length > 0 ? text.ToString() : "no task waited for a lock\n");
+        ReaderContext.Write(text.Length > 0 ? text.ToString() : "no task slept for a lock\n");
         return 0;
     }
 

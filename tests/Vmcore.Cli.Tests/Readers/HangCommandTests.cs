@@ -82,7 +82,7 @@ public sealed class HangCommandTests
         Assert.Contains(locks, static l => l.GetProperty("symbol").GetString()!.StartsWith("rcu_state", StringComparison.Ordinal)
             && l.GetProperty("kind").GetString() == "simple_wait_queue");
         Assert.All(locks, static l => Assert.NotEmpty(l.GetProperty("waits").EnumerateArray()));
-        Assert.Equal("no task waited for a lock\n", Tool.Succeed(Executable.Vmcore, "locks", Dump).Output);
+        Assert.Equal("no task slept for a lock\n", Tool.Succeed(Executable.Vmcore, "locks", Dump).Output);
     }
 
     private static JsonElement[] Tasks(string command, params string[] words) => [.. Answer(command, words).GetProperty("tasks").EnumerateArray()];

@@ -64,7 +64,10 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
     {
         writer.Title(cause.Title);
         writer.Field("What", report.What + (cause.SourceLine is { } line ? $", at {line}" : ""));
-        writer.Field("Where", WhereOf(cause));
+
+        // Whom memory that ran out, a machine check or an NMI strikes is chance.
+        bool isChance = cause.Kind is CrashKind.OutOfMemory or CrashKind.MachineCheck or CrashKind.Nmi or CrashKind.InitKilled;
+        writer.Field(isChance ? "Noticed in" : "Where", WhereOf(cause));
         writer.Field("Who", cause.Pid is null && cause.Cpu is null ? null
             : (cause.Pid is { } pid ? $"PID {pid} \"{cause.TaskName}\"" : "unknown task") + (cause.Cpu is { } cpu ? $" on CPU {cpu}" : "")
             + (cause.Task is { } task && report.Groups.Count > 0 && TimeOf(task.Pid) is { Length: > 0 } time ? $", {time}" : ""));

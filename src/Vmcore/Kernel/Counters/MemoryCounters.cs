@@ -170,7 +170,13 @@ public sealed class MemoryCounters
         if (Array.Find(s_watermarks, m => zone.Type.FindMember(m) is not null) is not { } member)
             return [];
         long?[] numbers = [.. ((string[])["WMARK_MIN", "WMARK_LOW", "WMARK_HIGH"]).Select(n => _types.EnumValue("zone_watermarks", n))];
-        return numbers.Contains(null) ? [] : [.. numbers.Select(n => zone.Member(member).Element(n!.Value).AsUInt64())];
+        if (numbers.Contains(null))
+            return [];
+
+        // Raised for a while after pages of one kind had to be taken from another's (since 5.0): the kernel compares with the sum (include/linux/mmzone.h).
+        const string Boost = "watermark_boost";
+        ulong boost = zone.Type.FindMember(Boost) is null ? 0 : zone.Member(Boost).AsUInt64();
+        return [.. numbers.Select(n => zone.Member(member).Element(n!.Value).AsUInt64() + boost)];
     }
 
     // An atomic_long_t, which was a plain number once.

@@ -8,8 +8,8 @@ namespace Vmcore.Kernel.Counters;
 /// <param name="Free">Pages that are free (NR_FREE_PAGES).</param>
 public sealed record ZoneMemory(int Node, string Name, ulong Present, ulong Managed, ulong Free)
 {
-    /// <summary>The watermarks min, low and high: below low the kernel begins to reclaim, below min only it itself is given pages. Empty if they cannot
-    /// be read.</summary>
+    /// <summary>The watermarks min, low and high: below low the kernel begins to reclaim, below min only it itself is given pages; what they are
+    /// raised by for a while is in them. Empty if they cannot be read.</summary>
     public IReadOnlyList<ulong> Watermarks { get; init; } = [];
 
     /// <summary>Free blocks of 2^0, 2^1, … pages. Empty if they cannot be read.</summary>

@@ -14,6 +14,9 @@ public sealed class RunQueues
 {
     private const int WatchdogShift = 30;
 
+    // WATCHDOG_SOFTOCKUP_ENABLED of watchdog_enabled, before 6.6 SOFT_WATCHDOG_ENABLED (include/linux/nmi.h).
+    private const ulong SoftWatchdog = 1 << 1;
+
     private readonly IVirtualMemory _memory;
     private readonly KernelType _type;
     private readonly KernelTypes _types;
@@ -43,10 +46,13 @@ public sealed class RunQueues
     internal static RunQueues Load(
         IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, PerCpuAreas? perCpu, IEnumerable<KernelTask> tasks, TaskTimes? times)
     {
-        ulong?[] found = symbols.FindInImage("runqueues", "watchdog_touch_ts", "hrtimer_interrupts");
+        ulong?[] found = symbols.FindInImage("runqueues", "watchdog_touch_ts", "hrtimer_interrupts", "watchdog_enabled");
         if (perCpu is null || found[0] is not { } symbol || types.FindNamed(KernelTypeKind.Struct, "rq") is not { } type)
             throw new MissingInformationException("the run queues cannot be found: the kernel has no symbol runqueues, no struct rq, or no areas of its CPUs");
         var queues = new RunQueues(memory, types, type);
+
+        // Switched off, it leaves the time when it last ran.
+        bool isOff = found[3] is { } flags && memory.TryReadUInt64(flags, out ulong enabled) && (enabled & SoftWatchdog) == 0;
         foreach (KernelTask task in tasks)
             queues._tasks[task.Address] = task;
         foreach (int cpu in perCpu.Possible)
@@ -58,7 +64,7 @@ public sealed class RunQueues
             }
 
             KernelObject queue = KernelObject.At(memory, type, unchecked(symbol + offset));
-            queues.Read(cpu, queue, times, At(found[1], offset), At(found[2], offset));
+            queues.Read(cpu, queue, times, isOff ? null : At(found[1], offset), At(found[2], offset));
         }
 
         return queues;
