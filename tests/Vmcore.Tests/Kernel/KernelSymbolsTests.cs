@@ -171,6 +171,11 @@ public sealed class KernelSymbolsTests
     }
 
     [Fact]
+    public void TheKernelIsBlamedForWhatItDoesNotHaveOnly() =>
+        Assert.Equal("the kernel has no symbol nosuch (built without CONFIG_KALLSYMS_ALL)",
+            Load(KallsymsImage.Build(KallsymsImage.Symbols(1000, false), KallsymsEncoding.BaseRelative, false)).Lacks("nosuch"));
+
+    [Fact]
     public void ACountThatIsTooLargeTakesTheLastGroup()
     {
         List<KernelSymbol> original = KallsymsImage.Symbols(1000, false);
@@ -209,6 +214,7 @@ public sealed class KernelSymbolsTests
             }
 
             parts++;
+            Assert.Equal("the symbol nosuch is not among those that the dump has", symbols.Lacks("nosuch"));
             Assert.Contains($" of {original.Count} symbols are not known: kallsyms_", problem, StringComparison.Ordinal);
             HashSet<KernelSymbol> known = [.. symbols.All()];
             Assert.Equal(known.Count, known.Intersect(original).Count());

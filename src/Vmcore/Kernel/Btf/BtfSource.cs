@@ -16,7 +16,7 @@ internal static class BtfSource
     {
         if (symbols.TryFindInImage("__start_BTF") is not { } start || symbols.TryFindInImage("__stop_BTF") is not { } stop)
         {
-            problem = "the kernel has no symbol __start_BTF (built without CONFIG_DEBUG_INFO_BTF)";
+            problem = symbols.Lacks("__start_BTF", "CONFIG_DEBUG_INFO_BTF");
             return null;
         }
 

@@ -87,7 +87,7 @@ public sealed class ModuleList : IModuleSymbols
         if (type?.FindMember("list")?.BitOffset is not { } listOffset)
             return new("the kernel has no type struct module (built without modules)", Generated);
         if (symbols.TryFindInImage("modules") is not { } head)
-            return new("the kernel has no symbol 'modules' (built without CONFIG_KALLSYMS_ALL)", Generated);
+            return new(symbols.Lacks("modules"), Generated);
         var list = new ModuleList(null, Generated);
         var outcome = new WalkOutcome();
         List<ulong> entries = ListWalk.CircularBothWays(memory, head, memory.Limits.Modules, outcome);

@@ -45,7 +45,7 @@ public sealed class ResourceTree
     {
         if (symbols.TryFindInImage(RootSymbol) is { } address)
             return TryLoad(address, memory, types, out problem);
-        problem = "the kernel has no symbol iomem_resource (built without CONFIG_KALLSYMS_ALL)";
+        problem = symbols.Lacks(RootSymbol);
         return null;
     }
 

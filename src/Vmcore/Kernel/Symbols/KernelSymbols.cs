@@ -173,6 +173,14 @@ public sealed class KernelSymbols
         return index[0] >= 0 ? _table.AddressOf(index[0]) : null;
     }
 
+    /// <summary>Says why a symbol of the image is not found: one clause that blames the kernel only if nothing else can be the reason.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="option">What kernels without it were built without.</param>
+    internal string Lacks(string name, string option = "CONFIG_KALLSYMS_ALL") =>
+        _table.File is { } file ? $"{file} has no symbol {name}"
+        : _placed is not null ? $"the symbol {name} is not among those that the dump has"
+        : $"the kernel has no symbol {name} (built without {option})";
+
     /// <summary>Finds several symbols in one pass over all names.</summary>
     /// <param name="names">Names as in /proc/kallsyms.</param>
     /// <returns>For each name the address of the first symbol of that name; null if there is none.</returns>

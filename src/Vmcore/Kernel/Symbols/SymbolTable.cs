@@ -9,6 +9,9 @@ internal interface ISymbolTable
     /// <summary>How the addresses are stored.</summary>
     KallsymsEncoding Encoding { get; }
 
+    /// <summary>The vmlinux that the symbols were read from; null for those of the dump.</summary>
+    string? File => null;
+
     /// <summary>True if the dump has a symbol's name. Without it or the address the symbol is not among <see cref="All"/>, and not found.</summary>
     bool HasName(int index) => true;
 

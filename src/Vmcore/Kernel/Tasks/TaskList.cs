@@ -54,7 +54,7 @@ public sealed class TaskList
         KernelType type = types.FindNamed(KernelTypeKind.Struct, "task_struct")
             ?? throw new MissingInformationException("the kernel's types have no struct task_struct");
         ulong init = symbols.TryFindInImage("init_task")
-            ?? throw new MissingInformationException("the kernel has no symbol init_task (built without CONFIG_KALLSYMS_ALL)");
+            ?? throw new MissingInformationException(symbols.Lacks("init_task"));
         var list = new TaskList(memory, type, perCpu, pageShift);
         list.ReadRunQueues(symbols, types, perCpu, init);
         list.ReadProcesses(init);

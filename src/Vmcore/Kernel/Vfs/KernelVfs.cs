@@ -92,7 +92,7 @@ public sealed class KernelVfs
         if (_symbols is null || Layout.SuperBlockList < 0 || !_symbols.TryFind("super_blocks", out ulong head))
         {
             ProblemList.Add(FindingCode.FilesNotFound,
-                "the list of super blocks cannot be found: the kernel has no symbol super_blocks (built without CONFIG_KALLSYMS_ALL)");
+                $"the list of super blocks cannot be found: {_symbols?.Lacks("super_blocks") ?? "the kernel's symbols are not there"}");
             yield break;
         }
 

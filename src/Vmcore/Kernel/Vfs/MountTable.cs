@@ -35,7 +35,7 @@ internal sealed class MountTable
             vfs.ProblemList.Add(FindingCode.FilesNotFound, "the mounts cannot be found: the kernel's symbols are not there");
         else if (!symbols.TryFind("init_nsproxy", out ulong proxy))
             vfs.ProblemList.Add(FindingCode.FilesNotFound,
-                "the mounts cannot be found: the kernel has no symbol init_nsproxy (built without CONFIG_KALLSYMS_ALL)");
+                $"the mounts cannot be found: {symbols.Lacks("init_nsproxy")}");
         else if (!vfs.Memory.TryReadUInt64(proxy + (ulong)vfs.Layout.ProxyMounts, out ulong space) || !vfs.Memory.IsKernelAddress(space))
             vfs.ProblemList.Add(FindingCode.FilesNotFound, $"the first mount namespace cannot be read: init_nsproxy is at 0x{proxy:x}");
         else

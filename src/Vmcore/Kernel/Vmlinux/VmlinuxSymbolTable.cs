@@ -11,8 +11,9 @@ internal sealed class VmlinuxSymbolTable : ISymbolTable
     private readonly KernelSymbol[] _symbols;
     private readonly Dictionary<string, int> _index;
 
-    private VmlinuxSymbolTable(KernelSymbol[] symbols)
+    private VmlinuxSymbolTable(KernelSymbol[] symbols, string file)
     {
+        File = file;
         _symbols = symbols;
         _index = new(symbols.Length, StringComparer.Ordinal);
 
@@ -26,6 +27,8 @@ internal sealed class VmlinuxSymbolTable : ISymbolTable
     }
 
     public int Count => _symbols.Length;
+
+    public string? File { get; }
 
     public KallsymsEncoding Encoding => KallsymsEncoding.Absolute;
 
@@ -66,7 +69,7 @@ internal sealed class VmlinuxSymbolTable : ISymbolTable
         }
 
         // OrderBy keeps the file's order among equals.
-        return new([.. symbols.OrderBy(s => s.Address)]);
+        return new([.. symbols.OrderBy(s => s.Address)], vmlinux.Path);
     }
 
     public ulong AddressOf(int index) => _symbols[index].Address;
