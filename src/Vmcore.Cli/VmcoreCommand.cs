@@ -66,7 +66,14 @@ internal static class VmcoreCommand
             CrashDumpOptions options = files.Of(parsed, out IReadOnlyList<string> paths);
             using CrashDump dump = ReaderContext.Open(paths, options with { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
             DumpInfo info = InfoCollector.Collect(dump, parsed.GetValue(hash));
-            Console.Out.Write(parsed.GetValue(json) ? JsonText.BuildText(info) + "\n" : InfoText.Build(info));
+            if (!parsed.GetValue(json))
+            {
+                Console.Out.Write(InfoText.Build(info));
+                return 0;
+            }
+
+            using Stream output = StandardStreams.OpenPlainOutput();
+            JsonText.Stream(info, output);
             return 0;
         });
         return command;

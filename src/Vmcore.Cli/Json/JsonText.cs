@@ -70,6 +70,16 @@ internal sealed class JsonText
         }
     }
 
+    /// <summary>The same, with a newline, as it is made: for what may be large, and is known before it is written.</summary>
+    /// <param name="item">The object.</param>
+    /// <param name="output">Where to.</param>
+    internal static void Stream(IJsonItem item, Stream output)
+    {
+        using (var writer = new Utf8JsonWriter(output, new() { Indented = true }))
+            new JsonText(writer, JsonNamingPolicy.SnakeCaseLower, omitsNull: false, redact: null).Write(item);
+        output.WriteByte((byte)'\n');
+    }
+
     private static MemoryStream Buffer(IJsonItem item, JsonNamingPolicy? names, bool omitsNull, bool indented = true, Func<string, string>? redact = null)
     {
         var buffer = new MemoryStream();
@@ -214,6 +224,10 @@ internal sealed class JsonText
     {
         if (isNull && _omitsNull)
             return false;
+        // The writer keeps all that was not flushed, and doubles the room for it.
+        const int Pending = 1 << 16;
+        if (_writer.BytesPending > Pending)
+            _writer.Flush();
         _writer.WritePropertyName(_names.ConvertName(expression[(expression.LastIndexOf('.') + 1)..]));
         if (isNull)
             _writer.WriteNullValue();
