@@ -72,8 +72,8 @@ internal static class VmcoreCommand
                 return 0;
             }
 
-            using Stream output = StandardStreams.OpenPlainOutput();
-            JsonText.Stream(info, output);
+            JsonText.WriteAsMade(info, Console.Out);
+            Console.Out.Write('\n');
             return 0;
         });
         return command;

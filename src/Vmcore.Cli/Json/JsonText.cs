@@ -17,6 +17,9 @@ internal sealed class JsonText
     private readonly bool _omitsNull;
     private readonly Func<string, string>? _redact;
 
+    // Takes away what was flushed.
+    private Action? _drain;
+
     private JsonText(Utf8JsonWriter writer, JsonNamingPolicy names, bool omitsNull, Func<string, string>? redact)
     {
         _redact = redact;
@@ -57,27 +60,42 @@ internal sealed class JsonText
     /// <param name="output">Where to.</param>
     internal static void Write(IJsonItem item, TextWriter output)
     {
-        const int Piece = 1 << 14;
         using MemoryStream buffer = Buffer(item, names: null, omitsNull: false);
+        Drain(buffer, output, Encoding.UTF8.GetDecoder());
+    }
+
+    /// <summary>The same piece by piece, as it is made: for what may be large, and is all known before.</summary>
+    /// <param name="item">The object.</param>
+    /// <param name="output">Where to.</param>
+    internal static void WriteAsMade(IJsonItem item, TextWriter output)
+    {
+        using var buffer = new MemoryStream();
         Decoder decoder = Encoding.UTF8.GetDecoder();
+        using (var writer = new Utf8JsonWriter(buffer, new() { Indented = true }))
+        {
+            var json = new JsonText(writer, JsonNamingPolicy.SnakeCaseLower, omitsNull: false, redact: null)
+            {
+                _drain = () => Drain(buffer, output, decoder),
+            };
+            json.Write(item);
+        }
+
+        Drain(buffer, output, decoder);
+    }
+
+    private static void Drain(MemoryStream buffer, TextWriter output, Decoder decoder)
+    {
+        const int Piece = 1 << 14;
         char[] text = new char[Piece];
         ReadOnlySpan<byte> left = buffer.GetBuffer().AsSpan(0, (int)buffer.Length);
         while (!left.IsEmpty)
         {
-            decoder.Convert(left, text, flush: true, out int used, out int written, out _);
+            decoder.Convert(left, text, flush: false, out int used, out int written, out _);
             output.Write(text, 0, written);
             left = left[used..];
         }
-    }
 
-    /// <summary>The same, with a newline, as it is made: for what may be large, and is known before it is written.</summary>
-    /// <param name="item">The object.</param>
-    /// <param name="output">Where to.</param>
-    internal static void Stream(IJsonItem item, Stream output)
-    {
-        using (var writer = new Utf8JsonWriter(output, new() { Indented = true }))
-            new JsonText(writer, JsonNamingPolicy.SnakeCaseLower, omitsNull: false, redact: null).Write(item);
-        output.WriteByte((byte)'\n');
+        buffer.SetLength(0);
     }
 
     private static MemoryStream Buffer(IJsonItem item, JsonNamingPolicy? names, bool omitsNull, bool indented = true, Func<string, string>? redact = null)
@@ -227,7 +245,11 @@ internal sealed class JsonText
         // The writer keeps all that was not flushed, and doubles the room for it.
         const int Pending = 1 << 16;
         if (_writer.BytesPending > Pending)
+        {
             _writer.Flush();
+            _drain?.Invoke();
+        }
+
         _writer.WritePropertyName(_names.ConvertName(expression[(expression.LastIndexOf('.') + 1)..]));
         if (isNull)
             _writer.WriteNullValue();
