@@ -30,8 +30,10 @@ internal static class Readers
         ["resources"] = static d => d.Resources?.ToIomem() ?? "",
         ["tasks"] = static d => string.Join('\n', d.KernelView.RequireTasks().Tasks.Select(static t => $"{t} {t.Name}")) + d.Tasks!.Problem,
         ["stacks"] = Stacks,
-        ["times"] = static d => string.Join('\n', d.Tasks!.Tasks.Select(d.KernelView.Times!.Of).Select(static t =>
-            $"{t.Started:x} {t.UserTime:x} {t.SystemTime:x} {t.RunTime:x} {t.InStateAtMost:x}")) + d.KernelView.Times!.Problem,
+        ["times"] = static d => d.KernelView.Times is { } times
+            ? string.Join('\n', d.KernelView.RequireTasks().Tasks.Select(times.Of).Select(static t =>
+                $"{t.Started:x} {t.UserTime:x} {t.SystemTime:x} {t.RunTime:x} {t.InStateAtMost:x}")) + times.Problem
+            : "",
         ["locks"] = Locks,
         ["queues"] = Queues,
         ["modules"] = static d => "modules: " + string.Join('\n', (d.Modules?.Modules ?? [])
