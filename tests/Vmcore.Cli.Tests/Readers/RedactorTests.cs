@@ -37,6 +37,19 @@ public sealed class RedactorTests
         { "[    0.1] Command line: ro password=x", "password" },
         { "UUID=21f1efb2-792f-46fb-8324-968734fefe92", "792f" },
         { "usb 1-1: SerialNumber: 4C530001", "4C530001" },
+        { "nvme0: Serial Number: S3Z8NB0K", "S3Z8" },
+        { "audit: type=1309 argc=2 a0=\"mysql\" a1=\"-psecret\"", "secret" },
+        { "Using kernel command line parameters: root=LABEL=acme", "acme" },
+        { "CIFS: VFS: \\\\fs1.corp.acme.com has not responded in 180 seconds", "acme" },
+        { "CIFS: \\\\10.20.30.41\\payroll", "payroll" },
+        { "tcp:10.20.30.42:2049 is gone", "10.20" },
+        { "resolver 10.20.30.44#53, nameserver10.20.30.66, 10.20.30.54..55", "10.20" },
+        { "route via2001:db8::5 lost", "db8" },
+        { "mac52:54:00:12:34:57 moved", "52:54" },
+        { "port 5254.0012.3456 learned", "5254" },
+        { "ll header: 00000000: ff ff ff ff ff ff 52 54 00 12 34 56 08 06", "52 54" },
+        { "mount of acme.com/share failed", "acme" },
+        { "C:\\Users\\joe\\a.txt", "joe" },
     };
 
     /// <summary>Texts that stay as they are.</summary>
@@ -59,6 +72,9 @@ public sealed class RedactorTests
         "I/O error, 143.66 MiB, tmpfs rw,relatime",
         "ORIG_RAX: ffffffffffffffff",
         "signature v1:9f6e16638246dc65",
+        "rust: core::panicking::panic at library/core/src/panicking.rs",
+        "e1000e: Intel(R) PRO/1000 Network Driver, version 6.1.192-5",
+        "Out of memory: Killed process 163 (mapper)",
     ];
 
     [Theory]
@@ -80,5 +96,38 @@ public sealed class RedactorTests
         var redactor = new Redactor(Host);
         Assert.Equal("[address 1] [address 2] [path 1]", redactor.Clean("ffff888012345678 0xffff888099999999 /a/b"));
         Assert.Equal("[path 2] [path 1] [address 1]\n[host]", redactor.Clean("/c /a/b 0xffff888012345678\ndb7"));
+    }
+
+    /// <summary>The first part of a host's name is its name too.</summary>
+    [Fact]
+    public void TheShortNameOfTheHostGoes()
+    {
+        string clean = new Redactor("web01.corp.example.com").Clean("web01 systemd: started web01-agent on web01.corp");
+        Assert.DoesNotContain("web01", clean, StringComparison.Ordinal);
+    }
+
+    /// <summary>Names that look like any other word, or have spaces, are taken out where they are names of mounts or files.</summary>
+    [Fact]
+    public void NamesThatAreGivenGo()
+    {
+        string clean = new Redactor(null) { Names = ["/mnt/a Bob", "acme/db1", "tank"] }.Clean("zfs tank on /mnt/a Bob, acme/db1 rw, tanks");
+        Assert.Equal("zfs [path 3] on [path 1], [path 2] rw, tanks", clean);
+    }
+
+    /// <summary>The kernel logs registers and code of user mode below its own: of a process nothing is in a report, its own stays.</summary>
+    [Fact]
+    public void RegistersAndCodeOfProcessesGo()
+    {
+        string[] log =
+        [
+            "RIP: 0010:ways_null+0x5/0x10 [ways]", "Code: 0f 1f 44 00 00 <48> 8b 47 18 c3", "RAX: 0000000000000000 RBX: 1", "Call Trace:",
+            "RIP: 0033:0x7f1234567890", "Code: eb 03 48 89 ca <49> 89 44", "RSP: 002b:00007ffd12345678 EFLAGS: 00000246", "RAX: ffffffffffffffda RBX: 6",
+            " </TASK>", "Code: 0f 0b", "mapper[163]: segfault at 0 ip 1 sp 2 error 4", "Code: aa bb", "end",
+        ];
+        var words = new ProcessWords();
+        string[] shown = [.. log.Select(t => words.Without(new(0, null, null, null, t)).Text)];
+        Assert.Equal(["Call Trace:", " </TASK>", "Code: 0f 0b", "end"], [shown[3], shown[8], shown[9], shown[12]]);
+        Assert.Equal(log[..4], shown[..4]);
+        Assert.All((int[])[4, 5, 6, 7, 11], i => Assert.Equal("[registers and code of a process]", shown[i]));
     }
 }

@@ -16,17 +16,27 @@ internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
     private const ulong SmallestError = unchecked((ulong)-4095L);
 
     // Behind these words of a line comes what nobody but its owner should read.
-    private static readonly string[] s_private = ["ommand line: ", "ommand line parameters ", "SerialNumber: ", "Hostname set to ", "hostname "];
+    private static readonly string[] s_private =
+    [
+        "ommand line: ", "ommand line parameters", "erialNumber: ", "erial number", "serial=", "Hostname set to ", "hostname ", "argc=", "with arguments",
+        "password=", "ll header: ",
+    ];
 
     private readonly string _host = host is null or "" or "(none)" or "localhost" ? "" : host;
+    private readonly string _shortHost = host is not null && host.IndexOf('.') is > 1 and var dot ? host[..dot] : "";
     private readonly HashSet<string?> _kept = [.. kept];
     private readonly Dictionary<string, string> _labels = new(StringComparer.Ordinal);
     private readonly Dictionary<string, int> _counts = new(StringComparer.Ordinal);
+
+    /// <summary>Names that are taken out wherever they are, whatever they look like: sources of mounts, paths with spaces, the dump's file.</summary>
+    internal IReadOnlyList<string> Names { get; init; } = [];
 
     /// <summary>The text without that.</summary>
     /// <param name="text">One line, or several.</param>
     internal string Clean(string text)
     {
+        foreach (string name in Names)
+            text = WithoutName(text, name);
         var clean = new StringBuilder(text.Length);
         for (int at = 0; at < text.Length;)
         {
@@ -44,7 +54,7 @@ internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
         int keep = line.Length;
         foreach (string word in s_private)
         {
-            if (line.IndexOf(word) is >= 0 and var found)
+            if (line.IndexOf(word, StringComparison.OrdinalIgnoreCase) is >= 0 and var found)
                 keep = Math.Min(keep, found + word.Length);
         }
 
@@ -63,7 +73,7 @@ internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
             clean.Append("[hidden]").Append(line[^1] == '\n' ? "\n" : "");
     }
 
-    private static bool IsBetween(char c) => char.IsWhiteSpace(c) || "\"'`()[]{}<>,;=|".Contains(c, StringComparison.Ordinal);
+    private static bool IsBetween(char c) => char.IsWhiteSpace(c) || "\"'`()[]{}<>,;=|#".Contains(c, StringComparison.Ordinal);
 
     // One word: what ends a sentence or a clause is none of it. </TASK> of a trace is no path.
     private void Word(StringBuilder clean, ReadOnlySpan<char> word, bool isTag)
@@ -86,31 +96,39 @@ internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
     {
         if (word.Length < 2)
             return null;
-        if (HasHost(word))
+        if (Has(word, _host) || Has(word, _shortHost))
             return "host";
         if (word.IndexOf('@') is > 0 and var at && at < word.Length - 1)
             return "name";
         if (IsUuid(word))
             return "uuid";
-        if (IsMac(word))
+        if (IsMac(word) || NetworkNames.HasMac(word))
             return "mac";
-        if (IsIpv4(word) || IsIpv6(word))
+        if (NetworkNames.HasIpv4(word) || IsIpv6(word) || NetworkNames.HasIpv6(word))
             return "ip";
         return IsPath(word) ? "path" : IsDomain(word) ? "name" : null;
     }
 
-    private bool HasHost(ReadOnlySpan<char> word)
+    private static bool Has(ReadOnlySpan<char> word, string name) => name.Length > 0 && Find(word, name, StringComparison.OrdinalIgnoreCase) >= 0;
+
+    // Not within a longer name.
+    private static int Find(ReadOnlySpan<char> text, string name, StringComparison how)
     {
-        if (_host.Length == 0)
-            return false;
-        for (int from = 0; word[from..].IndexOf(_host, StringComparison.OrdinalIgnoreCase) is >= 0 and var found; from += found + 1)
+        for (int from = 0; text[from..].IndexOf(name, how) is >= 0 and var found; from += found + 1)
         {
-            int start = from + found, end = start + _host.Length;
-            if ((start == 0 || !char.IsAsciiLetterOrDigit(word[start - 1])) && (end == word.Length || !char.IsAsciiLetterOrDigit(word[end])))
-                return true;
+            int start = from + found, end = start + name.Length;
+            if ((start == 0 || !char.IsAsciiLetterOrDigit(text[start - 1])) && (end == text.Length || !char.IsAsciiLetterOrDigit(text[end])))
+                return start;
         }
 
-        return false;
+        return -1;
+    }
+
+    private string WithoutName(string text, string name)
+    {
+        while (name.Length > 0 && Find(text, name, StringComparison.Ordinal) is >= 0 and var at)
+            text = string.Concat(text.AsSpan(0, at), LabelOf("path", name), text.AsSpan(at + name.Length));
+        return text;
     }
 
     // Blocks of 8, 4, 4, 4 and 12 digits.
@@ -139,27 +157,6 @@ internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
         return true;
     }
 
-    // Four numbers below 256, and what may follow: a port, a prefix.
-    private static bool IsIpv4(ReadOnlySpan<char> word)
-    {
-        int end = word.IndexOfAnyExceptInRange('.', '9');
-        ReadOnlySpan<char> address = end >= 0 ? word[..end] : word;
-        if (address.IndexOf('/') is >= 0 and var slash)
-            address = address[..slash];
-        if (end >= 0 && word[end] is not (':' or '-' or '%'))
-            return false;
-        int parts = 1, value = -1;
-        foreach (char c in address)
-        {
-            if (c == '.' && value >= 0)
-                (parts, value) = (parts + 1, -1);
-            else if (!char.IsAsciiDigit(c) || (value = (Math.Max(value, 0) * 10) + (c - '0')) > 255)
-                return false;
-        }
-
-        return parts == 4 && value >= 0;
-    }
-
     // Hexadecimal digits and colons: two of them together, or seven in all.
     private static bool IsIpv6(ReadOnlySpan<char> word)
     {
@@ -174,6 +171,8 @@ internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
     {
         // Of the kernel's source a trace names the file: kernel/panic.c:302.
         int slash = word.IndexOf('/');
+        if (word.IndexOf('\\') >= 0)
+            return true;
         if (slash < 0 || word.TrimStart('/').IsEmpty)
             return false;
         if (slash == 0 || word.IndexOf("://") >= 0 || word.IndexOf(":/") >= 0)
@@ -187,8 +186,12 @@ internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
     // A name with two dots or more, whose last part is a word: files.example.com.
     private static bool IsDomain(ReadOnlySpan<char> word)
     {
-        ReadOnlySpan<char> name = word.IndexOf(':') is >= 0 and var colon ? word[..colon] : word;
-        if (name.Count('.') < 2 || name.IndexOf("..") >= 0 || name[0] == '.')
+        int colon = word.IndexOfAny(":/");
+        ReadOnlySpan<char> name = colon >= 0 ? word[..colon] : word;
+
+        // With something behind a slash one dot is enough, unless it is a file of the kernel's source.
+        bool isServer = colon > 0 && word[colon] == '/' && !(name.EndsWith(".c") || name.EndsWith(".h") || name.EndsWith(".S"));
+        if (name.Count('.') < (isServer ? 1 : 2) || name.IndexOf("..") >= 0 || name[0] == '.')
             return false;
         foreach (char c in name)
         {

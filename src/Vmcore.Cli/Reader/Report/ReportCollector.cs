@@ -310,13 +310,14 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         KernelLog log = KernelLog.TryOpen(_kernel.RequireKernel().VmcoreInfo, _kernel.RequireMemory(), out string? problem)
             ?? throw new MissingInformationException(problem ?? "the log cannot be read");
         Queue<LogLine> last = new(), killed = new();
+        var processes = new ProcessWords();
         int count = 0;
         foreach (LogRecord record in log.Read())
         {
             if (record.IsDataless)
                 continue;
             count++;
-            LogLine line = LogLine.From(record);
+            LogLine line = processes.Without(LogLine.From(record));
             Keep(last, line, messages);
             if (Array.Exists(s_outOfMemory, w => line.Text.StartsWith(w, StringComparison.Ordinal)))
                 Keep(killed, line, ShownProcesses);

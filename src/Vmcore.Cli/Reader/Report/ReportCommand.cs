@@ -36,6 +36,10 @@ internal static class ReportCommand
     {
         if (context.IsJson && context.Parsed.GetValue<bool>("--html"))
             throw new VmcoreException("report: --json and --html are two forms: ask for one at a time");
+        if (output is "")
+            throw new VmcoreException("report: -o wants the name of a file");
+        if (output is not null && FileIdentity.Of(output) is { IsPipe: true })
+            throw new FileAccessException(output, "is a pipe: write to standard output");
         if (output is null)
             StandardStreams.RequireOutput();
         else

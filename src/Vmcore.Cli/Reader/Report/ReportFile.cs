@@ -35,6 +35,10 @@ internal static class ReportFile
         _ => ReportForm.Text,
     };
 
+    // What file systems without a device say is their source.
+    private static readonly string[] s_usualSources =
+        ["none", "udev", "rootfs", "proc", "sysfs", "tmpfs", "devtmpfs", "devpts", "cgroup", "cgroup2", "systemd-1", "run", "dev", "sys", "overlay"];
+
     /// <summary>Writes a report.</summary>
     /// <param name="report">The report.</param>
     /// <param name="gaps">What is missing of it.</param>
@@ -43,7 +47,10 @@ internal static class ReportFile
     internal static byte[] Build(ReportAnswer report, IReadOnlyList<Finding> gaps, ReportRequest request, TextStyle style)
     {
         Redactor? redactor = request.Redact ? new(report.Machine?.All.NodeName,
-            [report.Died?.Signature.Digest, report.Machine?.All.BuildId, .. report.Code.Select(static c => c.Bytes)]) : null;
+            [report.Died?.Signature.Digest, report.Machine?.All.BuildId, .. report.Code.Select(static c => c.Bytes)])
+        {
+            Names = NamesOf(report),
+        } : null;
         report = report with { Redacted = request.Redact };
         if (request.Form == ReportForm.Json)
             return [.. JsonText.Build(report, redact: redactor is null ? null : redactor.Clean), (byte)'\n'];
@@ -58,5 +65,26 @@ internal static class ReportFile
         var text = new ReportTextWriter(style, redactor);
         new ReportBody(report, gaps, text).Write();
         return Encoding.UTF8.GetBytes(text.ToString());
+    }
+
+    // The longest first: one may be the beginning of another.
+    private static List<string> NamesOf(ReportAnswer report)
+    {
+        List<string> names = [];
+        foreach (string file in (IEnumerable<string>)[report.File ?? "", .. report.Parts ?? []])
+        {
+            if (file.AsSpan().IndexOfAny("/.-_0123456789") >= 0)
+                names.Add(file);
+        }
+
+        foreach (MountInfo mount in report.Mounts ?? [])
+        {
+            if (mount.Source != mount.Type && !s_usualSources.Contains(mount.Source))
+                names.Add(mount.Source);
+            if (mount.Target?.Contains(' ', StringComparison.Ordinal) == true)
+                names.Add(mount.Target);
+        }
+
+        return [.. names.Where(static n => n.Length > 1).OrderByDescending(static n => n.Length)];
     }
 }

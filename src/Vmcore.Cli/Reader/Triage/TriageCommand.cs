@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.IO;
@@ -95,9 +94,9 @@ internal sealed class TriageCommand
             else
                 TakeDump(file);
         }
-        catch (Exception e) when (e is VmcoreException or IOException or UnauthorizedAccessException or JsonException or OutOfMemoryException)
+        catch (Exception e) when (e is VmcoreException or IOException or UnauthorizedAccessException or OutOfMemoryException)
         {
-            Fail(file, e is JsonException { LineNumber: { } line } ? $"no lines of triage: line {line + 1} is no JSON" : e.Message);
+            Fail(file, e.Message);
         }
 #pragma warning disable CA1031 // One damaged dump of a thousand ends nothing: that it was not read is said, and the exit status says it.
         catch (Exception e)
@@ -138,7 +137,7 @@ internal sealed class TriageCommand
     // Lines of earlier runs are not written again: who collects them has them.
     private void TakeLines(string file)
     {
-        foreach (TriageEntry entry in TriageInput.ReadLines(file))
+        foreach (TriageEntry entry in TriageInput.ReadLines(file, Fail))
         {
             if (entry.Error is { } error)
                 Fail(entry.File, error);

@@ -59,23 +59,64 @@ internal static class TriageInput
     }
 
     /// <summary>Reads what earlier runs wrote: objects that follow each other, one a line or not. Groups among them are passed over.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="fail">Is told of lines that cannot be read, and why; the others count.</param>
     /// <exception cref="FileAccessException">It is larger than any.</exception>
-    /// <exception cref="JsonException">It is no such file; the message says where.</exception>
-    internal static List<TriageEntry> ReadLines(string file)
+    internal static List<TriageEntry> ReadLines(string file, Action<string, string> fail)
     {
         if (new FileInfo(file).Length > MostLineBytes)
             throw new FileAccessException(file, $"has more than {MostLineBytes} bytes: too many for lines of triage");
         byte[] bytes = File.ReadAllBytes(file);
-        var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { AllowMultipleValues = true });
         List<TriageEntry> entries = [];
-        while (reader.Read())
+        if (TryRead(bytes, file, entries) is null)
+            return entries;
+
+        // Not all of it is whole: lines that are count, one by one.
+        entries.Clear();
+        const int Named = 3;
+        int number = 0, bad = 0;
+        for (int at = 0; at < bytes.Length;)
         {
-            TriageEntry entry = TriageEntry.Read(ref reader);
-            if (entry.Signature.Length > 0 || entry.Error is not null)
-                entries.Add(entry.File.Length > 0 ? entry : entry with { File = file });
+            number++;
+            int end = Array.IndexOf(bytes, (byte)'\n', at);
+            end = end < 0 ? bytes.Length : end;
+            if (bytes.AsSpan(at, end - at).ContainsAnyExcept(" \t\r"u8) && TryRead(bytes.AsSpan(at, end - at), file, entries) is { } why)
+            {
+                if (bad++ < Named)
+                    fail(file, $"line {number} is no line of triage: {why}");
+            }
+
+            at = end + 1;
         }
 
+        if (bad > Named)
+            fail(file, $"{bad - Named} lines more are none");
+
         return entries;
+    }
+
+    private static string? TryRead(ReadOnlySpan<byte> bytes, string file, List<TriageEntry> entries)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(bytes, new JsonReaderOptions { AllowMultipleValues = true });
+            while (reader.Read())
+            {
+                TriageEntry entry = TriageEntry.Read(ref reader);
+                if (entry.Signature.Length > 0 || entry.Error is not null)
+                    entries.Add(entry.File.Length > 0 ? entry : entry with { File = file });
+            }
+
+            return null;
+        }
+        catch (JsonException)
+        {
+            return "it is no JSON";
+        }
+        catch (InvalidOperationException)
+        {
+            return "a text in it is no UTF-16";
+        }
     }
 
     private static void AddFiles(string folder, int depth, List<string> files, Action<string, string> fail)

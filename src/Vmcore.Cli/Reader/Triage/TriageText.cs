@@ -48,7 +48,10 @@ internal static class TriageText
 
     private static string? IsoTime(long? time) => TriageGroup.TimeText(time)?.Replace(" UTC", "Z", StringComparison.Ordinal).Replace(' ', 'T');
 
-    private static string Quoted(string cell) =>
+    // A cell that begins like a formula is run by spreadsheets.
+    private static string Quoted(string cell) => QuotedText(cell.Length > 0 && "=+-@\t\r".Contains(cell[0], StringComparison.Ordinal) ? "'" + cell : cell);
+
+    private static string QuotedText(string cell) =>
         cell.AsSpan().ContainsAny("\",\r\n") ? $"\"{cell.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : cell;
 
     private static void Field(StringBuilder text, string name, string? value)
