@@ -157,6 +157,21 @@ public sealed class TriageTests
         Assert.DoesNotContain("internal error", result.Error, StringComparison.Ordinal);
     }
 
+    /// <summary>A task that was killed leaves half a line: the others count.</summary>
+    [Theory]
+    [InlineData("{\"line\":\"dump\",\"sig")]
+    [InlineData("{\"title\":\"\\ud800\"}")]
+    public void ALineThatIsDamagedLosesNoOther(string damaged)
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("lines"), whole = Tool.Succeed(Executable.Vmcore, "triage", "--json", Sample).Output.Split('\n')[0];
+        File.WriteAllText(file, $"{whole}\n{damaged}\n{whole}\n");
+        ToolResult result = Tool.Run(Executable.Vmcore, "triage", file);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("line 2 is no line of triage", result.Error, StringComparison.Ordinal);
+        Assert.Contains("2 x ", result.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void EveryMemberIsDocumented()
     {

@@ -34,6 +34,9 @@ internal static class CrashReport
         {
             if (written.IsWanted)
             {
+                // Who opens a pipe waits for its reader, perhaps for ever.
+                if (FileIdentity.Of(file) is { IsPipe: true })
+                    throw new FileAccessException(file, "is a pipe");
                 OwnInput.Refuse(file, options.Inputs, "report");
                 Save(file, options.Overwrite, Build(dump, file, written));
                 messages.Line(MessageKind.Common, $"The report is saved to {file}.");
