@@ -8,9 +8,12 @@ internal sealed class ProcessWords
 {
     private const string LeftOut = "[registers and code of a process]";
 
-    // Beginnings of the lines that follow.
-    private static readonly string[] s_x86 = ["Code: ", "RSP: ", "RAX: ", "RDX: ", "RBP: ", "R10: ", "R13: ", "ORIG_RAX: ", "FS: ", "CS: "];
-    private static readonly string[] s_arm = ["Code: ", "pstate: ", "pc : ", "lr : ", "sp : ", "x29", "x28", "x27", "x26", "x2", "x1", "x9", "x8", "x6", "x5", "x3"];
+    // Beginnings of the lines that follow, on whatever machine.
+    private static readonly string[] s_registers =
+    [
+        "Code: ", "RSP: ", "RAX: ", "RDX: ", "RBP: ", "R10: ", "R13: ", "ORIG_RAX: ", "FS: ", "CS: ",
+        "pstate: ", "pc : ", "lr : ", "sp : ", "x29", "x28", "x27", "x26", "x2", "x1", "x9", "x8", "x6", "x5", "x3",
+    ];
 
     private string[] _following = [];
 
@@ -20,14 +23,14 @@ internal sealed class ProcessWords
         string text = line.Text;
         if (text.StartsWith("RIP: 0033:", StringComparison.Ordinal) || text.StartsWith("RIP: 0023:", StringComparison.Ordinal))
         {
-            _following = s_x86;
+            _following = s_registers;
             return line with { Text = LeftOut };
         }
 
         // Above the kernel's half no address begins with 0.
         if (text.StartsWith("pc : 0000", StringComparison.Ordinal))
         {
-            _following = s_arm;
+            _following = s_registers;
             return line with { Text = LeftOut };
         }
 
