@@ -98,6 +98,19 @@ public static class MemoryReadExtensions
         return ok;
     }
 
+    /// <summary>Reads a byte.</summary>
+    /// <param name="memory">Where it is read.</param>
+    /// <param name="address">A virtual address.</param>
+    /// <param name="value">Receives it; 0 if it could not be read.</param>
+    /// <returns>True if it could be read.</returns>
+    public static bool TryReadByte(this IVirtualMemory memory, ulong address, out byte value)
+    {
+        Span<byte> one = stackalloc byte[1];
+        bool ok = memory.Read(address, one) == MemoryStatus.Ok;
+        value = ok ? one[0] : (byte)0;
+        return ok;
+    }
+
     /// <summary>Reads a NUL-terminated string, at most <paramref name="limit"/> bytes of it; bytes that are no printable ASCII become <c>?</c>.</summary>
     /// <returns>True if a NUL was found within the limit.</returns>
     public static bool TryReadCString(this IVirtualMemory memory, ulong address, int limit, out string value)

@@ -122,9 +122,8 @@ internal static class BtfSource
             return 0;
         }
 
-        Span<byte> first = stackalloc byte[1];
         ulong strings = address + BtfBlob.HeaderLength + typeLength;
-        return memory.Read(strings, first) == MemoryStatus.Ok && first[0] == 0 ? (int)length : 0;
+        return memory.TryReadByte(strings, out byte first) && first == 0 ? (int)length : 0;
     }
 
     private static byte[]? TryReadBytes(IVirtualMemory memory, ulong address, int length, out string? problem)

@@ -128,10 +128,9 @@ internal static class XArrayWalk
 
         internal WalkEnd Read(IVirtualMemory memory, ulong node, XArrayLayout layout)
         {
-            Span<byte> shift = stackalloc byte[1];
-            bool ok = memory.Read(unchecked(node + (ulong)layout.Shift), shift) == MemoryStatus.Ok
+            bool ok = memory.TryReadByte(unchecked(node + (ulong)layout.Shift), out byte shift)
                 && memory.Read(unchecked(node + (ulong)layout.Slots), slots) == MemoryStatus.Ok;
-            Shift = shift[0];
+            Shift = shift;
             return ok ? WalkEnd.Complete : WalkEnd.Unreadable;
         }
     }

@@ -50,7 +50,6 @@ internal sealed class ModuleSymbols
                 types.AsSpan().Fill((byte)'?');
             List<KernelSymbol> found = [], empty = [];
             bool isComplete = have == count;
-            Span<byte> one = stackalloc byte[1];
             for (int i = 0; i < have; i++)
             {
                 ReadOnlySpan<byte> symbol = bytes.AsSpan(i * SymbolSize, SymbolSize);
@@ -62,7 +61,7 @@ internal sealed class ModuleSymbols
                 if (ReadName(memory, at) is { Length: > 0 } text)
                     (IsEmpty(symbol) ? empty : found).Add(new(address, types[i] is > 0x20 and < 0x7f ? (char)types[i] : '?', text, name));
                 else
-                    isComplete &= memory.ReadPrefix(at, one) == 1;
+                    isComplete &= memory.TryReadByte(at, out _);
             }
 
             // Of several at one address the first counts.

@@ -131,19 +131,14 @@ public sealed class RunQueues
             return;
         }
 
+
+        // Since 6.12 a task that sleeps may stay for a while.
         ulong delayed = TaskOffset("se.sched_delayed") ?? 0;
         foreach (KernelTask task in List(cpu, unchecked((queue.Address ?? 0) + head), node))
         {
-            if (task.Address != current && !(delayed > 0 && IsSet(unchecked(task.Address + delayed))))
+            if (task.Address != current && !(delayed > 0 && _memory.TryReadByte(unchecked(task.Address + delayed), out byte flag) && flag == 1))
                 queued.Add(new(task, SchedulingClass.Fair, null));
         }
-    }
-
-    // Since 6.12 a task that sleeps may stay for a while.
-    private bool IsSet(ulong address)
-    {
-        Span<byte> flag = stackalloc byte[1];
-        return _memory.Read(address, flag) == MemoryStatus.Ok && flag[0] == 1;
     }
 
     private void ReadRealTime(int cpu, KernelObject queue, ulong current, List<QueuedTask> queued)

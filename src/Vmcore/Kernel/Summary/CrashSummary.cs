@@ -104,8 +104,10 @@ public sealed record CrashSummary
 
     /// <summary>The taints of a kernel; null if they cannot be read.</summary>
     internal static IReadOnlyList<KernelTaint>? TaintsOf(KernelView kernel) =>
-        kernel is { Symbols: { } symbols, Memory: { } memory } && symbols.Find("tainted_mask")[0] is { } mask && memory.TryReadUInt64(mask, out ulong taints)
-            ? [.. s_taints.Where((_, bit) => (taints >> bit & 1) != 0)] : null;
+        kernel is { Symbols: { } symbols, Memory: { } memory } ? TaintsAt(memory, symbols.Find("tainted_mask")[0]) : null;
+
+    private static IReadOnlyList<KernelTaint>? TaintsAt(IVirtualMemory memory, ulong? mask) =>
+        mask is { } address && memory.TryReadUInt64(address, out ulong taints) ? [.. s_taints.Where((_, bit) => (taints >> bit & 1) != 0)] : null;
 
     // The log is read to its end: the last cause counts.
     private TimeSpan? ReadLog(VmcoreInfo info, IVirtualMemory memory, List<string> problems)
@@ -133,8 +135,10 @@ public sealed record CrashSummary
 
     private void ReadVariables(KernelView kernel, KernelSymbols symbols, IVirtualMemory memory)
     {
-        Taints = TaintsOf(kernel);
-        if (symbols.Find("avenrun")[0] is { } averages)
+        // All symbols are gone through for it: once.
+        ulong?[] found = symbols.Find("tainted_mask", "avenrun");
+        Taints = TaintsAt(memory, found[0]);
+        if (found[1] is { } averages)
             LoadAverage = ReadLoad(memory, averages);
         if (kernel.PerCpu is { Online.Count: > 0 } cpus)
             CpusOnline = cpus.Online.Count;

@@ -92,13 +92,7 @@ public sealed class TaskTimes
 
     // On a run queue though not running; since 6.12 one that sleeps may stay there for a while (delayed dequeue).
     private bool IsQueued(KernelTask task) => _onRq >= 0 && _memory.TryReadUInt32(task.Address + (ulong)_onRq, out uint queued) && queued != 0
-        && !(_delayed >= 0 && TryByte(task.Address + (ulong)_delayed) == 1);
-
-    private byte? TryByte(ulong address)
-    {
-        Span<byte> one = stackalloc byte[1];
-        return _memory.Read(address, one) == MemoryStatus.Ok ? one[0] : null;
-    }
+        && !(_delayed >= 0 && _memory.TryReadByte(task.Address + (ulong)_delayed, out byte flag) && flag == 1);
 
     private ulong? Read(KernelTask task, int offset) =>
         offset >= 0 && _memory.TryReadUInt64(unchecked(task.Address + (ulong)offset), out ulong value) ? value : null;
