@@ -15,16 +15,21 @@ internal static class NetworkNames
         return false;
     }
 
-    /// <summary>True if hexadecimal digits and colons in a row are in it, two colons together or seven in all, and a decimal digit among them.</summary>
+    /// <summary>True if it is one, up to a prefix or the name of an interface; or if hexadecimal digits and colons in a row are in it, two colons together or
+    /// seven in all, and a decimal digit among them: <c>core::panicking</c> is none.</summary>
     internal static bool HasIpv6(ReadOnlySpan<char> word)
     {
+        int after = word.IndexOfAny("/%");
+        ReadOnlySpan<char> whole = after >= 0 ? word[..after] : word;
+        if (whole.IndexOfAnyExcept("0123456789abcdefABCDEF:.") < 0 && whole.IndexOfAnyExcept(":.") >= 0 && IsLong(whole))
+            return true;
         for (int start = 0; start < word.Length;)
         {
             int end = start;
             while (end < word.Length && (char.IsAsciiHexDigit(word[end]) || word[end] == ':'))
                 end++;
             ReadOnlySpan<char> run = word[start..end];
-            if (run.IndexOfAnyInRange('0', '9') >= 0 && (run.IndexOf("::") >= 0 || run.Count(':') >= 7))
+            if (run.IndexOfAnyInRange('0', '9') >= 0 && IsLong(run))
                 return true;
             start = Math.Max(end, start + 1);
         }
@@ -32,17 +37,20 @@ internal static class NetworkNames
         return false;
     }
 
-    /// <summary>True if six pairs of digits are in it with colons or dashes between, or three times four with dots.</summary>
+    /// <summary>True if six pairs of digits (Ethernet; the longer ones of EUI-64 and InfiniBand have as many) are in it with colons or dashes between, or three
+    /// times four with dots.</summary>
     internal static bool HasMac(ReadOnlySpan<char> word)
     {
         for (int i = 0; i < word.Length; i++)
         {
-            if (IsGroups(word[i..], 6, 2, ":") || IsGroups(word[i..], 6, 2, "-") || IsGroups(word[i..], 3, 4, "."))
+            if (BeginsWithGroups(word[i..], 6, 2, ":-") || BeginsWithGroups(word[i..], 3, 4, "."))
                 return true;
         }
 
         return false;
     }
+
+    private static bool IsLong(ReadOnlySpan<char> digits) => digits.IndexOf("::") >= 0 || digits.Count(':') >= 7;
 
     private static bool BeginsWithIpv4(ReadOnlySpan<char> text)
     {
@@ -61,20 +69,17 @@ internal static class NetworkNames
         }
     }
 
-    private static bool IsGroups(ReadOnlySpan<char> text, int groups, int digits, string between)
+    private static bool BeginsWithGroups(ReadOnlySpan<char> text, int groups, int digits, string between)
     {
         int length = (groups * (digits + 1)) - 1;
         if (text.Length < length)
             return false;
-        bool hasLetterOrColon = between != ".";
         for (int i = 0; i < length; i++)
         {
-            char c = text[i];
-            if (i % (digits + 1) == digits ? c != between[0] : !char.IsAsciiHexDigit(c))
+            if (i % (digits + 1) == digits ? !between.Contains(text[i]) : !char.IsAsciiHexDigit(text[i]))
                 return false;
-            hasLetterOrColon |= char.IsAsciiLetter(c) || digits == 4;
         }
 
-        return hasLetterOrColon;
+        return true;
     }
 }

@@ -12,8 +12,10 @@ internal sealed class ProcessWords
     private static readonly string[] s_registers =
     [
         "Code: ", "RSP: ", "RAX: ", "RDX: ", "RBP: ", "R10: ", "R13: ", "ORIG_RAX: ", "FS: ", "CS: ",
-        "pstate: ", "pc : ", "lr : ", "sp : ", "x29", "x28", "x27", "x26", "x2", "x1", "x9", "x8", "x6", "x5", "x3",
+        "pstate: ", "pc : ", "lr : ", "sp : ", "x2", "x1", "x9", "x8", "x6", "x5", "x3",
     ];
+
+    private static readonly string[] s_code = ["Code: "];
 
     private string[] _following = [];
 
@@ -37,7 +39,7 @@ internal sealed class ProcessWords
         if (text.Contains("]: segfault at ", StringComparison.Ordinal) || text.Contains("] trap ", StringComparison.Ordinal)
             || text.Contains("]: unhandled ", StringComparison.Ordinal))
         {
-            _following = ["Code: "];
+            _following = s_code;
             return line;
         }
 

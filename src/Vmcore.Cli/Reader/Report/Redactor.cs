@@ -102,9 +102,9 @@ internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
             return "name";
         if (IsUuid(word))
             return "uuid";
-        if (IsMac(word) || NetworkNames.HasMac(word))
+        if (NetworkNames.HasMac(word))
             return "mac";
-        if (NetworkNames.HasIpv4(word) || IsIpv6(word) || NetworkNames.HasIpv6(word))
+        if (NetworkNames.HasIpv4(word) || NetworkNames.HasIpv6(word))
             return "ip";
         return IsPath(word) ? "path" : IsDomain(word) ? "name" : null;
     }
@@ -141,30 +141,6 @@ internal sealed class Redactor(string? host, params IEnumerable<string?> kept)
         }
 
         return false;
-    }
-
-    // Six pairs or more: Ethernet, EUI-64, InfiniBand.
-    private static bool IsMac(ReadOnlySpan<char> word)
-    {
-        if (word.Length < 17 || word.Length % 3 != 2)
-            return false;
-        for (int i = 0; i < word.Length; i++)
-        {
-            if (i % 3 == 2 ? word[i] is not (':' or '-') : !char.IsAsciiHexDigit(word[i]))
-                return false;
-        }
-
-        return true;
-    }
-
-    // Hexadecimal digits and colons: two of them together, or seven in all.
-    private static bool IsIpv6(ReadOnlySpan<char> word)
-    {
-        int end = word.IndexOfAny("/%");
-        ReadOnlySpan<char> address = end >= 0 ? word[..end] : word;
-        if (address.IndexOfAnyExcept("0123456789abcdefABCDEF:.") >= 0 || address.IndexOfAnyExcept(":.") < 0)
-            return false;
-        return address.IndexOf("::") >= 0 || address.Count(':') == 7;
     }
 
     private static bool IsPath(ReadOnlySpan<char> word)
