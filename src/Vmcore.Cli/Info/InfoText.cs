@@ -58,11 +58,8 @@ internal static class InfoText
     }
 
     /// <summary>When the machine crashed.</summary>
-    internal static string CrashedAt(DumpInfo info) => info.CrashTime is { } time and > 0 and < 1L << 36 ? Date(time)
-        : info.Crash?.ClockTime is { } clock ? Date(clock) + " by the kernel's clock (taken without a crash, or by a hypervisor)" : "time unknown";
-
-    private static string Date(long time) =>
-        DateTimeOffset.FromUnixTimeSeconds(time).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+    internal static string CrashedAt(DumpInfo info) => UtcTime.Text(info.CrashTime)
+        ?? (UtcTime.Text(info.Crash?.ClockTime) is { } clock ? clock + " by the kernel's clock (taken without a crash, or by a hypervisor)" : "time unknown");
 
     /// <summary>Format and compression of the file.</summary>
     internal static string FormatOf(DumpInfo info)

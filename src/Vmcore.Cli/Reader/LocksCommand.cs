@@ -26,29 +26,28 @@ internal static class LocksCommand
         context.Gap(waits.Problems);
         List<KernelLock> locks = [.. waits.Locks.Where(l => all || IsOfInterest(l))];
         if (context.IsJson)
-        {
-            context.WriteJson(new LocksAnswer
-            {
-                Locks = [.. locks.Select(l => LockInfo.From(context, waits, l))],
-                Cycles = [.. waits.Cycles.Select(static c => new LockCycleInfo([.. c.Select(LockLinkInfo.From)]))],
-            });
-            return 0;
-        }
+            context.WriteJson(LocksAnswer.From(context, waits, locks));
+        else
+            ReaderContext.Write(TextOf(context, waits, locks) is { Length: > 0 } text ? text : "no task slept for a lock\n");
+        return 0;
+    }
 
+    /// <summary>Deadlocks, then locks, for people; empty if there are neither.</summary>
+    internal static string TextOf(ReaderContext context, LockWaits waits, IEnumerable<KernelLock> locks)
+    {
         var text = new StringBuilder();
         foreach (IReadOnlyList<LockWait> cycle in waits.Cycles)
             AppendCycle(text, context, cycle);
         foreach (KernelLock item in locks)
             Append(text, context, waits, item);
-        ReaderContext.Write(text.Length > 0 ? text.ToString() : "no task slept for a lock\n");
-        return 0;
+        return text.ToString();
     }
 
     // Most tasks sleep in some wait queue until there is work; a lock is waited for because somebody has it.
     internal static bool IsOfInterest(KernelLock item) =>
         item.Kind is not (LockKind.WaitQueue or LockKind.SimpleWaitQueue or LockKind.Completion) || item.Waits.Any(static w => w.Task.State == 'D');
 
-    internal static void AppendCycle(StringBuilder text, ReaderContext context, IReadOnlyList<LockWait> cycle)
+    private static void AppendCycle(StringBuilder text, ReaderContext context, IReadOnlyList<LockWait> cycle)
     {
         string what = cycle.Count == 1 ? "deadlock: a task waits for what it holds" : $"deadlock: {cycle.Count} tasks wait for each other";
         text.Append(context.Style.Red(what)).Append('\n');
@@ -61,7 +60,7 @@ internal static class LocksCommand
         text.Append('\n');
     }
 
-    internal static void Append(StringBuilder text, ReaderContext context, LockWaits waits, KernelLock item)
+    private static void Append(StringBuilder text, ReaderContext context, LockWaits waits, KernelLock item)
     {
         text.Append(context.Style.Bold(NameOf(context, item))).Append('\n');
         string owner = item switch
@@ -115,6 +114,12 @@ internal sealed record LocksAnswer : ReaderAnswer
 
     /// <summary>Deadlocks.</summary>
     public IReadOnlyList<LockCycleInfo> Cycles { get; init; } = [];
+
+    internal static LocksAnswer From(ReaderContext context, LockWaits waits, IEnumerable<KernelLock> locks) => new()
+    {
+        Locks = [.. locks.Select(l => LockInfo.From(context, waits, l))],
+        Cycles = [.. waits.Cycles.Select(static c => new LockCycleInfo([.. c.Select(LockLinkInfo.From)]))],
+    };
 
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Reader.Pmem;
@@ -33,6 +32,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
 
     private const int ShownProcesses = 10;
     private const int ShownRanges = 64;
+    private const int KeptStacks = 4096;
 
     // As the kernel's own line: bytes before and from the instruction on. Multiples of every unit.
     private const int CodeBefore = 40;
@@ -45,6 +45,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
 
     private readonly KernelView _kernel = dump.KernelView;
     private readonly ReaderContext _plain = new(dump);
+    private readonly Dictionary<ulong, TaskStack> _walked = [];
     private KernelStacks? _stacks;
     private CrashCause? _cause;
     private string _locksText = "";
@@ -140,20 +141,22 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
 
     private LocksAnswer Locks()
     {
-        var waits = LockWaits.Load(_kernel, _stacks);
+        var waits = LockWaits.Load(_kernel, _stacks, Trace);
         Say("locks", waits.Problems);
         List<KernelLock> locks = [.. waits.Locks.Where(LocksCommand.IsOfInterest)];
-        var text = new StringBuilder();
-        foreach (IReadOnlyList<LockWait> cycle in waits.Cycles)
-            LocksCommand.AppendCycle(text, _plain, cycle);
-        foreach (KernelLock item in locks)
-            LocksCommand.Append(text, _plain, waits, item);
-        _locksText = text.ToString();
-        return new()
-        {
-            Locks = [.. locks.Select(l => LockInfo.From(_plain, waits, l))],
-            Cycles = [.. waits.Cycles.Select(static c => new LockCycleInfo([.. c.Select(LockLinkInfo.From)]))],
-        };
+        _locksText = LocksCommand.TextOf(_plain, waits, locks);
+        return LocksAnswer.From(_plain, waits, locks);
+    }
+
+    // Two sections ask for the stacks of tasks; what is kept of them must fit into a capture kernel.
+    private TaskStack Trace(KernelTask task)
+    {
+        if (_walked.TryGetValue(task.Address, out TaskStack? stack))
+            return stack;
+        stack = _stacks!.Trace(task);
+        if (_walked.Count < KeptStacks)
+            _walked.Add(task.Address, stack);
+        return stack;
     }
 
     private List<StackInfo> Cpus()
@@ -181,7 +184,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         foreach (Group<char, KernelTask> state in _kernel.RequireTasks().Tasks
             .Where(t => t.Pid != 0 && !_stacks!.Cpus.Any(c => c.Task?.Address == t.Address)).GroupBy(static t => t.State))
         {
-            foreach (StackGroup group in _stacks!.Group(state))
+            foreach (StackGroup group in _stacks!.Group(state, Trace))
             {
                 incomplete += group.Stack.Problem is null ? 0 : group.Tasks.Count;
                 list.Add(new([.. group.Tasks.Select(t => TaskInfo.From(_kernel, t)).OrderByDescending(TimeOf)],

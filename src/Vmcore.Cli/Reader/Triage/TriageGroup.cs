@@ -1,4 +1,3 @@
-using System.Globalization;
 using Vmcore.Cli.Json;
 
 namespace Vmcore.Cli.Reader.Triage;
@@ -79,8 +78,4 @@ internal sealed class TriageGroup(TriageEntry first) : IJsonItem
         json.Put(Kernels);
         json.Put(Files);
     }
-
-    /// <summary>A time as people read it; null of none.</summary>
-    internal static string? TimeText(long? time) => time is { } seconds and > 0 and < 1L << 36
-        ? DateTimeOffset.FromUnixTimeSeconds(seconds).ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture) : null;
 }

@@ -18,8 +18,8 @@ internal static class TriageText
             Field(text, "signature", group.First.Signature + note);
             Field(text, "path", string.Join(" < ", group.First.Frames));
             Field(text, "module", group.First.Module is { } module ? $"{module} (suspected)" : null);
-            Field(text, "crashed", group.FirstTime == group.LastTime ? TriageGroup.TimeText(group.FirstTime)
-                : $"{TriageGroup.TimeText(group.FirstTime)} to {TriageGroup.TimeText(group.LastTime)}");
+            Field(text, "crashed", group.FirstTime == group.LastTime ? UtcTime.Text(group.FirstTime)
+                : $"{UtcTime.Text(group.FirstTime)} to {UtcTime.Text(group.LastTime)}");
             Field(text, "kernels", Names(group.Kernels));
             Field(text, "dumps", Names(group.Files));
         }
@@ -46,7 +46,7 @@ internal static class TriageText
         return text.ToString();
     }
 
-    private static string? IsoTime(long? time) => TriageGroup.TimeText(time)?.Replace(" UTC", "Z", StringComparison.Ordinal).Replace(' ', 'T');
+    private static string? IsoTime(long? time) => UtcTime.Text(time)?.Replace(" UTC", "Z", StringComparison.Ordinal).Replace(' ', 'T');
 
     // A cell that begins like a formula is run by spreadsheets.
     private static string Quoted(string cell) => QuotedText(cell.Length > 0 && "=+-@\t\r".Contains(cell[0], StringComparison.Ordinal) ? "'" + cell : cell);

@@ -55,9 +55,7 @@ public sealed class LockWaits
             IsYounger = (task, sleeper) =>
                 IsYounger(kernel.Times?.Of(task).Started, kernel.Times?.Of(sleeper).InStateAtLeast, clock?.Monotonic, kernel.Times?.Now),
         };
-        var waits = new LockWaits(around);
-        waits.Search(kernel.RequireTasks().Tasks, new(around, kernel.RequireTypes()), new(around, new(kernel.RequireTypes())), trace ?? stacks.Trace);
-        return waits;
+        return Of(around, kernel.RequireTypes(), kernel.RequireTasks().Tasks, trace ?? stacks.Trace);
     }
 
     /// <summary>What a task waited for; null if nothing is proven.</summary>

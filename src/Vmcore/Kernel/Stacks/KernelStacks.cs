@@ -108,15 +108,16 @@ public sealed class KernelStacks
 
     /// <summary>Walks the stacks of tasks, and puts those together that are the same.</summary>
     /// <param name="tasks">The tasks.</param>
+    /// <param name="trace">Gives the stack of a task, for whoever has walked it before; null to walk it.</param>
     /// <returns>The groups, the largest first; of equal size in the order of their first tasks.</returns>
-    public IReadOnlyList<StackGroup> Group(IEnumerable<KernelTask> tasks)
+    public IReadOnlyList<StackGroup> Group(IEnumerable<KernelTask> tasks, Func<KernelTask, TaskStack>? trace = null)
     {
         ArgumentNullException.ThrowIfNull(tasks);
         List<StackGroup> groups = [];
         Dictionary<string, List<KernelTask>> known = new(StringComparer.Ordinal);
         foreach (KernelTask task in tasks)
         {
-            TaskStack stack = Trace(task);
+            TaskStack stack = trace?.Invoke(task) ?? Trace(task);
             if (StackGroup.KeyOf(stack) is not { } key)
             {
                 groups.Add(new(stack, [task]));
