@@ -40,6 +40,21 @@ internal sealed class JoinedSource(IReadOnlyList<IByteSource> parts) : IByteSour
     }
 
     /// <inheritdoc/>
+    public long NextData(long offset)
+    {
+        long start = 0;
+        foreach (IByteSource part in parts)
+        {
+            long inside = Math.Max(offset - start, 0);
+            if (inside < part.Length && part.NextData(inside) is var data && data < part.Length)
+                return Math.Max(start + data, offset);
+            start += part.Length;
+        }
+
+        return Math.Max(start, offset);
+    }
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         foreach (IByteSource part in parts)

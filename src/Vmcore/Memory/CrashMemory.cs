@@ -84,6 +84,11 @@ public abstract class CrashMemory : IPhysicalMemory
     /// <see cref="GetPages"/> can tell.</returns>
     public virtual ulong AbsentUntil(PfnRange range) => range.Start;
 
+    /// <summary>Tells up to where all pages read as zero, if that can be told without reading them: an image of RAM with holes.</summary>
+    /// <param name="range">The pages, inside one of <see cref="Extents"/>.</param>
+    /// <returns>One past the last page, from the start of the range on, that is there and zero; the start if only reading can tell.</returns>
+    internal virtual ulong ZeroUntil(PfnRange range) => range.Start;
+
     /// <summary>True if every page in <see cref="Extents"/> exists, so that one without content is one that was left out or lies beyond a cut.</summary>
     internal virtual bool ExtentsExist => true;
 

@@ -99,6 +99,9 @@ public sealed class RamImageTests(RamImageTests.Images images) : IClassFixture<R
         File.WriteAllText(text, Encoding.Latin1.GetString(own).Replace("OSRELEASE=6.1", "OSRELEASE=6.2", StringComparison.Ordinal));
         foreach (string command in (string[])["ps", "info", "dmesg", "bt", "pmem"])
             Refused("OSRELEASE", [.. RamImage.Line(command, images.Raw), "-i", text]);
+        File.WriteAllText(text, OtherBuild(own));
+        foreach (string command in (string[])["ps", "info", "dmesg", "bt", "pmem"])
+            Refused("the build id is 00", [.. RamImage.Line(command, images.Raw), "-i", text]);
         File.WriteAllBytes(text, own);
         Assert.Equal(Tool.Succeed(Executable.Vmcore, "ps", PatchedSample.Original).Output,
             Tool.Succeed(Executable.Vmcore, [.. RamImage.Line("ps", images.Raw), "-i", text]).Output);
@@ -135,6 +138,23 @@ public sealed class RamImageTests(RamImageTests.Images images) : IClassFixture<R
         string text = _folder.File("vmcoreinfo");
         File.WriteAllBytes(text, OwnVmcoreInfo());
         Tool.Succeed(Executable.Vmcore, [.. RamImage.Line("ps", words), "-i", text]);
+    }
+
+    [Fact]
+    public void HolesOfAnImageAreNotRead()
+    {
+        string hole = _folder.File("hole");
+        using (FileStream image = File.Create(hole))
+            image.SetLength(1L << 42);
+        Assert.Equal(Tool.Succeed(Executable.Vmcore, RamImage.Line("ps", images.Raw)).Output,
+            Tool.Succeed(Executable.Vmcore, RamImage.Line("ps", [.. images.Raw, hole + "@0x100000000000"])).Output);
+    }
+
+    private static string OtherBuild(byte[] own)
+    {
+        string text = Encoding.Latin1.GetString(own);
+        int at = text.IndexOf("BUILD-ID=", StringComparison.Ordinal) + "BUILD-ID=".Length;
+        return string.Concat(text.AsSpan(0, at), "00", text.AsSpan(at + 2));
     }
 
     private static void AnswersAreTheSame(Func<string, string[]> line)

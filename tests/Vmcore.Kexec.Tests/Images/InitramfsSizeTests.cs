@@ -77,7 +77,7 @@ public sealed class InitramfsSizeTests
     }
 
     [Fact]
-    public void DamageIsNoError()
+    public void ADamagedArchiveIsNeverTakenForMoreThanAMachineHas()
     {
         var random = new Random(3);
         byte[][] good = [FakeKernel.Cpio(1000), FakeKernel.Gzip(FakeKernel.Cpio(100_000)),

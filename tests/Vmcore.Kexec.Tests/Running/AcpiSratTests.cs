@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Vmcore.Testing.Kexec;
 
 namespace Vmcore.Kexec.Tests.Machines;
@@ -25,7 +26,7 @@ public sealed class AcpiSratTests
     }
 
     [Fact]
-    public void DamageIsNoError()
+    public void WhatADamagedTableNamesAreEntriesThatItHas()
     {
         using TestTree tree = TestTree.Stock().Srat(0x100000000, 0x40000000, 1);
         byte[] good = File.ReadAllBytes(tree.Root + "/sys/firmware/acpi/tables/SRAT");
@@ -34,7 +35,13 @@ public sealed class AcpiSratTests
         {
             byte[] bytes = (byte[])good.Clone();
             bytes[random.Next(48, bytes.Length)] = (byte)random.Next(256);
-            _ = AcpiSrat.EndOfMemory(bytes.AsSpan(0, random.Next(bytes.Length + 1)));
+            byte[] cut = bytes[..random.Next(bytes.Length + 1)];
+            ulong end = AcpiSrat.EndOfMemory(cut);
+            Assert.True(end == 0 || SumsOfNeighbours(cut).Contains(end), $"{end:x} is the end of no entry of {Convert.ToHexString(cut)}");
         }
     }
+
+    // Base and length of an entry are neighbours of eight bytes each, wherever damage moved the entry.
+    private static IEnumerable<ulong> SumsOfNeighbours(byte[] table) => Enumerable.Range(0, Math.Max(table.Length - 15, 0))
+        .Select(at => unchecked(BinaryPrimitives.ReadUInt64LittleEndian(table.AsSpan(at)) + BinaryPrimitives.ReadUInt64LittleEndian(table.AsSpan(at + 8))));
 }

@@ -34,6 +34,14 @@ public sealed class IomemTests
     }
 
     [Fact]
-    public void AnyTextIsReadWithoutAnError() =>
-        Gen.Char["0123456789abcdef-: \nSystemRAM"].Array[0, 300].Sample(chars => _ = Iomem.Parse(new string(chars)).SystemRam(12));
+    public void OfAnyTextTheLinesThatAreResourcesAreRead() =>
+        Gen.Select(Gen.Char["0123456789abcdef-: \nSystemRAM"].Array[0, 300], Gen.ULong[0, 1UL << 39], Gen.ULong[1, 1UL << 39]).Sample((noise, start, length) =>
+        {
+            string text = new(noise);
+            string line = FormattableString.Invariant($"{start << 12:x}-{((start + length) << 12) - 1:x} : System RAM");
+            PfnRange expected = new(start, start + length);
+            PfnRangeSet ram = Iomem.Parse(text + "\n" + line + "\n").SystemRam(12);
+            Assert.True(ram.Any(r => r.Start <= expected.Start && r.End >= expected.End), text + "\n" + line);
+            Assert.All(ram.Zip(ram.Skip(1)), static pair => Assert.True(pair.First.End < pair.Second.Start));
+        });
 }

@@ -77,6 +77,19 @@ internal sealed class ElfMemory : CrashMemory
     }
 
     /// <inheritdoc/>
+    internal override ulong ZeroUntil(PfnRange range)
+    {
+        ulong address = range.Start << PageShift;
+        int index = FindPiece(address);
+        if (range.IsEmpty || index >= _pieces.Length || _pieces[index].Start > address)
+            return range.Start;
+        Piece piece = _pieces[index];
+        long offset = (long)(piece.FileOffset + (address - piece.Start));
+        ulong end = Math.Min(piece.End, address + (ulong)(_file.Source.NextData(offset) - offset));
+        return Math.Clamp(end >> PageShift, range.Start, range.End);
+    }
+
+    /// <inheritdoc/>
     public override MemoryStatus Read(ulong address, Span<byte> buffer)
     {
         while (buffer.Length > 0)

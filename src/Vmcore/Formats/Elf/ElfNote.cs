@@ -24,6 +24,19 @@ internal static class ElfNotes
 {
     private const int HeaderSize = 12;
 
+    /// <summary>The build id of an object among its notes (NT_GNU_BUILD_ID), in lower-case hexadecimal digits; null if there is none.</summary>
+    /// <param name="area">The notes.</param>
+    public static string? FindBuildId(ReadOnlySpan<byte> area)
+    {
+        foreach (ElfNote note in Parse(area, out _))
+        {
+            if (note is { Name: "GNU", Type: 3, DescriptorLength: > 0 and <= 64 })
+                return Convert.ToHexStringLower(note.Descriptor(area));
+        }
+
+        return null;
+    }
+
     /// <summary>Parses a note area up to its end, the first empty name, or the first note that overruns the area.</summary>
     /// <param name="area">The bytes of the PT_NOTE segments.</param>
     /// <param name="problem">Receives null, or what was wrong with the note at which parsing ended.</param>

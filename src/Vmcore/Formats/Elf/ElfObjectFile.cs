@@ -115,11 +115,8 @@ internal sealed class ElfObjectFile : IDisposable
             byte[] bytes = new byte[section.Size];
             if (Source.Read(section.Offset, bytes) != bytes.Length)
                 continue;
-            foreach (ElfNote note in ElfNotes.Parse(bytes, out _))
-            {
-                if (note is { Name: "GNU", Type: 3, DescriptorLength: > 0 and <= 64 })
-                    return Convert.ToHexStringLower(note.Descriptor(bytes));
-            }
+            if (ElfNotes.FindBuildId(bytes) is { } id)
+                return id;
         }
 
         return null;

@@ -34,6 +34,8 @@ internal static class VmcoreInfoSearch
             for (ulong pfn = extent.Start; pfn < extent.End;)
             {
                 ulong absent = memory.AbsentUntil(new(pfn, extent.End));
+                if (absent == pfn)
+                    absent = memory.ZeroUntil(new(pfn, extent.End));
                 if (absent > pfn)
                 {
                     pfn = absent;
