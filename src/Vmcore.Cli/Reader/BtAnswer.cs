@@ -65,6 +65,9 @@ internal sealed record StackInfo : IJsonItem
     /// <summary>The code of it (<see cref="FindingCode"/>); null if it is whole.</summary>
     public string? ProblemCode { get; init; }
 
+    /// <summary>True if the task has ended, and its stack was taken back.</summary>
+    public bool Gone { get; init; }
+
     /// <summary>Describes a stack.</summary>
     /// <param name="kernel">The kernel, which has symbols.</param>
     /// <param name="task">The task; null if it is not known.</param>
@@ -80,6 +83,7 @@ internal sealed record StackInfo : IJsonItem
             f.Registers is { IsUser: true } ? null : Symbol(kernel.RequireSymbols(), f), f.IsInterrupted, f.IsReliable, f.Registers))],
         Problem = trace.Problem?.ToString(),
         ProblemCode = JsonText.NameOf(trace.Problem),
+        Gone = trace.IsGone,
     };
 
     // As the kernel's own traces: offset and size of the function.
@@ -103,6 +107,7 @@ internal sealed record StackInfo : IJsonItem
         json.Put(Frames);
         json.Put(Problem);
         json.Put(ProblemCode);
+        json.Put(Gone);
     }
 }
 

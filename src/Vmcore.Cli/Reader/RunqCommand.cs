@@ -40,6 +40,8 @@ internal static class RunqCommand
             text.Append(context.Style.Bold("RCU")).Append("  ").Append(TextOf(rcu)).Append('\n');
         foreach (KernelTask task in rcu?.Tasks ?? [])
             text.Append("   preempted reader ").Append(TaskText(context, task)).Append('\n');
+        if (rcu is { IsRunning: true, Cpus: [], Tasks: [], Thread: { } thread })
+            text.Append("   its thread ").Append(TaskText(context, thread)).Append('\n');
         ReaderContext.Write(text.ToString());
         return 0;
     }
@@ -69,7 +71,8 @@ internal static class RunqCommand
         if (!rcu.IsRunning)
             return "no grace period";
         string since = rcu.Age is { } age ? $" for {Durations.Text(age)}" : rcu.Ticks is { } ticks ? $" for {ticks} ticks" : "";
-        return $"a grace period runs{since}; it waits for {(rcu.Cpus.Count == 0 ? "no CPU" : "CPU " + string.Join(", ", rcu.Cpus))}";
+        return $"a grace period runs{since}; it waits for " + (rcu.Cpus.Count > 0 ? "CPU " + string.Join(", ", rcu.Cpus)
+            : rcu.Tasks.Count > 0 ? "no CPU" : "no CPU and no task: its own thread has to go on");
     }
 
     private static string TaskText(ReaderContext context, KernelTask task) => string.Create(CultureInfo.InvariantCulture,
@@ -139,9 +142,10 @@ internal sealed record QueuedTaskInfo(TaskInfo Task, string Class, int? Priority
 }
 
 /// <summary>What RCU waited for.</summary>
-internal sealed record RcuInfo(RcuState State, IReadOnlyList<TaskInfo> Tasks) : IJsonItem
+internal sealed record RcuInfo(RcuState State, IReadOnlyList<TaskInfo> Tasks, TaskInfo? Thread) : IJsonItem
 {
-    internal static RcuInfo From(ReaderContext context, RcuState state) => new(state, [.. state.Tasks.Select(t => TaskInfo.From(context, t))]);
+    internal static RcuInfo From(ReaderContext context, RcuState state) => new(
+        state, [.. state.Tasks.Select(t => TaskInfo.From(context, t))], state.Thread is { } thread ? TaskInfo.From(context, thread) : null);
 
     /// <inheritdoc/>
     public void Write(JsonText json)
@@ -152,5 +156,6 @@ internal sealed record RcuInfo(RcuState State, IReadOnlyList<TaskInfo> Tasks) : 
         json.Put(State.Age, "AgeNs");
         json.Put([.. State.Cpus.Select(static c => (ulong)c)], "Cpus");
         json.Put(Tasks);
+        json.Put(Thread);
     }
 }

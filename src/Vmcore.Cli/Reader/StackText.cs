@@ -39,6 +39,8 @@ internal static class StackText
             number++;
         }
 
+        if (stack.Gone)
+            text.Append("   ").Append(style.Dim("(no stack: the task has ended, and the kernel has taken it back)")).Append('\n');
         if (stack.Problem is { } problem)
             text.Append("   ").Append(style.Yellow($"({(stack.Frames.Count == 0 ? "no stack" : "incomplete")}: {problem})")).Append('\n');
     }

@@ -43,6 +43,9 @@ public sealed record StackFrame
 /// <param name="Problem">What ended it early, as one clause; null if it is whole.</param>
 public sealed record TaskStack(StackMethod Method, IReadOnlyList<StackFrame> Frames, Finding? Problem)
 {
+    /// <summary>True if there is no stack any more: the task has ended, and the kernel has taken it back (put_task_stack). Nothing is missing then.</summary>
+    public bool IsGone { get; init; }
+
     /// <summary>The same of a clause.</summary>
     internal static TaskStack Of(StackMethod method, IReadOnlyList<StackFrame> frames, string? problem) =>
         new(method, frames, Finding.Of(FindingCode.StackIncomplete, problem));

@@ -22,13 +22,16 @@ public enum FindingCode
     /// <summary>Pages could not be read when the dump was written. Parameters: a sentence with their number and pfns.</summary>
     PagesUnreadable,
 
-    /// <summary>A PT_LOAD lies where no memory can be, and is ignored. Parameters: file, number of the program header, physical address, bytes.</summary>
+    /// <summary>A PT_LOAD lies where no memory can be, and is ignored.
+    /// Parameters: file, which program header or range of an image (text), physical address, bytes.</summary>
     SegmentImpossible,
 
-    /// <summary>PT_LOADs have more memory without content than is believed. Parameters: file, number of the program header, bytes, most bytes of all.</summary>
+    /// <summary>PT_LOADs have more memory without content than is believed.
+    /// Parameters: file, which program header or range of an image (text), bytes, most bytes of all.</summary>
     SegmentTooLarge,
 
-    /// <summary>A PT_LOAD goes beyond the end of the file. Parameters: file, number of the program header, offset, bytes, length of the file.</summary>
+    /// <summary>A PT_LOAD goes beyond the end of the file.
+    /// Parameters: file, which program header or range of an image (text), offset, bytes, length of the file.</summary>
     SegmentTruncated,
 
     /// <summary>PT_LOADs give the same bytes of the file several addresses. Parameters: file, bytes that are not read.</summary>

@@ -13,9 +13,9 @@ internal static class FindingText
         FindingCode.Incomplete => "{0}: the dump is not complete: it is marked so, or was cut short",
         FindingCode.PagesOutsideFile => "{0}: pages that the dump should have are not in the file: it was cut short or damaged ('vmcore verify' says where)",
         FindingCode.PagesUnreadable => "{0}",
-        FindingCode.SegmentImpossible => "{0}: program header {1}: physical range 0x{2:x} + 0x{3:x} lies beyond 2^52; ignored",
-        FindingCode.SegmentTooLarge => "{0}: program header {1}: 0x{2:x} bytes of memory without content, beyond 0x{3:x} in all: taken for no memory",
-        FindingCode.SegmentTruncated => "{0}: program header {1}: file range 0x{2:x} + 0x{3:x} goes beyond the end of the file (0x{4:x}); "
+        FindingCode.SegmentImpossible => "{0}: {1}: physical range 0x{2:x} + 0x{3:x} lies beyond 2^52; ignored",
+        FindingCode.SegmentTooLarge => "{0}: {1}: 0x{2:x} bytes of memory without content, beyond 0x{3:x} in all: taken for no memory",
+        FindingCode.SegmentTruncated => "{0}: {1}: file range 0x{2:x} + 0x{3:x} goes beyond the end of the file (0x{4:x}); "
             + "the file is truncated",
         FindingCode.SegmentsShareBytes => "{0}: PT_LOADs give {1} bytes more than the file has, by naming the same bytes for several "
             + "addresses; those are not read",

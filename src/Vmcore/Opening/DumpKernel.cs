@@ -73,11 +73,13 @@ internal sealed class DumpKernel : IDisposable
     {
         VmcoreInfo info = VmcoreInfo.Parse(given);
         string? actual = (file.HasOwnVmcoreInfo ? file.VmcoreInfo!.OsRelease : null) ?? Unfiltered?.Utsname?.Release;
-        string? own = file.HasOwnVmcoreInfo ? file.VmcoreInfo!.BuildId : Unfiltered is { } kernel ? KernelNotes.TryReadBuildId(kernel) : null;
+        string? own = file.HasOwnVmcoreInfo ? file.VmcoreInfo!.BuildId
+            : Unfiltered is { } kernel ? KernelNotes.TryReadBuildId(kernel) : null;
         string? wrong = actual is not null && actual != info.OsRelease ? $"OSRELEASE is '{info.OsRelease}', but {file.Name} is of '{actual}'."
             : info.BuildId is { } id && own is not null && !string.Equals(id, own, StringComparison.OrdinalIgnoreCase)
                 ? $"the build id is {id}, but {file.Name} is of a kernel with {own}."
-            : actual is null && !file.HasOwnVmcoreInfo ? $"the kernel's release cannot be read from {file.Name} with these addresses: the file is of another boot or another kernel."
+            : actual is null && !file.HasOwnVmcoreInfo
+                ? $"the kernel's release cannot be read from {file.Name} with these addresses: the file is of another boot or another kernel."
             : null;
         if (wrong is not null)
             throw new MissingInformationException($"{name}: {wrong}") { IsOtherKernel = true };

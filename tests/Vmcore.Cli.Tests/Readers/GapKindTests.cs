@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Vmcore.Findings;
+using Vmcore.Kernel.Crash;
 using Vmcore.Kernel.Slab;
+using Vmcore.Kernel.Summary;
 
 namespace Vmcore.Cli.Tests.Readers;
 
@@ -76,5 +78,33 @@ public sealed class GapKindTests
         ToolResult text = Tool.Run(Executable.Vmcore, "read", "--physical", PatchedSample.Original, $"0x{start:x}", "8192");
         Assert.Equal(1, text.ExitCode);
         Assert.Contains("the answer is not complete: 4096 of 8192 bytes cannot be read", text.Error, StringComparison.Ordinal);
+    }
+
+    /// <summary>The stack of a task that has ended is no gap; that of one that has not is.</summary>
+    [Theory]
+    [InlineData(0x20UL, 0, "the task has ended")]
+    [InlineData(0UL, 1, "is not on its stack")]
+    public void AStackThatTheKernelTookBackIsNotMissing(ulong exitState, int status, string words)
+    {
+        using TemporaryFolder folder = new();
+        string task;
+        using (CrashDump dump = CrashDump.Open(PatchedSample.Original))
+            task = $"((struct task_struct *)0x{dump.KernelView.RequireTasks().Tasks.First(static t => t.Pid == 2).Address:x})";
+        string patched = PatchedSample.WithValues(folder, ($"{task}->exit_state", exitState), ($"{task}->stack", 0));
+        ToolResult result = Tool.Run(Executable.Vmcore, "bt", patched, "2");
+        Assert.Equal(status, result.ExitCode);
+        Assert.Contains(words, result.Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>What a process wrote into the log does not tell how the kernel died, whatever it looks like.</summary>
+    [Fact]
+    public void WhatProcessesLoggedIsNoPanic()
+    {
+        using CrashDump dump = CrashDump.Open(PatchedSample.Original);
+        Assert.Equal("Kernel panic - not syncing: sysrq triggered crash", CrashSummary.Read(dump.KernelView).Panic);
+        CrashLog log = new();
+        log.Add(null, "BUG: kernel NULL pointer dereference, address: 0000000000000018");
+        log.Add(null, "Oops: 0000 [#1] PREEMPT SMP NOPTI");
+        Assert.Equal("BUG: kernel NULL pointer dereference, address: 0000000000000018", (log.Panic ?? log.Cause())?.Line);
     }
 }

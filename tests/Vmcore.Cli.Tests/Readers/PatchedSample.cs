@@ -29,23 +29,31 @@ internal static class PatchedSample
     }
 
     /// <summary>A copy in which an expression of the kernel's memory has another value.</summary>
-    internal static string WithValue(TemporaryFolder folder, string expression, ulong value)
+    internal static string WithValue(TemporaryFolder folder, string expression, ulong value) => WithValues(folder, (expression, value));
+
+    /// <summary>A copy in which expressions of the kernel's memory have other values.</summary>
+    internal static string WithValues(TemporaryFolder folder, params (string Expression, ulong Value)[] values)
     {
         string copy = Copy(folder);
-        long offset;
-        using (CrashDump dump = CrashDump.Open(copy))
+        foreach ((string expression, ulong value) in values)
         {
-            ulong address = dump.Evaluate(expression).Address ?? throw new InvalidOperationException($"{expression} is not in memory");
-            var at = dump.KernelView.RequireMemory().Translate(address);
-            Assert.Equal(MemoryStatus.Ok, at.Status);
-            ElfSegment load = dump.Loads.First(l => l.PhysicalAddress <= at.PhysicalAddress && at.PhysicalAddress < l.PhysicalAddress + l.FileSize);
-            offset = (long)(load.Offset + (at.PhysicalAddress - load.PhysicalAddress));
+            long offset = OffsetOf(copy, expression);
+            using FileStream file = File.Open(copy, FileMode.Open, FileAccess.ReadWrite);
+            file.Position = offset;
+            file.Write(BitConverter.GetBytes(value));
         }
 
-        using FileStream file = File.Open(copy, FileMode.Open, FileAccess.ReadWrite);
-        file.Position = offset;
-        file.Write(BitConverter.GetBytes(value));
         return copy;
+    }
+
+    private static long OffsetOf(string copy, string expression)
+    {
+        using CrashDump dump = CrashDump.Open(copy);
+        ulong address = dump.Evaluate(expression).Address ?? throw new InvalidOperationException($"{expression} is not in memory");
+        var at = dump.KernelView.RequireMemory().Translate(address);
+        Assert.Equal(MemoryStatus.Ok, at.Status);
+        ElfSegment load = dump.Loads.First(l => l.PhysicalAddress <= at.PhysicalAddress && at.PhysicalAddress < l.PhysicalAddress + l.FileSize);
+        return (long)(load.Offset + (at.PhysicalAddress - load.PhysicalAddress));
     }
 
     private static string Copy(TemporaryFolder folder)

@@ -150,6 +150,19 @@ public sealed class RamImageTests(RamImageTests.Images images) : IClassFixture<R
             Tool.Succeed(Executable.Vmcore, RamImage.Line("ps", [.. images.Raw, hole + "@0x100000000000"])).Output);
     }
 
+    [Fact]
+    public void ACutLimeImageIsSaidToBeOne()
+    {
+        string cut = _folder.File("cut.lime");
+        File.Copy(images.Lime, cut);
+        using (FileStream image = File.OpenWrite(cut))
+            image.SetLength(image.Length - (1 << 20));
+        ToolResult result = Tool.Run(Executable.Vmcore, "verify", cut);
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("goes beyond the end of the file", result.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("program header", result.Output, StringComparison.Ordinal);
+    }
+
     private static string OtherBuild(byte[] own)
     {
         string text = Encoding.Latin1.GetString(own);

@@ -173,6 +173,17 @@ public sealed class TriageTests
     }
 
     [Fact]
+    public void ATitleOfALineMakesNoLineOfItsOwn()
+    {
+        using TemporaryFolder folder = new();
+        string file = folder.File("lines"), whole = Tool.Succeed(Executable.Vmcore, "triage", "--json", Sample).Output.Split('\n')[0];
+        File.WriteAllText(file, whole.Replace("\"title\":\"", "\"title\":\"a\\n9 x all is well\\u0085", StringComparison.Ordinal) + "\n");
+        string[] lines = Tool.Succeed(Executable.Vmcore, "triage", file).Output.Split('\n');
+        Assert.StartsWith("1 x a 9 x all is well ", lines[0], StringComparison.Ordinal);
+        Assert.Single(lines, static l => l.Contains(" x ", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void EveryMemberIsDocumented()
     {
         string documents = File.ReadAllText(Path.Combine(Repository.Root, "docs", "json-schema.md"));

@@ -13,7 +13,7 @@ internal static class TriageText
         var text = new StringBuilder();
         foreach (TriageGroup group in groups)
         {
-            text.Append(text.Length > 0 ? "\n" : "").Append(CultureInfo.InvariantCulture, $"{group.Count} x {group.First.Title}\n");
+            text.Append(text.Length > 0 ? "\n" : "").Append(CultureInfo.InvariantCulture, $"{group.Count} x {OneLine(group.First.Title)}\n");
             string note = !group.First.IsPartial ? "" : group.Like is { } like ? $"  (partial; what is known of it is as in {like})" : "  (partial)";
             Field(text, "signature", group.First.Signature + note);
             Field(text, "path", string.Join(" < ", group.First.Frames));
@@ -57,8 +57,11 @@ internal static class TriageText
     private static void Field(StringBuilder text, string name, string? value)
     {
         if (!string.IsNullOrWhiteSpace(value))
-            text.Append("    ").Append(name.PadRight(11)).Append(value).Append('\n');
+            text.Append("    ").Append(name.PadRight(11)).Append(OneLine(value)).Append('\n');
     }
+
+    // A file of lines is anybody's, and a name may have a newline: neither makes a line that this did not write.
+    private static string OneLine(string value) => value.ReplaceLineEndings(" ").Replace('\t', ' ');
 
     private static string Names(IReadOnlyList<string> names)
     {

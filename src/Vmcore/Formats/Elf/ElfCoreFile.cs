@@ -16,6 +16,7 @@ internal sealed class ElfCoreFile
 
     private const int ToldProblems = 100;
 
+    private bool _isImage;
     private ulong _absent;
 
     private ElfCoreFile(IByteSource source, ReadLimits limits) => (Source, Limits) = (source, limits);
@@ -91,7 +92,7 @@ internal sealed class ElfCoreFile
     /// <param name="limits">The bounds on what they may ask for.</param>
     internal static ElfCoreFile Of(IByteSource source, IReadOnlyList<ElfSegment> segments, ReadLimits limits)
     {
-        var file = new ElfCoreFile(source, limits);
+        var file = new ElfCoreFile(source, limits) { _isImage = true };
         List<ElfSegment> loads = [];
         List<Finding> problems = [];
         for (int i = 0; i < segments.Count; i++)
@@ -189,7 +190,7 @@ internal sealed class ElfCoreFile
         ulong size = Math.Max(segment.MemorySize, segment.FileSize);
         if (segment.PhysicalAddress + size < segment.PhysicalAddress || segment.PhysicalAddress + size > PhysicalEnd)
         {
-            Note(problems, FindingCode.SegmentImpossible, index, segment.PhysicalAddress, size);
+            Note(problems, FindingCode.SegmentImpossible, Part(index), segment.PhysicalAddress, size);
             return;
         }
 
@@ -199,7 +200,7 @@ internal sealed class ElfCoreFile
         ulong absent = segment.MemorySize - segment.FileSize;
         if (absent > Limits.AbsentBytes - _absent)
         {
-            Note(problems, FindingCode.SegmentTooLarge, index, absent, Limits.AbsentBytes);
+            Note(problems, FindingCode.SegmentTooLarge, Part(index), absent, Limits.AbsentBytes);
             segment = segment with { MemorySize = segment.FileSize };
             absent = 0;
         }
@@ -216,7 +217,7 @@ internal sealed class ElfCoreFile
         if (segment.FileSize == 0 || (segment.Offset <= length && segment.FileSize <= length - segment.Offset))
             return segment;
         IsTruncated = true;
-        Note(problems, FindingCode.SegmentTruncated, index, segment.Offset, segment.FileSize, length);
+        Note(problems, FindingCode.SegmentTruncated, Part(index), segment.Offset, segment.FileSize, length);
         ulong left = segment.Offset < length ? length - segment.Offset : 0;
         const ulong Smallest = 4096;
         ulong end = (segment.PhysicalAddress + left) & ~(Smallest - 1);
@@ -227,6 +228,8 @@ internal sealed class ElfCoreFile
     // A million bad headers are one problem; beyond the limit only their number counts.
     private void Note(List<Finding> problems, FindingCode code, params object[] parameters) =>
         problems.Add(problems.Count <= ToldProblems ? new(code, [Source.Name, .. parameters]) : problems[^1]);
+
+    private string Part(int index) => string.Create(CultureInfo.InvariantCulture, $"{(_isImage ? "range" : "program header")} {index}");
 
     private void ReadNotes(List<Finding> problems)
     {

@@ -2,7 +2,6 @@ using Vmcore.Architectures;
 using Vmcore.Findings;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Stacks;
-using Vmcore.Kernel.Summary;
 using Vmcore.Kernel.Tasks;
 
 namespace Vmcore.Kernel.Crash;
@@ -16,7 +15,7 @@ public sealed class CrashCause
 {
     private readonly List<Finding> _problems = [];
 
-    private CrashCause(KernelView kernel) => Taints = CrashSummary.TaintsOf(kernel);
+    private CrashCause(KernelView kernel) => Taints = KernelTaint.Of(kernel);
 
     /// <summary>What happened.</summary>
     public CrashKind Kind { get; private set; }

@@ -27,15 +27,19 @@ internal sealed class CrashLog
     /// <summary>The last thing that was reported; null if nothing was.</summary>
     internal CrashEpisode? Last => _episodes.Count > 0 ? _episodes[^1] : null;
 
+    /// <summary>When the last message was logged, since boot; null if none says.</summary>
+    internal TimeSpan? LastTime { get; private set; }
+
     /// <summary>Reads a log. What processes wrote into it is no word of the kernel.</summary>
     internal static CrashLog Read(KernelLog log)
     {
         var read = new CrashLog();
         foreach (LogRecord record in log.Read())
         {
+            TimeSpan? time = record.Timestamp is { } at and < long.MaxValue ? TimeSpan.FromTicks((long)(at / 100)) : null;
+            read.LastTime = time ?? read.LastTime;
             if (record.Facility is > 0)
                 continue;
-            TimeSpan? time = record.Timestamp is { } at and < long.MaxValue ? TimeSpan.FromTicks((long)(at / 100)) : null;
             foreach (string line in Encoding.Latin1.GetString(record.Text.Span).Split('\n'))
                 read.Add(time, record.Timestamp is null ? WithoutTime(line) : line);
         }

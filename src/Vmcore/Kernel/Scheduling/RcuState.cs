@@ -34,6 +34,9 @@ public sealed class RcuState
     /// <summary>Tasks that were preempted in a critical section, and keep it from ending.</summary>
     public IReadOnlyList<KernelTask> Tasks { get; init; } = [];
 
+    /// <summary>The thread that drives grace periods: one that waits for neither CPU nor task waits for this thread. Null if it is not known.</summary>
+    public KernelTask? Thread { get; init; }
+
     /// <summary>Reads it.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <returns>Null if the kernel has no RCU of this kind (tiny RCU), or it cannot be read.</returns>
@@ -52,15 +55,16 @@ public sealed class RcuState
         try
         {
             KernelObject state = KernelObject.At(memory, type, address);
-            ulong sequence = state.Member("gp_seq").AsUInt64();
+            ulong sequence = state.Member("gp_seq").AsUInt64(), driver = state.Member("gp_kthread").AsUInt64();
+            KernelTask? thread = tasks.FirstOrDefault(t => t.Address == driver);
             if ((sequence & RunningMask) == 0)
-                return new() { Sequence = sequence };
+                return new() { Sequence = sequence, Thread = thread };
             ulong? ticks = found[1] is { } jiffies && memory.TryReadUInt64(jiffies, out ulong now) && now >= state.Member("gp_start").AsUInt64()
                 ? now - state.Member("gp_start").AsUInt64() : null;
             List<int> cpus = [];
             List<KernelTask> blocked = [];
             ReadNodes(memory, types, state, sequence, cpus, tasks, blocked);
-            return new() { Sequence = sequence, Ticks = ticks, TickLength = TickOf(memory, found[2]), Cpus = cpus, Tasks = blocked };
+            return new() { Sequence = sequence, Ticks = ticks, TickLength = TickOf(memory, found[2]), Cpus = cpus, Tasks = blocked, Thread = thread };
         }
         catch (KernelObjectException)
         {

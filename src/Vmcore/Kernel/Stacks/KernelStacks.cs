@@ -145,6 +145,8 @@ public sealed class KernelStacks
 
     private TaskStack TraceSleeping(KernelTask task)
     {
+        if (task.State is 'Z' or 'X' && task.Object.Member("stack").AsUInt64() == 0)
+            return new(StackMethod.Scan, [], null) { IsGone = true };
         var stacks = new StackBounds(_places.OfTask(task), []);
         if (_architecture.Sleeping is { } state)
         {

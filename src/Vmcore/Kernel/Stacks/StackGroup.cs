@@ -19,7 +19,7 @@ public sealed class StackGroup
     internal static string? KeyOf(TaskStack stack)
     {
         if (stack.Frames.Count == 0)
-            return null;
+            return stack.IsGone ? "gone" : null;
         var key = new System.Text.StringBuilder(stack.Frames.Count * 17);
         foreach (StackFrame frame in stack.Frames)
         {

@@ -27,7 +27,7 @@ public sealed class RunQueuesTests
         dl_rq 16: root ptr 0
         rq 256: nr_running u32 4, nr_switches u64 8, curr ptr 16, idle ptr 24, stop ptr 32, clock u64 40, cfs_tasks list_head 48, rt rt_rq 64, dl dl_rq 128
         rcu_node 96: gp_seq u64 0, qsmask u64 8, grplo u32 16, grphi u32 20, blkd_tasks list_head 24, gp_tasks ptr 40
-        rcu_state 512: node rcu_node[3] 0, level ptr[2] 288, gp_seq u64 304, gp_start u64 312
+        rcu_state 512: node rcu_node[3] 0, level ptr[2] 288, gp_seq u64 304, gp_start u64 312, gp_kthread ptr 320
         """;
 
     private readonly SparseMemory _memory = new();
@@ -131,6 +131,11 @@ public sealed class RunQueuesTests
         Assert.Equal([4, 5], RcuState.TryRead(_memory, Symbols(), TypesByText.Parse(Text), _tasks)!.Tasks.Select(static t => t.Pid));
         _memory.Put(Rcu + 296, Rcu + 97);
         Assert.Empty(RcuState.TryRead(_memory, Symbols(), TypesByText.Parse(Text), _tasks)!.Cpus);
+
+        // Its own thread, which is what is waited for where nobody else is.
+        Assert.Null(state.Thread);
+        _memory.Put(Rcu + 320, Task(6));
+        Assert.Equal(6, RcuState.TryRead(_memory, Symbols(), TypesByText.Parse(Text), _tasks)!.Thread?.Pid);
     }
 
     private static ulong Task(int number) => 0xffff_8880_2000_0000 + ((ulong)number * 0x1000);

@@ -23,6 +23,10 @@ public sealed class StackGroupTests
     [Fact]
     public void WhatIsNotKnownIsEqualToNothing() => Assert.Null(Key("its stack pointer is not on its stack"));
 
+    [Fact]
+    public void TasksThatHaveEndedHaveNoStackInCommon() => Assert.Equal(
+        StackGroup.KeyOf(new(StackMethod.Scan, [], null) { IsGone = true }), StackGroup.KeyOf(new(StackMethod.Scan, [], null) { IsGone = true }));
+
     private static StackFrame Frame(ulong address, ulong sp) => new() { Address = address, StackPointer = sp };
 
     private static string? Key(string? problem, params StackFrame[] frames) =>

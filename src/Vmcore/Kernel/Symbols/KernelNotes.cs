@@ -1,8 +1,8 @@
 using Vmcore.Formats.Elf;
-using Vmcore.Kernel.Symbols;
+using Vmcore.Kernel.Identity;
 using Vmcore.Memory;
 
-namespace Vmcore.Kernel.Identity;
+namespace Vmcore.Kernel.Symbols;
 
 /// <summary>The notes of the kernel's image, which lie in its memory too (<c>/sys/kernel/notes</c>, kernel/ksysfs.c).</summary>
 internal static class KernelNotes
