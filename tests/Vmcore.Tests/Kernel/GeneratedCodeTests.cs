@@ -39,6 +39,27 @@ public sealed class GeneratedCodeTests
     }
 
     [Fact]
+    public void AnInstructionInASlotLeadsToItsOriginal()
+    {
+        // Two probes in one chain of the table at 0x3000, a third in another; the slots lie side by side.
+        Probe(0x2200, 0x2300, Data + 0x10, Area + 0x2000);
+        Probe(0x2300, 0, Data + 0x20, Area + 0x2020);
+        Probe(0x2400, 0, Data + 0x30, 0);
+        Word(0x3000 + (8 * 7), Data + 0x2200);
+        Word(0x3000 + (8 * 63), Data + 0x2400);
+        GeneratedCode code = GeneratedCode.Load(Memory(), Symbols(), Types());
+        Assert.Equal(Data + 0x10, code.OriginOf(Area + 0x2000));
+        Assert.Equal(Data + 0x15, code.OriginOf(Area + 0x2005));
+        Assert.Equal(Data + 0x20, code.OriginOf(Area + 0x2020));
+        Assert.Null(code.OriginOf(Area + 0x2018));
+        Assert.Null(code.OriginOf(Area + 0x1fff));
+
+        // A chain in a circle ends.
+        Word(0x2300, Data + 0x2200);
+        Assert.Equal(Data + 0x10, GeneratedCode.Load(Memory(), Symbols(), Types()).OriginOf(Area + 0x2000));
+    }
+
+    [Fact]
     public void DamagedListsGiveWhatCanBeRead()
     {
         Word(0, Data + 0x1000);
@@ -55,7 +76,7 @@ public sealed class GeneratedCodeTests
     private FakeVirtualMemory Memory() => new FakeVirtualMemory().Add(Data, _data);
 
     private static KernelSymbols Symbols() => KernelSymbols.Of(new Table(("bpf_kallsyms", Data), ("ftrace_ops_trampoline_list", Data + 0x10),
-        ("kprobe_insn_slots", Data + 0x20), ("kprobe_optinsn_slots", Data + 0x40)));
+        ("kprobe_insn_slots", Data + 0x20), ("kprobe_optinsn_slots", Data + 0x40), ("kprobe_table", Data + 0x3000)));
 
     private static KernelTypes Types()
     {
@@ -68,6 +89,8 @@ public sealed class GeneratedCodeTests
             ("trampoline", word, 0), ("trampoline_size", word, 64), ("list", list, 128), ("flags", word, 256));
         builder.Composite(BtfKind.Struct, "kprobe_insn_cache", 0x20, ("mutex", word, 0), ("pages", list, 64));
         builder.Composite(BtfKind.Struct, "kprobe_insn_page", 0x20, ("list", list, 0), ("insns", word, 128));
+        uint instruction = builder.Composite(BtfKind.Struct, "arch_specific_insn", 0x10, ("insn", word, 64));
+        builder.Composite(BtfKind.Struct, "kprobe", 0x40, ("hlist", list, 0), ("addr", word, 128), ("ainsn", instruction, 256));
         return KernelTypes.From(BtfTypes.TryParse(builder.Build(), out _)!);
     }
 
@@ -76,6 +99,13 @@ public sealed class GeneratedCodeTests
         Word(at, start);
         Word(at + 8, unchecked(start + size));
         Encoding.ASCII.GetBytes(name, _data.AsSpan(at + 16));
+    }
+
+    private void Probe(int at, int next, ulong address, ulong slot)
+    {
+        Word(at, next == 0 ? 0 : Data + (ulong)next);
+        Word(at + 16, address);
+        Word(at + 32 + 8, slot);
     }
 
     // A circular list: its head, and the links of its entries.

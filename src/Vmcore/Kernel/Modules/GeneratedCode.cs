@@ -40,8 +40,13 @@ internal sealed class GeneratedCode
     private readonly List<GeneratedPiece> _pieces = [];
     private readonly IVirtualMemory _memory;
     private readonly KernelTypes _types;
+    private readonly Lazy<KprobeSlots> _slots;
 
-    private GeneratedCode(IVirtualMemory memory, KernelTypes types) => (_memory, _types) = (memory, types);
+    private GeneratedCode(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types)
+    {
+        (_memory, _types) = (memory, types);
+        _slots = new(() => KprobeSlots.Load(memory, symbols, types));
+    }
 
     /// <summary>The pieces, in the order of their addresses.</summary>
     internal IReadOnlyList<GeneratedPiece> Pieces => _pieces;
@@ -62,6 +67,9 @@ internal sealed class GeneratedCode
         return low > 0 && _pieces[low - 1].Range.Contains(address) ? _pieces[low - 1] : null;
     }
 
+    /// <summary>The address whose instruction a kprobe executes elsewhere, in its slot; null if <paramref name="address"/> is not in a slot.</summary>
+    internal ulong? OriginOf(ulong address) => _slots.Value.OriginOf(address);
+
     /// <summary>Its symbol.</summary>
     internal static KernelSymbol SymbolOf(GeneratedPiece piece) => new(piece.Range.Start, 't', piece.Name, piece.Owner);
 
@@ -71,7 +79,7 @@ internal sealed class GeneratedCode
     /// <param name="types">The kernel's types.</param>
     internal static GeneratedCode Load(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types)
     {
-        var code = new GeneratedCode(memory, types);
+        var code = new GeneratedCode(memory, symbols, types);
         ulong?[] found = symbols.FindInImage("bpf_kallsyms", "ftrace_ops_trampoline_list", "kprobe_insn_slots", "kprobe_optinsn_slots");
         code.Visit(found[0], "bpf_ksym", "lnode", item =>
         {

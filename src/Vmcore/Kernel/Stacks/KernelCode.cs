@@ -73,8 +73,13 @@ internal sealed class KernelCode
             return table?.Find(address) ?? OrcEntry.Unreadable;
         }
 
+        // The copy of an instruction in its slot.
+        GeneratedPiece? piece = _modules?.Generated.Find(address);
+        if (piece is { Kind: GeneratedKind.Kprobe })
+            return _modules!.Generated.OriginOf(address) is { } origin && _modules.Generated.Find(origin) is null ? FindOrc(origin) : OrcEntry.Missing;
+
         // A copy of ftrace_caller, or of ftrace_regs_caller: all of its calls are made from a stack like that of the call there.
-        if (_modules?.Generated.Find(address) is { Kind: GeneratedKind.Ftrace } copy)
+        if (piece is { Kind: GeneratedKind.Ftrace } copy)
             return _calls[copy.SavesRegisters ? 0 : 1] is { } call ? _orc!.Find(call) : OrcEntry.Missing;
         return OrcEntry.Missing;
     }
