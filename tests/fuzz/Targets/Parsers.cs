@@ -29,6 +29,7 @@ internal static class Parsers
         new ParserTarget("notes", Notes, static () => [Seeds.Notes()], head: 64),
         new ParserTarget("vmcoreinfo", static (bytes, _) => Info(bytes), static () => [Encoding.ASCII.GetBytes(Seeds.Machine.Vmcoreinfo)]),
         new ParserTarget("elf", Elf, static () => [Seeds.SmallCore()], head: 1024, shortInputs: 500),
+        new ParserTarget("lime", Elf, static () => [Seeds.Lime()], head: 64, shortInputs: 200),
         new ParserTarget("kdump", Kdump, Seeds.Kdumps, head: 4096, shortInputs: 1000),
         new ParserTarget("flattened", Flattened, Seeds.Flattened, head: 8192, shortInputs: 1000),
         new ParserTarget("manifest", static (bytes, _) => Manifest(bytes), static () => [Seeds.Manifest()]),

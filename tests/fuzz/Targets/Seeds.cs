@@ -2,6 +2,7 @@ using System.Text;
 using Vmcore.Compression;
 using Vmcore.Formats.Elf;
 using Vmcore.Formats.Flattened;
+using Vmcore.IO;
 using Vmcore.Kernel.Btf;
 using Vmcore.Testing;
 using Vmcore.Tests.Kernel;
@@ -19,6 +20,31 @@ internal static class Seeds
     internal static SyntheticMachine Machine => s_machine.Value;
 
     internal static byte[] SmallCore() => Machine.ToElf();
+
+    /// <summary>The same machine as LiME writes it, with its note where a kernel keeps it.</summary>
+    internal static byte[] Lime()
+    {
+        byte[] core = SmallCore();
+        byte[] note = ElfNotes.Build("VMCOREINFO", 0, Encoding.ASCII.GetBytes(Machine.Vmcoreinfo));
+        using var image = new MemoryStream();
+        using var writer = new BinaryWriter(image);
+        var file = ElfCoreFile.Open(new BytesSource(core), ReadLimits.Default);
+        foreach (ElfSegment load in file.Loads.Where(static l => l.FileSize > 0 && l.PhysicalAddress < 4096 * MiB).OrderBy(static l => l.PhysicalAddress))
+        {
+            writer.Write("EMiL"u8);
+            writer.Write(1u);
+            writer.Write(load.PhysicalAddress);
+            writer.Write(load.PhysicalAddress + load.FileSize - 1);
+            writer.Write(0UL);
+            byte[] bytes = core[(int)load.Offset..(int)(load.Offset + load.FileSize)];
+            if (load.FileSize > MiB)
+                note.CopyTo(bytes.AsSpan(bytes.Length - (64 << 10)));
+            writer.Write(bytes);
+        }
+
+        writer.Flush();
+        return image.ToArray();
+    }
 
     internal static byte[] Btf()
     {
