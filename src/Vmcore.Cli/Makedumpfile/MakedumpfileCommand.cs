@@ -17,7 +17,7 @@ internal static class MakedumpfileCommand
             messages.OutputTaken = options.Flattened;
             if (options.Help || options.Version)
             {
-                messages.Write(MessageKind.Common, options.Help ? HelpText.Usage() : HelpText.Version);
+                messages.Answer(MessageKind.Common, options.Help ? HelpText.Usage() : HelpText.Version);
                 return ExitStatus.Success;
             }
 
@@ -30,6 +30,11 @@ internal static class MakedumpfileCommand
             messages.Write(MessageKind.Common, "Commandline parameter is invalid.\nTry `makedumpfile --help' for more information.\n");
             if (!options.CheckParams)
                 messages.Write(MessageKind.Common, "\nmakedumpfile Failed.\n");
+            return ExitStatus.Failure;
+        }
+        catch (FileAccessException e)
+        {
+            messages.Line(MessageKind.Error, e.Message);
             return ExitStatus.Failure;
         }
 

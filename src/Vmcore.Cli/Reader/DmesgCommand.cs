@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using System.Text;
 using Vmcore.Cli.Json;
@@ -36,10 +37,13 @@ internal static class DmesgCommand
         return new ReaderCommand("dmesg", "Show the log of the kernel that crashed.", context => Run(
             context,
             context.Parsed.GetValue(level),
-            context.Parsed.GetValue(human) ? "ctime" : context.Parsed.GetRequiredValue(time),
+            TimeFormat(context.Parsed.GetValue(human), context.Parsed.GetResult(time), context.Parsed.GetRequiredValue(time)),
             context.Parsed.GetValue(decode),
             context.Parsed.GetValue(tail))) { level, time, human, decode, tail };
     }
+
+    private static string TimeFormat(bool isHuman, OptionResult? given, string format) => !isHuman || format == "ctime" ? format
+        : given is { Implicit: false } ? throw new VmcoreException($"-T and --time {format} contradict each other") : "ctime";
 
     private static int Run(ReaderContext context, string? levels, string time, bool decode, int? tail)
     {

@@ -96,6 +96,15 @@ public sealed class GapKindTests
         Assert.Contains(words, result.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void TimesOfTheLogAreAskedForInOneWay()
+    {
+        ToolResult result = Tool.Run(Executable.Vmcore, "dmesg", PatchedSample.Original, "-T", "-t", "none");
+        Assert.NotEqual(0, result.ExitCode);
+        Assert.Contains("contradict", result.Error, StringComparison.Ordinal);
+        Tool.Succeed(Executable.Vmcore, "dmesg", PatchedSample.Original, "-T", "-t", "ctime");
+    }
+
     /// <summary>What a process wrote into the log does not tell how the kernel died, whatever it looks like.</summary>
     [Fact]
     public void WhatProcessesLoggedIsNoPanic()

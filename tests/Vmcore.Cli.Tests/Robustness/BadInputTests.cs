@@ -134,6 +134,8 @@ public sealed class BadInputTests(SampleCore core) : IClassFixture<SampleCore>, 
     [InlineData("--mem-usage", ">&-")]
     [InlineData("--mem-usage", ">/dev/full")]
     [InlineData("--dump-dmesg -F", ">&-")]
+    [InlineData("--help", ">/dev/full")]
+    [InlineData("-v", ">/dev/full")]
     public void AnAnswerThatNobodyTakes(string mode, string target) =>
         _shell.Run($"$M {mode} {core.Path} {target}").Refused("STDOUT: ");
 
