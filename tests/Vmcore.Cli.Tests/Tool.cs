@@ -9,7 +9,10 @@ namespace Vmcore.Cli.Tests;
 /// <param name="Error">What it wrote to standard error.</param>
 internal sealed record ToolResult(int ExitCode, byte[] OutputBytes, string Error)
 {
-    internal string Output { get; } = Encoding.Latin1.GetString(OutputBytes);
+    private string? _output;
+
+    /// <summary>The same as text; of a dump on standard output nobody asks for it.</summary>
+    internal string Output => _output ??= Encoding.Latin1.GetString(OutputBytes);
 }
 
 /// <summary>Runs programs as a user does.</summary>
@@ -47,9 +50,11 @@ internal static class Tool
     internal static ToolResult Succeed(string program, params IEnumerable<string> arguments)
     {
         ToolResult result = Run(program, arguments);
-        Assert.True(result.ExitCode == 0, $"{program} {string.Join(' ', arguments)}: exit status {result.ExitCode}\n{result.Output}\n{result.Error}");
+        Assert.True(result.ExitCode == 0, $"{program} {string.Join(' ', arguments)}: exit status {result.ExitCode}\n{Told(result)}\n{result.Error}");
         return result;
     }
+
+    private static string Told(ToolResult result) => Encoding.Latin1.GetString(result.OutputBytes.AsSpan(0, Math.Min(result.OutputBytes.Length, 1 << 14)));
 
     private static async Task Feed(string file, Stream input)
     {
