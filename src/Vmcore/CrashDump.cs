@@ -79,7 +79,7 @@ public sealed class CrashDump : OpenedDump
     /// <summary>The caches of small objects: which one an address is of.</summary>
     /// <exception cref="MissingInformationException">The kernel's types or its memmap are not there.</exception>
     public SlabCaches OpenSlabs() => Memmap is { } memmap && PageLayout is { } layout
-        ? SlabCaches.Open(KernelView, memmap, layout)
+        ? SlabCaches.Open(KernelView, memmap, layout, Coverage.Extents.Except(Pmem.Pages))
         : throw new MissingInformationException($"{Name}: {ClassificationProblem}");
 
     /// <summary>The stacks of the tasks.</summary>

@@ -14,6 +14,7 @@ internal static class ReaderCommands
         PsCommand.Create(),
         LocksCommand.Create(),
         RunqCommand.Create(),
+        SlabCommand.Create(),
         ModulesCommand.Create(),
         MountsCommand.Create(),
         Pmem.PmemCommand.Create(),

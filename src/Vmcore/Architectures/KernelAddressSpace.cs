@@ -108,6 +108,23 @@ public sealed class KernelAddressSpace : IVirtualMemory
     /// <param name="linear">The addresses; asked for when the first table is missing.</param>
     internal KernelAddressSpace With(Lazy<LinearRange[]> linear) => new(PhysicalMemory, _format, _root, _userRoot, linear);
 
+    /// <summary>Where the kernel's map of all memory has a physical address, by the page tables.</summary>
+    /// <param name="physical">Physical address.</param>
+    /// <returns>Null if it is not there, or it is not known where that map is.</returns>
+    internal ulong? LinearAddressOf(ulong physical)
+    {
+        // The map comes behind the image.
+        LinearRange[] ranges = _linear?.Value ?? [];
+        for (int i = ranges.Length - 1; i >= 0; i--)
+        {
+            ulong address = unchecked(physical + ranges[i].Distance);
+            if (address >= ranges[i].Start && address < ranges[i].End && Translate(address) is { Status: MemoryStatus.Ok } found && found.PhysicalAddress == physical)
+                return address;
+        }
+
+        return null;
+    }
+
     /// <summary>Translates one address.</summary>
     /// <param name="address">Virtual address; a tag in it is ignored as the CPU does.</param>
     public Translation Translate(ulong address)

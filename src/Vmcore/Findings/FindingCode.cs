@@ -89,6 +89,12 @@ public enum FindingCode
     /// <summary>Whether an address is of a slab, and of which cache, cannot be told. Parameters: virtual address, a clause that says why.</summary>
     SlabUnknown,
 
+    /// <summary>Whether an object of a slab is in use cannot be told. Parameters: virtual address, a clause that says why.</summary>
+    SlabStateUnknown,
+
+    /// <summary>Slab caches, slabs, or whether objects are in use, cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    SlabsIncomplete,
+
     /// <summary>Messages of the kernel's log cannot be read. Parameters: messages.</summary>
     LogUnreadable,
 
@@ -283,6 +289,9 @@ public enum FindingCode
     /// <summary>Names or addresses of symbols are not in the dump; an address that may be of one of them has no name. Parameters: a clause that says
     /// how many and why.</summary>
     SymbolsIncomplete,
+
+    /// <summary>No slab cache has a name that was asked for. Parameters: the name.</summary>
+    SlabCacheNotFound,
 
     /// <summary>No symbol has a name that was asked for. Parameters: the name.</summary>
     SymbolNotFound,

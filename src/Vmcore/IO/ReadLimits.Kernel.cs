@@ -108,6 +108,12 @@ public sealed partial class ReadLimits
     /// <summary>Bytes of one slab object; a cache with larger ones is not believed.</summary>
     public uint SlabObjectBytes { get; init => field = Positive(value); } = 1U << 22;
 
+    /// <summary>Slab caches; the rest is left out, with a word on it.</summary>
+    public int SlabCaches { get; init => field = Positive(value); } = 1 << 16;
+
+    /// <summary>Slabs on the lists of all CPUs, of one cache; a longer list is damaged.</summary>
+    public int CpuSlabs { get; init => field = Positive(value); } = 1 << 20;
+
     /// <summary>Nodes of memory (NUMA); CONFIG_NODES_SHIFT of no architecture goes further. The rest is left out.</summary>
     public int MemoryNodes { get; init => field = Positive(value); } = 1024;
 
