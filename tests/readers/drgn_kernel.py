@@ -8,10 +8,12 @@ import subprocess
 
 import drgn
 from drgn import container_of
+from drgn.helpers.linux.cpumask import for_each_possible_cpu
 from drgn.helpers.linux.fs import for_each_mount, mount_dst, mount_fstype, mount_src
 from drgn.helpers.linux.list import list_for_each_entry
 from drgn.helpers.linux.pid import for_each_task
 from drgn.helpers.linux.rbtree import rbtree_inorder_for_each_entry
+from drgn.helpers.linux import slab as slab_helpers
 from drgn.helpers.linux.sched import task_cpu, task_state_to_char
 
 TYPES = ["struct page", "struct task_struct", "struct module", "struct file_operations", "struct list_head", "struct desc_struct", "enum zone_type", "gate_desc",
@@ -151,6 +153,41 @@ def times(program, queues):
                now - arrival if arrival else None)
 
 
+def _slab_pages(program, pages):
+    """Addresses of the struct pages that are of slabs, among the first of a machine. This drgn's own way needs the flag PG_slab, which 6.10 made a page type."""
+    typed = program.type("struct slab").has_member("__page_type")
+    kind = {value.name: value.value for value in program.type("enum pagetype").enumerators}["PGTY_slab"] if typed else 1 << program.constant("PG_slab")
+    memmap, size, step = program["vmemmap_base"].value_(), program.type("struct page").size, 1 << 12
+    for first in range(0, pages, step):
+        data = bytearray()
+        for address in range(memmap + first * size, memmap + (first + step) * size, 4096):
+            try:
+                data += program.read(address, 4096)
+            except drgn.FaultError:
+                data += bytes(4096)
+        for at in range(0, len(data), size):
+            if data[at + 51] == kind if typed else int.from_bytes(data[at:at + 8], "little") & kind:
+                yield memmap + first * size + at
+
+
+def slabs(program, pages):
+    """Of each cache its address, name, slabs, places, and the addresses of the objects that are in use."""
+    memmap, size, start = program["vmemmap_base"].value_(), program.type("struct page").size, program["page_offset_base"].value_()
+    # Where no debug information brings the memmap, this drgn does not find it.
+    # A panic takes the other CPUs off the list of those that are online; what they allocate from stays theirs.
+    slab_helpers.for_each_online_cpu = for_each_possible_cpu
+    slab_helpers.page_to_virt = lambda page: drgn.Object(program, "void *", value=start + ((page.value_() - memmap) // size << 12))
+    caches = {cache.value_(): (cache, []) for cache in slab_helpers.for_each_slab_cache(program)}
+    for address in _slab_pages(program, pages):
+        slab = drgn.Object(program, "struct slab *", value=address)
+        if slab.slab_cache.value_() in caches:
+            caches[slab.slab_cache.value_()][1].append((drgn.Object(program, "struct page *", value=address), slab))
+    for address, (cache, found) in caches.items():
+        helper = slab_helpers._get_slab_cache_helper(cache)
+        yield (address, cache.name.string_().decode(), len(found), sum(slab.objects.value_() for _, slab in found), sorted(
+            item.value_() for page, slab in found for item in helper._page_objects(page, slab, program.pointer_type(program.type("void")))))
+
+
 # Kind of a lock, as ours has it: its type; the list in it; the waiter's type, link and task.
 LOCKS = {
     "mutex": ("struct mutex", "wait_list", "struct mutex_waiter", "list", "task"),
@@ -198,6 +235,10 @@ VARIABLES = {
     "init_pid_ns": "struct pid_namespace {}",
     "modules": "struct list_head {}",
     "super_blocks": "struct list_head {}",
+    "slab_caches": "struct list_head {}",
+    "__per_cpu_offset": "unsigned long {}[64]",
+    "__cpu_possible_mask": "struct cpumask {}",
+    "nr_cpu_ids": "unsigned int {}",
     "init_uts_ns": "struct uts_namespace {}",
     "task_state_array": "const char *const {}[9]",
     "vmemmap_base": "unsigned long {}",
