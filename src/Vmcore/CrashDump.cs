@@ -1,5 +1,6 @@
 using Vmcore.Findings;
 using Vmcore.IO;
+using Vmcore.Kernel.Addresses;
 using Vmcore.Kernel.Cpus;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Resources;
@@ -81,6 +82,23 @@ public sealed class CrashDump : OpenedDump
     public SlabCaches OpenSlabs() => Memmap is { } memmap && PageLayout is { } layout
         ? SlabCaches.Open(KernelView, memmap, layout, Coverage.Extents.Except(Pmem.Pages))
         : throw new MissingInformationException($"{Name}: {ClassificationProblem}");
+
+    /// <summary>What addresses are.</summary>
+    /// <exception cref="MissingInformationException">The kernel's memory is not there.</exception>
+    public AddressFinder OpenAddresses()
+    {
+        SlabCaches? slabs = null;
+        try
+        {
+            slabs = OpenSlabs();
+        }
+        catch (MissingInformationException)
+        {
+            // Whatever is asked for of them is a problem then.
+        }
+
+        return AddressFinder.Open(KernelView, Memmap, slabs);
+    }
 
     /// <summary>The stacks of the tasks.</summary>
     /// <inheritdoc cref="KernelStacks.Load" path="/exception"/>

@@ -111,18 +111,20 @@ public sealed class KernelAddressSpace : IVirtualMemory
     /// <summary>Where the kernel's map of all memory has a physical address, by the page tables.</summary>
     /// <param name="physical">Physical address.</param>
     /// <returns>Null if it is not there, or it is not known where that map is.</returns>
-    internal ulong? LinearAddressOf(ulong physical)
-    {
-        // The map comes behind the image.
-        LinearRange[] ranges = _linear?.Value ?? [];
-        for (int i = ranges.Length - 1; i >= 0; i--)
-        {
-            ulong address = unchecked(physical + ranges[i].Distance);
-            if (address >= ranges[i].Start && address < ranges[i].End && Translate(address) is { Status: MemoryStatus.Ok } found && found.PhysicalAddress == physical)
-                return address;
-        }
+    internal ulong? LinearAddressOf(ulong physical) => AddressOf(physical, 1);
 
-        return null;
+    /// <summary>Where the kernel's image has a physical address, by the page tables.</summary>
+    /// <param name="physical">Physical address.</param>
+    /// <returns>Null if it is not there.</returns>
+    internal ulong? ImageAddressOf(ulong physical) => AddressOf(physical, 0);
+
+    // The map of all memory comes behind the image.
+    private ulong? AddressOf(ulong physical, int number)
+    {
+        if (_linear?.Value is not { } ranges || ranges.Length <= number || unchecked(physical + ranges[number].Distance) is var address
+            && (address < ranges[number].Start || address >= ranges[number].End))
+            return null;
+        return Translate(address) is { Status: MemoryStatus.Ok } found && found.PhysicalAddress == physical ? address : null;
     }
 
     /// <summary>Translates one address.</summary>

@@ -290,6 +290,9 @@ public enum FindingCode
     /// how many and why.</summary>
     SymbolsIncomplete,
 
+    /// <summary>What an address is cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    AddressIncomplete,
+
     /// <summary>No slab cache has a name that was asked for. Parameters: the name.</summary>
     SlabCacheNotFound,
 

@@ -114,6 +114,18 @@ public sealed partial class ReadLimits
     /// <summary>Slabs on the lists of all CPUs, of one cache; a longer list is damaged.</summary>
     public int CpuSlabs { get; init => field = Positive(value); } = 1 << 20;
 
+    /// <summary>Areas of vmalloc; those beyond are not looked at, with a word on it.</summary>
+    public int VmallocAreas { get; init => field = Positive(value); } = 1 << 20;
+
+    /// <summary>Lists that they are in (6.9 and later): one for some CPUs; more are damage.</summary>
+    public int VmallocNodes { get; init => field = Positive(value); } = 8192;
+
+    /// <summary>Lists of chunks of per-CPU memory; more are damage.</summary>
+    public int PerCpuLists { get; init => field = Positive(value); } = 256;
+
+    /// <summary>Chunks of one of these lists; those beyond are not looked at, with a word on it.</summary>
+    public int PerCpuChunks { get; init => field = Positive(value); } = 1 << 16;
+
     /// <summary>Nodes of memory (NUMA); CONFIG_NODES_SHIFT of no architecture goes further. The rest is left out.</summary>
     public int MemoryNodes { get; init => field = Positive(value); } = 1024;
 
