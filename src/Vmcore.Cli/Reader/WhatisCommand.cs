@@ -105,7 +105,7 @@ internal sealed class WhatisInfo : IJsonItem
         if (_facts.Stack is { } stack)
         {
             string whose = stack.Task is { } task ? $"the stack of {TaskText(task)}" : $"the stack {stack.Name ?? "for interrupts or exceptions"} of CPU {stack.Cpu}";
-            _words.Add($"on {whose}, {stack.Range.End - _facts.Address} of {stack.Range.Length} bytes below its end");
+            _words.Add($"on {whose}, {Hex(_facts.Address!.Value - stack.Range.Start)} from its start ({stack.Range.Length} bytes)");
         }
 
         if (_facts.PerCpu is { } place)

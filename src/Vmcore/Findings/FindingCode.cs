@@ -293,6 +293,12 @@ public enum FindingCode
     /// <summary>What an address is cannot be told, or not all. Parameters: a clause that says what and why.</summary>
     AddressIncomplete,
 
+    /// <summary>Disks, or I/O that they had to do, cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    BlockIncomplete,
+
+    /// <summary>Workqueues, or what they had to do, cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    WorkqueuesIncomplete,
+
     /// <summary>No slab cache has a name that was asked for. Parameters: the name.</summary>
     SlabCacheNotFound,
 

@@ -41,6 +41,8 @@ internal static class FindingText
         FindingCode.SlabStateUnknown => "0x{0:x}: whether it is in use cannot be told: {1}",
         FindingCode.SlabsIncomplete => "{0}",
         FindingCode.AddressIncomplete => "{0}",
+        FindingCode.BlockIncomplete => "{0}",
+        FindingCode.WorkqueuesIncomplete => "{0}",
         FindingCode.SlabCacheNotFound => "no slab cache {0}",
         FindingCode.LogUnreadable => "{0} messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem",
         FindingCode.LogDamaged => "{0}",

@@ -126,6 +126,12 @@ public sealed partial class ReadLimits
     /// <summary>Chunks of one of these lists; those beyond are not looked at, with a word on it.</summary>
     public int PerCpuChunks { get; init => field = Positive(value); } = 1 << 16;
 
+    /// <summary>Tags of requests that one map has (BLK_MQ_MAX_DEPTH is 10,240); with more it is damaged.</summary>
+    public int BlockTags { get; init => field = Positive(value); } = 1 << 17;
+
+    /// <summary>Requests of all disks; the rest is left out, with a word on it.</summary>
+    public int BlockRequests { get; init => field = Positive(value); } = 1 << 18;
+
     /// <summary>Nodes of memory (NUMA); CONFIG_NODES_SHIFT of no architecture goes further. The rest is left out.</summary>
     public int MemoryNodes { get; init => field = Positive(value); } = 1024;
 

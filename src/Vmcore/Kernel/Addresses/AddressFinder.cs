@@ -19,6 +19,8 @@ namespace Vmcore.Kernel.Addresses;
 /// <remarks>Not safe for several threads at once.</remarks>
 public sealed class AddressFinder
 {
+    private const ulong SectionMask = (1UL << 15) - 1;
+
     private readonly KernelView _kernel;
     private readonly CrashedKernel _crashed;
     private readonly MemmapReader? _memmap;
@@ -203,10 +205,12 @@ public sealed class AddressFinder
         ulong size = (ulong)(_memmap?.StructPageSize ?? 0);
         foreach (PfnRange range in _memmap is null ? PfnRangeSet.Empty : _kernel.PhysicalMemory.Extents)
         {
-            for (ulong pfn = range.Start; pfn < range.End;)
+            // There are structures for all of a section, also where no memory is.
+            ulong last = range.End | SectionMask;
+            for (ulong pfn = range.Start & ~SectionMask; pfn < last;)
             {
                 bool exists = _memmap!.Model.TryGetStructPage(pfn, out ulong first, out ulong runEnd);
-                ulong end = Math.Min(runEnd, range.End);
+                ulong end = Math.Min(runEnd, last + 1);
                 if (exists && address >= first && (address - first) / size < end - pfn)
                 {
                     facts.DescribedPage = pfn + ((address - first) / size);
