@@ -14,6 +14,7 @@ internal static class ReaderCommands
         PsCommand.Create(),
         LocksCommand.Create(),
         RunqCommand.Create(),
+        WorkqueuesCommand.Create(),
         IoCommand.Create(),
         WhatisCommand.Create(),
         SlabCommand.Create(),

@@ -132,6 +132,18 @@ public sealed partial class ReadLimits
     /// <summary>Requests of all disks; the rest is left out, with a word on it.</summary>
     public int BlockRequests { get; init => field = Positive(value); } = 1 << 18;
 
+    /// <summary>Pools of workers, and parts of one workqueue; the rest is left out, with a word on it.</summary>
+    public int WorkerPools { get; init => field = Positive(value); } = 1 << 16;
+
+    /// <summary>Workers of one pool; the same.</summary>
+    public int Workers { get; init => field = Positive(value); } = 1 << 16;
+
+    /// <summary>Workqueues; the same.</summary>
+    public int Workqueues { get; init => field = Positive(value); } = 1 << 16;
+
+    /// <summary>Pieces of work that wait, of all pools; the same.</summary>
+    public int PendingWorks { get; init => field = Positive(value); } = 1 << 18;
+
     /// <summary>Nodes of memory (NUMA); CONFIG_NODES_SHIFT of no architecture goes further. The rest is left out.</summary>
     public int MemoryNodes { get; init => field = Positive(value); } = 1024;
 
