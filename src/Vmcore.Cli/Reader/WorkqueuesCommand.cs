@@ -24,17 +24,9 @@ internal static class WorkqueuesCommand
         context.Gap(context.Dump.KernelView.RequireTasks().Problems);
         context.Gap(queues.Problems);
         if (context.IsJson)
-        {
-            context.WriteJson(new WorkqueuesAnswer
-            {
-                Pools = [.. queues.Pools.Where(p => all || p.IsBusy).Select(p => new WorkerPoolInfo(context, p))],
-                Workqueues = [.. queues.Queues.Select(q => new WorkqueueInfo(context, q))],
-            });
-        }
+            context.WriteJson(WorkqueuesAnswer.From(context, queues, all));
         else
-        {
             ReaderContext.Write(TextOf(context, queues, all) is { Length: > 0 } text ? text : "no worker had work\n");
-        }
 
         return 0;
     }
@@ -43,11 +35,15 @@ internal static class WorkqueuesCommand
     /// <param name="context">The dump.</param>
     /// <param name="queues">The workqueues.</param>
     /// <param name="all">True for those without work too.</param>
-    internal static string TextOf(ReaderContext context, Workqueues queues, bool all)
+    /// <param name="isBrief">True for those only whose workers are busy, or stalled for a second, and without the work that waits.</param>
+    internal static string TextOf(ReaderContext context, Workqueues queues, bool all, bool isBrief = false)
     {
+        const ulong Second = 1_000_000_000;
         var text = new StringBuilder();
         foreach (WorkerPool pool in queues.Pools.Where(p => all || p.IsBusy))
         {
+            if (isBrief && pool is { Busy.Count: 0, Stalled: null or < Second })
+                continue;
             string where = pool.Cpu is { } cpu ? string.Create(CultureInfo.InvariantCulture, $"CPU {cpu}") : "unbound";
             text.Append(context.Style.Bold(string.Create(CultureInfo.InvariantCulture, $"pool {pool.Id}")))
                 .Append(CultureInfo.InvariantCulture, $"  {where}{(pool.Nice is { } nice ? $", nice {nice}" : "")}")
@@ -59,7 +55,7 @@ internal static class WorkqueuesCommand
             text.Append('\n');
             foreach (Worker worker in pool.Busy)
                 Append(text, context, worker);
-            foreach (PendingWork work in pool.Pending)
+            foreach (PendingWork work in isBrief ? [] : pool.Pending)
                 Append(text, context, work, "waits");
         }
 
@@ -69,7 +65,7 @@ internal static class WorkqueuesCommand
                 .Append(queue.HeldBack.Count > 0 ? string.Create(CultureInfo.InvariantCulture, $"  holds {queue.HeldBack.Count} back") : "").Append('\n');
             if (queue.Rescuer is { } rescuer)
                 Append(text, context, rescuer);
-            foreach (PendingWork work in queue.HeldBack)
+            foreach (PendingWork work in isBrief ? [] : queue.HeldBack)
                 Append(text, context, work, "held back");
         }
 
@@ -114,6 +110,12 @@ internal sealed record WorkqueuesAnswer : ReaderAnswer
     public IReadOnlyList<WorkerPoolInfo> Pools { get; init; } = [];
 
     public IReadOnlyList<WorkqueueInfo> Workqueues { get; init; } = [];
+
+    internal static WorkqueuesAnswer From(ReaderContext context, Workqueues queues, bool all) => new()
+    {
+        Pools = [.. queues.Pools.Where(p => all || p.IsBusy).Select(p => new WorkerPoolInfo(context, p))],
+        Workqueues = [.. queues.Queues.Select(q => new WorkqueueInfo(context, q))],
+    };
 
     /// <inheritdoc/>
     protected override void WriteMembers(JsonText json)
