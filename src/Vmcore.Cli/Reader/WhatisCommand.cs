@@ -201,7 +201,7 @@ internal sealed class WhatisInfo : IJsonItem
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
-        json.Put(_asked);
+        json.Put(_asked, "Asked");
         json.PutAddress(_facts.Address);
         json.PutAddress(_facts.Physical);
         json.Put(MemoryStatusText.Of(_facts.Status), "Status");
@@ -219,7 +219,7 @@ internal sealed class WhatisInfo : IJsonItem
         json.Put(_facts.DescribedPage is null ? null : new Member(WriteStruct), "StructPage");
         json.Put(_facts.Mapping is null ? null : new Member(WriteMapping), "Mapping");
         json.Put(_page is null ? null : new Member(WritePage), "Page");
-        json.Put(_words);
+        json.Put(_words, "Words");
     }
 
     private void WriteObject(JsonText json)

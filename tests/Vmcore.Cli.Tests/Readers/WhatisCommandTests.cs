@@ -17,7 +17,7 @@ public sealed class WhatisCommandTests
     [InlineData("on the stack hardirq_stack_ptr of CPU 0, 0x3ff8 from its start", "per_cpu(hardirq_stack_ptr,0)")]
     [InlineData("vmap: 0x", "per_cpu(hardirq_stack_ptr,0)")]
     [InlineData("asked for by irq_init_percpu_irqstack+0x", "per_cpu(hardirq_stack_ptr,0)")]
-    [InlineData("memory of CPU 0: runqueues+0x8 ", "&per_cpu(runqueues,0).nr_numa_running")]
+    [InlineData("memory of CPU 0: runqueues+0x4 ", "&per_cpu(runqueues,0).nr_running")]
     [InlineData("0 bytes into the struct page of page 0x0", "*(unsigned long *)vmemmap_base")]
     [InlineData("LIST_POISON1, which an entry has", "0xdead000000000108")]
     [InlineData("error -12 as a pointer", "0xfffffffffffffff4")]
