@@ -1,5 +1,6 @@
 using Vmcore.Findings;
 using Vmcore.IO;
+using Vmcore.Kernel.Addresses;
 using Vmcore.Kernel.Cpus;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Resources;
@@ -79,8 +80,25 @@ public sealed class CrashDump : OpenedDump
     /// <summary>The caches of small objects: which one an address is of.</summary>
     /// <exception cref="MissingInformationException">The kernel's types or its memmap are not there.</exception>
     public SlabCaches OpenSlabs() => Memmap is { } memmap && PageLayout is { } layout
-        ? SlabCaches.Open(KernelView, memmap, layout)
+        ? SlabCaches.Open(KernelView, memmap, layout, Coverage.Extents.Except(Pmem.Pages))
         : throw new MissingInformationException($"{Name}: {ClassificationProblem}");
+
+    /// <summary>What addresses are.</summary>
+    /// <exception cref="MissingInformationException">The kernel's memory is not there.</exception>
+    public AddressFinder OpenAddresses()
+    {
+        SlabCaches? slabs = null;
+        try
+        {
+            slabs = OpenSlabs();
+        }
+        catch (MissingInformationException)
+        {
+            // Whatever is asked for of them is a problem then.
+        }
+
+        return AddressFinder.Open(KernelView, Memmap, slabs);
+    }
 
     /// <summary>The stacks of the tasks.</summary>
     /// <inheritdoc cref="KernelStacks.Load" path="/exception"/>

@@ -13,6 +13,9 @@ internal static class Commands
     [
         ["info", "{}"], ["info", "--json", "{}"], ["dmesg", "{}"], ["dmesg", "--json", "{}"], ["bt", "-a", "{}"], ["bt", "--json", "-a", "{}"], ["ps", "{}"],
         ["ps", "--json", "{}"], ["bt", "-g", "{}"], ["locks", "-a", "{}"], ["locks", "-a", "--json", "{}"], ["runq", "{}"], ["runq", "--json", "{}"],
+        ["workqueues", "-a", "{}"], ["workqueues", "--json", "{}"], ["io", "{}"], ["io", "--json", "{}"], ["slab", "{}"], ["slab", "--json", "{}"],
+        ["slab", "--objects", "{}", "task_struct"], ["whatis", "{}", "init_task", "init_task.stack", "init_task.tasks.next", "modules.next"],
+        ["whatis", "--json", "{}", "init_task.cred", "0xffffea0000001040"], ["whatis", "-p", "{}", "0x1000000", "0x100000000"],
         ["modules", "{}"], ["mounts", "{}"], ["pmem", "{}"], ["pmem", "--json", "{}"], ["map", "{}"], ["map", "--json", "{}"],
         ["verify", "{}"], ["print", "{}", "init_task"], ["print", "--json", "{}", "init_task"], ["type", "{}", "task_struct"],
         ["type", "--json", "{}", "struct page"], ["symbol", "{}", "schedule"], ["read", "{}", "init_task"], ["vtop", "{}", "init_task"],

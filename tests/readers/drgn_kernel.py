@@ -8,11 +8,15 @@ import subprocess
 
 import drgn
 from drgn import container_of
+from drgn.helpers.linux.cpumask import for_each_possible_cpu
 from drgn.helpers.linux.fs import for_each_mount, mount_dst, mount_fstype, mount_src
+from drgn.helpers.linux.idr import idr_for_each
 from drgn.helpers.linux.list import list_for_each_entry
 from drgn.helpers.linux.pid import for_each_task
 from drgn.helpers.linux.rbtree import rbtree_inorder_for_each_entry
+from drgn.helpers.linux import slab as slab_helpers
 from drgn.helpers.linux.sched import task_cpu, task_state_to_char
+from drgn.helpers.linux.xarray import xa_for_each
 
 TYPES = ["struct page", "struct task_struct", "struct module", "struct file_operations", "struct list_head", "struct desc_struct", "enum zone_type", "gate_desc",
          "struct inode", "struct super_block", "struct mount", "struct sk_buff", "union fpregs_state", "irq_flow_handler_t", "refcount_t", "pgd_t", "size_t",
@@ -151,6 +155,83 @@ def times(program, queues):
                now - arrival if arrival else None)
 
 
+def _slab_pages(program, pages):
+    """Addresses of the struct pages that are of slabs, among the first of a machine. This drgn's own way needs the flag PG_slab, which 6.10 made a page type."""
+    typed = program.type("struct slab").has_member("__page_type")
+    kind = {value.name: value.value for value in program.type("enum pagetype").enumerators}["PGTY_slab"] if typed else 1 << program.constant("PG_slab")
+    memmap, size, step = program["vmemmap_base"].value_(), program.type("struct page").size, 1 << 12
+    for first in range(0, pages, step):
+        data = bytearray()
+        for address in range(memmap + first * size, memmap + (first + step) * size, 4096):
+            try:
+                data += program.read(address, 4096)
+            except drgn.FaultError:
+                data += bytes(4096)
+        for at in range(0, len(data), size):
+            if data[at + 51] == kind if typed else int.from_bytes(data[at:at + 8], "little") & kind:
+                yield memmap + first * size + at
+
+
+def slabs(program, pages):
+    """Of each cache its address, name, slabs, places, and the addresses of the objects that are in use."""
+    memmap, size, start = program["vmemmap_base"].value_(), program.type("struct page").size, program["page_offset_base"].value_()
+    # Where no debug information brings the memmap, this drgn does not find it.
+    # A panic takes the other CPUs off the list of those that are online; what they allocate from stays theirs.
+    slab_helpers.for_each_online_cpu = for_each_possible_cpu
+    slab_helpers.page_to_virt = lambda page: drgn.Object(program, "void *", value=start + ((page.value_() - memmap) // size << 12))
+    caches = {cache.value_(): (cache, []) for cache in slab_helpers.for_each_slab_cache(program)}
+    for address in _slab_pages(program, pages):
+        slab = drgn.Object(program, "struct slab *", value=address)
+        if slab.slab_cache.value_() in caches:
+            caches[slab.slab_cache.value_()][1].append((drgn.Object(program, "struct page *", value=address), slab))
+    for address, (cache, found) in caches.items():
+        helper = slab_helpers._get_slab_cache_helper(cache)
+        yield (address, cache.name.string_().decode(), len(found), sum(slab.objects.value_() for _, slab in found), sorted(
+            item.value_() for page, slab in found for item in helper._page_objects(page, slab, program.pointer_type(program.type("void")))))
+
+
+def worker_pools(program):
+    """Of each pool its number, CPU, workers, those that are idle, what the others run (function and task), and the work that waits."""
+    for number, entry in idr_for_each(program["worker_pool_idr"].address_of_()):
+        pool = drgn.Object(program, "struct worker_pool *", value=entry.value_())
+        yield (number, pool.cpu.value_(), pool.nr_workers.value_(), pool.nr_idle.value_(),
+               [(worker.current_func.value_(), worker.task.value_()) for worker in list_for_each_entry("struct worker", pool.workers.address_of_(), "node")
+                if worker.current_func],
+               [(work.value_(), work.func.value_()) for work in list_for_each_entry("struct work_struct", pool.worklist.address_of_(), "entry")])
+
+
+def _tags(tags, requests):
+    for part, first in (("breserved_tags", 0), ("bitmap_tags", tags.nr_reserved_tags.value_())):
+        bits = tags.member_(part).sb
+        for bit in range(bits.depth.value_()):
+            word = bits.map[bit >> bits.shift.value_()]
+            if (word.word.value_() & ~word.cleared.value_()) >> (bit & (1 << bits.shift.value_()) - 1) & 1 and requests[first + bit]:
+                yield requests[first + bit]
+
+
+def disks(program, layouts):
+    """Of each disk its address, name, and the address, state, length and sector of each request that it has."""
+    place = layouts.offset if layouts else lambda name, member: drgn.offsetof(program.type(f"struct {name}"), member)
+    # bpftool does not pad inodes and queues as BTF says.
+    link = place("bdev_inode", "vfs_inode") + place("inode", "i_sb_list")
+    head = program["blockdev_superblock"].value_() + place("super_block", "s_inodes")
+    found, entry = {}, program.read_u64(head)
+    while entry != head:
+        disk = drgn.Object(program, "struct block_device", address=entry - link).bd_disk.read_()
+        entry = program.read_u64(entry)
+        if disk:
+            found[disk.value_()] = disk
+    for address, disk in sorted(found.items()):
+        requests, at = {}, disk.queue.value_()
+        table = drgn.Object(program, "struct xarray", address=at + place("request_queue", "hctx_table")).address_of_()
+        for _, entry in xa_for_each(table) if program.read_u64(at + place("request_queue", "mq_ops")) else []:
+            queue = drgn.Object(program, "struct blk_mq_hw_ctx *", value=entry.value_())
+            both = [_tags(queue.tags, queue.tags.rqs), _tags(queue.sched_tags, queue.sched_tags.static_rqs) if queue.sched_tags else []]
+            requests.update((request.value_(), request) for requests in both for request in requests if request.q == disk.queue)
+        yield (address, disk.disk_name.string_().decode(), sorted(
+            (at, request.state.value_(), request.member_("__data_len").value_(), request.member_("__sector").value_()) for at, request in requests.items()))
+
+
 # Kind of a lock, as ours has it: its type; the list in it; the waiter's type, link and task.
 LOCKS = {
     "mutex": ("struct mutex", "wait_list", "struct mutex_waiter", "list", "task"),
@@ -198,6 +279,12 @@ VARIABLES = {
     "init_pid_ns": "struct pid_namespace {}",
     "modules": "struct list_head {}",
     "super_blocks": "struct list_head {}",
+    "slab_caches": "struct list_head {}",
+    "worker_pool_idr": "struct idr {}",
+    "blockdev_superblock": "struct super_block *{}",
+    "__per_cpu_offset": "unsigned long {}[64]",
+    "__cpu_possible_mask": "struct cpumask {}",
+    "nr_cpu_ids": "unsigned int {}",
     "init_uts_ns": "struct uts_namespace {}",
     "task_state_array": "const char *const {}[9]",
     "vmemmap_base": "unsigned long {}",
@@ -235,6 +322,10 @@ class Layouts:
             if item["kind"] in ("STRUCT", "UNION") and item["name"] != "(anon)":
                 self.named.setdefault((item["kind"], item["name"]), item["id"])
         self.known = {}
+
+    def offset(self, name, member):
+        """Where a member of a structure is, in bytes."""
+        return next(item["bits_offset"] for item in self.types[self.named["STRUCT", name]]["members"] if item["name"] == member) // 8
 
     def faithful(self, kind):
         """True if drgn's type, and all that lies within it, has the layout that BTF gives."""

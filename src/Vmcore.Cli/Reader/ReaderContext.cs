@@ -141,6 +141,11 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>The modules; none if they cannot be found.</summary>
     internal IReadOnlyList<KernelModule> Modules => Dump.Modules?.Modules ?? [];
 
+    /// <summary>A task by its number.</summary>
+    /// <exception cref="VmcoreException">There is none, or the tasks cannot be read.</exception>
+    internal KernelTask TaskOf(int pid) => Dump.KernelView.RequireTasks().Tasks.FirstOrDefault(t => t.Pid == pid)
+        ?? throw new VmcoreException($"{Dump.Name}: there is no task {pid}");
+
     /// <summary>The times of a task; null if none can be told.</summary>
     internal TaskTime? TimeOf(KernelTask task) => Dump.KernelView.Times?.Of(task);
 

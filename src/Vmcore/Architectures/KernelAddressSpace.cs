@@ -108,6 +108,25 @@ public sealed class KernelAddressSpace : IVirtualMemory
     /// <param name="linear">The addresses; asked for when the first table is missing.</param>
     internal KernelAddressSpace With(Lazy<LinearRange[]> linear) => new(PhysicalMemory, _format, _root, _userRoot, linear);
 
+    /// <summary>Where the kernel's map of all memory has a physical address, by the page tables.</summary>
+    /// <param name="physical">Physical address.</param>
+    /// <returns>Null if it is not there, or it is not known where that map is.</returns>
+    internal ulong? LinearAddressOf(ulong physical) => AddressOf(physical, 1);
+
+    /// <summary>Where the kernel's image has a physical address, by the page tables.</summary>
+    /// <param name="physical">Physical address.</param>
+    /// <returns>Null if it is not there.</returns>
+    internal ulong? ImageAddressOf(ulong physical) => AddressOf(physical, 0);
+
+    // The map of all memory comes behind the image.
+    private ulong? AddressOf(ulong physical, int number)
+    {
+        if (_linear?.Value is not { } ranges || ranges.Length <= number || unchecked(physical + ranges[number].Distance) is var address
+            && (address < ranges[number].Start || address >= ranges[number].End))
+            return null;
+        return Translate(address) is { Status: MemoryStatus.Ok } found && found.PhysicalAddress == physical ? address : null;
+    }
+
     /// <summary>Translates one address.</summary>
     /// <param name="address">Virtual address; a tag in it is ignored as the CPU does.</param>
     public Translation Translate(ulong address)

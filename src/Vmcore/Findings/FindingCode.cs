@@ -92,6 +92,12 @@ public enum FindingCode
     /// <summary>Whether an address is of a slab, and of which cache, cannot be told. Parameters: virtual address, a clause that says why.</summary>
     SlabUnknown,
 
+    /// <summary>Whether an object of a slab is in use cannot be told. Parameters: virtual address, a clause that says why.</summary>
+    SlabStateUnknown,
+
+    /// <summary>Slab caches, slabs, or whether objects are in use, cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    SlabsIncomplete,
+
     /// <summary>Messages of the kernel's log cannot be read. Parameters: messages.</summary>
     LogUnreadable,
 
@@ -286,6 +292,18 @@ public enum FindingCode
     /// <summary>Names or addresses of symbols are not in the dump; an address that may be of one of them has no name. Parameters: a clause that says
     /// how many and why.</summary>
     SymbolsIncomplete,
+
+    /// <summary>What an address is cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    AddressIncomplete,
+
+    /// <summary>Disks, or I/O that they had to do, cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    BlockIncomplete,
+
+    /// <summary>Workqueues, or what they had to do, cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    WorkqueuesIncomplete,
+
+    /// <summary>No slab cache has a name that was asked for. Parameters: the name.</summary>
+    SlabCacheNotFound,
 
     /// <summary>No symbol has a name that was asked for. Parameters: the name.</summary>
     SymbolNotFound,

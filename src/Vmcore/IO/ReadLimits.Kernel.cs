@@ -108,6 +108,42 @@ public sealed partial class ReadLimits
     /// <summary>Bytes of one slab object; a cache with larger ones is not believed.</summary>
     public uint SlabObjectBytes { get; init => field = Positive(value); } = 1U << 22;
 
+    /// <summary>Slab caches; the rest is left out, with a word on it.</summary>
+    public int SlabCaches { get; init => field = Positive(value); } = 1 << 16;
+
+    /// <summary>Slabs on the lists of all CPUs, of one cache; a longer list is damaged.</summary>
+    public int CpuSlabs { get; init => field = Positive(value); } = 1 << 20;
+
+    /// <summary>Areas of vmalloc; those beyond are not looked at, with a word on it.</summary>
+    public int VmallocAreas { get; init => field = Positive(value); } = 1 << 20;
+
+    /// <summary>Lists that they are in (6.9 and later): one for some CPUs; more are damage.</summary>
+    public int VmallocNodes { get; init => field = Positive(value); } = 8192;
+
+    /// <summary>Lists of chunks of per-CPU memory; more are damage.</summary>
+    public int PerCpuLists { get; init => field = Positive(value); } = 256;
+
+    /// <summary>Chunks of one of these lists; those beyond are not looked at, with a word on it.</summary>
+    public int PerCpuChunks { get; init => field = Positive(value); } = 1 << 16;
+
+    /// <summary>Tags of requests that one map has (BLK_MQ_MAX_DEPTH is 10,240); with more it is damaged.</summary>
+    public int BlockTags { get; init => field = Positive(value); } = 1 << 17;
+
+    /// <summary>Requests of all disks; the rest is left out, with a word on it.</summary>
+    public int BlockRequests { get; init => field = Positive(value); } = 1 << 18;
+
+    /// <summary>Pools of workers, and parts of one workqueue; the rest is left out, with a word on it.</summary>
+    public int WorkerPools { get; init => field = Positive(value); } = 1 << 16;
+
+    /// <summary>Workers of one pool; the same.</summary>
+    public int Workers { get; init => field = Positive(value); } = 1 << 16;
+
+    /// <summary>Workqueues; the same.</summary>
+    public int Workqueues { get; init => field = Positive(value); } = 1 << 16;
+
+    /// <summary>Pieces of work that wait, of all pools; the same.</summary>
+    public int PendingWorks { get; init => field = Positive(value); } = 1 << 18;
+
     /// <summary>Nodes of memory (NUMA); CONFIG_NODES_SHIFT of no architecture goes further. The rest is left out.</summary>
     public int MemoryNodes { get; init => field = Positive(value); } = 1024;
 

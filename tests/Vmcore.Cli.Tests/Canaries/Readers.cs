@@ -2,6 +2,8 @@ using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Dumping;
 using Vmcore.IO;
+using Vmcore.Kernel.Addresses;
+using Vmcore.Kernel.Block;
 using Vmcore.Kernel.Counters;
 using Vmcore.Kernel.Locks;
 using Vmcore.Kernel.Log;
@@ -36,6 +38,14 @@ internal static class Readers
             : "",
         ["locks"] = Locks,
         ["queues"] = Queues,
+        ["work"] = Work,
+        ["disks"] = static d => BlockDisks.Load(d.KernelView) is var b
+            ? string.Join('\n', b.Disks.Select(static k => $"{k.Name} {k.Device} {k.Queue:x} {k.Operations:x} {k.Reads} {k.Writes} {Requests(k)}"))
+                + string.Join('\n', b.Problems) : "",
+        ["slabs"] = static d => d.OpenSlabs() is var s
+            ? string.Join('\n', s.Count().Select(static u => $"{u.Cache.Name} {u.Cache.Address:x} {u.Slabs} {u.Objects} {u.Free} {u.Unknown}"))
+                + string.Join('\n', s.Problems) : "",
+        ["addresses"] = Addresses,
         ["modules"] = static d => "modules: " + string.Join('\n', (d.Modules?.Modules ?? [])
             .Select(static m => $"{m.Name} {m.State} {m.Taints} {string.Join(' ', m.UsedBy)}")),
         ["mounts"] = Mounts,
@@ -102,6 +112,33 @@ internal static class Readers
         return string.Join('\n', queues.Queues.Select(static q =>
                 $"{q.Address:x} {q.Clock:x} {q.Switches:x} {q.Current?.Name} {string.Join(' ', q.Queued.Select(static t => t.Task.Name))}"))
             + string.Join('\n', queues.Problems) + $"{rcu?.Sequence:x} {rcu?.Age:x} {string.Join(' ', rcu?.Cpus ?? [])}";
+    }
+
+    private static string Work(CrashDump dump)
+    {
+        var queues = Workqueues.Load(dump.KernelView);
+        return string.Join('\n', queues.Pools.Select(static p => $"{p.Id} {p.Address:x} {p.Workers} {p.Idle} {p.Nice} {p.Stalled:x}"
+                + string.Join(' ', p.Busy.Select(static w => $"{w.Function:x} {w.Workqueue} {w.Task?.Name}"))
+                + string.Join(' ', p.Pending.Select(static w => $"{w.Function:x} {w.Workqueue} {w.Waiter?.Name}"))))
+            + string.Join('\n', queues.Queues.Select(static q => $"{q.Name} {q.Address:x} {q.IsMayday}")) + string.Join('\n', queues.Problems);
+    }
+
+    private static string Requests(BlockDisk disk) =>
+        string.Join(' ', disk.Requests.Select(static r => $"{r.Address:x} {r.Operation} {r.Sector:x} {r.Length:x} {r.Age:x} {r.EndFunction:x}"));
+
+    private static string Addresses(CrashDump dump)
+    {
+        AddressFinder finder = dump.OpenAddresses();
+        var text = new StringBuilder();
+        foreach (string name in (string[])["init_task", "modules", "init_task.tasks.next", "modules.next"])
+        {
+            AddressFacts facts = finder.Find(dump.Evaluate(name) is var item && name.Contains('.', StringComparison.Ordinal) ? item.AsUInt64() : item.Address!.Value);
+            text.Append(System.Globalization.CultureInfo.InvariantCulture,
+                $"{facts.Symbol} {facts.Part} {facts.Object} {facts.State} {facts.Task?.Name} {facts.Stack?.Task?.Name} {facts.PerCpu?.Variable} {facts.Area?.Caller:x}")
+                .Append(string.Join('\n', facts.Problems)).Append('\n');
+        }
+
+        return text.ToString();
     }
 
     private static string Mounts(CrashDump dump)

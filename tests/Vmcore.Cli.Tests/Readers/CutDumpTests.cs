@@ -8,7 +8,7 @@ namespace Vmcore.Cli.Tests.Readers;
 public sealed class CutDumpTests
 {
     private static readonly string[] s_commands =
-        ["ps", "bt -a", "bt -g", "locks -a", "runq", "modules", "mounts", "dmesg", "pmem", "pmem --page 0x100601", "map"];
+        ["ps", "bt -a", "bt -g", "locks -a", "runq", "workqueues", "io", "slab", "modules", "mounts", "dmesg", "pmem", "pmem --page 0x100601", "map"];
 
     [Theory]
     [InlineData(30)]

@@ -45,6 +45,14 @@ internal sealed record ReportAnswer : ReaderAnswer
     /// <summary>Deadlocks among them.</summary>
     public IReadOnlyList<LockCycleInfo> LockCycles { get; init; } = [];
 
+    /// <summary>The disks that had I/O to do, as <c>vmcore io</c> shows them; null if that cannot be told.</summary>
+    public IReadOnlyList<BlockDiskInfo>? Disks { get; init; }
+
+    /// <summary>The pools of workers that had work, as <c>vmcore workqueues</c> shows them; null if that cannot be told.</summary>
+    public IReadOnlyList<WorkerPoolInfo>? WorkerPools { get; init; }
+
+    public IReadOnlyList<WorkqueueInfo>? Workqueues { get; init; }
+
     public MemoryUseInfo? Memory { get; init; }
 
     public PoisonInfo? Poison { get; init; }
@@ -64,6 +72,12 @@ internal sealed record ReportAnswer : ReaderAnswer
     /// <summary>What <c>vmcore locks</c> shows.</summary>
     internal string LocksText { get; init; } = "";
 
+    /// <summary>What <c>vmcore io</c> shows.</summary>
+    internal string IoText { get; init; } = "";
+
+    /// <summary>What <c>vmcore workqueues</c> shows, in brief.</summary>
+    internal string WorkText { get; init; } = "";
+
     /// <summary>What <c>vmcore pmem</c> shows: the words of the report are its own.</summary>
     internal PmemAnswer? PmemUse { get; init; }
 
@@ -82,6 +96,9 @@ internal sealed record ReportAnswer : ReaderAnswer
         json.Put(Groups);
         json.Put(Locks);
         json.Put(LockCycles);
+        json.Put(Disks);
+        json.Put(WorkerPools);
+        json.Put(Workqueues);
         json.Put(Memory);
         json.Put(Poison);
         json.Put(Modules);

@@ -24,7 +24,9 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
         Head();
         Code();
         Cpus();
-        Locks();
+        Hangs("Locks that tasks slept for", report.LocksText);
+        Hangs("Block I/O that was not done", report.IoText);
+        Hangs("Workqueues", report.WorkText);
         Tasks();
         Memory();
         Poison();
@@ -165,12 +167,12 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
 
     private static string TaskOf(StackInfo stack) => stack.Task is { } task ? $"PID {task.Pid} \"{task.Name}\"" : "unknown task";
 
-    private void Locks()
+    private void Hangs(string title, string text)
     {
-        if (report.LocksText.Length == 0)
+        if (text.Length == 0)
             return;
-        writer.Section("Locks that tasks slept for");
-        writer.Lines(report.LocksText);
+        writer.Section(title);
+        writer.Lines(text);
     }
 
     private void Tasks()

@@ -5,11 +5,13 @@ using Vmcore.Cli.Reader.Pmem;
 using Vmcore.Cli.Reader.Triage;
 using Vmcore.Findings;
 using Vmcore.Kernel;
+using Vmcore.Kernel.Block;
 using Vmcore.Kernel.Counters;
 using Vmcore.Kernel.Crash;
 using Vmcore.Kernel.Locks;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Scheduling;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
@@ -32,6 +34,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
 
     private const int ShownProcesses = 10;
     private const int ShownRanges = 64;
+    private const int ShownRequests = 20;
     private const int KeptStacks = 4096;
 
     // As the kernel's own line: bytes before and from the instruction on. Multiples of every unit.
@@ -48,7 +51,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     private readonly Dictionary<ulong, TaskStack> _walked = [];
     private KernelStacks? _stacks;
     private CrashCause? _cause;
-    private string _locksText = "";
+    private string _locksText = "", _ioText = "", _workText = "";
 
     /// <summary>Collects it.</summary>
     /// <param name="messages">Messages of the end of the log.</param>
@@ -60,6 +63,8 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         CauseInfo? cause = Section("crash", Cause);
         LocksAnswer? locks = _stacks is null ? null : Section("locks", Locks);
         IReadOnlyList<StackInfo> cpus = _stacks is null ? [] : Section("stacks", Cpus) ?? [];
+        IoAnswer? io = Section("block I/O", Io);
+        WorkqueuesAnswer? work = Section("workqueues", Work);
         PmemAnswer? pmem = Section("pmem", Pmem);
         var report = new ReportAnswer
         {
@@ -75,6 +80,11 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             Locks = locks?.Locks,
             LockCycles = locks?.Cycles ?? [],
             LocksText = _locksText,
+            Disks = io?.Disks,
+            IoText = _ioText,
+            WorkerPools = work?.Pools,
+            Workqueues = work?.Workqueues,
+            WorkText = _workText,
             Memory = Section("memory", Memory),
             Poison = Section("poisoned memory", Poison),
             Modules = Section("modules", Modules),
@@ -146,6 +156,22 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         List<KernelLock> locks = [.. waits.Locks.Where(LocksCommand.IsOfInterest)];
         _locksText = LocksCommand.TextOf(_plain, waits, locks);
         return LocksAnswer.From(_plain, waits, locks);
+    }
+
+    private IoAnswer Io()
+    {
+        var disks = BlockDisks.Load(_kernel);
+        Say("block I/O", disks.Problems);
+        _ioText = IoCommand.TextOf(_plain, disks, ShownRequests);
+        return new() { Disks = [.. disks.Disks.Where(static d => d.IsBusy).Select(d => new BlockDiskInfo(_plain, d))] };
+    }
+
+    private WorkqueuesAnswer Work()
+    {
+        var queues = Workqueues.Load(_kernel);
+        Say("workqueues", queues.Problems);
+        _workText = WorkqueuesCommand.TextOf(_plain, queues, all: false, isBrief: true);
+        return WorkqueuesAnswer.From(_plain, queues, all: false);
     }
 
     // Two sections ask for the stacks of tasks; what is kept of them must fit into a capture kernel.

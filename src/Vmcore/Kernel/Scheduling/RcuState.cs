@@ -72,8 +72,12 @@ public sealed class RcuState
         }
     }
 
-    // NTP makes ticks a little longer or shorter; a kernel has 24 to 2000 a second.
-    private static ulong? TickOf(IVirtualMemory memory, ulong? address) =>
+    /// <summary>The length of a tick in nanoseconds; null if what is there is none.</summary>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="address">Address of tick_nsec; null if there is none.</param>
+    internal static ulong? TickOf(IVirtualMemory memory, ulong? address) =>
+
+        // NTP makes ticks a little longer or shorter; a kernel has 24 to 2000 a second.
         address is { } at && memory.TryReadUInt64(at, out ulong length) && length is >= 500_000 and <= 50_000_000 ? length : null;
 
     // The leaves are those nodes whose CPUs no other node has: they have the lowest level that is told, and come last.

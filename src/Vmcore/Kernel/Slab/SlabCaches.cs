@@ -3,6 +3,7 @@ using Vmcore.Findings;
 using Vmcore.Kernel.Types;
 using Vmcore.Memmap;
 using Vmcore.Memory;
+using Vmcore.Ranges;
 
 namespace Vmcore.Kernel.Slab;
 
@@ -11,7 +12,7 @@ namespace Vmcore.Kernel.Slab;
 /// </summary>
 /// <remarks>Source of the facts: mm/slab.h (<c>struct slab</c>, since 5.17; before, its members were those of <c>struct page</c>), mm/slub.c
 /// (nearest_obj, fixup_red_left).</remarks>
-public sealed class SlabCaches
+public sealed partial class SlabCaches
 {
     private readonly Dictionary<ulong, SlabCache?> _known = [];
     private readonly KernelView _kernel;
@@ -20,8 +21,11 @@ public sealed class SlabCaches
     private readonly KernelType _cacheType;
     private readonly int _cacheOffset;
     private readonly int _firstOffset;
+    private readonly int _freeList = -1;
+    private readonly KernelTypeMember? _objects, _inUse, _frozen;
+    private ulong? _pool;
 
-    private SlabCaches(KernelView kernel, MemmapReader memmap, StructPageLayout layout, KernelType cacheType, int cacheOffset, int firstOffset)
+    private SlabCaches(KernelView kernel, MemmapReader memmap, StructPageLayout layout, KernelType cacheType, int cacheOffset, int firstOffset, KernelType slab)
     {
         _kernel = kernel;
         _memmap = memmap;
@@ -29,6 +33,8 @@ public sealed class SlabCaches
         _cacheType = cacheType;
         _cacheOffset = cacheOffset;
         _firstOffset = firstOffset;
+        _freeList = Offset(slab, "freelist") ?? -1;
+        (_objects, _inUse, _frozen) = (Counter(slab, "objects"), Counter(slab, "inuse"), Counter(slab, "frozen"));
     }
 
     /// <summary>Prepares the search; nothing is read yet.</summary>
@@ -36,7 +42,14 @@ public sealed class SlabCaches
     /// <param name="memmap">Reads its struct pages.</param>
     /// <param name="layout">The layout of these.</param>
     /// <exception cref="MissingInformationException">The kernel's types are not there, or do not say where a slab names its cache.</exception>
-    public static SlabCaches Open(KernelView kernel, MemmapReader memmap, StructPageLayout layout)
+    public static SlabCaches Open(KernelView kernel, MemmapReader memmap, StructPageLayout layout) => Open(kernel, memmap, layout, null);
+
+    /// <summary>The same.</summary>
+    /// <param name="kernel">The kernel, with types.</param>
+    /// <param name="memmap">Reads its struct pages.</param>
+    /// <param name="layout">The layout of these.</param>
+    /// <param name="where">The pages that may be of slabs; null for all.</param>
+    internal static SlabCaches Open(KernelView kernel, MemmapReader memmap, StructPageLayout layout, PfnRangeSet? where)
     {
         ArgumentNullException.ThrowIfNull(kernel);
         ArgumentNullException.ThrowIfNull(memmap);
@@ -47,7 +60,7 @@ public sealed class SlabCaches
             throw new MissingInformationException($"{kernel.Name}: the kernel's types do not say how a slab names its cache");
 
         // Only the allocator that 6.8 removed (CONFIG_SLAB) has objects begin elsewhere than at the slab's first page.
-        return new(kernel, memmap, layout, cache, cacheOffset, Offset(slab, "s_mem") ?? -1);
+        return new(kernel, memmap, layout, cache, cacheOffset, Offset(slab, "s_mem") ?? -1, slab!) { Where = where };
     }
 
     /// <summary>Finds the object that an address belongs to.</summary>
@@ -122,7 +135,7 @@ public sealed class SlabCaches
                 return null;
             memory.TryReadCString(item.Member("name").AsUInt64(), memory.Limits.NameBytes, out string name);
             return new(address, name, _cacheType.FindMember("object_size") is null ? stride : (uint)item.Member("object_size").AsUInt64(), stride,
-                _cacheType.FindMember("red_left_pad") is null ? 0 : RedZone(item));
+                _cacheType.FindMember("red_left_pad") is null ? 0 : RedZone(item)) { Slub = SlubCache.TryRead(item) };
         }
         catch (KernelObjectException)
         {
@@ -137,6 +150,10 @@ public sealed class SlabCaches
         uint padding = (uint)cache.Member("red_left_pad").AsUInt64();
         return (cache.Member("flags").AsUInt64() & RedZoneFlag) != 0 && padding < (uint)cache.Member("size").AsUInt64() ? padding : 0;
     }
+
+    // Within struct page, of which the structures are that are read.
+    private KernelTypeMember? Counter(KernelType slab, string name) =>
+        slab.FindMember(name) is { BitOffset: >= 0 } member && member.BitOffset + 32 <= _layout.Size * 8L ? member : null;
 
     private static int? Offset(KernelType? type, string member) => type?.FindMember(member) is { } found ? (int)(found.BitOffset / 8) : null;
 }

@@ -19,6 +19,7 @@ internal sealed class StackPlaces
     private readonly PerCpuAreas? _perCpu;
     private readonly ulong?[] _variables;
     private readonly Dictionary<int, List<VirtualRange>> _ofCpu = [];
+    private readonly Dictionary<ulong, string> _names = [];
 
     /// <summary>Finds the variables.</summary>
     /// <param name="architecture">The machine's architecture.</param>
@@ -81,6 +82,9 @@ internal sealed class StackPlaces
         return found;
     }
 
+    /// <summary>What the kernel calls a stack of a CPU.</summary>
+    internal string? NameOf(VirtualRange stack) => _names.GetValueOrDefault(stack.Start);
+
     private void Add(List<VirtualRange> found, CpuStackVariable variable, ulong at)
     {
         if (variable.Within is { } within)
@@ -93,32 +97,34 @@ internal sealed class StackPlaces
             case CpuStackKind.End:
                 // Since 5.11 the last word, before that the end.
                 ulong end = (pointer + sizeof(ulong)) / Grain * Grain;
-                Put(found, end - size, size);
+                Put(found, variable.Within?.Member ?? variable.Variable, end - size, size);
                 break;
             case CpuStackKind.Members:
                 foreach (KernelTypeMember member in Need(variable.Type).Members)
                 {
                     if (!member.Name.Contains("guard", StringComparison.Ordinal))
-                        Put(found, pointer + (ulong)(member.BitOffset / 8), (ulong)(member.Type.Size ?? 0));
+                        Put(found, member.Name, pointer + (ulong)(member.BitOffset / 8), (ulong)(member.Type.Size ?? 0));
                 }
 
                 if (variable.Outer is { } outer && Need(outer.Type) is var whole && whole.FindMember(outer.Member) is { } inner
                     && whole.FindMember(outer.Stack) is { } stack)
                 {
-                    Put(found, unchecked(pointer - (ulong)(inner.BitOffset / 8) + (ulong)(stack.BitOffset / 8)), (ulong)(stack.Type.Size ?? 0));
+                    Put(found, outer.Stack, unchecked(pointer - (ulong)(inner.BitOffset / 8) + (ulong)(stack.BitOffset / 8)), (ulong)(stack.Type.Size ?? 0));
                 }
 
                 break;
             default:
-                Put(found, pointer, size);
+                Put(found, variable.Variable, pointer, size);
                 break;
         }
     }
 
-    private void Put(List<VirtualRange> found, ulong start, ulong size)
+    private void Put(List<VirtualRange> found, string name, ulong start, ulong size)
     {
-        if (size > 0 && size <= _memory.Limits.StackBytes && start <= ulong.MaxValue - size)
-            found.Add(new(start, start + size));
+        if (size == 0 || size > _memory.Limits.StackBytes || start > ulong.MaxValue - size)
+            return;
+        found.Add(new(start, start + size));
+        _names[start] = name;
     }
 
     private KernelType Need(string name) =>
