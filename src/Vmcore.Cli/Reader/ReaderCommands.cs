@@ -24,6 +24,7 @@ internal static class ReaderCommands
         TypeCommand.Create(),
         SymbolCommand.Create(),
         ReadCommand.Create(),
+        Code.DisCommand.Create(),
         VtopCommand.Create(),
     ];
 }
