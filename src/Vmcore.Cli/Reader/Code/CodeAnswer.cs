@@ -108,7 +108,8 @@ internal sealed record CodeLineInfo : IJsonItem
     internal static CodeLineInfo From(CodeLine line, KernelSymbol? function, CodeNames names) => new()
     {
         Address = line.Address,
-        Symbol = function is not { } symbol ? null : string.Create(CultureInfo.InvariantCulture, $"{symbol.Name}+0x{line.Address - symbol.Address:x}"),
+        Symbol = function is not { } symbol ? null : line.Address < symbol.Address ? names.Of(line.Address)
+            : string.Create(CultureInfo.InvariantCulture, $"{symbol.Name}+0x{line.Address - symbol.Address:x}"),
         Length = line.Length,
         Bytes = line.Status == MemoryStatus.Ok ? Convert.ToHexStringLower(line.Bytes.Span) : null,
         Text = line.Instruction?.Text,

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Vmcore.Architectures;
 using Vmcore.Cli.Info;
+using Vmcore.Cli.Reader.Code;
 using Vmcore.Cli.Reader.Pmem;
 using Vmcore.Cli.Reader.Triage;
 using Vmcore.Findings;
@@ -46,6 +47,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     private readonly KernelView _kernel = dump.KernelView;
     private readonly ReaderContext _plain = new(dump);
     private readonly Dictionary<ulong, TaskStack> _walked = [];
+    private readonly ReportCode _instructions = new(dump);
     private KernelStacks? _stacks;
     private CrashCause? _cause;
     private string _locksText = "";
@@ -69,6 +71,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             Machine = head is null ? null : new(head),
             Crash = head?.Crash,
             Code = _stacks is null ? [] : Section("code", Code) ?? [],
+            LoggedCode = _cause?.Code is { } logged && _instructions.IsIncluded ? Section("code", () => _instructions.OfLog(logged)) : null,
             Cpus = cpus,
             OfflineCpus = [.. _stacks?.OfflineCpus.Select(static c => (ulong)c) ?? []],
             Groups = _stacks is null ? [] : Section("tasks", Groups) ?? [],
@@ -209,24 +212,14 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     // Of the stack on which it happened; of a task that slept there are no registers, then of the CPU that panicked.
     private List<CodeInfo> Code()
     {
-        TaskStack? stack = _cause?.Stack is { } own && own.Frames.Any(static f => f.Registers is { IsUser: false }) ? own
-            : _stacks!.Crashing is { } cpu ? _stacks.Trace(cpu) : null;
-        if (stack is null)
-        {
-            return _stacks!.DidPanic == false ? [] : throw new MissingInformationException(_stacks.DidPanic == true
-                ? "the kernel panicked on a CPU that is not known" : "which CPU panicked is not in the dump");
-        }
-
         List<CodeInfo> list = [];
-        for (int i = 0; i < stack.Frames.Count; i++)
+        foreach ((CpuRegisters registers, bool isInterrupted) in CodePlaces.Of(_cause, _stacks!))
         {
-            if (stack.Frames[i].Registers is not { IsUser: false } registers)
-                continue;
             ulong address = registers.InstructionPointer;
             if (!_stacks!.IsCode(address))
-                list.Add(new(address, null, address, "", 1, i > 0, registers));
-            else if (CodeAt(registers, i > 0) is { } code)
-                list.Add(code);
+                list.Add(new(address, null, address, "", 1, isInterrupted, registers));
+            else if (CodeAt(registers, isInterrupted) is { } code)
+                list.Add(_instructions.IsIncluded ? code with { Instructions = _instructions.Around(address) } : code);
             else
                 Say("code", $"the bytes at 0x{address:x} cannot be read");
         }

@@ -66,6 +66,38 @@ public sealed class CodeListing
         return listing;
     }
 
+    /// <summary>Reads instructions out of bytes of which only one is known to be the first of an instruction.</summary>
+    /// <param name="architecture">Their machine.</param>
+    /// <param name="decoder">Reads instructions of it.</param>
+    /// <param name="bytes">The bytes.</param>
+    /// <param name="mark">Offset of the one that is known.</param>
+    /// <param name="address">Its virtual address; 0 if that is not known.</param>
+    /// <returns>The instructions; those before the known one as they fit, from the earliest byte from which they lead to it.</returns>
+    public static IReadOnlyList<CodeLine> Decode(
+        Architecture architecture, IInstructionDecoder decoder, ReadOnlyMemory<byte> bytes, int mark, ulong address)
+    {
+        ArgumentNullException.ThrowIfNull(architecture);
+        ArgumentNullException.ThrowIfNull(decoder);
+        ulong start = unchecked(address - (ulong)mark);
+        List<CodeLine> best = [];
+        for (int skip = 0; skip <= Math.Min(mark, architecture.LongestInstruction - 1); skip += architecture.InstructionUnit)
+        {
+            List<CodeLine> lines = CodeDecoding.Decode(new(bytes[skip..].ToArray(), unchecked(start + (ulong)skip)), architecture, decoder, address);
+            int at = lines.FindIndex(l => l.Address == address);
+            bool fits = at >= 0 && (at == 0 || unchecked(lines[at - 1].Address + (ulong)lines[at - 1].Length) == address)
+                && !lines.GetRange(0, at).Exists(static l => l.Instruction is null);
+            if (!fits && best.Count > 0)
+                continue;
+            if (at >= 0)
+                lines[at] = lines[at] with { IsCurrent = true };
+            best = lines;
+            if (fits)
+                break;
+        }
+
+        return best;
+    }
+
     private void Read(KernelAddressSpace memory, Architecture architecture, IInstructionDecoder decoder, CodeRequest request, ulong offset)
     {
         ulong most = (ulong)memory.Limits.FunctionBytes, longest = (ulong)architecture.LongestInstruction;
