@@ -50,14 +50,14 @@ internal sealed class IcedDecoder : IInstructionDecoder
     }
 
     // An address in the instruction itself, without a register: what one of the CPU's area is told by.
-    private static bool IsFixed(in Instruction instruction) => instruction is
+    private static bool IsFixed(Instruction instruction) => instruction is
     {
         MemoryBase: Register.None,
         MemoryIndex: Register.None,
         MemoryDisplSize: > 1,
     } && HasMemory(instruction);
 
-    private static bool HasMemory(in Instruction instruction)
+    private static bool HasMemory(Instruction instruction)
     {
         for (int i = 0; i < instruction.OpCount; i++)
         {
@@ -68,9 +68,9 @@ internal sealed class IcedDecoder : IInstructionDecoder
         return false;
     }
 
-    private static bool IsDirect(in Instruction instruction) => instruction.OpCount > 0 && instruction.GetOpKind(0) is OpKind.NearBranch64 or OpKind.NearBranch32;
+    private static bool IsDirect(Instruction instruction) => instruction.OpCount > 0 && instruction.GetOpKind(0) is OpKind.NearBranch64 or OpKind.NearBranch32;
 
-    private static InstructionFlow FlowOf(in Instruction instruction) => instruction.FlowControl switch
+    private static InstructionFlow FlowOf(Instruction instruction) => instruction.FlowControl switch
     {
         FlowControl.Call or FlowControl.IndirectCall when instruction.Code is not (Iced.Intel.Code.Syscall or Iced.Intel.Code.Sysenter) => InstructionFlow.Call,
         FlowControl.UnconditionalBranch or FlowControl.IndirectBranch => InstructionFlow.Jump,

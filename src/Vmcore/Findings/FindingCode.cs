@@ -301,4 +301,7 @@ public enum FindingCode
 
     /// <summary>Where a function ends is not known. Parameters: function.</summary>
     CodeEndUnknown,
+
+    /// <summary>Files and lines of the source cannot be told. Parameters: a clause that says why.</summary>
+    SourceLinesMissing,
 }

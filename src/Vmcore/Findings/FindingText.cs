@@ -61,6 +61,7 @@ internal static class FindingText
         FindingCode.CodeMisaligned => "no instruction of {1} begins at 0x{0:x} if they are read from its start: those around it may be wrong",
         FindingCode.CodeNotFromStart => "{0} was read from 0x{1:x} on, not from its start: the first instructions may be wrong",
         FindingCode.CodeCutShort => "only {1} bytes of {0} are shown",
+        FindingCode.SourceLinesMissing => "{0}",
         FindingCode.CodeEndUnknown => "where {0} ends is not known",
         FindingCode.TypesMissing => "{0}",
         FindingCode.TasksMissing => "{0}",

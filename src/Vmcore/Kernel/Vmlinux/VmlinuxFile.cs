@@ -20,7 +20,9 @@ public sealed class VmlinuxFile : IDisposable
     private readonly ElfObjectFile _file;
     private readonly Lazy<string?> _release;
     private readonly Lazy<(DwarfTypes? Value, Finding? Problem)> _types;
+    private readonly Lazy<(DwarfCode? Value, Finding? Problem)> _code;
     private ElfObjectFile? _debugFile;
+    private bool _isSearched;
 
     private VmlinuxFile(string path, ElfObjectFile file)
     {
@@ -29,6 +31,7 @@ public sealed class VmlinuxFile : IDisposable
         Symbols = ElfSymbols.Read(file);
         _release = new(ReadRelease);
         _types = new(LoadTypes);
+        _code = new(LoadCode);
     }
 
     /// <summary>The path as the user gave it.</summary>
@@ -61,6 +64,12 @@ public sealed class VmlinuxFile : IDisposable
 
     /// <summary>Why it gives no types (its debug information is missing or cannot be read), or what of them could not be read; null if all is well.</summary>
     public Finding? TypesProblem => _types.Value.Problem;
+
+    /// <summary>Where in the source its code is; null if it does not tell (see <see cref="CodeProblem"/>).</summary>
+    internal DwarfCode? Code => _code.Value.Value;
+
+    /// <summary>Why there is no <see cref="Code"/>; null if there is.</summary>
+    internal Finding? CodeProblem => _code.Value.Problem;
 
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>
@@ -152,11 +161,32 @@ public sealed class VmlinuxFile : IDisposable
         return null;
     }
 
+    // The file with the debug information: this one, or the one that it names.
+    private ElfObjectFile DebugFile()
+    {
+        if (!_isSearched && !DwarfSections.AreIn(_file))
+            _debugFile = FindDebugFile();
+        _isSearched = true;
+        return _debugFile ?? _file;
+    }
+
+    private (DwarfCode? Value, Finding? Problem) LoadCode()
+    {
+        ElfObjectFile file = DebugFile();
+        try
+        {
+            return DwarfCode.TryOpen(file) is { } code ? (code, null)
+                : (null, new(FindingCode.SourceLinesMissing, $"{file.Source.Name}: there is no debug information (.debug_info) in it"));
+        }
+        catch (DumpFormatException e)
+        {
+            return (null, new(FindingCode.SourceLinesMissing, e.Message));
+        }
+    }
+
     private (DwarfTypes? Value, Finding? Problem) LoadTypes()
     {
-        if (!DwarfSections.AreIn(_file))
-            _debugFile = FindDebugFile();
-        DwarfTypes? types = DwarfTypes.TryLoad(_debugFile ?? _file, out string? problem);
+        DwarfTypes? types = DwarfTypes.TryLoad(DebugFile(), out string? problem);
         return (types, problem is null ? null : new(FindingCode.TypesMissing, $"{_debugFile?.Source.Name ?? Path}: {problem}"));
     }
 
