@@ -10,6 +10,9 @@ internal static class CodeFeature
     /// <summary>The executable that does.</summary>
     internal const string Program = "vmcore-reader";
 
+    /// <summary>What is said where it is not in here.</summary>
+    internal const string WhyNot = $"this executable does not decode instructions: {Program} does";
+
     /// <summary>True if it is in here; the compiler knows it, and leaves out what is asked for only if it is.</summary>
     [FeatureSwitchDefinition(Name)]
     internal static bool IsIncluded => !AppContext.TryGetSwitch(Name, out bool isOn) || isOn;

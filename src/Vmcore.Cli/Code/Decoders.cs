@@ -6,9 +6,9 @@ namespace Vmcore.Cli.Code;
 /// <summary>Which library reads the instructions of which machine.</summary>
 internal static class Decoders
 {
-    /// <summary>The decoder for a machine; null if there is none in this executable.</summary>
+    /// <summary>The decoder for a machine; null if there is none.</summary>
     /// <param name="architecture">The machine.</param>
-    internal static IInstructionDecoder? Of(Architecture architecture) => !CodeFeature.IsIncluded ? null : architecture.Machine switch
+    internal static IInstructionDecoder? Of(Architecture architecture) => architecture.Machine switch
     {
         ElfMachine.X86_64 => new IcedDecoder(),
         ElfMachine.AArch64 => new CapstoneDecoder(),
@@ -17,6 +17,5 @@ internal static class Decoders
 
     /// <summary>Why there is none.</summary>
     /// <param name="architecture">The machine.</param>
-    internal static string WhyNone(Architecture architecture) => CodeFeature.IsIncluded
-        ? $"instructions of {architecture.Name} are not decoded" : $"this executable does not decode instructions: {CodeFeature.Program} does";
+    internal static string WhyNone(Architecture architecture) => $"instructions of {architecture.Name} are not decoded";
 }

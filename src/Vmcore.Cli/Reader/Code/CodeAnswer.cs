@@ -2,6 +2,7 @@ using System.Globalization;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Code;
 using Vmcore.Kernel.Symbols;
+using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader.Code;
@@ -43,14 +44,18 @@ internal sealed record CodeListingInfo : IJsonItem
     /// <summary>Describes a listing.</summary>
     /// <param name="listing">The listing.</param>
     /// <param name="names">Names of addresses.</param>
-    internal static CodeListingInfo From(CodeListing listing, CodeNames names) => new()
+    /// <param name="lines">Lines of the source; null if there are none.</param>
+    internal static CodeListingInfo From(CodeListing listing, CodeNames names, SourceLines? lines = null) => new()
     {
         Function = listing.Function.Name,
         Module = listing.Function.Module,
         Start = listing.Function.Address,
         End = listing.End,
         Address = listing.Address,
-        Lines = [.. listing.Lines.Select(l => CodeLineInfo.From(l, listing.Function, names))],
+        Lines = [.. listing.Lines.Select(l => CodeLineInfo.From(l, listing.Function, names) with
+        {
+            Places = lines is null ? [] : SourcePlaceInfo.From(lines.Find(l.Address)),
+        })],
     };
 
     /// <inheritdoc/>
@@ -137,13 +142,17 @@ internal sealed record CodeLineInfo : IJsonItem
         json.Put(OperandSymbol);
         json.Put(Current);
         json.Put(Missing);
-        json.Put(Places);
+        json.Put(Places, "source");
     }
 }
 
 /// <summary>A place in the source, and the function that it is in.</summary>
 internal sealed record SourcePlaceInfo(string? Function, string? SourceFile, int? Line, bool Inlined) : IJsonItem
 {
+    /// <summary>Describes places.</summary>
+    internal static IReadOnlyList<SourcePlaceInfo> From(IReadOnlyList<SourcePlace> places) =>
+        [.. places.Select(static p => new SourcePlaceInfo(p.Function, p.File, p.Line, p.IsInlined))];
+
     /// <inheritdoc/>
     public void Write(JsonText json)
     {

@@ -58,6 +58,10 @@ internal static class CodeText
         return text;
     }
 
+    /// <summary>A place behind a function's name: <c> at kernel/panic.c:123</c>; nothing if it is not known.</summary>
+    internal static string At(SourcePlaceInfo place) => place.SourceFile is not { } file ? ""
+        : $" at {file}{(place.Line is { } line ? string.Create(CultureInfo.InvariantCulture, $":{line}") : "")}";
+
     private static string PlaceOf(IReadOnlyList<SourcePlaceInfo> places)
     {
         var text = new StringBuilder();

@@ -36,9 +36,15 @@ internal static class DisCommand
         return new ReaderCommand("dis", "Show code as instructions: of a function, around an address, or where the kernel died.", context =>
         {
             ParseResult parsed = context.Parsed;
+            if (!CodeFeature.IsIncluded)
+            {
+                ReaderContext.Warn($"dis: {CodeFeature.WhyNot}");
+                return NotIncluded;
+            }
+
             if (Decoders.Of(context.Dump.Architecture) is not { } decoder)
             {
-                ReaderContext.Warn($"dis: {Decoders.WhyNone(context.Dump.Architecture)}");
+                ReaderContext.Warn($"{context.Dump.Name}: {Decoders.WhyNone(context.Dump.Architecture)}");
                 return NotIncluded;
             }
 
@@ -73,7 +79,7 @@ internal static class DisCommand
         {
             var listing = CodeListing.Read(context.Dump.KernelView, decoder, request);
             context.Gap(listing.Problems);
-            listings.Add(CodeListingInfo.From(listing, names) with { Title = title });
+            listings.Add(CodeListingInfo.From(listing, names, context.Lines) with { Title = title });
         }
 
         if (context.IsJson)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Reader.Code;
 using Vmcore.Findings;
@@ -115,7 +116,7 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
             writer.Say($"{(code.Interrupted ? "An exception or interrupt came at" : "The CPU was at")} {code.Symbol ?? Sizes.Hex(code.Address)}"
                 + (code.Symbol is null ? ", which is no code of the kernel: a wrong pointer led there" : ""));
             var text = new StringBuilder();
-            if (code.Instructions is { Count: > 0 } instructions)
+            if (CodeFeature.IsIncluded && code.Instructions is { Count: > 0 } instructions)
                 CodeText.Append(text, new() { Address = code.Address, Lines = instructions }, TextStyle.Plain);
             else if (code.Bytes.Length > 0)
                 text.Append(CodeLine(code)).Append('\n');
@@ -123,7 +124,8 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
             writer.Lines(text.ToString());
         }
 
-        LoggedCode();
+        if (CodeFeature.IsIncluded)
+            LoggedCode();
     }
 
     // Worth a place only if the dump does not have the same.

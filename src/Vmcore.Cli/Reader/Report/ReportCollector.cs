@@ -1,5 +1,6 @@
 using System.Globalization;
 using Vmcore.Architectures;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Reader.Code;
 using Vmcore.Cli.Reader.Pmem;
@@ -15,6 +16,7 @@ using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Vfs;
+using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 
@@ -47,7 +49,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     private readonly KernelView _kernel = dump.KernelView;
     private readonly ReaderContext _plain = new(dump);
     private readonly Dictionary<ulong, TaskStack> _walked = [];
-    private readonly ReportCode _instructions = new(dump);
+    private readonly ReportCode? _instructions = CodeFeature.IsIncluded ? new(dump) : null;
     private KernelStacks? _stacks;
     private CrashCause? _cause;
     private string _locksText = "";
@@ -71,7 +73,8 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             Machine = head is null ? null : new(head),
             Crash = head?.Crash,
             Code = _stacks is null ? [] : Section("code", Code) ?? [],
-            LoggedCode = _cause?.Code is { } logged && _instructions.IsIncluded ? Section("code", () => _instructions.OfLog(logged)) : null,
+            LoggedCode = CodeFeature.IsIncluded && _cause?.Code is { } logged && _instructions!.IsIncluded
+                ? Section("code", () => _instructions.OfLog(logged)) : null,
             Cpus = cpus,
             OfflineCpus = [.. _stacks?.OfflineCpus.Select(static c => (ulong)c) ?? []],
             Groups = _stacks is null ? [] : Section("tasks", Groups) ?? [],
@@ -134,6 +137,9 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         return KernelStacks.Load(_kernel);
     }
 
+    // Only of a vmlinux that was named: a report must be quick, and the same everywhere.
+    private SourceLines? Lines => CodeFeature.IsIncluded ? _kernel.SourceLines : null;
+
     // Also without stacks: the log tells much.
     private CauseInfo Cause()
     {
@@ -172,7 +178,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             TaskStack trace = _stacks.Trace(cpu);
             if (trace.Problem is { } problem)
                 Say("stacks", $"CPU {cpu.Number}: {problem}");
-            list.Add(Kernel(StackInfo.From(_kernel, cpu.Task, cpu, trace)));
+            list.Add(Kernel(StackInfo.From(_kernel, cpu.Task, cpu, trace, Lines)));
         }
 
         return list;
@@ -191,7 +197,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             {
                 incomplete += group.Stack.Problem is null ? 0 : group.Tasks.Count;
                 list.Add(new([.. group.Tasks.Select(t => TaskInfo.From(_kernel, t)).OrderByDescending(TimeOf)],
-                    Kernel(StackInfo.From(_kernel, null, null, group.Stack))));
+                    Kernel(StackInfo.From(_kernel, null, null, group.Stack, Lines))));
             }
         }
 
@@ -219,7 +225,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             if (!_stacks!.IsCode(address))
                 list.Add(new(address, null, address, "", 1, isInterrupted, registers));
             else if (CodeAt(registers, isInterrupted) is { } code)
-                list.Add(_instructions.IsIncluded ? code with { Instructions = _instructions.Around(address) } : code);
+                list.Add(CodeFeature.IsIncluded ? code with { Instructions = _instructions!.Around(address) } : code);
             else
                 Say("code", $"the bytes at 0x{address:x} cannot be read");
         }

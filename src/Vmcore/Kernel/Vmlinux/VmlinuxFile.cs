@@ -65,10 +65,10 @@ public sealed class VmlinuxFile : IDisposable
     /// <summary>Why it gives no types (its debug information is missing or cannot be read), or what of them could not be read; null if all is well.</summary>
     public Finding? TypesProblem => _types.Value.Problem;
 
-    /// <summary>Where in the source its code is; null if it does not tell (see <see cref="CodeProblem"/>).</summary>
+    /// <summary>Where in the source its code is; null if it has no debug information, or it is damaged (see <see cref="CodeProblem"/>).</summary>
     internal DwarfCode? Code => _code.Value.Value;
 
-    /// <summary>Why there is no <see cref="Code"/>; null if there is.</summary>
+    /// <summary>How the debug information is damaged; null if it is not, or there is none.</summary>
     internal Finding? CodeProblem => _code.Value.Problem;
 
     /// <summary>Opens a file.</summary>
@@ -175,8 +175,7 @@ public sealed class VmlinuxFile : IDisposable
         ElfObjectFile file = DebugFile();
         try
         {
-            return DwarfCode.TryOpen(file) is { } code ? (code, null)
-                : (null, new(FindingCode.SourceLinesMissing, $"{file.Source.Name}: there is no debug information (.debug_info) in it"));
+            return (DwarfCode.TryOpen(file), null);
         }
         catch (DumpFormatException e)
         {
