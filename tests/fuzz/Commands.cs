@@ -13,6 +13,7 @@ internal static class Commands
     [
         ["info", "{}"], ["info", "--json", "{}"], ["dmesg", "{}"], ["dmesg", "--json", "{}"], ["bt", "-a", "{}"], ["bt", "--json", "-a", "{}"], ["ps", "{}"],
         ["ps", "--json", "{}"], ["bt", "-g", "{}"], ["locks", "-a", "{}"], ["locks", "-a", "--json", "{}"], ["runq", "{}"], ["runq", "--json", "{}"],
+        ["dis", "{}"], ["dis", "--json", "{}", "schedule", "panic+0x10"], ["dis", "-t", "1", "{}"],
         ["modules", "{}"], ["mounts", "{}"], ["pmem", "{}"], ["pmem", "--json", "{}"], ["map", "{}"], ["map", "--json", "{}"],
         ["verify", "{}"], ["print", "{}", "init_task"], ["print", "--json", "{}", "init_task"], ["type", "{}", "task_struct"],
         ["type", "--json", "{}", "struct page"], ["symbol", "{}", "schedule"], ["read", "{}", "init_task"], ["vtop", "{}", "init_task"],

@@ -9,6 +9,8 @@ namespace Vmcore.Cli.Reader;
 /// <summary>A stack for people.</summary>
 internal static class StackText
 {
+    private const int InlinedColumns = 36; // Two addresses.
+
     /// <summary>Writes the frames.</summary>
     /// <param name="text">Where to.</param>
     /// <param name="stack">The stack.</param>
@@ -56,7 +58,7 @@ internal static class StackText
     {
         for (int i = 0; i < places.Count - 1; i++)
         {
-            text.Append("      ").Append(isBrief ? "" : "(inlined)".PadRight(34)).Append(style.Cyan(places[i].Function ?? "?")).Append(CodeText.At(places[i]))
+            text.Append("      ").Append(isBrief ? "" : "(inlined)".PadRight(InlinedColumns)).Append(style.Cyan(places[i].Function ?? "?")).Append(CodeText.At(places[i]))
                 .Append(isBrief ? " (inlined)" : "").Append('\n');
         }
     }

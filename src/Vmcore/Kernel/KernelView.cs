@@ -65,7 +65,8 @@ public sealed class KernelView
     private readonly Lazy<TaskList?> _tasks;
     private readonly Lazy<TaskTimes?> _times;
     private readonly Lazy<ResourceTree?> _resources;
-    private readonly Lazy<SourceLines?> _lines;
+    private SourceLines? _lines;
+    private bool _linesAsked;
 
     /// <summary>Makes the view; nothing is read yet.</summary>
     /// <param name="source">What it is made of.</param>
@@ -80,7 +81,6 @@ public sealed class KernelView
         _tasks = new(() => TasksProblem is null ? TaskList.Load(Memory!, Symbols!, Types!, PerCpu, PhysicalMemory.PageShift) : null);
         _times = new(() => Memory is { } memory && Symbols is { } symbols && Types is { } types ? TaskTimes.Load(memory, symbols, types, PerCpu) : null);
         _resources = new(LoadResources);
-        _lines = new(() => Kernel is { } kernel && _source.Vmlinux is { } vmlinux ? SourceLines.TryCreate(vmlinux, kernel.VmcoreInfo) : null);
     }
 
     /// <summary>The dump's name, as the user gave it.</summary>
@@ -148,7 +148,20 @@ public sealed class KernelView
     public ResourceTree? Resources => _resources.Value;
 
     /// <summary>Files and lines of the kernel's source, by the debug information of a vmlinux; null without one.</summary>
-    public SourceLines? SourceLines => _lines.Value;
+    public SourceLines? SourceLines
+    {
+        get
+        {
+            // No delegate that is made with the view: what nobody asks for is then not in the executable either.
+            if (!_linesAsked)
+            {
+                _linesAsked = true;
+                _lines = Kernel is { } kernel && _source.Vmlinux is { } vmlinux ? SourceLines.TryCreate(vmlinux, kernel.VmcoreInfo) : null;
+            }
+
+            return _lines;
+        }
+    }
 
     /// <summary>The kernel's own BTF; null if there is none.</summary>
     internal BtfTypes? OwnTypes => _ownTypes.Value.Value;

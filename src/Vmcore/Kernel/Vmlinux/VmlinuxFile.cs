@@ -20,7 +20,8 @@ public sealed class VmlinuxFile : IDisposable
     private readonly ElfObjectFile _file;
     private readonly Lazy<string?> _release;
     private readonly Lazy<(DwarfTypes? Value, Finding? Problem)> _types;
-    private readonly Lazy<(DwarfCode? Value, Finding? Problem)> _code;
+    private DwarfCode? _code;
+    private bool _codeAsked;
     private ElfObjectFile? _debugFile;
     private bool _isSearched;
 
@@ -31,7 +32,6 @@ public sealed class VmlinuxFile : IDisposable
         Symbols = ElfSymbols.Read(file);
         _release = new(ReadRelease);
         _types = new(LoadTypes);
-        _code = new(LoadCode);
     }
 
     /// <summary>The path as the user gave it.</summary>
@@ -66,10 +66,29 @@ public sealed class VmlinuxFile : IDisposable
     public Finding? TypesProblem => _types.Value.Problem;
 
     /// <summary>Where in the source its code is; null if it has no debug information, or it is damaged (see <see cref="CodeProblem"/>).</summary>
-    internal DwarfCode? Code => _code.Value.Value;
+    internal DwarfCode? Code
+    {
+        get
+        {
+            if (!_codeAsked)
+            {
+                _codeAsked = true;
+                try
+                {
+                    _code = DwarfCode.TryOpen(DebugFile());
+                }
+                catch (DumpFormatException e)
+                {
+                    CodeProblem = new(FindingCode.SourceLinesMissing, e.Message);
+                }
+            }
 
-    /// <summary>How the debug information is damaged; null if it is not, or there is none.</summary>
-    internal Finding? CodeProblem => _code.Value.Problem;
+            return _code;
+        }
+    }
+
+    /// <summary>How the debug information is damaged, known when <see cref="Code"/> was asked for; null if it is not, or there is none.</summary>
+    internal Finding? CodeProblem { get; private set; }
 
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>
@@ -168,19 +187,6 @@ public sealed class VmlinuxFile : IDisposable
             _debugFile = FindDebugFile();
         _isSearched = true;
         return _debugFile ?? _file;
-    }
-
-    private (DwarfCode? Value, Finding? Problem) LoadCode()
-    {
-        ElfObjectFile file = DebugFile();
-        try
-        {
-            return (DwarfCode.TryOpen(file), null);
-        }
-        catch (DumpFormatException e)
-        {
-            return (null, new(FindingCode.SourceLinesMissing, e.Message));
-        }
     }
 
     private (DwarfTypes? Value, Finding? Problem) LoadTypes()
