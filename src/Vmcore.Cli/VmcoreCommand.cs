@@ -64,7 +64,8 @@ internal static class VmcoreCommand
         {
             StandardStreams.RequireOutput();
             CrashDumpOptions options = files.Of(parsed, out IReadOnlyList<string> paths);
-            using CrashDump dump = ReaderContext.Open(paths, options with { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) });
+            options = Reader.Code.DebugFileSearch.Resolved(options with { Vmlinux = parsed.GetValue(vmlinux), BtfFile = parsed.GetValue(btf) }, paths);
+            using CrashDump dump = ReaderContext.Open(paths, options);
             DumpInfo info = InfoCollector.Collect(dump, parsed.GetValue(hash));
             if (!parsed.GetValue(json))
             {

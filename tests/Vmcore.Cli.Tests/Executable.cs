@@ -16,6 +16,9 @@ internal static class Executable
     /// <summary>The reader.</summary>
     internal static string Vmcore { get; } = Path.Combine(s_folder, "vmcore");
 
+    /// <summary>The reader that decodes instructions.</summary>
+    internal static string Reader { get; } = IsManaged ? Vmcore : Path.Combine(s_folder, "vmcore-reader");
+
     /// <summary>The dumper.</summary>
     internal static string Makedumpfile { get; } = Path.Combine(s_folder, "makedumpfile");
 

@@ -16,6 +16,7 @@ internal static class Commands
         ["workqueues", "-a", "{}"], ["workqueues", "--json", "{}"], ["io", "{}"], ["io", "--json", "{}"], ["slab", "{}"], ["slab", "--json", "{}"],
         ["slab", "--objects", "{}", "task_struct"], ["whatis", "{}", "init_task", "init_task.stack", "init_task.tasks.next", "modules.next"],
         ["whatis", "--json", "{}", "init_task.cred", "0xffffea0000001040"], ["whatis", "-p", "{}", "0x1000000", "0x100000000"],
+        ["dis", "{}"], ["dis", "--json", "{}", "schedule", "panic+0x10"], ["dis", "-t", "1", "{}"],
         ["modules", "{}"], ["mounts", "{}"], ["pmem", "{}"], ["pmem", "--json", "{}"], ["map", "{}"], ["map", "--json", "{}"],
         ["verify", "{}"], ["print", "{}", "init_task"], ["print", "--json", "{}", "init_task"], ["type", "{}", "task_struct"],
         ["type", "--json", "{}", "struct page"], ["symbol", "{}", "schedule"], ["read", "{}", "init_task"], ["vtop", "{}", "init_task"],

@@ -1,11 +1,14 @@
 using System.Globalization;
 using Vmcore.Architectures;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
+using Vmcore.Cli.Reader.Code;
 using Vmcore.Findings;
 using Vmcore.Kernel;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
+using Vmcore.Kernel.Vmlinux;
 
 namespace Vmcore.Cli.Reader;
 
@@ -73,14 +76,18 @@ internal sealed record StackInfo : IJsonItem
     /// <param name="task">The task; null if it is not known.</param>
     /// <param name="cpu">The CPU that it ran on; null for a task that slept.</param>
     /// <param name="trace">The stack.</param>
-    internal static StackInfo From(KernelView kernel, KernelTask? task, CpuState? cpu, TaskStack trace) => new()
+    /// <param name="lines">Lines of the source; null if there are none.</param>
+    internal static StackInfo From(KernelView kernel, KernelTask? task, CpuState? cpu, TaskStack trace, SourceLines? lines = null) => new()
     {
         Task = task is null ? null : TaskInfo.From(kernel, task),
         Cpu = cpu?.Number,
         Panicked = cpu is { IsCrashing: true },
         Method = trace.Method switch { StackMethod.Orc => "orc", StackMethod.FramePointers => "frame_pointers", _ => "scan" },
         Frames = [.. trace.Frames.Select(f => new FrameInfo(f.Address, f.StackPointer,
-            f.Registers is { IsUser: true } ? null : Symbol(kernel.RequireSymbols(), f), f.IsInterrupted, f.IsReliable, f.Registers))],
+            f.Registers is { IsUser: true } ? null : Symbol(kernel.RequireSymbols(), f), f.IsInterrupted, f.IsReliable, f.Registers)
+        {
+            Source = !CodeFeature.IsIncluded || lines is null || f.Registers is { IsUser: true } ? [] : SourcePlaceInfo.From(lines.Find(f.SymbolAddress)),
+        })],
         Problem = trace.Problem?.ToString(),
         ProblemCode = JsonText.NameOf(trace.Problem),
         Gone = trace.IsGone,
@@ -120,6 +127,9 @@ internal sealed record FrameInfo(
     bool Reliable,
     CpuRegisters? Registers) : IJsonItem
 {
+    /// <summary>Where in the source it is, innermost first: functions that were inlined, then the one that has the frame. Empty if that is not known.</summary>
+    public IReadOnlyList<SourcePlaceInfo> Source { get; init; } = [];
+
     /// <summary>True if the CPU was in user mode: the registers are the process's.</summary>
     internal bool IsUser => Registers is { IsUser: true };
 
@@ -132,5 +142,6 @@ internal sealed record FrameInfo(
         json.Put(Interrupted);
         json.Put(Reliable);
         json.Put(Registers?.Names, key => $"0x{Registers![key]:x}", "registers");
+        json.Put(Source);
     }
 }

@@ -196,5 +196,5 @@ internal static class BtCommand
         StackText.AppendFrames(text, Describe(context, null, null, trace), context.Style);
 
     private static StackInfo Describe(ReaderContext context, KernelTask? task, CpuState? cpu, TaskStack trace) =>
-        StackInfo.From(context.Dump.KernelView, task, cpu, trace);
+        StackInfo.From(context.Dump.KernelView, task, cpu, trace, context.Lines);
 }

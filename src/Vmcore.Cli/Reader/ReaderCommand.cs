@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Vmcore.Cli.Reader.Code;
 using Vmcore.Findings;
 using Vmcore.Opening;
 
@@ -39,11 +40,8 @@ internal sealed class ReaderCommand : Command
             CrashDumpOptions options = _files.Of(parsed, out IReadOnlyList<string> files);
             bool json = parsed.GetValue(_json);
             var style = TextStyle.For(Console.Out, Console.IsOutputRedirected, json ? "never" : parsed.GetRequiredValue(_color));
-            using var context = new ReaderContext(parsed, files, options with
-            {
-                BtfFile = parsed.GetValue(_btf),
-                Vmlinux = parsed.GetValue(_vmlinux),
-            }, json, style);
+            options = DebugFileSearch.Resolved(options with { BtfFile = parsed.GetValue(_btf), Vmlinux = parsed.GetValue(_vmlinux) }, files);
+            using var context = new ReaderContext(parsed, files, options, json, style);
             return Run(context, run);
         });
     }
@@ -100,7 +98,8 @@ internal sealed class ReaderCommand : Command
     internal static Option<string?> Vmlinux(string command) => new("--vmlinux", command == "dmesg" ? [] : ["-x"])
     {
         Description = "Take symbols and types from the vmlinux of the kernel that crashed, with debug information: "
-            + "for kernels that do not bring them in the dump, and for the types of all variables.",
+            + "for kernels that do not bring them in the dump, for the types of all variables, and for lines of the source; "
+            + "auto: look for it, by the build id.",
         HelpName = "FILE",
     };
 }

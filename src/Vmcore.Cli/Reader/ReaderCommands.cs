@@ -28,6 +28,7 @@ internal static class ReaderCommands
         TypeCommand.Create(),
         SymbolCommand.Create(),
         ReadCommand.Create(),
+        Code.DisCommand.Create(),
         VtopCommand.Create(),
     ];
 }

@@ -1,13 +1,16 @@
 using System.CommandLine;
 using System.Globalization;
 using Vmcore.Architectures;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
+using Vmcore.Cli.Reader.Code;
 using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
+using Vmcore.Kernel.Vmlinux;
 using Vmcore.Opening;
 
 namespace Vmcore.Cli.Reader;
@@ -21,6 +24,8 @@ internal sealed class ReaderContext : IDisposable
     private readonly List<Finding> _gaps = [];
     private readonly HashSet<string> _said = [];
     private readonly bool _isBorrowed;
+    private SourceLines? _lines;
+    private bool _linesAsked;
 
     internal ReaderContext(ParseResult parsed, IReadOnlyList<string> files, CrashDumpOptions options, bool isJson, TextStyle style)
     {
@@ -93,6 +98,7 @@ internal sealed class ReaderContext : IDisposable
         get
         {
             Gap(_dump.IsValueCreated ? _dump.Value.LossMet : null);
+            Gap(_lines?.Problem);
             return _gaps;
         }
     }
@@ -145,6 +151,22 @@ internal sealed class ReaderContext : IDisposable
     /// <exception cref="VmcoreException">There is none, or the tasks cannot be read.</exception>
     internal KernelTask TaskOf(int pid) => Dump.KernelView.RequireTasks().Tasks.FirstOrDefault(t => t.Pid == pid)
         ?? throw new VmcoreException($"{Dump.Name}: there is no task {pid}");
+
+    /// <summary>Lines of the kernel's source: of the vmlinux that was named, else of one that is on this machine. Null if there is none, or this executable
+    /// reads none.</summary>
+    internal SourceLines? Lines
+    {
+        get
+        {
+            if (CodeFeature.IsIncluded && !_linesAsked)
+            {
+                _linesAsked = true;
+                _lines = Dump.KernelView.SourceLines ?? DebugFileSearch.TryOpenLines(Dump.KernelView, File);
+            }
+
+            return _lines;
+        }
+    }
 
     /// <summary>The times of a task; null if none can be told.</summary>
     internal TaskTime? TimeOf(KernelTask task) => Dump.KernelView.Times?.Of(task);
@@ -219,6 +241,7 @@ internal sealed class ReaderContext : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        _lines?.Dispose();
         if (_dump.IsValueCreated && !_isBorrowed)
             _dump.Value.Dispose();
     }

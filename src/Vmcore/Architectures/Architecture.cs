@@ -53,6 +53,9 @@ public abstract class Architecture
     /// <summary>Bytes that every instruction begins at a multiple of, in which the kernel's own traces show code.</summary>
     public abstract int InstructionUnit { get; }
 
+    /// <summary>Most bytes of one instruction.</summary>
+    public virtual int LongestInstruction => InstructionUnit;
+
     /// <summary>log2 of each page size that its kernels can have, ascending.</summary>
     public abstract IReadOnlyList<int> PageShifts { get; }
 
@@ -141,6 +144,9 @@ public abstract class Architecture
 
     /// <summary>Variables of the kernel, each a word, that say where its direct map is.</summary>
     internal virtual string[] DirectMapVariables => [];
+
+    /// <summary>Creates what follows the addresses that instructions put together; null where each says its own.</summary>
+    internal virtual IInstructionReferences? CreateReferences() => null;
 
     /// <summary>The stacks of a CPU beside that of its task, as per-CPU variables: those that a kernel does not have are none.</summary>
     internal abstract CpuStackVariable[] CpuStacks { get; }

@@ -16,6 +16,9 @@ internal static class DwarfTag
     internal const ushort UnspecifiedParameters = 0x18;
     internal const ushort Typedef = 0x16;
     internal const ushort UnionType = 0x17;
+    internal const ushort LexicalBlock = 0x0b;
+    internal const ushort InlinedSubroutine = 0x1d;
+    internal const ushort Subprogram = 0x2e;
     internal const ushort SubrangeType = 0x21;
     internal const ushort BaseType = 0x24;
     internal const ushort ConstType = 0x26;
@@ -39,9 +42,12 @@ internal static class DwarfAttribute
     internal const ushort BitOffset = 0x0c;
     internal const ushort BitSize = 0x0d;
     internal const ushort StatementList = 0x10;
+    internal const ushort LowPc = 0x11;
+    internal const ushort HighPc = 0x12;
     internal const ushort CompilationDirectory = 0x1b;
     internal const ushort ConstantValue = 0x1c;
     internal const ushort UpperBound = 0x2f;
+    internal const ushort AbstractOrigin = 0x31;
     internal const ushort Count = 0x37;
     internal const ushort DataMemberLocation = 0x38;
     internal const ushort DeclarationFile = 0x3a;
@@ -49,10 +55,14 @@ internal static class DwarfAttribute
     internal const ushort Encoding = 0x3e;
     internal const ushort Specification = 0x47;
     internal const ushort Type = 0x49;
+    internal const ushort Ranges = 0x55;
+    internal const ushort CallFile = 0x58;
+    internal const ushort CallLine = 0x59;
     internal const ushort DataBitOffset = 0x6b;
     internal const ushort Signature = 0x69;
     internal const ushort StringOffsetsBase = 0x72;
     internal const ushort AddressBase = 0x73;
+    internal const ushort RangeListsBase = 0x74;
 }
 
 /// <summary>Forms of attribute values (DWARF 5, table 7.6, and the GNU forms of dwz).</summary>

@@ -74,6 +74,30 @@ internal sealed class DwarfEntry
 
     internal ulong? AddressBase { get; private set; }
 
+    /// <summary>Link-time address of the first instruction; of a unit what its ranges count from.</summary>
+    internal ulong? LowPc { get; private set; }
+
+    /// <summary>Link-time address behind the last instruction.</summary>
+    internal ulong? HighPc { get; private set; }
+
+    /// <summary>Where its ranges of addresses are: an offset in .debug_ranges or .debug_rnglists, or an index (<see cref="IsRangesIndex"/>).</summary>
+    internal ulong? Ranges { get; private set; }
+
+    /// <summary>True if <see cref="Ranges"/> is an index into the offsets at the unit's <see cref="RangeListsBase"/>.</summary>
+    internal bool IsRangesIndex { get; private set; }
+
+    /// <summary>Of a unit: offset in .debug_rnglists of its table of offsets.</summary>
+    internal ulong? RangeListsBase { get; private set; }
+
+    /// <summary>Offset in .debug_info of the function that this is an instance of.</summary>
+    internal long? AbstractOrigin { get; private set; }
+
+    /// <summary>Of an inlined call: number of the file that calls.</summary>
+    internal ulong CallFile { get; private set; }
+
+    /// <summary>Of an inlined call: the line that calls; 0 if not known.</summary>
+    internal int CallLine { get; private set; }
+
     /// <summary>True if an attribute refers to another file (dwz), which is not read.</summary>
     internal bool NeedsOtherFile { get; private set; }
 
@@ -115,7 +139,11 @@ internal sealed class DwarfEntry
         DeclarationFile = 0;
         TypeSignature = 0;
         Type = Specification = ByteSize = BitSize = BitOffset = DataBitOffset = MemberLocation = Constant = UpperBound = Count = StatementList = null;
-        Address = StringOffsetsBase = AddressBase = null;
+        Address = StringOffsetsBase = AddressBase = LowPc = HighPc = Ranges = RangeListsBase = null;
+        AbstractOrigin = null;
+        IsRangesIndex = false;
+        CallFile = 0;
+        CallLine = 0;
     }
 
     private void Apply(ref DwarfCursor cursor, DwarfUnit unit, DwarfAttributeSpec spec, ushort form)
@@ -142,6 +170,19 @@ internal sealed class DwarfEntry
             case DwarfAttribute.StatementList: StatementList = Number(ref cursor, unit, spec, form); break;
             case DwarfAttribute.StringOffsetsBase: StringOffsetsBase = (ulong?)Number(ref cursor, unit, spec, form); break;
             case DwarfAttribute.AddressBase: AddressBase = (ulong?)Number(ref cursor, unit, spec, form); break;
+            case DwarfAttribute.RangeListsBase: RangeListsBase = (ulong?)Number(ref cursor, unit, spec, form); break;
+            case DwarfAttribute.AbstractOrigin: AbstractOrigin = Reference(ref cursor, unit, form); break;
+            case DwarfAttribute.CallFile: CallFile = (ulong)(Number(ref cursor, unit, spec, form) ?? 0); break;
+            case DwarfAttribute.CallLine: CallLine = (int)(Number(ref cursor, unit, spec, form) ?? 0); break;
+            case DwarfAttribute.LowPc: LowPc = CodeAddress(ref cursor, unit, form); break;
+            case DwarfAttribute.HighPc when IsAddress(form): HighPc = CodeAddress(ref cursor, unit, form); break;
+
+            // Since DWARF 4 also its distance from the first instruction, which stands before it.
+            case DwarfAttribute.HighPc: HighPc = unchecked(LowPc + (ulong?)Number(ref cursor, unit, spec, form)); break;
+            case DwarfAttribute.Ranges:
+                IsRangesIndex = form == DwarfForm.Rnglistx;
+                Ranges = IsRangesIndex ? cursor.Uleb() : (ulong?)Number(ref cursor, unit, spec, form);
+                break;
             case DwarfAttribute.Location when form is DwarfForm.Exprloc or DwarfForm.Block1 or DwarfForm.Block:
                 Address = AddressOf(cursor.Take(form == DwarfForm.Block1 ? cursor.Byte() : cursor.Uleb()), unit);
                 break;
@@ -218,6 +259,25 @@ internal sealed class DwarfEntry
                 ReadOnlySpan<byte> block = cursor.Take(form == DwarfForm.Block1 ? cursor.Byte() : cursor.Uleb());
                 var inner = new DwarfCursor(block, 0);
                 return block.Length > 1 && inner.Byte() == 0x23 ? unchecked((long)inner.Uleb()) : null;
+            default:
+                DwarfForms.Skip(ref cursor, unit.Header, form);
+                return null;
+        }
+    }
+
+    private static bool IsAddress(ushort form) => form is DwarfForm.Addr or DwarfForm.Addrx or DwarfForm.GnuAddrIndex
+        or DwarfForm.Addrx1 or DwarfForm.Addrx2 or DwarfForm.Addrx3 or DwarfForm.Addrx4;
+
+    private static ulong? CodeAddress(ref DwarfCursor cursor, DwarfUnit unit, ushort form)
+    {
+        switch (form)
+        {
+            case DwarfForm.Addr: return cursor.Unsigned(unit.Header.AddressSize);
+            case DwarfForm.Addrx or DwarfForm.GnuAddrIndex: return unit.IndexedAddress(cursor.Uleb());
+            case DwarfForm.Addrx1: return unit.IndexedAddress(cursor.Unsigned(1));
+            case DwarfForm.Addrx2: return unit.IndexedAddress(cursor.Unsigned(2));
+            case DwarfForm.Addrx3: return unit.IndexedAddress(cursor.Unsigned(3));
+            case DwarfForm.Addrx4: return unit.IndexedAddress(cursor.Unsigned(4));
             default:
                 DwarfForms.Skip(ref cursor, unit.Header, form);
                 return null;

@@ -13,6 +13,9 @@ internal sealed class DwarfSections
     // Abbreviations may be parsed once for each unit; a file in which many units share a large table must not take forever.
     private readonly byte[] _abbreviations;
     private readonly List<DwarfUnit> _cache = [];
+    private readonly Lazy<byte[]> _ranges;
+    private readonly Lazy<byte[]> _rangeLists;
+    private readonly Lazy<byte[]> _unitRanges;
     private long _abbreviationBudget;
     private (ulong Offset, DwarfAbbreviations Table)? _lastTable;
 
@@ -26,6 +29,9 @@ internal sealed class DwarfSections
         LineStrings = read("line_str");
         StringOffsets = read("str_offsets");
         Addresses = read("addr");
+        _ranges = new(() => read("ranges"));
+        _rangeLists = new(() => read("rnglists"));
+        _unitRanges = new(() => read("aranges"));
     }
 
     internal ElfObjectFile File { get; }
@@ -44,6 +50,15 @@ internal sealed class DwarfSections
     internal byte[] StringOffsets { get; }
 
     internal byte[] Addresses { get; }
+
+    /// <summary>Ranges of addresses of DWARF 2 to 4 (.debug_ranges).</summary>
+    internal byte[] Ranges => _ranges.Value;
+
+    /// <summary>Ranges of addresses of DWARF 5 (.debug_rnglists).</summary>
+    internal byte[] RangeLists => _rangeLists.Value;
+
+    /// <summary>Which unit has which addresses (.debug_aranges); empty where the compiler does not write it.</summary>
+    internal byte[] UnitRanges => _unitRanges.Value;
 
     /// <summary>True if the file has debug information.</summary>
     internal static bool AreIn(ElfObjectFile file) =>

@@ -32,6 +32,9 @@ internal sealed class DwarfUnit
         }
 
         StatementList = root.StatementList;
+        LowPc = root.LowPc;
+        RangeListsBase = root.RangeListsBase;
+        Directory = root.Directory;
     }
 
     internal DwarfUnitHeader Header { get; }
@@ -42,6 +45,15 @@ internal sealed class DwarfUnit
 
     /// <summary>Offset of its line table in .debug_line; null if it has none.</summary>
     internal long? StatementList { get; }
+
+    /// <summary>What its ranges of addresses count from; null if it does not say.</summary>
+    internal ulong? LowPc { get; }
+
+    /// <inheritdoc cref="DwarfEntry.RangeListsBase"/>
+    internal ulong? RangeListsBase { get; }
+
+    /// <summary>The folder in which it was compiled.</summary>
+    internal DwarfText Directory { get; }
 
     internal DwarfText IndexedText(ulong index)
     {

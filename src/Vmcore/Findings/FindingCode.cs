@@ -307,4 +307,22 @@ public enum FindingCode
 
     /// <summary>No symbol has a name that was asked for. Parameters: the name.</summary>
     SymbolNotFound,
+
+    /// <summary>Code is not in the dump. Parameters: bytes, function, a clause that says why.</summary>
+    CodeMissing,
+
+    /// <summary>An instruction does not begin where one was said to. Parameters: the address, function.</summary>
+    CodeMisaligned,
+
+    /// <summary>Where instructions begin could not be followed from the function's start. Parameters: function, address from which they were read.</summary>
+    CodeNotFromStart,
+
+    /// <summary>A function is longer than is shown. Parameters: function, bytes.</summary>
+    CodeCutShort,
+
+    /// <summary>Where a function ends is not known. Parameters: function.</summary>
+    CodeEndUnknown,
+
+    /// <summary>Files and lines of the source cannot be told. Parameters: a clause that says why.</summary>
+    SourceLinesMissing,
 }

@@ -78,4 +78,16 @@ public sealed partial class ReadLimits
 
     /// <summary>Bytes of one module's BTF; a module with more has none.</summary>
     public int ModuleBtfBytes { get; init => field = Positive(value); } = 16 << 20;
+
+    /// <summary>Bytes of one line table; a unit with a larger one has no lines.</summary>
+    public int LineTableBytes { get; init => field = Positive(value); } = 64 << 20;
+
+    /// <summary>Rows of one line table; the same.</summary>
+    public int LineRows { get; init => field = Positive(value); } = 1 << 20;
+
+    /// <summary>Ranges of addresses: of all units, of the functions of one, and of one entry. What is beyond has no lines.</summary>
+    public int DwarfRanges { get; init => field = Positive(value); } = 1 << 20;
+
+    /// <summary>Functions that are inlined into each other at one address; those beyond are left out.</summary>
+    public int InlinedCalls { get; init => field = Positive(value); } = 64;
 }

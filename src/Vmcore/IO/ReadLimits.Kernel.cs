@@ -51,6 +51,9 @@ public sealed partial class ReadLimits
     /// <summary>Bytes of one such piece; a larger one is left out.</summary>
     public ulong CodePieceBytes { get; init => field = Positive(value); } = 16UL << 20;
 
+    /// <summary>Bytes of one function that are decoded; of a longer one the rest is left out, with a word on it.</summary>
+    public int FunctionBytes { get; init => field = Positive(value); } = 1 << 20;
+
     /// <summary>Processes of the list; the rest is left out, with a word on it.</summary>
     public int Processes { get; init => field = Positive(value); } = 4 << 20;
 

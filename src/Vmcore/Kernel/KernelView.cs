@@ -65,6 +65,8 @@ public sealed class KernelView
     private readonly Lazy<TaskList?> _tasks;
     private readonly Lazy<TaskTimes?> _times;
     private readonly Lazy<ResourceTree?> _resources;
+    private SourceLines? _lines;
+    private bool _linesAsked;
 
     /// <summary>Makes the view; nothing is read yet.</summary>
     /// <param name="source">What it is made of.</param>
@@ -144,6 +146,22 @@ public sealed class KernelView
 
     /// <summary>The kernel's resource tree (/proc/iomem); null if it is not in the dump.</summary>
     public ResourceTree? Resources => _resources.Value;
+
+    /// <summary>Files and lines of the kernel's source, by the debug information of a vmlinux; null without one.</summary>
+    public SourceLines? SourceLines
+    {
+        get
+        {
+            // No delegate that is made with the view: what nobody asks for is then not in the executable either.
+            if (!_linesAsked)
+            {
+                _linesAsked = true;
+                _lines = Kernel is { } kernel && _source.Vmlinux is { } vmlinux ? SourceLines.TryCreate(vmlinux, kernel.VmcoreInfo) : null;
+            }
+
+            return _lines;
+        }
+    }
 
     /// <summary>The kernel's own BTF; null if there is none.</summary>
     internal BtfTypes? OwnTypes => _ownTypes.Value.Value;

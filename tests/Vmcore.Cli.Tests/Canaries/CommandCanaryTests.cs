@@ -71,6 +71,9 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         { "vmcore symbol DUMP --json init_task", "symbols" },
         { "vmcore vtop DUMP init_task.mm", "print" },
         { "vmcore vtop DUMP --json init_task.active_mm", "print" },
+        { "vmcore-reader dis DUMP", "stacks" },
+        { "vmcore-reader dis DUMP --json -t 1", "tasks" },
+        { "vmcore-reader report --json DUMP", "stacks" },
         { "vmcore read DUMP init_task.tasks.next 512", "tasks" },
         { "vmcore read DUMP init_task.tasks.next 512 --json", "tasks" },
         { "vmcore read DUMP init_task.tasks.next 512 -f raw", "tasks" },
@@ -93,7 +96,7 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         "vmcore read DUMP ADDRESS -f u8", "vmcore read DUMP ADDRESS -f u16", "vmcore read DUMP ADDRESS -f u32", "vmcore read DUMP ADDRESS -f u64",
         "vmcore read DUMP ADDRESS -f pointers", "vmcore read DUMP PHYSICAL -p", "vmcore read DUMP PHYSICAL -p --json", "vmcore read DUMP PHYSICAL -p -f raw",
         "vmcore read DUMP PHYSICAL -p -f string", "vmcore print DUMP list_head ADDRESS", "vmcore print DUMP list_head ADDRESS --json",
-        "vmcore print DUMP new_utsname ADDRESS", "vmcore print DUMP -p new_utsname PHYSICAL", "vmcore print DUMP -p new_utsname PHYSICAL --json",
+        "vmcore-reader dis DUMP ADDRESS", "vmcore-reader dis DUMP ADDRESS --json", "vmcore print DUMP new_utsname ADDRESS", "vmcore print DUMP -p new_utsname PHYSICAL", "vmcore print DUMP -p new_utsname PHYSICAL --json",
     ];
 
     [Theory]
@@ -144,7 +147,13 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
     private string Run(string command, long offset, ulong word)
     {
         string[] words = command.Split(' ');
-        string program = words[0] switch { "vmcore" => Executable.Vmcore, "makedumpfile" => Executable.Makedumpfile, _ => Executable.VmcoreDmesg };
+        string program = words[0] switch
+        {
+            "vmcore" => Executable.Vmcore,
+            "vmcore-reader" => Executable.Reader,
+            "makedumpfile" => Executable.Makedumpfile,
+            _ => Executable.VmcoreDmesg,
+        };
         return file.Run(program, offset, word, words[1..]);
     }
 }

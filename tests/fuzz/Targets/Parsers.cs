@@ -83,6 +83,13 @@ internal static class Parsers
     private static void Dwarf(byte[] bytes, Mutator mutator)
     {
         using ElfObjectFile file = ElfObjectFile.Open(new BytesSource(bytes));
+        if (DwarfCode.TryOpen(file) is { } code)
+        {
+            ulong start = file.Sections.FirstOrDefault(static s => s.Name == ".text")?.Address ?? 0;
+            for (int i = 0; i < 8; i++)
+                _ = code.Find(start + (ulong)mutator.Random.Next(256)).Count;
+        }
+
         if (DwarfTypes.TryLoad(file, out _) is not { } debug)
             return;
         var types = new KernelTypes(new DwarfTypeFactory(debug, static _ => null));

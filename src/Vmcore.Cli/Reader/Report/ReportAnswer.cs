@@ -1,6 +1,7 @@
 using Vmcore.Architectures;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Json;
+using Vmcore.Cli.Reader.Code;
 using Vmcore.Cli.Reader.Pmem;
 using Vmcore.Cli.Reader.Triage;
 using Vmcore.Kernel.Crash;
@@ -30,6 +31,9 @@ internal sealed record ReportAnswer : ReaderAnswer
 
     /// <summary>The code where the CPU that panicked was, and where it was interrupted.</summary>
     public IReadOnlyList<CodeInfo> Code { get; init; } = [];
+
+    /// <summary>The code where it died as the log has it; null if the log has none, or this executable decodes none.</summary>
+    public LoggedCodeInfo? LoggedCode { get; init; }
 
     /// <summary>The stack of each CPU, that of the one that panicked first.</summary>
     public IReadOnlyList<StackInfo> Cpus { get; init; } = [];
@@ -91,6 +95,7 @@ internal sealed record ReportAnswer : ReaderAnswer
         json.Put(Machine);
         json.Put(Crash);
         json.Put(Code);
+        json.Put(LoggedCode);
         json.Put(Cpus);
         json.Put(OfflineCpus);
         json.Put(Groups);
@@ -154,6 +159,9 @@ internal sealed record CrashedMachineInfo(DumpInfo All) : IJsonItem
 /// <param name="Interrupted">False for where the registers were taken, true for code that an exception or an interrupt left.</param>
 internal sealed record CodeInfo(ulong Address, string? Symbol, ulong Start, string Bytes, int Unit, bool Interrupted, CpuRegisters Registers) : IJsonItem
 {
+    /// <summary>The instructions around; null if this executable decodes none.</summary>
+    public IReadOnlyList<CodeLineInfo>? Instructions { get; init; }
+
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
@@ -164,6 +172,26 @@ internal sealed record CodeInfo(ulong Address, string? Symbol, ulong Start, stri
         json.Put(Address - Start, "mark");
         json.Put(Interrupted);
         json.Put(Registers.Names, key => $"0x{Registers[key]:x}", "registers");
+        json.Put(Instructions);
+    }
+}
+
+/// <summary>The log's line of code.</summary>
+/// <param name="Symbol">The instruction's place, as the log has it.</param>
+/// <param name="Bytes">The bytes, in hexadecimal.</param>
+/// <param name="Mark">Offset of the instruction in them.</param>
+/// <param name="SameAsDump">Whether the dump has the same bytes there; null if it has not all of them.</param>
+/// <param name="Instructions">The instructions; those before the marked one as they fit. Null if it is not known where the function was.</param>
+internal sealed record LoggedCodeInfo(string Symbol, string Bytes, int Mark, bool? SameAsDump, IReadOnlyList<CodeLineInfo>? Instructions) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Symbol);
+        json.Put(Bytes);
+        json.Put(Mark);
+        json.Put(SameAsDump);
+        json.Put(Instructions);
     }
 }
 

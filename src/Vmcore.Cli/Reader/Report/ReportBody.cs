@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Info;
+using Vmcore.Cli.Reader.Code;
 using Vmcore.Findings;
 using Vmcore.Kernel.Counters;
 using Vmcore.Kernel.Crash;
@@ -115,10 +117,29 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
         {
             writer.Say($"{(code.Interrupted ? "An exception or interrupt came at" : "The CPU was at")} {code.Symbol ?? Sizes.Hex(code.Address)}"
                 + (code.Symbol is null ? ", which is no code of the kernel: a wrong pointer led there" : ""));
-            var text = new StringBuilder(code.Bytes.Length > 0 ? CodeLine(code) + "\n" : "");
+            var text = new StringBuilder();
+            if (CodeFeature.IsIncluded && code.Instructions is { Count: > 0 } instructions)
+                CodeText.Append(text, new() { Address = code.Address, Lines = instructions }, TextStyle.Plain);
+            else if (code.Bytes.Length > 0)
+                text.Append(CodeLine(code)).Append('\n');
             StackText.AppendRegisters(text, code.Registers);
             writer.Lines(text.ToString());
         }
+
+        if (CodeFeature.IsIncluded)
+            LoggedCode();
+    }
+
+    // Worth a place only if the dump does not have the same.
+    private void LoggedCode()
+    {
+        if (report.LoggedCode is not { SameAsDump: not true, Instructions: { } lines } logged)
+            return;
+        writer.Say(logged.SameAsDump == false ? $"The log has other bytes at {logged.Symbol} than the dump:"
+            : $"By the log, at {logged.Symbol} (before the marked instruction, as they fit):", logged.SameAsDump == false ? Tone.Warn : Tone.Plain);
+        var text = new StringBuilder();
+        CodeText.Append(text, new() { Lines = lines }, TextStyle.Plain);
+        writer.Lines(text.ToString());
     }
 
     // As the kernel's own line: the instruction in angle brackets.

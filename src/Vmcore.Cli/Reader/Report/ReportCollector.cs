@@ -1,6 +1,8 @@
 using System.Globalization;
 using Vmcore.Architectures;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Info;
+using Vmcore.Cli.Reader.Code;
 using Vmcore.Cli.Reader.Pmem;
 using Vmcore.Cli.Reader.Triage;
 using Vmcore.Findings;
@@ -16,6 +18,7 @@ using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Vfs;
+using Vmcore.Kernel.Vmlinux;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 
@@ -49,6 +52,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     private readonly KernelView _kernel = dump.KernelView;
     private readonly ReaderContext _plain = new(dump);
     private readonly Dictionary<ulong, TaskStack> _walked = [];
+    private readonly ReportCode? _instructions = CodeFeature.IsIncluded ? new(dump) : null;
     private KernelStacks? _stacks;
     private CrashCause? _cause;
     private string _locksText = "", _ioText = "", _workText = "";
@@ -74,6 +78,8 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             Machine = head is null ? null : new(head),
             Crash = head?.Crash,
             Code = _stacks is null ? [] : Section("code", Code) ?? [],
+            LoggedCode = CodeFeature.IsIncluded && _cause?.Code is { } logged && _instructions!.IsIncluded
+                ? Section("code", () => _instructions.OfLog(logged)) : null,
             Cpus = cpus,
             OfflineCpus = [.. _stacks?.OfflineCpus.Select(static c => (ulong)c) ?? []],
             Groups = _stacks is null ? [] : Section("tasks", Groups) ?? [],
@@ -141,6 +147,9 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
         return KernelStacks.Load(_kernel);
     }
 
+    // Only of a vmlinux that was named: a report must be quick, and the same everywhere.
+    private SourceLines? Lines => CodeFeature.IsIncluded ? _kernel.SourceLines : null;
+
     // Also without stacks: the log tells much.
     private CauseInfo Cause()
     {
@@ -195,7 +204,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             TaskStack trace = _stacks.Trace(cpu);
             if (trace.Problem is { } problem)
                 Say("stacks", $"CPU {cpu.Number}: {problem}");
-            list.Add(Kernel(StackInfo.From(_kernel, cpu.Task, cpu, trace)));
+            list.Add(Kernel(StackInfo.From(_kernel, cpu.Task, cpu, trace, Lines)));
         }
 
         return list;
@@ -214,7 +223,7 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
             {
                 incomplete += group.Stack.Problem is null ? 0 : group.Tasks.Count;
                 list.Add(new([.. group.Tasks.Select(t => TaskInfo.From(_kernel, t)).OrderByDescending(TimeOf)],
-                    Kernel(StackInfo.From(_kernel, null, null, group.Stack))));
+                    Kernel(StackInfo.From(_kernel, null, null, group.Stack, Lines))));
             }
         }
 
@@ -235,24 +244,14 @@ internal sealed class ReportCollector(CrashDump dump, Action<Finding> gap)
     // Of the stack on which it happened; of a task that slept there are no registers, then of the CPU that panicked.
     private List<CodeInfo> Code()
     {
-        TaskStack? stack = _cause?.Stack is { } own && own.Frames.Any(static f => f.Registers is { IsUser: false }) ? own
-            : _stacks!.Crashing is { } cpu ? _stacks.Trace(cpu) : null;
-        if (stack is null)
-        {
-            return _stacks!.DidPanic == false ? [] : throw new MissingInformationException(_stacks.DidPanic == true
-                ? "the kernel panicked on a CPU that is not known" : "which CPU panicked is not in the dump");
-        }
-
         List<CodeInfo> list = [];
-        for (int i = 0; i < stack.Frames.Count; i++)
+        foreach ((CpuRegisters registers, bool isInterrupted) in CodePlaces.Of(_cause, _stacks!))
         {
-            if (stack.Frames[i].Registers is not { IsUser: false } registers)
-                continue;
             ulong address = registers.InstructionPointer;
             if (!_stacks!.IsCode(address))
-                list.Add(new(address, null, address, "", 1, i > 0, registers));
-            else if (CodeAt(registers, i > 0) is { } code)
-                list.Add(code);
+                list.Add(new(address, null, address, "", 1, isInterrupted, registers));
+            else if (CodeAt(registers, isInterrupted) is { } code)
+                list.Add(CodeFeature.IsIncluded ? code with { Instructions = _instructions!.Around(address) } : code);
             else
                 Say("code", $"the bytes at 0x{address:x} cannot be read");
         }

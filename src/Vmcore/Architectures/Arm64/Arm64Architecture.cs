@@ -32,6 +32,9 @@ internal sealed class Arm64Architecture : Architecture
     public override int InstructionUnit => 4;
 
     /// <inheritdoc/>
+    internal override IInstructionReferences CreateReferences() => new Arm64References();
+
+    /// <inheritdoc/>
     public override IReadOnlyList<int> PageShifts { get; } = [12, 14, 16];
 
     /// <inheritdoc/>

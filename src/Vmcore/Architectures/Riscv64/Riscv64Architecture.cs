@@ -29,6 +29,9 @@ internal sealed class Riscv64Architecture : Architecture
     public override int InstructionUnit => 2;
 
     /// <inheritdoc/>
+    public override int LongestInstruction => 4;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<int> PageShifts { get; } = [Riscv64PageTables.PageShift];
 
     /// <inheritdoc/>

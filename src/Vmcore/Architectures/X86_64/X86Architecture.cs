@@ -31,6 +31,9 @@ internal sealed class X86Architecture : Architecture
     public override int InstructionUnit => 1;
 
     /// <inheritdoc/>
+    public override int LongestInstruction => 15;
+
+    /// <inheritdoc/>
     public override IReadOnlyList<int> PageShifts { get; } = [X86PageTables.PageShift];
 
     /// <inheritdoc/>

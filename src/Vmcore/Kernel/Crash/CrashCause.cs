@@ -3,6 +3,7 @@ using Vmcore.Findings;
 using Vmcore.Kernel.Log;
 using Vmcore.Kernel.Stacks;
 using Vmcore.Kernel.Tasks;
+using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Crash;
 
@@ -72,6 +73,9 @@ public sealed class CrashCause
     /// <summary>Index in <see cref="Stack"/> of the frame where it happened.</summary>
     public int StackStart { get; private set; }
 
+    /// <summary>The code at the instruction that it died at, as the log has it; null if the log has none of the kernel.</summary>
+    public LoggedCode? Code { get; private set; }
+
     /// <summary>Why the kernel was tainted; null if that cannot be read.</summary>
     public IReadOnlyList<KernelTaint>? Taints { get; }
 
@@ -123,6 +127,8 @@ public sealed class CrashCause
         Kind = isNoPanic ? CrashKind.NoPanic : episode?.Kind ?? log.Panic?.Kind ?? CrashKind.Unknown;
         ReportLine = isNoPanic ? log.Last?.Line : episode?.Line;
         SourceLine = isNoPanic || episode?.Source is not { Length: > 0 } source ? null : source;
+        if (!isNoPanic && episode is { Code: { } code, Place: { } at })
+            Code = LoggedCode.TryParse(code, at, kernel.Memory?.ByteOrder ?? ByteOrder.LittleEndian);
         string? problem = null;
         CrashPath? path = isNoPanic ? null : FromStacks(kernel, stacks, episode, ref problem);
         if (path is null && !isNoPanic)

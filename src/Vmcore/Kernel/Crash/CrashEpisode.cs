@@ -35,6 +35,7 @@ internal sealed class CrashEpisode(CrashKind kind, string line, int number, Time
     private const int FramesKept = 64;
 
     private bool _isTrace;
+    private bool _isProcess;
 
     internal CrashKind Kind => kind;
 
@@ -55,6 +56,9 @@ internal sealed class CrashEpisode(CrashKind kind, string line, int number, Time
 
     /// <summary>The function at the instruction pointer; null if the log has none of the kernel.</summary>
     internal LoggedFunction? Place { get; private set; }
+
+    /// <summary>The line with the code at <see cref="Place"/>; null if there is none. That of a process is never taken.</summary>
+    internal string? Code { get; private set; }
 
     /// <summary>True if the log says that the instruction pointer was in no function.</summary>
     internal bool IsNoCode { get; private set; }
@@ -88,7 +92,11 @@ internal sealed class CrashEpisode(CrashKind kind, string line, int number, Time
     /// <summary>Takes a further line of the log.</summary>
     internal void Add(string next)
     {
-        if (next.StartsWith("CPU: ", StringComparison.Ordinal))
+        // Registers and code of the process that was in the kernel stand below the kernel's own.
+        _isProcess |= next.StartsWith("RIP: 0033:", StringComparison.Ordinal);
+        if (Place is not null && Code is null && !_isProcess && next.StartsWith("Code: ", StringComparison.Ordinal))
+            Code = next;
+        else if (next.StartsWith("CPU: ", StringComparison.Ordinal))
             AddWho(next);
         else if (next.StartsWith("Call ", StringComparison.Ordinal) && next.EndsWith("race:", StringComparison.Ordinal))
             _isTrace = Frames.Count == 0;

@@ -20,7 +20,10 @@ public sealed class VmlinuxFile : IDisposable
     private readonly ElfObjectFile _file;
     private readonly Lazy<string?> _release;
     private readonly Lazy<(DwarfTypes? Value, Finding? Problem)> _types;
+    private DwarfCode? _code;
+    private bool _codeAsked;
     private ElfObjectFile? _debugFile;
+    private bool _isSearched;
 
     private VmlinuxFile(string path, ElfObjectFile file)
     {
@@ -61,6 +64,31 @@ public sealed class VmlinuxFile : IDisposable
 
     /// <summary>Why it gives no types (its debug information is missing or cannot be read), or what of them could not be read; null if all is well.</summary>
     public Finding? TypesProblem => _types.Value.Problem;
+
+    /// <summary>Where in the source its code is; null if it has no debug information, or it is damaged (see <see cref="CodeProblem"/>).</summary>
+    internal DwarfCode? Code
+    {
+        get
+        {
+            if (!_codeAsked)
+            {
+                _codeAsked = true;
+                try
+                {
+                    _code = DwarfCode.TryOpen(DebugFile());
+                }
+                catch (DumpFormatException e)
+                {
+                    CodeProblem = new(FindingCode.SourceLinesMissing, e.Message);
+                }
+            }
+
+            return _code;
+        }
+    }
+
+    /// <summary>How the debug information is damaged, known when <see cref="Code"/> was asked for; null if it is not, or there is none.</summary>
+    internal Finding? CodeProblem { get; private set; }
 
     /// <summary>Opens a file.</summary>
     /// <param name="path">The file.</param>
@@ -152,11 +180,18 @@ public sealed class VmlinuxFile : IDisposable
         return null;
     }
 
+    // The file with the debug information: this one, or the one that it names.
+    private ElfObjectFile DebugFile()
+    {
+        if (!_isSearched && !DwarfSections.AreIn(_file))
+            _debugFile = FindDebugFile();
+        _isSearched = true;
+        return _debugFile ?? _file;
+    }
+
     private (DwarfTypes? Value, Finding? Problem) LoadTypes()
     {
-        if (!DwarfSections.AreIn(_file))
-            _debugFile = FindDebugFile();
-        DwarfTypes? types = DwarfTypes.TryLoad(_debugFile ?? _file, out string? problem);
+        DwarfTypes? types = DwarfTypes.TryLoad(DebugFile(), out string? problem);
         return (types, problem is null ? null : new(FindingCode.TypesMissing, $"{_debugFile?.Source.Name ?? Path}: {problem}"));
     }
 
