@@ -80,7 +80,7 @@ public sealed class AddressFacts
     public SlabObject? Object { get; internal set; }
 
     /// <summary>The slab of that.</summary>
-    public Slab.Slab? Slab { get; internal set; }
+    public SlabPages? Slab { get; internal set; }
 
     /// <summary>Whether the object is in use.</summary>
     public SlabObjectState State { get; internal set; }

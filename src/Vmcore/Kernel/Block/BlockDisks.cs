@@ -3,7 +3,6 @@ using Vmcore.Findings;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Summary;
 using Vmcore.Kernel.Types;
-using Vmcore.Kernel.Vfs;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Block;
