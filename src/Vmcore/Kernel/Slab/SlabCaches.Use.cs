@@ -155,8 +155,9 @@ public sealed partial class SlabCaches
 
     private bool IsGuarded(ulong pfn)
     {
-        const ulong LargestPool = 1UL << 28; // Of 65535 objects, two pages each, half a gibibyte; 255 is usual.
-        ulong pool = _pool ??= _kernel.Symbols?.TryFindInImage("__kfence_pool") is { } at && _kernel.RequireMemory().TryReadUInt64(at, out ulong value) ? value : 0;
+        const ulong LargestPool = 1UL << 28; // Two pages for each object: 255 are usual, 65535 the most.
+        ulong pool = _pool ??= _kernel.Symbols?.TryFindInImage("__kfence_pool") is { } at && _kernel.RequireMemory().TryReadUInt64(at, out ulong value)
+            ? value : 0;
         return pool != 0 && _kernel.RequireMemory().LinearAddressOf(pfn << _kernel.PhysicalMemory.PageShift) is { } address
             && address >= pool && address - pool < LargestPool;
     }
