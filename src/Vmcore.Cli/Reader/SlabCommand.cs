@@ -87,7 +87,7 @@ internal static class SlabCommand
             context.WriteJson(new SlabAnswer { Slabs = slabs });
     }
 
-    private static void WriteSlab(Slab slab, IReadOnlyList<SlabObjectState> states)
+    private static void WriteSlab(SlabPages slab, IReadOnlyList<SlabObjectState> states)
     {
         for (int i = 0; i < states.Count; i++)
         {
@@ -142,7 +142,7 @@ internal sealed class SlabUseInfo(SlabUse use) : IJsonItem
 }
 
 /// <summary>A slab with the addresses of its objects.</summary>
-internal sealed class SlabObjectsInfo(Slab slab, IReadOnlyList<SlabObjectState> states) : IJsonItem
+internal sealed class SlabObjectsInfo(SlabPages slab, IReadOnlyList<SlabObjectState> states) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)

@@ -104,7 +104,8 @@ internal sealed class WhatisInfo : IJsonItem
         Objects();
         if (_facts.Stack is { } stack)
         {
-            string whose = stack.Task is { } task ? $"the stack of {TaskText(task)}" : $"the stack {stack.Name ?? "for interrupts or exceptions"} of CPU {stack.Cpu}";
+            string whose = stack.Task is { } task ? $"the stack of {TaskText(task)}"
+                : $"the stack {stack.Name ?? "for interrupts or exceptions"} of CPU {stack.Cpu}";
             _words.Add($"on {whose}, {Hex(_facts.Address!.Value - stack.Range.Start)} from its start ({stack.Range.Length} bytes)");
         }
 
@@ -137,12 +138,13 @@ internal sealed class WhatisInfo : IJsonItem
         if (_facts.Object is not { } item)
             return;
         ulong at = _facts.Address!.Value;
-        string where = at < item.Address ? $"in front of it, {item.Address - at} bytes" : at - item.Address < item.Cache.ObjectSize
-            ? Sizes.Count(at - item.Address, "byte") + " into it" : $"behind it, {at - item.Address} bytes from its start";
+        string where = at < item.Address ? $"in front of it, {item.Address - at} bytes"
+            : at - item.Address < item.Cache.ObjectSize ? Sizes.Count(at - item.Address, "byte") + " into it"
+            : $"behind it, {at - item.Address} bytes from its start";
         _words.Add($"slab cache {item.Cache.Name}, object {Hex(item.Address)} of {item.Cache.ObjectSize} bytes, {where}");
-        string number = _facts.Slab is { } slab ? $"number {item.Index} of {slab.Objects} in the slab at {Hex(slab.Start)}" : $"number {item.Index} in its slab";
-        _words.Add(_facts.Slab is { } known && item.Index >= known.Objects ? "no object: it lies behind the last one of its slab"
-            : $"{_facts.State switch { SlabObjectState.InUse => "in use", SlabObjectState.Free => "free", _ => "whether it is in use is not known" }}, {number}");
+        string number = $"number {item.Index} " + (_facts.Slab is { } slab ? $"of {slab.Objects} in the slab at {Hex(slab.Start)}" : "in its slab");
+        string state = _facts.State switch { SlabObjectState.InUse => "in use", SlabObjectState.Free => "free", _ => "whether it is in use is not known" };
+        _words.Add(_facts.Slab is { } known && item.Index >= known.Objects ? "no object: it lies behind the last one of its slab" : $"{state}, {number}");
         if (_facts.Task is { } task)
             _words.Add($"the task_struct of {TaskText(task)}");
     }
@@ -150,7 +152,8 @@ internal sealed class WhatisInfo : IJsonItem
     private static string PerCpuText(PerCpuPlace place)
     {
         string what = place.Variable is { } name ? string.Create(CultureInfo.InvariantCulture, $"{name}+0x{place.Offset:x}")
-            : place.IsAllocated is { } used ? $"{Sizes.Count(place.Offset, "byte")} into memory that {(used ? "was allocated" : "is free")}" : "no variable has it";
+            : place.IsAllocated is not { } used ? "no variable has it"
+            : $"{Sizes.Count(place.Offset, "byte")} into memory that {(used ? "was allocated" : "is free")}";
         return $"memory of CPU {place.Cpu}: {what}{(place.Module is { } module ? $" of the module {module}" : "")} (per-CPU pointer {Hex(place.Pointer)})";
     }
 
@@ -191,7 +194,8 @@ internal sealed class WhatisInfo : IJsonItem
         _context.Gap(gaps);
 
         // Of memory that is none of pmem the first sentence says only that.
-        return page.Kind == "not_pmem" ? page with { Words = [$"Page {Sizes.Hex(pfn)} (physical address {Sizes.Hex(page.Address)}).", .. page.Words.Skip(1)] } : page;
+        return page.Kind != "not_pmem" ? page
+            : page with { Words = [$"Page {Hex(pfn)} (physical address {Hex(page.Address)}).", .. page.Words.Skip(1)] };
     }
 
     private static string TaskText(KernelTask task) => string.Create(CultureInfo.InvariantCulture, $"PID {task.Pid} \"{task.Name}\"");

@@ -173,6 +173,7 @@ internal sealed class WorkqueueInfo(ReaderContext context, Workqueue queue) : IJ
         json.PutAddress(queue.Address);
         json.Put(queue.IsMayday, "Mayday");
         json.Put(queue.HeldBack, (writer, work) => WorkerPoolInfo.WriteWork(writer, context, work));
-        json.Put(queue.Rescuer is { } rescuer ? new List<Worker> { rescuer } : [], (writer, worker) => WorkerPoolInfo.WriteWorker(writer, context, worker), "Rescuers");
+        List<Worker> rescuers = queue.Rescuer is { } rescuer ? [rescuer] : [];
+        json.Put(rescuers, (writer, worker) => WorkerPoolInfo.WriteWorker(writer, context, worker));
     }
 }

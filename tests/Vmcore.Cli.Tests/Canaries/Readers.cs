@@ -132,9 +132,10 @@ internal static class Readers
         var text = new StringBuilder();
         foreach (string name in (string[])["init_task", "modules", "init_task.tasks.next", "modules.next"])
         {
-            AddressFacts facts = finder.Find(dump.Evaluate(name) is var item && name.Contains('.', StringComparison.Ordinal) ? item.AsUInt64() : item.Address!.Value);
-            text.Append(System.Globalization.CultureInfo.InvariantCulture,
-                $"{facts.Symbol} {facts.Part} {facts.Object} {facts.State} {facts.Task?.Name} {facts.Stack?.Task?.Name} {facts.PerCpu?.Variable} {facts.Area?.Caller:x}")
+            var item = dump.Evaluate(name);
+            AddressFacts facts = finder.Find(name.Contains('.', StringComparison.Ordinal) ? item.AsUInt64() : item.Address!.Value);
+            text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{facts.Symbol} {facts.Part} {facts.Object} {facts.State} {facts.Task?.Name} ")
+                .Append(System.Globalization.CultureInfo.InvariantCulture, $"{facts.Stack?.Task?.Name} {facts.PerCpu?.Variable} {facts.Area?.Caller:x}")
                 .Append(string.Join('\n', facts.Problems)).Append('\n');
         }
 

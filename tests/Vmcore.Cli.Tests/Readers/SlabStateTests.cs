@@ -57,7 +57,7 @@ public sealed class SlabStateTests
     [InlineData(0xffff888000000001UL)]
     public void ADamagedListProvesNothing(ulong value)
     {
-        (Slab slab, int[] free) = SlabWithFree();
+        (SlabPages slab, int[] free) = SlabWithFree();
         using TemporaryFolder folder = new();
         AssertUnknown(PatchedSample.WithValue(folder, Invariant($"((struct slab *)0x{slab.Address:x})->freelist"), value), slab, free);
     }
@@ -66,7 +66,7 @@ public sealed class SlabStateTests
     [Fact]
     public void ACycleProvesNothing()
     {
-        (Slab slab, int[] free) = SlabWithFree();
+        (SlabPages slab, int[] free) = SlabWithFree();
         ulong first = slab.AddressOf(free[0]);
         using TemporaryFolder folder = new();
         string cache = Invariant($"((struct kmem_cache *)0x{slab.Cache.Address:x})->offset");
@@ -80,7 +80,7 @@ public sealed class SlabStateTests
     [Fact]
     public void ASlabThatItsCacheDoesNotMakeIsNotCounted()
     {
-        (Slab slab, _) = SlabWithFree();
+        (SlabPages slab, _) = SlabWithFree();
         using TemporaryFolder folder = new();
         using CrashDump dump = CrashDump.Open(
             PatchedSample.WithValue(folder, Invariant($"((struct slab *)0x{slab.Address:x})->counters"), ((ulong)(slab.Objects + 1) << 16) | 1));
@@ -99,7 +99,7 @@ public sealed class SlabStateTests
         Assert.Contains("no slab cache nosuch", result.Error, StringComparison.Ordinal);
     }
 
-    private static void AssertUnknown(string dumpFile, Slab slab, int[] free)
+    private static void AssertUnknown(string dumpFile, SlabPages slab, int[] free)
     {
         using CrashDump dump = CrashDump.Open(dumpFile);
         SlabCaches caches = dump.OpenSlabs();
@@ -121,11 +121,11 @@ public sealed class SlabStateTests
     }
 
     // A slab with two free objects or more, all of them on its own list, and one in use.
-    private static (Slab Slab, int[] Free) SlabWithFree()
+    private static (SlabPages Slab, int[] Free) SlabWithFree()
     {
         using CrashDump dump = CrashDump.Open(PatchedSample.Original);
         SlabCaches caches = dump.OpenSlabs();
-        (Slab, int[])? found = null;
+        (SlabPages, int[])? found = null;
         foreach (SlabCache cache in caches.All.Where(static c => c.Name.StartsWith("kmalloc-", StringComparison.Ordinal)))
         {
             caches.VisitObjects(cache, (slab, states) =>

@@ -42,9 +42,9 @@ public sealed class WhatisCommandTests
             Tool.Succeed(Executable.Vmcore, "whatis", "--json", PatchedSample.Original, "init_task.tasks.next", "per_cpu(runqueues,0)").Output);
         JsonElement[] all = [.. answer.RootElement.GetProperty("addresses").EnumerateArray()];
         JsonElement item = all[0].GetProperty("object"), variable = all[1].GetProperty("per_cpu");
-        Assert.Equal(("task_struct", "in_use", 1), (item.GetProperty("cache").GetString(), item.GetProperty("state").GetString(), item.GetProperty("pid").GetInt32()));
+        Assert.Equal(("task_struct", "in_use", 1), (Text(item, "cache"), Text(item, "state"), item.GetProperty("pid").GetInt32()));
         Assert.True(item.GetProperty("offset").GetInt64() > 0);
-        Assert.Equal(("runqueues", 0, 0), (variable.GetProperty("variable").GetString(), variable.GetProperty("cpu").GetInt32(), variable.GetProperty("offset").GetInt32()));
+        Assert.Equal(("runqueues", 0, 0), (Text(variable, "variable"), variable.GetProperty("cpu").GetInt32(), variable.GetProperty("offset").GetInt32()));
         Assert.Equal(JsonValueKind.Null, all[1].GetProperty("object").ValueKind);
     }
 
@@ -88,10 +88,12 @@ public sealed class WhatisCommandTests
         JsonElement[] pools = [.. answer.RootElement.GetProperty("pools").EnumerateArray()];
         int workers = pools.Sum(static p => p.GetProperty("workers").GetInt32());
         using var tasks = JsonDocument.Parse(Tool.Succeed(Executable.Vmcore, "ps", "--json", PatchedSample.Original).Output);
-        Assert.Equal(tasks.RootElement.GetProperty("tasks").EnumerateArray().Count(static t => t.GetProperty("name").GetString()!.StartsWith("kworker/", StringComparison.Ordinal)),
-            workers);
+        JsonElement[] all = [.. tasks.RootElement.GetProperty("tasks").EnumerateArray()];
+        Assert.Equal(all.Count(static t => Text(t, "name").StartsWith("kworker/", StringComparison.Ordinal)), workers);
         Assert.Equal("no worker had work\n", Tool.Succeed(Executable.Vmcore, "workqueues", PatchedSample.Original).Output);
     }
+
+    private static string Text(JsonElement item, string member) => item.GetProperty(member).GetString()!;
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

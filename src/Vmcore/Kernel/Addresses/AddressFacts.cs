@@ -58,10 +58,12 @@ public sealed class AddressFacts
     /// <summary>True if it is in the kernel's map of all memory (direct or linear map).</summary>
     public bool IsDirectMap { get; internal set; }
 
-    /// <summary>The address that the kernel's image has the same memory at, and that it is named by; null if it is no other name of a part of the image.</summary>
+    /// <summary>The address that the kernel's image has the same memory at, and that it is named by; null if it is no other name of a part of the
+    /// image.</summary>
     public ulong? Alias { get; internal set; }
 
-    /// <summary>What a pointer of this value means, where kernels have one for something else than a place: poison of lists and slabs, an error number.</summary>
+    /// <summary>What a pointer of this value means, where kernels have one for something else than a place: poison of lists and slabs, an error
+    /// number.</summary>
     public string? Pattern { get; internal set; }
 
     /// <summary>The symbol of the kernel, of a module or of generated code; null if none has it.</summary>
@@ -80,7 +82,7 @@ public sealed class AddressFacts
     public SlabObject? Object { get; internal set; }
 
     /// <summary>The slab of that.</summary>
-    public Slab.Slab? Slab { get; internal set; }
+    public SlabPages? Slab { get; internal set; }
 
     /// <summary>Whether the object is in use.</summary>
     public SlabObjectState State { get; internal set; }

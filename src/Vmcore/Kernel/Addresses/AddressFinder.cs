@@ -1,7 +1,6 @@
 using Vmcore.Architectures;
 using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
-using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Slab;
 using Vmcore.Kernel.Stacks;

@@ -7,17 +7,17 @@ namespace Vmcore.Kernel.Addresses;
 internal static class AddressPattern
 {
     private const ulong Illegal = 0xdead000000000000; // CONFIG_ILLEGAL_POINTER_VALUE of 64-bit machines.
-    private const ulong Page = 4096;
+    private const ulong Near = 4 << 10; // A member of a structure that is not there.
 
     /// <summary>What a value means; null if it is none of these.</summary>
     internal static string? Of(ulong value)
     {
         const ulong First = 0x100, Second = 0x122, Largest = 4095;
-        if (value < Page)
+        if (value < Near)
             return value == 0 ? "NULL" : string.Create(CultureInfo.InvariantCulture, $"NULL and 0x{value:x} bytes");
         if (value > ulong.MaxValue - Largest)
             return string.Create(CultureInfo.InvariantCulture, $"error {unchecked((long)value)} as a pointer (ERR_PTR)");
-        if (value - Illegal < Page)
+        if (value - Illegal < Near)
         {
             ulong low = value - Illegal;
             return low switch

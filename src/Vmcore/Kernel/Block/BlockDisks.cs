@@ -3,14 +3,13 @@ using Vmcore.Findings;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Summary;
 using Vmcore.Kernel.Types;
-using Vmcore.Kernel.Vfs;
 using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Block;
 
 /// <summary>The disks, and the I/O that the block layer holds for them.</summary>
-/// <remarks>Source: block/bdev.c (each block device has an inode in a file system of its own), block/blk-mq.h, block/blk-mq-tag.c (a request is in use while its
-/// bit is set), include/linux/blk-mq.h.</remarks>
+/// <remarks>Source: block/bdev.c (each block device has an inode in a file system of its own), block/blk-mq.h, block/blk-mq-tag.c (a request is in use while
+/// its bit is set), include/linux/blk-mq.h.</remarks>
 public sealed class BlockDisks
 {
     private const ulong OperationMask = 0xff; // REQ_OP_MASK
@@ -209,7 +208,8 @@ public sealed class BlockDisks
     private string NameOf(ulong operation)
     {
         const string Prefix = "REQ_OP_";
-        foreach (KernelEnumerator value in (_types.FindNamed(KernelTypeKind.Enum, "req_op") ?? _types.FindNamed(KernelTypeKind.Enum, "req_opf"))?.Enumerators ?? [])
+        KernelType? names = _types.FindNamed(KernelTypeKind.Enum, "req_op") ?? _types.FindNamed(KernelTypeKind.Enum, "req_opf");
+        foreach (KernelEnumerator value in names?.Enumerators ?? [])
         {
             if ((ulong)value.Value == operation && value.Name.StartsWith(Prefix, StringComparison.Ordinal))
                 return value.Name[Prefix.Length..].ToLowerInvariant();
@@ -222,7 +222,8 @@ public sealed class BlockDisks
     private void ReadCounters(BlockDisk disk, KernelObject part)
     {
         KernelType? type = _types.FindNamed(KernelTypeKind.Struct, "disk_stats");
-        ulong stats = part.AsUInt64() == 0 || part.Dereference().Type.FindMember("bd_stats") is null ? 0 : part.Member("bd_stats").AsUInt64();
+        bool isCounted = part.AsUInt64() != 0 && part.Dereference().Type.FindMember("bd_stats") is not null;
+        ulong stats = isCounted ? part.Member("bd_stats").AsUInt64() : 0;
         if (stats == 0 || type?.FindMember("in_flight")?.ByteOffset is not { } place || _kernel.PerCpu is not { } areas)
         {
             Complain($"{disk.Name}: its I/O is not counted, or its counters cannot be found");

@@ -1,6 +1,5 @@
 using System.Numerics;
 using Vmcore.Kernel.Types;
-using Vmcore.Memory;
 
 namespace Vmcore.Kernel.Block;
 

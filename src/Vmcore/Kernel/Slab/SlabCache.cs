@@ -32,7 +32,7 @@ public enum SlabObjectState
 }
 
 /// <summary>Pages that a cache has cut into objects (<c>struct slab</c>; up to 5.16 <c>struct page</c>).</summary>
-public sealed class Slab
+public sealed class SlabPages
 {
     /// <summary>The cache.</summary>
     public required SlabCache Cache { get; init; }

@@ -39,7 +39,7 @@ public sealed partial class SlabCaches
 
     /// <summary>The slab that an address is of; null if it is of none, or that cannot be told.</summary>
     /// <param name="address">A virtual address of the kernel.</param>
-    public Slab? SlabAt(ulong address) => SlabAt(address, out _);
+    public SlabPages? SlabAt(ulong address) => SlabAt(address, out _);
 
     /// <summary>How much of each cache is in use. All struct pages are looked at.</summary>
     /// <returns>One for each of <see cref="All"/>, in their order.</returns>
@@ -74,7 +74,7 @@ public sealed partial class SlabCaches
     /// <summary>All places for objects of a cache, with their states, by slab. All struct pages are looked at.</summary>
     /// <param name="cache">The cache.</param>
     /// <param name="visit">Is given each slab, and the states of its places.</param>
-    public void VisitObjects(SlabCache cache, Action<Slab, IReadOnlyList<SlabObjectState>> visit)
+    public void VisitObjects(SlabCache cache, Action<SlabPages, IReadOnlyList<SlabObjectState>> visit)
     {
         ArgumentNullException.ThrowIfNull(cache);
         ArgumentNullException.ThrowIfNull(visit);
@@ -89,7 +89,7 @@ public sealed partial class SlabCaches
 
     private SlubLists Lists => _lists ??= new(_kernel);
 
-    private void Visit(Action<Slab> visit, ulong? only)
+    private void Visit(Action<SlabPages> visit, ulong? only)
     {
         var scan = new SlabScan(_memmap, _layout);
         long odd = 0;
@@ -109,7 +109,7 @@ public sealed partial class SlabCaches
             _problems.Add(FindingCode.SlabsIncomplete, $"{odd} slabs are not as their cache makes them, or it cannot be read");
     }
 
-    private Slab? SlabAt(ulong address, out string? problem)
+    private SlabPages? SlabAt(ulong address, out string? problem)
     {
         Translation at = _kernel.RequireMemory().Translate(address);
         problem = null;
@@ -130,7 +130,7 @@ public sealed partial class SlabCaches
     }
 
     // The kernel says how many objects a slab has in two places, which must agree. KFENCE has slabs of its own.
-    private Slab? ReadSlab(SlabCache cache, ulong address, ulong pfn, ReadOnlySpan<byte> structure, ulong? start)
+    private SlabPages? ReadSlab(SlabCache cache, ulong address, ulong pfn, ReadOnlySpan<byte> structure, ulong? start)
     {
         if (_objects is null || _inUse is null || _freeList < 0)
             return null;
@@ -155,8 +155,9 @@ public sealed partial class SlabCaches
 
     private bool IsGuarded(ulong pfn)
     {
-        const ulong LargestPool = 1UL << 28; // Of 65535 objects, two pages each, half a gibibyte; 255 is usual.
-        ulong pool = _pool ??= _kernel.Symbols?.TryFindInImage("__kfence_pool") is { } at && _kernel.RequireMemory().TryReadUInt64(at, out ulong value) ? value : 0;
+        const ulong LargestPool = 1UL << 28; // Two pages for each object: 255 are usual, 65535 the most.
+        ulong pool = _pool ??= _kernel.Symbols?.TryFindInImage("__kfence_pool") is { } at && _kernel.RequireMemory().TryReadUInt64(at, out ulong value)
+            ? value : 0;
         return pool != 0 && _kernel.RequireMemory().LinearAddressOf(pfn << _kernel.PhysicalMemory.PageShift) is { } address
             && address >= pool && address - pool < LargestPool;
     }

@@ -1,4 +1,5 @@
 using Vmcore.Kernel.Types;
+using Vmcore.Memmap;
 
 namespace Vmcore.Kernel.Slab;
 
@@ -26,8 +27,11 @@ internal sealed class SlubCache
     private uint Smallest { get; init; }
 
     /// <summary>log2 of the pages of a slab with so many objects; null if the cache makes no such slabs.</summary>
-    internal int? OrderOf(int objects) => (Usual & ObjectsMask) == objects && Usual >> OrderShift <= Memmap.PageClassifier.LargestOrder ? (int)(Usual >> OrderShift)
-        : (Smallest & ObjectsMask) == objects && Smallest >> OrderShift <= Memmap.PageClassifier.LargestOrder ? (int)(Smallest >> OrderShift) : null;
+    internal int? OrderOf(int objects)
+    {
+        uint kind = (Usual & ObjectsMask) == objects ? Usual : Smallest;
+        return (kind & ObjectsMask) == objects && kind >> OrderShift <= PageClassifier.LargestOrder ? (int)(kind >> OrderShift) : null;
+    }
 
     /// <summary>Reads it; null of another allocator (CONFIG_SLAB, CONFIG_SLOB).</summary>
     /// <param name="cache">The <c>struct kmem_cache</c>.</param>

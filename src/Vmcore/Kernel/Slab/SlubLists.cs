@@ -39,7 +39,7 @@ internal sealed class SlubLists
     /// <summary>The state of each place of a slab.</summary>
     /// <param name="slab">The slab.</param>
     /// <param name="problem">Receives why some are unknown; null if none is.</param>
-    internal SlabObjectState[] StatesOf(Slab slab, out string? problem)
+    internal SlabObjectState[] StatesOf(SlabPages slab, out string? problem)
     {
         var states = new SlabObjectState[slab.Objects];
         if (slab.Cache.Slub is not { } cache)
@@ -68,7 +68,7 @@ internal sealed class SlubLists
     }
 
     /// <summary>The number of free places of a slab; null if it cannot be told. Only of slabs that CPUs allocate from are lists walked.</summary>
-    internal int? FreeOf(Slab slab)
+    internal int? FreeOf(SlabPages slab)
     {
         if (slab.Cache.Slub is not { HasSheaves: false } cache || _problem is not null || ListsOf(slab.Cache, cache) is not { Problem: null } lists)
             return null;
@@ -82,7 +82,7 @@ internal sealed class SlubLists
     }
 
     // What is no list of this slab proves nothing: then none of it counts.
-    private string? Walk(Slab slab, SlubCache cache, ulong first, int? count, SlabObjectState[] states)
+    private string? Walk(SlabPages slab, SlubCache cache, ulong first, int? count, SlabObjectState[] states)
     {
         foreach (bool reversed in (ReadOnlySpan<bool>)[_isReversed ?? true, !(_isReversed ?? true)])
         {
@@ -104,7 +104,7 @@ internal sealed class SlubLists
         return $"a list of free objects of the slab at 0x{slab.Address:x} is damaged, or not in the dump";
     }
 
-    private bool Follow(Slab slab, SlubCache cache, ulong first, bool reversed, SlabObjectState[] states, List<int> free)
+    private bool Follow(SlabPages slab, SlubCache cache, ulong first, bool reversed, SlabObjectState[] states, List<int> free)
     {
         var seen = new bool[slab.Objects];
         for (ulong at = first; at != 0;)
