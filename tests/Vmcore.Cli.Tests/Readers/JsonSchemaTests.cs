@@ -14,6 +14,7 @@ public sealed partial class JsonSchemaTests
     [InlineData("bt", "--group")]
     [InlineData("locks", "--all")]
     [InlineData("runq")]
+    [InlineData("dis")]
     [InlineData("dmesg")]
     [InlineData("modules")]
     [InlineData("mounts")]
@@ -30,7 +31,7 @@ public sealed partial class JsonSchemaTests
     [InlineData("vtop", "linux_banner")]
     public void EveryMemberIsDocumented(string command, params string[] words)
     {
-        string output = Tool.Run(Executable.Vmcore,
+        string output = Tool.Run(command is "dis" or "report" ? Executable.Reader : Executable.Vmcore,
             [command, "--json", RealCrash.Get("sample rfc-v2-6.1").Path, .. words]).Output;
         using var answer = JsonDocument.Parse(output);
         Assert.Equal(1, answer.RootElement.GetProperty("schema").GetInt32());
