@@ -211,7 +211,7 @@ public sealed partial class DisCommandTests
     [GeneratedRegex(@"^\s*(?<address>[0-9a-f]+):\s+(?<bytes>(?:[0-9a-f]{2} )+|[0-9a-f]{8})\s*(?<text>.*)$", RegexOptions.Multiline)]
     private static partial Regex Line();
 
-    [GeneratedRegex(@"^(?:(?:notrack|bnd|cs|ds|data16|rex\S*) )*(?:j\w+|call\w?|loop\w*|bl?|b\.\w+|cbn?z|tbn?z)\s(?:.*\s)?(?:0x)?(?<to>[0-9a-f]{9,16})(?:\s|$)")]
+    [GeneratedRegex(@"^(?:(?:notrack|bnd|cs|ds|data16|rex\S*) )*(?:j\w+|call\w?|loop\w*|bl?|b\.\w+|cbn?z|tbn?z)\s+(?!\*)(?:.*\s)?(?:0x)?(?<to>[0-9a-f]{9,16})(?:\s|$)")]
     private static partial Regex Branch();
 
     [GeneratedRegex("# 0x(?<at>[0-9a-f]+)$")]

@@ -1,4 +1,3 @@
-using Vmcore.Debugging;
 using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 
