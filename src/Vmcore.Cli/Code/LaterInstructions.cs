@@ -61,7 +61,7 @@ internal static class LaterInstructions
 
     private static string? Atomic(uint word)
     {
-        int size = (int)(word >> 30), code = (int)((word >> 12) & 0xf);
+        int size = (int)(word >> 30), code = At(word, 12) & 0xf;
         bool acquires = (word & 0x80_0000) != 0, releases = (word & 0x40_0000) != 0;
         int from = At(word, 16), to = At(word, 0);
         if (code > 8)

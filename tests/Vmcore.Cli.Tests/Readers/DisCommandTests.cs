@@ -68,7 +68,8 @@ public sealed partial class DisCommandTests
         Assert.Equal(frame.GetProperty("address").GetString(), current.GetProperty("address").GetString());
         Assert.StartsWith(current.GetProperty("symbol").GetString()!, frame.GetProperty("symbol").GetString(), StringComparison.Ordinal);
         string[] text = Tool.Succeed(Executable.Reader, "dis", Dump).Output.Split('\n');
-        Assert.Contains($"{Number(current.GetProperty("address")):x16}", Assert.Single(text, static l => l.StartsWith("=> ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        string marked = Assert.Single(text, static l => l.StartsWith("=> ", StringComparison.Ordinal));
+        Assert.Contains($"{Number(current.GetProperty("address")):x16}", marked, StringComparison.Ordinal);
     }
 
     /// <summary>A task that slept was called from there: the call is what is marked, and it names what it called.</summary>
@@ -84,12 +85,12 @@ public sealed partial class DisCommandTests
     }
 
     [Theory]
-    [InlineData(new[] { "-n", "3", "schedule" }, "0x0", 3)]
-    [InlineData(new[] { "-r", "schedule+0x6" }, "0x0", 4)]
-    [InlineData(new[] { "-b", "1", "-n", "1", "schedule+0x6/0xa0" }, "0x4", 2)]
-    public void HowMuchIsShownIsChosen(string[] words, string offset, int count)
+    [InlineData("-n 3 schedule", "0x0", 3)]
+    [InlineData("-r schedule+0x6", "0x0", 4)]
+    [InlineData("-b 1 -n 1 schedule+0x6/0xa0", "0x4", 2)]
+    public void HowMuchIsShownIsChosen(string words, string offset, int count)
     {
-        JsonElement[] lines = [.. Answer("dis", "--json", Dump, words).GetProperty("listings")[0].GetProperty("lines").EnumerateArray()];
+        JsonElement[] lines = [.. Answer("dis", "--json", Dump, words.Split(' ')).GetProperty("listings")[0].GetProperty("lines").EnumerateArray()];
         Assert.Equal(($"schedule+{offset}", count), (lines[0].GetProperty("symbol").GetString(), lines.Length));
     }
 
@@ -135,7 +136,8 @@ public sealed partial class DisCommandTests
             }
 
             using JsonDocument answer = JsonDocument.Parse(result.Output);
-            foreach (JsonElement line in answer.RootElement.GetProperty("listings").EnumerateArray().SelectMany(static l => l.GetProperty("lines").EnumerateArray()))
+            foreach (JsonElement line in answer.RootElement.GetProperty("listings").EnumerateArray()
+                .SelectMany(static l => l.GetProperty("lines").EnumerateArray()))
             {
                 if (line.GetProperty("missing").ValueKind == JsonValueKind.Null)
                     continue;
@@ -211,7 +213,8 @@ public sealed partial class DisCommandTests
     [GeneratedRegex(@"^\s*(?<address>[0-9a-f]+):\s+(?<bytes>(?:[0-9a-f]{2} )+|[0-9a-f]{8})\s*(?<text>.*)$", RegexOptions.Multiline)]
     private static partial Regex Line();
 
-    [GeneratedRegex(@"^(?:(?:notrack|bnd|cs|ds|data16|rex\S*) )*(?:j\w+|call\w?|loop\w*|bl?|b\.\w+|cbn?z|tbn?z)\s(?:.*\s)?(?:0x)?(?<to>[0-9a-f]{9,16})(?:\s|$)")]
+    [GeneratedRegex(@"^(?:(?:notrack|bnd|cs|ds|data16|rex\S*) )*(?:j\w+|call\w?|loop\w*|bl?|b\.\w+|cbn?z|tbn?z)"
+        + @"(?>\s+)(?!\*)(?:.*\s)?(?:0x)?(?<to>[0-9a-f]{9,16})(?:\s|$)")]
     private static partial Regex Branch();
 
     [GeneratedRegex("# 0x(?<at>[0-9a-f]+)$")]

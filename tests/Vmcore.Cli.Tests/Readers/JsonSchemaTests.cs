@@ -20,6 +20,7 @@ public sealed partial class JsonSchemaTests
     [InlineData("slab", "task_struct", "--objects")]
     [InlineData("whatis", "init_task", "init_task.stack", "init_task.tasks.next", "init_task.tasks.next->next", "per_cpu(runqueues,0)", "0xdead000000000100")]
     [InlineData("whatis", "--pid", "121", "0x7fbc95648123")]
+    [InlineData("dis")]
     [InlineData("dmesg")]
     [InlineData("modules")]
     [InlineData("mounts")]
@@ -36,7 +37,7 @@ public sealed partial class JsonSchemaTests
     [InlineData("vtop", "linux_banner")]
     public void EveryMemberIsDocumented(string command, params string[] words)
     {
-        string output = Tool.Run(Executable.Vmcore,
+        string output = Tool.Run(command is "dis" or "report" ? Executable.Reader : Executable.Vmcore,
             [command, "--json", RealCrash.Get("sample rfc-v2-6.1").Path, .. words]).Output;
         using var answer = JsonDocument.Parse(output);
         Assert.Equal(1, answer.RootElement.GetProperty("schema").GetInt32());

@@ -14,6 +14,7 @@ public sealed partial class LiteralTests
         ["src/Vmcore/Debugging/DebugSection.cs"] = "the numbers that each machine's ELF supplement gives to relocations",
         ["src/Vmcore/Kernel/Types/WellKnownVariables.cs"] = "names of the kernel's variables and types, looked up in its own types",
         ["src/Vmcore.Cli/Kexec/KexecHelp.cs"] = "the help says which file and option each machine takes",
+        ["src/Vmcore.Cli/Code/Decoders.cs"] = "which library decodes the code of which machine",
         ["src/Vmcore/Pmem/InfoBlock.cs"] = "struct nd_pfn_sb is 4 KiB, at 4 KiB, on every machine",
         ["src/Vmcore/Pmem/NamespaceBuilder.cs"] = "an info block lies 4 KiB into its namespace on every machine",
         ["src/Vmcore/Formats/Kdump/KdumpHeader.cs"] = "block sizes that the format allows",

@@ -36,7 +36,7 @@ internal static class DebugFileSearch
     /// <param name="dump">The dump's file.</param>
     internal static SourceLines? TryOpenLines(KernelView kernel, string dump)
     {
-        if (kernel.VmcoreInfo is not { BuildId: not null } info)
+        if (kernel.Kernel?.VmcoreInfo is not { BuildId: not null } info)
             return null;
         foreach (string place in DebugFiles.Places(info, dump))
         {
@@ -44,7 +44,7 @@ internal static class DebugFileSearch
                 continue;
             try
             {
-                if (SourceLines.Open(place, kernel) is { } lines)
+                if (SourceLines.Open(place, info, kernel.Name, kernel.Limits) is { } lines)
                     return lines;
             }
             catch (VmcoreException)
@@ -59,7 +59,11 @@ internal static class DebugFileSearch
     private static string Find(KernelView kernel, string dump)
     {
         if (kernel.VmcoreInfo is not { } info || DebugFiles.BuildIdOf(info) is not { } id)
-            throw new MissingInformationException($"{kernel.Name}: it does not say the build id of its kernel, by which debug information is found; name the file: --vmlinux FILE");
+        {
+            throw new MissingInformationException(
+                $"{kernel.Name}: it does not say the build id of its kernel, by which debug information is found; name the file: --vmlinux FILE");
+        }
+
         IReadOnlyList<string> places = DebugFiles.Places(info, dump);
         List<string> refused = [];
         foreach (string place in places)
@@ -74,8 +78,8 @@ internal static class DebugFileSearch
         string asked = Ask(id, out string? path);
         if (path is not null && Refusal(path, id) is { } wrong)
             throw new VmcoreException($"{path}, which {Client} gave, is refused: {wrong}");
-        return path ?? throw new MissingInformationException($"{kernel.Name}: no debug information of its kernel (build id {id}) is here: looked beside it and at "
-            + $"{string.Join(", ", places.Skip(2).Where(static p => p.StartsWith("/usr/lib/debug", StringComparison.Ordinal)).Take(3))} and the like"
+        return path ?? throw new MissingInformationException($"{kernel.Name}: no debug information of its kernel (build id {id}) is here: "
+            + $"looked beside it and at {string.Join(", ", places.Skip(2).Where(static p => p.StartsWith("/usr/lib/debug", StringComparison.Ordinal)).Take(3))} and the like"
             + $"{(refused.Count > 0 ? "; " + string.Join("; ", refused) : "")}; {asked}");
     }
 

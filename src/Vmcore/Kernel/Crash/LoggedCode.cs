@@ -7,7 +7,7 @@ namespace Vmcore.Kernel.Crash;
 /// <remarks>Source: show_opcodes() in arch/x86/kernel/dumpstack.c, dump_kernel_instr() in arch/arm64/kernel/traps.c.</remarks>
 public sealed class LoggedCode
 {
-    private const int MostBytes = 256;
+    private const int LineBytes = 256;
 
     private LoggedCode(byte[] bytes, int mark)
     {
@@ -51,7 +51,7 @@ public sealed class LoggedCode
                 digits = digits[1..^1];
             }
 
-            if (digits.Length is not (2 or 4 or 8) || bytes.Count >= MostBytes
+            if (digits.Length is not (2 or 4 or 8) || bytes.Count >= LineBytes
                 || !uint.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out uint value))
                 return null;
             int size = digits.Length / 2;

@@ -1,5 +1,5 @@
-using Vmcore.Debugging;
 using Vmcore.Findings;
+using Vmcore.IO;
 using Vmcore.Kernel.Identity;
 
 namespace Vmcore.Kernel.Vmlinux;
@@ -42,20 +42,21 @@ public sealed class SourceLines : IDisposable
 
     /// <summary>Opens a file that was found, for its lines alone.</summary>
     /// <param name="path">A vmlinux, or the file of its debug information.</param>
-    /// <param name="kernel">The kernel.</param>
+    /// <param name="info">What the dump says of its kernel.</param>
+    /// <param name="dump">The dump's name, for messages.</param>
+    /// <param name="limits">The bounds on what it may ask for; null for the default ones.</param>
     /// <returns>Null if the dump or the file does not say where the kernel ran.</returns>
     /// <exception cref="VmcoreException">It cannot be read, or is not proven to be of this kernel: the build ids must be the same.</exception>
-    public static SourceLines? Open(string path, KernelView kernel)
+    public static SourceLines? Open(string path, VmcoreInfo info, string dump, ReadLimits? limits = null)
     {
-        ArgumentNullException.ThrowIfNull(kernel);
-        VmcoreInfo info = kernel.RequireKernel().VmcoreInfo;
-        var vmlinux = VmlinuxFile.Open(path, kernel.Limits);
+        ArgumentNullException.ThrowIfNull(info);
+        var vmlinux = VmlinuxFile.Open(path, limits);
         SourceLines? lines = null;
         try
         {
             if (info.BuildId is null || vmlinux.BuildId is null)
-                throw new MissingInformationException($"{path}: that it is of the kernel that crashed is not proven: there is no build id in it, or in {kernel.Name}");
-            if (vmlinux.Mismatch(info, kernel.Name) is { } mismatch)
+                throw new MissingInformationException($"{path}: that it is of the kernel that crashed is not proven: there is no build id in it, or in {dump}");
+            if (vmlinux.Mismatch(info, dump) is { } mismatch)
                 throw new MissingInformationException(mismatch);
             return lines = TryCreate(vmlinux, info, isOwner: true);
         }

@@ -70,8 +70,13 @@ public sealed class CodeListingTests
     public void CodeOfAProcessIsNotTheKernels()
     {
         var log = new CrashLog();
-        foreach (string line in (string[])["BUG: kernel NULL pointer dereference, address: 0000000000000018", "Oops: 0000 [#1] PREEMPT SMP", "CPU: 1 PID: 2 Comm: a",
-            "RIP: 0010:foo+0x5/0x10 [bar]", "RSP: 0018:0", "Call Trace:", " foo+0x5/0x10", "RIP: 0033:0x7f0000000000", "Code: 01 <02> 03", "Kernel panic - not syncing: Fatal exception"])
+        string[] lines =
+        [
+            "BUG: kernel NULL pointer dereference, address: 0000000000000018", "Oops: 0000 [#1] PREEMPT SMP", "CPU: 1 PID: 2 Comm: a",
+            "RIP: 0010:foo+0x5/0x10 [bar]", "RSP: 0018:0", "Call Trace:", " foo+0x5/0x10", "RIP: 0033:0x7f0000000000", "Code: 01 <02> 03",
+            "Kernel panic - not syncing: Fatal exception",
+        ];
+        foreach (string line in lines)
             log.Add(null, line);
         Assert.Null(log.Cause()!.Code);
     }
