@@ -8,6 +8,8 @@ namespace Vmcore.Fuzz;
 /// <summary>Runs commands in this process, as the executable does, with a watched console.</summary>
 internal static class Commands
 {
+    private static string Batch { get; } = Scratch.File("batch", "ps\nnosuch\nbt -a # all\nprint init_task.comm\nmounts\nprint 'init_task.mm'\n"u8.ToArray());
+
     /// <summary>Every command that reads a dump; the file's name goes in the place of {}.</summary>
     internal static IReadOnlyList<string[]> Readers { get; } =
     [
@@ -16,6 +18,7 @@ internal static class Commands
         ["modules", "{}"], ["mounts", "{}"], ["pmem", "{}"], ["pmem", "--json", "{}"], ["map", "{}"], ["map", "--json", "{}"],
         ["verify", "{}"], ["print", "{}", "init_task"], ["print", "--json", "{}", "init_task"], ["type", "{}", "task_struct"],
         ["type", "--json", "{}", "struct page"], ["symbol", "{}", "schedule"], ["read", "{}", "init_task"], ["vtop", "{}", "init_task"],
+        ["exec", "{}", Batch], ["exec", "--text", "{}", Batch],
         ["vmcore-dmesg", "{}"], ["makedumpfile", "--dump-dmesg", "-f", "{}", "/dev/null"], ["makedumpfile", "--dry-run", "-d", "31", "{}", "/dev/null"],
         ["makedumpfile", "--dry-run", "-d", "0", "-l", "{}", "/dev/null"], ["makedumpfile", "--dry-run", "-E", "-d", "31", "{}", "/dev/null"],
     ];

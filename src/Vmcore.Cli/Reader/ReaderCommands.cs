@@ -25,5 +25,6 @@ internal static class ReaderCommands
         SymbolCommand.Create(),
         ReadCommand.Create(),
         VtopCommand.Create(),
+        Exec.ExecCommand.Create(),
     ];
 }

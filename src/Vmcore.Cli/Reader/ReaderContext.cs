@@ -32,10 +32,17 @@ internal sealed class ReaderContext : IDisposable
         _dump = new(() =>
         {
             CrashDump dump = Open(files, options);
-            Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
-            Gap(dump.Problems.Where(static p => p.Code == FindingCode.KernelSearchEnded));
+            GapsOf(dump);
             return dump;
         });
+    }
+
+    /// <summary>A run on a dump that somebody else opened, and closes.</summary>
+    internal ReaderContext(ParseResult parsed, CrashDump dump, bool isJson, TextStyle style)
+        : this(dump)
+    {
+        (Parsed, IsJson, Style) = (parsed, isJson, style);
+        GapsOf(dump);
     }
 
     /// <summary>What commands need to describe something of a dump that somebody else opened, and closes: plain text, and no command line.</summary>
@@ -45,6 +52,12 @@ internal sealed class ReaderContext : IDisposable
         (Parsed, Files, Inputs, Style) = (null!, dump.Files, dump.Files, TextStyle.Plain);
         _dump = new(dump);
         _isBorrowed = true;
+    }
+
+    private void GapsOf(CrashDump dump)
+    {
+        Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
+        Gap(dump.Problems.Where(static p => p.Code == FindingCode.KernelSearchEnded));
     }
 
     /// <summary>Opens a dump. What was given with it and is not of its kernel is refused: no command goes on as if it had not been given.</summary>

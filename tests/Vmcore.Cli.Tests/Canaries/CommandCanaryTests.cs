@@ -67,6 +67,8 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         { "vmcore read DUMP init_task.tasks.next 512 -f raw", "tasks" },
         { "vmcore read DUMP init_task.tasks.next 512 -f pointers", "tasks" },
         { "vmcore read DUMP iomem_resource.child 64 -f string", "resources" },
+        { "vmcore exec DUMP BATCH", "tasks" },
+        { "vmcore exec DUMP --text BATCH", "mounts" },
         { "vmcore-dmesg DUMP", "log" },
         { "makedumpfile --dump-dmesg DUMP OUT", "log" },
         { "makedumpfile --dump-dmesg --caller-id --partial-dmesg DUMP OUT", "log" },
