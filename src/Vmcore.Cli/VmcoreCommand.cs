@@ -55,7 +55,8 @@ internal static class VmcoreCommand
         {
             if (token.Type == TokenType.DoubleDash)
                 return null;
-            if (token is { Type: TokenType.Argument, Value: ['-', _, ..] value } && !char.IsAsciiDigit(value[1]))
+            // A number, or a calculation that begins with a minus, is none.
+            if (token is { Type: TokenType.Argument, Value: ['-', _, ..] value } && (char.IsAsciiLetter(value[1]) || value[1] == '-'))
                 return value;
         }
 

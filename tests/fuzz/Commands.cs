@@ -18,6 +18,8 @@ internal static class Commands
         ["modules", "{}"], ["mounts", "{}"], ["pmem", "{}"], ["pmem", "--json", "{}"], ["map", "{}"], ["map", "--json", "{}"],
         ["verify", "{}"], ["print", "{}", "init_task"], ["print", "--json", "{}", "init_task"], ["type", "{}", "task_struct"],
         ["type", "--json", "{}", "struct page"], ["symbol", "{}", "schedule"], ["read", "{}", "init_task"], ["vtop", "{}", "init_task"],
+        ["print", "{}", "list_for_each(init_task.tasks, struct task_struct, tasks)->comm", "per_cpu(runqueues).cfs.tasks_timeline"],
+        ["print", "--json", "{}", "mt_for_each(list_for_each(init_task.tasks, struct task_struct, tasks)->mm->mm_mt, struct vm_area_struct)"],
         ["exec", "{}", Batch], ["exec", "--text", "{}", Batch],
         ["vmcore-dmesg", "{}"], ["makedumpfile", "--dump-dmesg", "-f", "{}", "/dev/null"], ["makedumpfile", "--dry-run", "-d", "31", "{}", "/dev/null"],
         ["makedumpfile", "--dry-run", "-d", "0", "-l", "{}", "/dev/null"], ["makedumpfile", "--dry-run", "-E", "-d", "31", "{}", "/dev/null"],

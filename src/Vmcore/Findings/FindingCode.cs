@@ -286,4 +286,7 @@ public enum FindingCode
 
     /// <summary>No symbol has a name that was asked for. Parameters: the name.</summary>
     SymbolNotFound,
+
+    /// <summary>An expression, or one of its values, cannot be calculated. Parameters: a clause that names the part and says why.</summary>
+    ExpressionFailed,
 }

@@ -56,6 +56,8 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         { "vmcore print DUMP init_uts_ns", "print" },
         { "vmcore print DUMP --json init_task", "print" },
         { "vmcore print DUMP *iomem_resource.child", "print" },
+        { "vmcore print DUMP list_for_each(init_task.tasks,task_struct,tasks)->comm", "tasks" },
+        { "vmcore print DUMP --json list_for_each(modules,module,list)->name", "modules" },
         { "vmcore type DUMP task_struct page", "types" },
         { "vmcore type DUMP --json task_struct", "types" },
         { "vmcore symbol DUMP init_task modules", "symbols" },

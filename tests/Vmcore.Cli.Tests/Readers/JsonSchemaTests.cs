@@ -24,6 +24,7 @@ public sealed partial class JsonSchemaTests
     [InlineData("verify")]
     [InlineData("print", "init_task.tasks")]
     [InlineData("print", "&init_uts_ns")]
+    [InlineData("print", "per_cpu(runqueues).cpu", "5 / 0")]
     [InlineData("type", "struct page", "enum zone_type")]
     [InlineData("symbol", "panic", "0xffffffff83000010")]
     [InlineData("read", "linux_banner")]
