@@ -15,6 +15,8 @@ internal static class Commands
     [
         ["info", "{}"], ["info", "--json", "{}"], ["dmesg", "{}"], ["dmesg", "--json", "{}"], ["bt", "-a", "{}"], ["bt", "--json", "-a", "{}"], ["ps", "{}"],
         ["ps", "--json", "{}"], ["bt", "-g", "{}"], ["locks", "-a", "{}"], ["locks", "-a", "--json", "{}"], ["runq", "{}"], ["runq", "--json", "{}"],
+        ["files", "{}"], ["files", "--json", "{}"], ["maps", "{}", "1"], ["maps", "--json", "{}", "1"], ["ps", "--args", "--environment", "{}"],
+        ["gcore", "{}", "1", "-f", "-o", "/dev/null"], ["read", "{}", "0x400000", "--pid", "1"],
         ["modules", "{}"], ["mounts", "{}"], ["pmem", "{}"], ["pmem", "--json", "{}"], ["map", "{}"], ["map", "--json", "{}"],
         ["verify", "{}"], ["print", "{}", "init_task"], ["print", "--json", "{}", "init_task"], ["type", "{}", "task_struct"],
         ["type", "--json", "{}", "struct page"], ["symbol", "{}", "schedule"], ["read", "{}", "init_task"], ["vtop", "{}", "init_task"],

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Vmcore.Architectures;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.Kernel.Expressions;
@@ -24,19 +25,20 @@ internal static class PrintCommand
         var plain = new Option<bool>("--no-symbols") { Description = "Do not name the symbols that pointers point to." };
         var physical = new Option<bool>("--physical", "-p") { Description = "The ADDRESS of TYPE ADDRESS is a physical one." };
         var type = new Option<string?>("--type") { Description = "The type of variables of which the dump does not say it.", HelpName = "TYPE" };
+        var pid = NumberOption.Create("--pid", "PID", "Read in the memory of this process, not in the kernel's.", int.MaxValue);
         return new ReaderCommand(
             "print",
             "Print structures, variables and what is calculated of them, as C knows them.",
             context => Run(context, context.Parsed.GetRequiredValue(what), context.Parsed.GetValue(plain), context.Parsed.GetValue(physical),
-                context.Parsed.GetValue(type)),
-            hasWords: true) { what, plain, physical, type };
+                context.Parsed.GetValue(type), context.MemoryOf(context.Parsed.GetValue(pid))),
+            hasWords: true) { what, plain, physical, type, pid };
     }
 
-    private static int Run(ReaderContext context, string[] what, bool noSymbols, bool isPhysical, string? typeName)
+    private static int Run(ReaderContext context, string[] what, bool noSymbols, bool isPhysical, string? typeName, KernelAddressSpace memory)
     {
         Func<ulong, string?> symbol = noSymbols ? _ => null : context.SymbolAt;
         if (typeName is null && what.Length == 2 && (isPhysical || context.NamedTypes.Find(what[0]) is not null))
-            return Show(context, what, Typed(context, what[0], what[1], isPhysical), symbol);
+            return Show(context, what, Typed(context, what[0], what[1], isPhysical, memory), symbol, memory);
         if (isPhysical)
             throw new KernelObjectException("--physical: only of TYPE ADDRESS can the address be a physical one");
         if (what.Length == 1 && what[0].Contains(' ', StringComparison.Ordinal) && context.NamedTypes.Find(what[0]) is not null)
@@ -44,13 +46,13 @@ internal static class PrintCommand
         string? problem = null;
         KernelType? type = typeName is null ? null : context.NamedTypes.Find(typeName, out problem) ?? throw new KernelObjectException($"--type: {problem}");
         if (what.Length > 1)
-            return PrintValues.Show(context, what, text => Parse(context, text, type), symbol);
-        KernelExpression expression = Parse(context, what[0], type);
+            return PrintValues.Show(context, what, text => Parse(context, text, type, memory), symbol, memory);
+        KernelExpression expression = Parse(context, what[0], type, memory);
         if (type is not null && !expression.HasUntyped)
             throw new KernelObjectException($"--type: there is no variable in '{what[0]}' whose type the dump does not say");
         if (expression.IsSequence)
-            return PrintValues.Show(context, what, _ => expression, symbol);
-        int status = Show(context, what, expression.Value(), symbol);
+            return PrintValues.Show(context, what, _ => expression, symbol, memory);
+        int status = Show(context, what, expression.Value(), symbol, memory);
 
         // Else the address looks as if it were the value. Of a function it is all there is.
         if (type is null && context.Dump.Symbols is { } symbols && symbols.TryFind(what[0], out ulong address)
@@ -63,22 +65,21 @@ internal static class PrintCommand
         return status;
     }
 
-    private static KernelExpression Parse(ReaderContext context, string text, KernelType? type)
+    private static KernelExpression Parse(ReaderContext context, string text, KernelType? type, KernelAddressSpace memory)
     {
         // Without types the message says which options bring them.
-        _ = context.Memory;
         _ = context.NamedTypes;
-        return context.Dump.KernelView.ParseExpression(text, type);
+        return context.Dump.KernelView.ParseExpression(text, type, memory);
     }
 
-    private static int Show(ReaderContext context, string[] what, KernelObject item, Func<ulong, string?> symbol)
+    private static int Show(ReaderContext context, string[] what, KernelObject item, Func<ulong, string?> symbol, KernelAddressSpace memory)
     {
-        var formatter = new ValueFormatter(context.Memory, symbol, context.Dump.Limits);
+        var formatter = new ValueFormatter(memory, symbol, context.Dump.Limits);
         try
         {
             if (context.IsJson)
             {
-                var tree = new ValueJson(context.Memory, symbol, context.Dump.Limits);
+                var tree = new ValueJson(memory, symbol, context.Dump.Limits);
                 context.WriteJson(new PrintAnswer
                 {
                     Expression = string.Join(' ', what),
@@ -105,11 +106,11 @@ internal static class PrintCommand
 
     private static void CheckWhole(ReaderContext context, bool isTruncated) => context.Gap(isTruncated ? new Finding(FindingCode.ValueTooLarge) : null);
 
-    private static KernelObject Typed(ReaderContext context, string name, string address, bool isPhysical)
+    private static KernelObject Typed(ReaderContext context, string name, string address, bool isPhysical, KernelAddressSpace memory)
     {
         KernelType type = context.NamedTypes.Find(name, out string? problem) ?? throw new KernelObjectException(problem ?? name);
         if (!isPhysical)
-            return KernelObject.At(context.Memory, type, context.AddressOf(address));
+            return KernelObject.At(memory, type, context.AddressOf(address));
         ulong start = ReaderContext.TryNumber(address, out ulong number) ? number
             : throw new KernelObjectException($"'{address}' is no physical address: expected a number, decimal or 0x...");
         return KernelObject.At(new PhysicalObjectMemory(context.Dump.Memory, context.Memory, start, (ulong)(type.Size ?? 0)), type, start);

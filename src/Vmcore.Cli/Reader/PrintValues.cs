@@ -4,6 +4,7 @@ using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.Kernel.Expressions;
 using Vmcore.Kernel.Types;
+using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader;
 
@@ -19,10 +20,10 @@ internal sealed class PrintValues
     private readonly AnswerBudget _budget;
     private readonly ValueFormatter _formatter;
 
-    private PrintValues(ReaderContext context, IReadOnlyList<string> texts, Func<string, KernelExpression> parse, Func<ulong, string?> symbol)
+    private PrintValues(ReaderContext context, IReadOnlyList<string> texts, Func<string, KernelExpression> parse, Func<ulong, string?> symbol, IVirtualMemory memory)
     {
         (_context, _texts, _parse, _budget) = (context, texts, parse, new(context.Dump.Limits));
-        _formatter = new(context.Memory, symbol, context.Dump.Limits, _budget);
+        _formatter = new(memory, symbol, context.Dump.Limits, _budget);
     }
 
     /// <summary>Shows them.</summary>
@@ -30,11 +31,12 @@ internal sealed class PrintValues
     /// <param name="texts">The expressions.</param>
     /// <param name="parse">Reads one.</param>
     /// <param name="symbol">Names an address.</param>
-    internal static int Show(ReaderContext context, IReadOnlyList<string> texts, Func<string, KernelExpression> parse, Func<ulong, string?> symbol)
+    /// <param name="memory">Where pointers lead to.</param>
+    internal static int Show(ReaderContext context, IReadOnlyList<string> texts, Func<string, KernelExpression> parse, Func<ulong, string?> symbol, IVirtualMemory memory)
     {
-        var values = new PrintValues(context, texts, parse, symbol);
+        var values = new PrintValues(context, texts, parse, symbol, memory);
         if (context.IsJson)
-            context.WriteJson(new PrintAnswer { Expression = string.Join(' ', texts), Tree = new(context.Memory, symbol, context.Dump.Limits), Values = values });
+            context.WriteJson(new PrintAnswer { Expression = string.Join(' ', texts), Tree = new(memory, symbol, context.Dump.Limits), Values = values });
         else
             values.Each(values.Write);
         return 0;

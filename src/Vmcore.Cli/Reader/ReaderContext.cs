@@ -5,6 +5,7 @@ using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
@@ -156,6 +157,24 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The times of a task; null if none can be told.</summary>
     internal TaskTime? TimeOf(KernelTask task) => Dump.KernelView.Times?.Of(task);
+
+    /// <summary>The task that a word of the command line names by its number.</summary>
+    /// <param name="pid">The word.</param>
+    /// <exception cref="VmcoreException">It is no number, or there is no such task.</exception>
+    internal KernelTask TaskOf(string pid)
+    {
+        if (!int.TryParse(pid, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+            throw new VmcoreException($"found '{pid}', expected the number of a task");
+        return TaskOf(number);
+    }
+
+    /// <summary>The task with a number.</summary>
+    internal KernelTask TaskOf(int pid) => Dump.KernelView.RequireTasks().Tasks.FirstOrDefault(t => t.Pid == pid)
+        ?? throw new VmcoreException($"{Dump.Name}: there is no task {pid}");
+
+    /// <summary>The memory that addresses are read in: the kernel's, or that of a process.</summary>
+    /// <param name="pid">The process; null for the kernel.</param>
+    internal KernelAddressSpace MemoryOf(int? pid) => pid is { } number ? ProcessMemory.Open(Dump.KernelView, TaskOf(number)).Memory : Memory;
 
     /// <summary>Names an address: <c>schedule+0x12</c>, with <c> [module]</c> behind; null if no symbol has it.</summary>
     internal string? SymbolAt(ulong address) =>

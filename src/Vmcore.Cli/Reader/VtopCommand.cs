@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Json;
-using Vmcore.Kernel.Tasks;
 using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader;
@@ -22,7 +21,7 @@ internal static class VtopCommand
     private static int Run(ReaderContext context, string word, int? pid)
     {
         ulong address = context.AddressOf(word);
-        KernelAddressSpace space = pid is { } number ? SpaceOf(context, number) : context.Kernel.Memory;
+        KernelAddressSpace space = context.MemoryOf(pid);
         IReadOnlyList<PageTableStep> steps = space.Walk(address);
         Translation translation = space.Translate(address);
         bool mapped = translation.Status == MemoryStatus.Ok;
@@ -57,18 +56,6 @@ internal static class VtopCommand
             text.Append(CultureInfo.InvariantCulture, $"page      pfn 0x{page.Pfn:x}: {page.What}; {page.Content}\n");
         ReaderContext.Write(text.ToString());
         return mapped ? 0 : 1;
-    }
-
-    private static KernelAddressSpace SpaceOf(ReaderContext context, int pid)
-    {
-        KernelTask task = context.Dump.KernelView.RequireTasks().Tasks.FirstOrDefault(t => t.Pid == pid)
-            ?? throw new VmcoreException($"{context.Dump.Name}: there is no task {pid}");
-        if (task.IsKernelThread || task.VirtualSize is null)
-            throw new VmcoreException($"{context.Dump.Name}: task {pid} ({task.Name}) has no memory of its own");
-        ulong root = task.Object.Member("mm").Member("pgd").AsUInt64();
-        Translation at = context.Memory.Translate(root);
-        return at.Status == MemoryStatus.Ok ? context.Kernel.Memory.ForProcess(at.PhysicalAddress)
-            : throw new VmcoreException($"{context.Dump.Name}: the page tables of task {pid} at 0x{root:x} cannot be found: {MemoryStatusText.Of(at.Status)}");
     }
 
     private static string Flags(KernelAddressSpace space, PageTableStep step) => string.Join(' ', space.FlagsOf(step));

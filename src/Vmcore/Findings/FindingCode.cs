@@ -289,4 +289,7 @@ public enum FindingCode
 
     /// <summary>An expression, or one of its values, cannot be calculated. Parameters: a clause that names the part and says why.</summary>
     ExpressionFailed,
+
+    /// <summary>Memory of processes that was asked for is not in the dump. Parameters: a clause that says which and why.</summary>
+    ProcessMemoryMissing,
 }

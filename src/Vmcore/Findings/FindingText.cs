@@ -113,6 +113,7 @@ internal static class FindingText
         FindingCode.LocksUnproven => "{0}",
         FindingCode.RunQueueIncomplete => "{0}",
         FindingCode.ExpressionFailed => "{0}",
+        FindingCode.ProcessMemoryMissing => "{0}",
         _ => code.ToString(),
     };
 }

@@ -178,10 +178,14 @@ public sealed class KernelView
     /// <summary>Reads an expression that may stand for several values: those of a list, a tree, or of all CPUs.</summary>
     /// <param name="expression">The expression.</param>
     /// <param name="untyped">The type of variables of which the dump does not say it; null if that is not known either.</param>
+    /// <param name="memory">The memory that it is calculated in, for example that of a process; null for the kernel's.</param>
     /// <exception cref="KernelObjectException">It is malformed, or names what is not there.</exception>
     /// <exception cref="MissingInformationException">The kernel's memory or its types are not there.</exception>
-    public KernelExpression ParseExpression(string expression, KernelType? untyped = null) =>
-        KernelExpression.Parse(expression, Expressions() with { Untyped = untyped });
+    public KernelExpression ParseExpression(string expression, KernelType? untyped = null, IVirtualMemory? memory = null)
+    {
+        KernelExpressionContext context = Expressions();
+        return KernelExpression.Parse(expression, context with { Untyped = untyped, Memory = memory ?? context.Memory });
+    }
 
     private KernelExpressionContext Expressions() => new(
         RequireMemory(),

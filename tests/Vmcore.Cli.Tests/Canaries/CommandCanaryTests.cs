@@ -40,6 +40,12 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         { "vmcore locks -a --json DUMP", "locks" },
         { "vmcore runq DUMP", "queues" },
         { "vmcore runq --json DUMP", "queues" },
+        { "vmcore files DUMP", "tasks" },
+        { "vmcore files --json DUMP 1", "mounts" },
+        { "vmcore maps DUMP 1", "tasks" },
+        { "vmcore ps -a -e DUMP", "tasks" },
+        { "vmcore gcore DUMP 1 -o OUT", "tasks" },
+        { "vmcore read --pid 1 DUMP init_task.tasks.next 512", "tasks" },
         { "vmcore modules DUMP", "modules" },
         { "vmcore modules --json DUMP", "modules" },
         { "vmcore mounts DUMP", "mounts" },
@@ -88,6 +94,7 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         "vmcore read DUMP ADDRESS -f u8", "vmcore read DUMP ADDRESS -f u16", "vmcore read DUMP ADDRESS -f u32", "vmcore read DUMP ADDRESS -f u64",
         "vmcore read DUMP ADDRESS -f pointers", "vmcore read DUMP PHYSICAL -p", "vmcore read DUMP PHYSICAL -p --json", "vmcore read DUMP PHYSICAL -p -f raw",
         "vmcore read DUMP PHYSICAL -p -f string", "vmcore print DUMP list_head ADDRESS", "vmcore print DUMP list_head ADDRESS --json",
+        "vmcore read DUMP ADDRESS --pid 1", "vmcore print DUMP --pid 1 *(char(*)[64])ADDRESS", "vmcore print DUMP list_head --pid 1 ADDRESS",
         "vmcore print DUMP new_utsname ADDRESS", "vmcore print DUMP -p new_utsname PHYSICAL", "vmcore print DUMP -p new_utsname PHYSICAL --json",
     ];
 

@@ -43,13 +43,13 @@ public sealed partial class PrintExpressionTests
     [Fact]
     public void JsonSaysOfWhichStructureEachIs()
     {
-        using var answer = JsonDocument.Parse(Tool.Succeed(Executable.Vmcore, "print", Dump, "--json", "list_for_each(modules, struct module, list)->state").Output);
-        using var modules = JsonDocument.Parse(Tool.Succeed(Executable.Vmcore, "print", Dump, "--json", "list_for_each(modules, struct module, list)").Output);
+        using var answer = JsonDocument.Parse(Tool.Succeed(Executable.Vmcore, "print", Dump, "--json", "list_for_each(init_task.tasks, struct task_struct, tasks)->exit_state").Output);
+        using var tasks = JsonDocument.Parse(Tool.Succeed(Executable.Vmcore, "print", Dump, "--json", "list_for_each(init_task.tasks, struct task_struct, tasks)").Output);
         JsonElement[] values = [.. answer.RootElement.GetProperty("values").EnumerateArray()];
         Assert.NotEmpty(values);
-        Assert.Equal(modules.RootElement.GetProperty("values").EnumerateArray().Select(static m => m.GetProperty("value").GetString()),
+        Assert.Equal(tasks.RootElement.GetProperty("values").EnumerateArray().Select(static m => m.GetProperty("value").GetString()),
             values.Select(static v => v.GetProperty("element").GetString()));
-        Assert.All(values, static v => Assert.Equal("MODULE_STATE_LIVE", v.GetProperty("value").GetString()));
+        Assert.All(values, static v => Assert.Equal(0, v.GetProperty("value").GetInt32()));
         Assert.Equal(JsonValueKind.Null, answer.RootElement.GetProperty("value").ValueKind);
     }
 
