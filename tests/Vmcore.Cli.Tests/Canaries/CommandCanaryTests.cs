@@ -29,6 +29,7 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         { "vmcore dmesg DUMP", "log" },
         { "vmcore dmesg -T -x DUMP", "log" },
         { "vmcore dmesg --json DUMP", "log" },
+        { "vmcore dmesg --caller DUMP", "log" },
         { "vmcore bt -a DUMP", "stacks" },
         { "vmcore bt -c DUMP", "stacks" },
         { "vmcore bt -a --json DUMP", "stacks" },

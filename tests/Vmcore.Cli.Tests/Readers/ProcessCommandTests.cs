@@ -90,6 +90,21 @@ public sealed class ProcessCommandTests : IDisposable
             && p.GetProperty("arguments").EnumerateArray().Select(static a => a.GetString()).SequenceEqual(["labtool", "map", "/mnt/pmem0/a"]));
     }
 
+    /// <summary>Drivers name their devices: what the messages of a PCI device begin with is what the kernel noted beside them.</summary>
+    [Theory]
+    [InlineData("stock-6.12")]
+    [InlineData("sample rfc-v2-6.1")]
+    public void MessagesOfDevicesSaySo(string name)
+    {
+        string dump = RealCrash.Get(name).Path;
+        JsonElement[] messages = [.. Answer(0, "dmesg", dump).GetProperty("messages").EnumerateArray()];
+        JsonElement[] of = [.. messages.Where(static m => m.GetProperty("subsystem").GetString() == "pci" && m.GetProperty("text").GetString()!.StartsWith("pci 0000:", StringComparison.Ordinal))];
+        Assert.NotEmpty(of);
+        Assert.All(of, static m => Assert.Equal("+pci:" + m.GetProperty("text").GetString()![4..16], m.GetProperty("device").GetString()));
+        Assert.Contains($"({of[0].GetProperty("subsystem").GetString()} {of[0].GetProperty("device").GetString()})\n",
+            Tool.Succeed(Executable.Vmcore, "dmesg", dump, "--caller").Output, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("there is no task 4000000", "maps", "DUMP", "4000000")]
     [InlineData("expected the number of a task", "files", "DUMP", "init")]

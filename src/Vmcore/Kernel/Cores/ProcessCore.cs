@@ -127,7 +127,7 @@ public sealed class ProcessCore
             // What has an entry that is not valid was there, and is elsewhere.
             string? reason = status == MemoryStatus.Ok ? null
                 : status != MemoryStatus.NotMapped ? MemoryStatusText.Of(status)
-                : (area.Flags & OfDevices) == 0 && _memory.Memory.Walk(address) is { Count: > 0 } walk && walk[^1].Entry != 0 ? "not in memory: swapped out or on its way" : null;
+                : (area.Flags & OfDevices) == 0 && _memory.Memory.Walk(address) is { Count: > 0 } walk && walk[^1].Entry != 0 ? "its entry in the page table is not valid: swapped out, poisoned, without access" : null;
             var range = new CoreRange(address, end, reason)
             {
                 IsPresent = status == MemoryStatus.Ok,
@@ -145,6 +145,21 @@ public sealed class ProcessCore
         }
     }
 
+    // Whoever enters the kernel leaves its registers at the top of its stack (task_pt_regs). That they are those is proven by where they lead.
+    private CpuRegisters? AtTop(KernelStacks stacks, KernelTask thread)
+    {
+        if (stacks.StackOf(thread) is not { } stack || _kernel.RequireTypes().Find("struct pt_regs")?.Size is not ({ } size and > 0 and < 4096))
+            return null;
+        byte[] bytes = new byte[size];
+        RegisterSet set = _kernel.RequireKernel().Architecture.Registers;
+        if (size < set.Size || _kernel.RequireMemory().Read(stack.End - (ulong)size, bytes) != MemoryStatus.Ok)
+            return null;
+        var registers = CpuRegisters.FromBytes(set, bytes, _memory.Memory.ByteOrder);
+        return registers.IsUser && IsIn(registers.InstructionPointer, 4) && IsIn(registers.StackPointer, 2) ? registers : null;
+    }
+
+    private bool IsIn(ulong address, ulong flag) => _memory.Areas.Any(a => a.Start <= address && address < a.End && (a.Flags & flag) != 0);
+
     private void WriteNotes(KernelTask process, List<Finding> problems)
     {
         using var notes = new MemoryStream();
@@ -153,7 +168,8 @@ public sealed class ProcessCore
         List<KernelTask> threads = [];
         foreach (KernelTask thread in all.Where(t => t.Pid == t.Tgid).Concat(all.Where(t => t.Pid != t.Tgid)))
         {
-            CpuRegisters? registers = stacks.Trace(thread).Frames.LastOrDefault(static f => f.IsReliable && f.Registers is { IsUser: true })?.Registers;
+            CpuRegisters? registers = stacks.Trace(thread).Frames.LastOrDefault(static f => f.IsReliable && f.Registers is { IsUser: true })?.Registers
+                ?? AtTop(stacks, thread);
             if (registers is null)
             {
                 problems.Add(new(FindingCode.RegistersMissing, $"the registers of thread {thread.Pid} in user mode are not known: it is not in the core file"));
