@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using Vmcore.Architectures;
 using Vmcore.Findings;
 using Vmcore.Formats.Elf;
