@@ -18,8 +18,8 @@ internal static class PrintCommand
         var what = new Argument<string[]>("EXPRESSION")
         {
             Description = "TYPE ADDRESS ('struct page' 0xffffea0000000000), or expressions: "
-                + "a symbol, a member (init_task.comm), ->, [i], *, &, a cast ((struct page *)0x...), arithmetic and comparisons, sizeof, offsetof, container_of, "
-                + "per_cpu(runqueues, 0), lists and trees (list_for_each(modules, struct module, list)->name).",
+                + "a symbol, a member (init_task.comm), ->, [i], *, &, a cast ((struct page *)0x...), arithmetic and comparisons, "
+                + "sizeof, offsetof, container_of, per_cpu(runqueues, 0), lists and trees (list_for_each(modules, struct module, list)->name).",
             Arity = ArgumentArity.OneOrMore,
         };
         var plain = new Option<bool>("--no-symbols") { Description = "Do not name the symbols that pointers point to." };

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.Kernel.Expressions;
 using Vmcore.Kernel.Types;
@@ -20,7 +19,8 @@ internal sealed class PrintValues
     private readonly AnswerBudget _budget;
     private readonly ValueFormatter _formatter;
 
-    private PrintValues(ReaderContext context, IReadOnlyList<string> texts, Func<string, KernelExpression> parse, Func<ulong, string?> symbol, IVirtualMemory memory)
+    private PrintValues(
+        ReaderContext context, IReadOnlyList<string> texts, Func<string, KernelExpression> parse, Func<ulong, string?> symbol, IVirtualMemory memory)
     {
         (_context, _texts, _parse, _budget) = (context, texts, parse, new(context.Dump.Limits));
         _formatter = new(memory, symbol, context.Dump.Limits, _budget);
@@ -32,7 +32,8 @@ internal sealed class PrintValues
     /// <param name="parse">Reads one.</param>
     /// <param name="symbol">Names an address.</param>
     /// <param name="memory">Where pointers lead to.</param>
-    internal static int Show(ReaderContext context, IReadOnlyList<string> texts, Func<string, KernelExpression> parse, Func<ulong, string?> symbol, IVirtualMemory memory)
+    internal static int Show(
+        ReaderContext context, IReadOnlyList<string> texts, Func<string, KernelExpression> parse, Func<ulong, string?> symbol, IVirtualMemory memory)
     {
         var values = new PrintValues(context, texts, parse, symbol, memory);
         if (context.IsJson)
@@ -85,7 +86,8 @@ internal sealed class PrintValues
 
     private void Fail(string text, ExpressionValue? value, string problem, Action<string, ExpressionValue?, string?> show)
     {
-        string where = value?.Cpu is { } cpu ? string.Create(CultureInfo.InvariantCulture, $" (CPU {cpu})") : value?.Element is { } element ? $" (of 0x{AddressOf(element):x})" : "";
+        string where = value?.Cpu is { } cpu ? string.Create(CultureInfo.InvariantCulture, $" (CPU {cpu})")
+            : value?.Element is { } element ? $" (of 0x{AddressOf(element):x})" : "";
         _context.Gap(new Finding(FindingCode.ExpressionFailed, problem + where));
         show(text, value, problem);
     }

@@ -15,7 +15,10 @@ internal static class PsCommand
         var threads = new Option<bool>("--threads", "-T") { Description = "Show all threads of each process." };
         var running = new Option<bool>("--running", "-r") { Description = "Only the tasks that were running on a CPU." };
         Option<string?> state = StateOption.Create("Only tasks and threads in these states: letters as in the column ST, for example D or D,R.");
-        var arguments = new Option<bool>("--args", "-a") { Description = "Show command lines, which lie in the memory of the processes: most dumps leave it out." };
+        var arguments = new Option<bool>("--args", "-a")
+        {
+            Description = "Show command lines, which lie in the memory of the processes: most dumps leave it out.",
+        };
         var environment = new Option<bool>("--environment", "-e") { Description = "Show environments, which lie there too." };
         return new ReaderCommand("ps", "Show the tasks: numbers, state, how long they were in it, start (seconds after boot), CPU time of the thread, memory, "
             + "name; > marks those that were running.", context =>
@@ -41,7 +44,12 @@ internal static class PsCommand
         strings?.Read(tasks);
         if (context.IsJson)
         {
-            context.WriteJson(new PsAnswer { Strings = strings, Tasks = [.. tasks.Select(t => TaskInfo.From(context, t))], Problem = list.Problem?.ToString() });
+            context.WriteJson(new PsAnswer
+            {
+                Strings = strings,
+                Tasks = [.. tasks.Select(t => TaskInfo.From(context, t))],
+                Problem = list.Problem?.ToString(),
+            });
         }
         else
         {

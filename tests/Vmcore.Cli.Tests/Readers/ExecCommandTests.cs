@@ -20,8 +20,9 @@ public sealed class ExecCommandTests : IDisposable
     {
         string[] commands =
         [
-            "info", "ps -T", "bt -a", "bt -g", "report", "mounts", "symbol nosuch", "pmem", "pmem --page 0x100700", "map", "dmesg", "verify", "print init_task.tasks",
-            "print nosuch", "type page", "symbol schedule", "read linux_banner 64 -f u8", "vtop init_task", "locks -a", "runq", "modules", "print init_task.comm",
+            "info", "ps -T", "bt -a", "bt -g", "report", "mounts", "symbol nosuch", "pmem", "pmem --page 0x100700", "map", "dmesg", "verify",
+            "print init_task.tasks", "print nosuch", "type page", "symbol schedule", "read linux_banner 64 -f u8", "vtop init_task", "locks -a", "runq",
+            "modules", "print init_task.comm",
         ];
         JsonElement[] lines = Lines(Run([.. commands]), commands.Length);
         for (int i = 0; i < commands.Length; i++)
@@ -65,7 +66,8 @@ public sealed class ExecCommandTests : IDisposable
     {
         string output = _folder.File("OUT"), arguments = _folder.File("ARGS");
         File.WriteAllText(arguments, "page\n");
-        ToolResult result = Run(command.Replace("OUT", output, StringComparison.Ordinal).Replace("ARGS", arguments, StringComparison.Ordinal), "symbol schedule");
+        command = command.Replace("OUT", output, StringComparison.Ordinal).Replace("ARGS", arguments, StringComparison.Ordinal);
+        ToolResult result = Run(command, "symbol schedule");
         Assert.Equal(1, result.ExitCode);
         JsonElement[] lines = Lines(result, 2);
         Assert.Equal((1, JsonValueKind.Null), (lines[0].GetProperty("status").GetInt32(), lines[0].GetProperty("answer").ValueKind));

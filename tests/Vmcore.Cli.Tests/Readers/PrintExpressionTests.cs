@@ -36,15 +36,17 @@ public sealed partial class PrintExpressionTests
     {
         ToolResult result = Tool.Run(Executable.Vmcore, "print", Dump, "1 + 1", "init_task.mm->pgd", "init_task.comm", "per_cpu(runqueues).cpu");
         Assert.Equal(1, result.ExitCode);
-        Assert.StartsWith("1 + 1 = (int)2\ninit_task.comm = (char [16])\"swapper/0\"\nper_cpu(runqueues).cpu = CPU 0: (int)0\n", result.Output, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "1 + 1 = (int)2\ninit_task.comm = (char [16])\"swapper/0\"\nper_cpu(runqueues).cpu = CPU 0: (int)0\n", result.Output, StringComparison.Ordinal);
         Assert.Equal("vmcore: the answer is not complete: 'init_task.mm->pgd': 'init_task.mm' is NULL\n", result.Error);
     }
 
     [Fact]
     public void JsonSaysOfWhichStructureEachIs()
     {
-        using var answer = JsonDocument.Parse(Tool.Succeed(Executable.Vmcore, "print", Dump, "--json", "list_for_each(init_task.tasks, struct task_struct, tasks)->exit_state").Output);
-        using var tasks = JsonDocument.Parse(Tool.Succeed(Executable.Vmcore, "print", Dump, "--json", "list_for_each(init_task.tasks, struct task_struct, tasks)").Output);
+        const string Tasks = "list_for_each(init_task.tasks, struct task_struct, tasks)";
+        using var answer = JsonDocument.Parse(Tool.Succeed(Executable.Vmcore, "print", Dump, "--json", Tasks + "->exit_state").Output);
+        using var tasks = JsonDocument.Parse(Tool.Succeed(Executable.Vmcore, "print", Dump, "--json", Tasks).Output);
         JsonElement[] values = [.. answer.RootElement.GetProperty("values").EnumerateArray()];
         Assert.NotEmpty(values);
         Assert.Equal(tasks.RootElement.GetProperty("values").EnumerateArray().Select(static m => m.GetProperty("value").GetString()),

@@ -24,7 +24,8 @@ public sealed class ProcessCommandTests : IDisposable
         JsonElement mapped = default;
         foreach (JsonElement task in Answer(0, "ps", dump, "labtool").GetProperty("tasks").EnumerateArray())
         {
-            JsonElement[] areas = [.. Answer(0, "maps", dump, Pid(task)).GetProperty("areas").EnumerateArray().Where(static a => a.GetProperty("dax").GetBoolean())];
+            JsonElement[] areas = [.. Answer(0, "maps", dump, Pid(task)).GetProperty("areas").EnumerateArray()
+                .Where(static a => a.GetProperty("dax").GetBoolean())];
             if (areas.Length > 0)
                 (pid, mapped) = (task.GetProperty("pid").GetInt32(), areas[0]);
         }
@@ -41,12 +42,13 @@ public sealed class ProcessCommandTests : IDisposable
         string core = _folder.File("core");
         JsonElement answer = Answer(1, "gcore", dump, number, "-o", core);
         ulong from = Hex(start), to = Hex(mapped.GetProperty("end").GetString()!);
-        Assert.Contains(answer.GetProperty("missing").EnumerateArray(), m => Hex(m.GetProperty("start").GetString()!) == from && Hex(m.GetProperty("end").GetString()!) == to);
+        Assert.Contains(answer.GetProperty("missing").EnumerateArray(), m =>
+            Hex(m.GetProperty("start").GetString()!) == from && Hex(m.GetProperty("end").GetString()!) == to);
         List<(ulong Start, ulong End, ulong InFile)> segments = Segments(core);
         Assert.DoesNotContain(segments, s => s.Start < to && s.End > from);
         Assert.Contains(segments, static s => s.InFile > 0);
-        Assert.Equal(0, Tool.Run(Executable.Vmcore, "read", dump, "0x" + segments.First(static s => s.InFile > 0).Start.ToString("x", CultureInfo.InvariantCulture),
-            "64", "--pid", number).ExitCode);
+        string present = "0x" + segments.First(static s => s.InFile > 0).Start.ToString("x", CultureInfo.InvariantCulture);
+        Assert.Equal(0, Tool.Run(Executable.Vmcore, "read", dump, present, "64", "--pid", number).ExitCode);
     }
 
     /// <summary>Each byte of the core file is the process's, read by its address; nothing is twice in it, and the tools that Debian has open it.</summary>
@@ -98,7 +100,8 @@ public sealed class ProcessCommandTests : IDisposable
     {
         string dump = RealCrash.Get(name).Path;
         JsonElement[] messages = [.. Answer(0, "dmesg", dump).GetProperty("messages").EnumerateArray()];
-        JsonElement[] of = [.. messages.Where(static m => m.GetProperty("subsystem").GetString() == "pci" && m.GetProperty("text").GetString()!.StartsWith("pci 0000:", StringComparison.Ordinal))];
+        JsonElement[] of = [.. messages.Where(static m => m.GetProperty("subsystem").GetString() == "pci"
+            && m.GetProperty("text").GetString()!.StartsWith("pci 0000:", StringComparison.Ordinal))];
         Assert.NotEmpty(of);
         Assert.All(of, static m => Assert.Equal("+pci:" + m.GetProperty("text").GetString()![4..16], m.GetProperty("device").GetString()));
         Assert.Contains($"({of[0].GetProperty("subsystem").GetString()} {of[0].GetProperty("device").GetString()})\n",

@@ -15,7 +15,7 @@ internal static class CommandLines
     /// <exception cref="FileAccessException">It cannot be read.</exception>
     internal static IEnumerable<string?> Of(string file, int most)
     {
-        const int Piece = 1 << 12;
+        const int Piece = 8000;
         using Stream stream = Open(file);
         byte[] piece = new byte[Piece];
         var line = new List<byte>();

@@ -22,7 +22,8 @@ internal static class FilesCommand
         _ = context.Symbols;
         _ = context.NamedTypes;
         TaskList list = context.Dump.KernelView.RequireTasks();
-        List<KernelTask> tasks = wanted.Length > 0 ? [.. wanted.Select(context.TaskOf)] : [.. list.Tasks.Where(static t => t.Pid == t.Tgid && !t.IsKernelThread && t.Pid != 0)];
+        List<KernelTask> tasks = wanted.Length > 0 ? [.. wanted.Select(context.TaskOf)]
+            : [.. list.Tasks.Where(static t => t.Pid == t.Tgid && !t.IsKernelThread && t.Pid != 0)];
         context.Gap(list.Problems);
         KernelVfs vfs = context.Dump.OpenVfs();
         List<ProcessFiles> all = [.. tasks.Select(t => new ProcessFiles(t,

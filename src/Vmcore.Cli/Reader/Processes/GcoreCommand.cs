@@ -41,7 +41,8 @@ internal static class GcoreCommand
         if (context.IsJson)
             context.WriteJson(new GcoreAnswer { Task = task, Output = output, Core = core });
         else
-            ReaderContext.Write($"{TerminalText.Clean(output)}: process {task.Tgid} ({task.Name}), {core.Threads.Count} threads, {Sizes.Text(core.PresentBytes)}\n");
+            ReaderContext.Write($"{TerminalText.Clean(output)}: process {task.Tgid} ({task.Name}), "
+                + $"{core.Threads.Count} threads, {Sizes.Text(core.PresentBytes)}\n");
         foreach (CoreRange range in context.IsJson ? [] : core.Missing)
             ReaderContext.Write($"missing {range.Start:x12}-{range.End:x12}: {range.Reason}\n");
         return 0;

@@ -36,8 +36,8 @@ internal static class MapsCommand
             string[] cells =
             [
                 string.Create(CultureInfo.InvariantCulture, $"{area.Area.Start:x12}-{area.Area.End:x12}"), area.Area.Permissions,
-                area.Area.Offset.ToString("x8", CultureInfo.InvariantCulture), area.Device ?? "", area.Inode?.Number.ToString(CultureInfo.InvariantCulture) ?? "",
-                area.Name ?? (area.Area.File != 0 ? "?" : ""),
+                area.Area.Offset.ToString("x8", CultureInfo.InvariantCulture), area.Device ?? "",
+                area.Inode?.Number.ToString(CultureInfo.InvariantCulture) ?? "", area.Name ?? (area.Area.File != 0 ? "?" : ""),
             ];
             if (area.Inode is { IsDax: true })
                 table.AddPainted(context.Style.Cyan, cells);

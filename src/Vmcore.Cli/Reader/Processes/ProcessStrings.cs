@@ -38,11 +38,13 @@ internal sealed class ProcessStrings(ReaderContext context, bool arguments, bool
         }
 
         if (missing > 0)
-            context.Gap(new Finding(FindingCode.ProcessMemoryMissing, $"command lines or environments of {missing} of {_lines.Count} processes are not in the dump"));
+            context.Gap(new Finding(FindingCode.ProcessMemoryMissing,
+                $"command lines or environments of {missing} of {_lines.Count} processes are not in the dump"));
     }
 
     /// <summary>The command line of a task as one text; null if it is not there.</summary>
-    internal string? CommandOf(KernelTask task) => _lines.FirstOrDefault(l => l.Task == task)?.Arguments is { Count: > 0 } words ? Shown(string.Join(' ', words)) : null;
+    internal string? CommandOf(KernelTask task) =>
+        _lines.FirstOrDefault(l => l.Task == task)?.Arguments is { Count: > 0 } words ? Shown(string.Join(' ', words)) : null;
 
     /// <summary>Writes the environments, a process after the other.</summary>
     internal void WriteEnvironments()

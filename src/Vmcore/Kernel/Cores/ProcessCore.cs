@@ -65,7 +65,11 @@ public sealed class ProcessCore
             core.Add(area);
         problems.AddRange(core._memory.Problems);
         if (core._steps <= 0 || core._ranges.Count >= kernel.Limits.Segments)
-            problems.Add(new(FindingCode.ProcessMemoryMissing, "the page tables of the process are too large to be walked whole; the rest of its memory is left out"));
+        {
+            problems.Add(new(FindingCode.ProcessMemoryMissing,
+                "the page tables of the process are too large to be walked whole; the rest of its memory is left out"));
+        }
+
         core.WriteNotes(process, problems);
         core.Problems = problems;
         return core;
@@ -97,8 +101,11 @@ public sealed class ProcessCore
                 Span<byte> part = piece.AsSpan(0, (int)Math.Min(Piece, range.End - address));
                 MemoryStatus status = _memory.Memory.Read(address, part);
                 if (status != MemoryStatus.Ok)
-                    throw new MissingInformationException($"{_kernel.Name}: the memory of process {_memory.Task.Tgid} at 0x{address:x} cannot be read any more: "
-                        + MemoryStatusText.Of(status));
+                {
+                    throw new MissingInformationException($"{_kernel.Name}: the memory of process {_memory.Task.Tgid} at 0x{address:x} "
+                        + $"cannot be read any more: {MemoryStatusText.Of(status)}");
+                }
+
                 sink.Write(at, part);
                 at += part.Length;
                 address += (ulong)part.Length;
@@ -126,7 +133,8 @@ public sealed class ProcessCore
             // What has an entry that is not valid was there, and is elsewhere.
             string? reason = status == MemoryStatus.Ok ? null
                 : status != MemoryStatus.NotMapped ? MemoryStatusText.Of(status)
-                : (area.Flags & OfDevices) == 0 && _memory.Memory.Walk(address) is { Count: > 0 } walk && walk[^1].Entry != 0 ? "its entry in the page table is not valid: swapped out, poisoned, without access" : null;
+                : (area.Flags & OfDevices) == 0 && _memory.Memory.Walk(address) is { Count: > 0 } walk && walk[^1].Entry != 0
+                    ? "its entry in the page table is not valid: swapped out, poisoned, without access" : null;
             var range = new CoreRange(address, end, reason)
             {
                 IsPresent = status == MemoryStatus.Ok,

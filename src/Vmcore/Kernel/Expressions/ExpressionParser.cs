@@ -256,7 +256,8 @@ internal sealed class ExpressionParser(string text, KernelExpressionContext cont
     }
 
     private ExpressionNode Number(int start, KernelType type) => Constant(start,
-        type.Underlying().Kind == KernelTypeKind.Void ? 1UL : (ulong)(type.Size ?? throw new KernelObjectException($"the size of '{type}' is not known")), "unsigned long");
+        type.Underlying().Kind == KernelTypeKind.Void ? 1UL
+            : (ulong)(type.Size ?? throw new KernelObjectException($"the size of '{type}' is not known")), "unsigned long");
 
     // What it has is not read.
     private ExpressionNode Number(int start, ExpressionNode operand) => Node(start, ExpressionKind.Unary, "sizeof", operand);

@@ -4,12 +4,12 @@ using Vmcore.Kernel.Types;
 namespace Vmcore.Kernel.Expressions;
 
 /// <summary>
-/// The part of C that names things in a kernel and calculates with them: symbols, numbers, <c>.</c> and <c>-&gt;</c>, <c>[i]</c>, <c>*</c>, <c>&amp;</c>, casts;
-/// arithmetic, bit operations, comparisons, <c>&amp;&amp;</c>, <c>||</c> and <c>!</c>, with C's precedence and types of results; <c>sizeof</c>, <c>offsetof</c>,
-/// <c>container_of</c>; <c>per_cpu(variable, cpu)</c> and <c>per_cpu_ptr(pointer, cpu)</c>, without a CPU for all of them; and lists and trees:
-/// <c>list_for_each(head, type, member)</c>, the same with <c>hlist</c>, <c>llist</c> and <c>rb</c>, <c>xa_for_each(array, type)</c>,
-/// <c>mt_for_each(tree, type)</c>, <c>chain_for_each(first, member)</c>. Such a list stands for all its structures, and the rest of the expression is
-/// taken of each: <c>list_for_each(modules, struct module, list)-&gt;name</c>.
+/// The part of C that names things in a kernel and calculates with them: symbols, numbers, <c>.</c> and <c>-&gt;</c>, <c>[i]</c>, <c>*</c>,
+/// <c>&amp;</c>, casts; arithmetic, bit operations, comparisons, <c>&amp;&amp;</c>, <c>||</c> and <c>!</c>, with C's precedence and types of results;
+/// <c>sizeof</c>, <c>offsetof</c>, <c>container_of</c>; <c>per_cpu(variable, cpu)</c> and <c>per_cpu_ptr(pointer, cpu)</c>, without a CPU for all of them;
+/// and lists and trees: <c>list_for_each(head, type, member)</c>, the same with <c>hlist</c>, <c>llist</c> and <c>rb</c>,
+/// <c>xa_for_each(array, type)</c>, <c>mt_for_each(tree, type)</c>, <c>chain_for_each(first, member)</c>. Such a list stands for all its structures, and
+/// the rest of the expression is taken of each: <c>list_for_each(modules, struct module, list)-&gt;name</c>.
 /// </summary>
 /// <remarks>Not safe for several threads at once.</remarks>
 public sealed class KernelExpression
@@ -160,7 +160,8 @@ public sealed class KernelExpression
     private KernelObject Pointer(ExpressionNode node)
     {
         KernelObject item = One(node);
-        if (!_isMeasured && item.Address is not null && item.Type.Underlying().Kind == KernelTypeKind.Pointer && item.AsUInt64() is var address and < FirstAddress)
+        if (!_isMeasured && item.Address is not null && item.Type.Underlying().Kind == KernelTypeKind.Pointer
+            && item.AsUInt64() is var address and < FirstAddress)
             throw new KernelObjectException(address == 0 ? $"'{TextOf(node)}' is NULL" : $"'{TextOf(node)}' is 0x{address:x}, where nothing is");
         return item;
     }

@@ -6,7 +6,8 @@ namespace Vmcore.Kernel.Log;
 
 /// <summary>The device that a message is about, as its driver named it (dev_printk).</summary>
 /// <param name="Subsystem">Its subsystem, for example <c>pci</c>; empty if there is none.</param>
-/// <param name="Name">Its name, as the kernel notes it: <c>+pci:0000:00:02.0</c> by its bus, <c>b259:0</c> and <c>c1:3</c> by numbers, <c>n2</c> of a network.</param>
+/// <param name="Name">Its name, as the kernel notes it: <c>+pci:0000:00:02.0</c> by its bus, <c>b259:0</c> and <c>c1:3</c> by numbers,
+/// <c>n2</c> of a network.</param>
 public sealed record LogDevice(string Subsystem, string Name)
 {
     /// <summary>Reads the device of a message.</summary>

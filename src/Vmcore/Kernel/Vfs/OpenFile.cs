@@ -32,7 +32,8 @@ internal static class FileTable
             int length = (int)Math.Min(Chunk, count - first) * sizeof(ulong);
             if (memory.Read(array + (first * sizeof(ulong)), words.AsSpan(0, length)) != MemoryStatus.Ok)
             {
-                problems.Add(FindingCode.FilesUnreadable, $"the table of open files of task {task.Pid} cannot be read at 0x{array + (first * sizeof(ulong)):x}");
+                problems.Add(FindingCode.FilesUnreadable,
+                    $"the table of open files of task {task.Pid} cannot be read at 0x{array + (first * sizeof(ulong)):x}");
                 yield break;
             }
 

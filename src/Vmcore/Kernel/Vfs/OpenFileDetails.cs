@@ -43,7 +43,8 @@ public sealed record OpenFileDetails
     /// <summary>What it is.</summary>
     public OpenFileKind Kind { get; private init; }
 
-    /// <summary>Its name as /proc/PID/fd has it: a path, <c>pipe:[17]</c>, <c>socket:[4711]</c>, <c>anon_inode:[eventfd]</c>. Null if it is not known.</summary>
+    /// <summary>Its name as /proc/PID/fd has it: a path, <c>pipe:[17]</c>, <c>socket:[4711]</c>, <c>anon_inode:[eventfd]</c>.
+    /// Null if it is not known.</summary>
     public string? Name { get; private init; }
 
     /// <summary>O_* flags; null if they cannot be read.</summary>
@@ -73,8 +74,10 @@ public sealed record OpenFileDetails
         string? path = file.Path.Text;
         string? name = kind switch
         {
-            OpenFileKind.Pipe when file.Inode?.SuperBlock is { Type: "pipefs" } => string.Create(CultureInfo.InvariantCulture, $"pipe:[{file.Inode.Number}]"),
-            OpenFileKind.Socket when file.Inode?.SuperBlock is { Type: "sockfs" } => string.Create(CultureInfo.InvariantCulture, $"socket:[{file.Inode.Number}]"),
+            OpenFileKind.Pipe when file.Inode?.SuperBlock is { Type: "pipefs" }
+                => string.Create(CultureInfo.InvariantCulture, $"pipe:[{file.Inode.Number}]"),
+            OpenFileKind.Socket when file.Inode?.SuperBlock is { Type: "sockfs" }
+                => string.Create(CultureInfo.InvariantCulture, $"socket:[{file.Inode.Number}]"),
             OpenFileKind.Anonymous => path is null ? null : "anon_inode:" + path.TrimStart('/'),
             _ => path is not null && file.Path.IsDeleted ? path + " (deleted)" : path,
         };
@@ -94,7 +97,7 @@ public sealed record OpenFileDetails
         { SuperBlock.Type: "anon_inodefs" } => OpenFileKind.Anonymous,
 
         // S_IFMT, as stat(2) has it.
-        _ => (inode.Mode >> 12) switch
+        _ => (inode.Mode / 0x1000) switch
         {
             1 => OpenFileKind.Pipe,
             2 => OpenFileKind.CharacterDevice,
@@ -125,13 +128,25 @@ public sealed record OpenFileDetails
             if (types.Find("struct socket_alloc") is not { } type)
                 return null;
             KernelObject socket = KernelObject.At(kernel.RequireMemory(), type, inode - (ulong)type.OffsetOf("vfs_inode"))["socket"];
-            string kind = socket["type"].AsUInt64() switch { 1 => "stream", 2 => "datagram", 3 => "raw", 5 => "seqpacket", 10 => "packet", var n => $"type {n}" };
+            string kind = socket["type"].AsUInt64() switch
+            {
+                1 => "stream",
+                2 => "datagram",
+                3 => "raw",
+                5 => "seqpacket",
+                10 => "packet",
+                var n => $"type {n}",
+            };
             if (socket["sk"].AsUInt64() == 0)
                 return kind + ", closed";
             KernelObject common = socket["sk"]["__sk_common"];
             int family = (int)common["skc_family"].AsUInt64();
             if (family is Inet or Inet6)
-                return $"{(family == Inet ? "inet" : "inet6")} {kind} {Place(common, family, "skc_rcv_saddr", "skc_num")} - {Place(common, family, "skc_daddr", "skc_dport")}";
+            {
+                string here = Place(common, family, "skc_rcv_saddr", "skc_num"), there = Place(common, family, "skc_daddr", "skc_dport");
+                return $"{(family == Inet ? "inet" : "inet6")} {kind} {here} - {there}";
+            }
+
             return family == Unix ? $"unix {kind}{UnixName(types, socket)}" : $"family {family} {kind}";
         }
         catch (KernelObjectException)
