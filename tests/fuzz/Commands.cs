@@ -8,6 +8,8 @@ namespace Vmcore.Fuzz;
 /// <summary>Runs commands in this process, as the executable does, with a watched console.</summary>
 internal static class Commands
 {
+    private static string Batch { get; } = Scratch.File("batch", "ps\nnosuch\nbt -a # all\nprint init_task.comm\nmounts\nprint 'init_task.mm'\n"u8.ToArray());
+
     /// <summary>Every command that reads a dump; the file's name goes in the place of {}.</summary>
     internal static IReadOnlyList<string[]> Readers { get; } =
     [
@@ -17,9 +19,14 @@ internal static class Commands
         ["slab", "--objects", "{}", "task_struct"], ["whatis", "{}", "init_task", "init_task.stack", "init_task.tasks.next", "modules.next"],
         ["whatis", "--json", "{}", "init_task.cred", "0xffffea0000001040"], ["whatis", "-p", "{}", "0x1000000", "0x100000000"],
         ["dis", "{}"], ["dis", "--json", "{}", "schedule", "panic+0x10"], ["dis", "-t", "1", "{}"],
+        ["files", "{}"], ["files", "--json", "{}"], ["maps", "{}", "1"], ["maps", "--json", "{}", "1"], ["ps", "--args", "--environment", "{}"],
+        ["gcore", "{}", "1", "-f", "-o", "/dev/null"], ["read", "{}", "0x400000", "--pid", "1"],
         ["modules", "{}"], ["mounts", "{}"], ["pmem", "{}"], ["pmem", "--json", "{}"], ["map", "{}"], ["map", "--json", "{}"],
         ["verify", "{}"], ["print", "{}", "init_task"], ["print", "--json", "{}", "init_task"], ["type", "{}", "task_struct"],
         ["type", "--json", "{}", "struct page"], ["symbol", "{}", "schedule"], ["read", "{}", "init_task"], ["vtop", "{}", "init_task"],
+        ["print", "{}", "list_for_each(init_task.tasks, struct task_struct, tasks)->comm", "per_cpu(runqueues).cfs.tasks_timeline"],
+        ["print", "--json", "{}", "mt_for_each(list_for_each(init_task.tasks, struct task_struct, tasks)->mm->mm_mt, struct vm_area_struct)"],
+        ["exec", "{}", Batch], ["exec", "--text", "{}", Batch],
         ["vmcore-dmesg", "{}"], ["makedumpfile", "--dump-dmesg", "-f", "{}", "/dev/null"], ["makedumpfile", "--dry-run", "-d", "31", "{}", "/dev/null"],
         ["makedumpfile", "--dry-run", "-d", "0", "-l", "{}", "/dev/null"], ["makedumpfile", "--dry-run", "-E", "-d", "31", "{}", "/dev/null"],
     ];

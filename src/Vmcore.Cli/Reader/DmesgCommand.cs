@@ -33,19 +33,21 @@ internal static class DmesgCommand
         time.AcceptOnlyFromAmong("seconds", "ctime", "none");
         var human = new Option<bool>("-T") { Description = "The same as --time ctime." };
         var decode = new Option<bool>("--decode", "-x") { Description = "Show the level of each message." };
+        var caller = new Option<bool>("--caller") { Description = "Show who logged each message, task (T1) or CPU (C0), and of which device." };
         var tail = NumberOption.Create("--tail", "N", "Only the last N messages.", int.MaxValue, "-n");
         return new ReaderCommand("dmesg", "Show the log of the kernel that crashed.", context => Run(
             context,
             context.Parsed.GetValue(level),
             TimeFormat(context.Parsed.GetValue(human), context.Parsed.GetResult(time), context.Parsed.GetRequiredValue(time)),
             context.Parsed.GetValue(decode),
-            context.Parsed.GetValue(tail))) { level, time, human, decode, tail };
+            context.Parsed.GetValue(tail),
+            context.Parsed.GetValue(caller))) { level, time, human, decode, tail, caller };
     }
 
     private static string TimeFormat(bool isHuman, OptionResult? given, string format) => !isHuman || format == "ctime" ? format
         : given is { Implicit: false } ? throw new VmcoreException($"-T and --time {format} contradict each other") : "ctime";
 
-    private static int Run(ReaderContext context, string? levels, string time, bool decode, int? tail)
+    private static int Run(ReaderContext context, string? levels, string time, bool decode, int? tail, bool showsCaller)
     {
         HashSet<int>? wanted = levels is null ? null : Levels(levels);
         KernelLog log = KernelLog.TryOpen(context.Kernel.VmcoreInfo, context.Memory, out string? problem)
@@ -57,7 +59,13 @@ internal static class DmesgCommand
             if (!record.IsDataless)
                 newest = record.Timestamp;
             if (!record.IsDataless && (wanted is null || (record.Level is { } l && wanted.Contains(l))))
-                lines.Add(LogLine.From(record));
+                lines.Add(LogLine.From(record) with
+                {
+                    HasCaller = true,
+                    Caller = record.CallerId is { } id
+                        ? string.Create(CultureInfo.InvariantCulture, $"{((id & LogRecord.CallerIsCpu) != 0 ? 'C' : 'T')}{id & ~LogRecord.CallerIsCpu}") : null,
+                    Device = (showsCaller || context.IsJson) && context.Dump.Types is { } types ? LogDevice.TryRead(types, context.Memory, record) : null,
+                });
         }
 
         if (tail is { } count)
@@ -79,7 +87,15 @@ internal static class DmesgCommand
             context.Gap(new Finding(FindingCode.LogTimesRelative));
         var text = new StringBuilder();
         foreach (LogLine line in lines)
-            text.Append(Format(context.Style, line, time, boot, decode)).Append('\n');
+        {
+            if (showsCaller)
+                text.Append(line.Caller?.PadLeft(8) ?? "       ?").Append(' ');
+            text.Append(Format(context.Style, line, time, boot, decode));
+            if (showsCaller && line.Device is { } device)
+                text.Append(context.Style.Dim($"  ({device.Subsystem} {device.Name})"));
+            text.Append('\n');
+        }
+
         ReaderContext.Write(text.ToString());
         return 0;
     }
@@ -139,6 +155,15 @@ internal sealed record LogLine(ulong Sequence, ulong? Timestamp, int? Level, int
     /// <summary>Copies a record.</summary>
     internal static LogLine From(LogRecord record) => new(record.Sequence, record.Timestamp, record.Level, record.Facility, TextOf(record.Text.Span));
 
+    /// <summary>True if it is told who logged it.</summary>
+    internal bool HasCaller { get; init; }
+
+    /// <summary>The task (<c>T1</c>) or CPU (<c>C0</c>) that logged it; null if the log does not keep it.</summary>
+    internal string? Caller { get; init; }
+
+    /// <summary>The device that it is about; null if there is none.</summary>
+    internal LogDevice? Device { get; init; }
+
     /// <inheritdoc/>
     public void Write(JsonText json)
     {
@@ -147,6 +172,11 @@ internal sealed record LogLine(ulong Sequence, ulong? Timestamp, int? Level, int
         json.Put(Level);
         json.Put(Facility);
         json.Put(Text);
+        if (!HasCaller)
+            return;
+        json.Put(Caller);
+        json.Put(Device?.Subsystem, "subsystem");
+        json.Put(Device?.Name, "device");
     }
 
     // What a terminal would act on is shown as its number.

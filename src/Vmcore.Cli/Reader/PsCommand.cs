@@ -15,16 +15,22 @@ internal static class PsCommand
         var threads = new Option<bool>("--threads", "-T") { Description = "Show all threads of each process." };
         var running = new Option<bool>("--running", "-r") { Description = "Only the tasks that were running on a CPU." };
         Option<string?> state = StateOption.Create("Only tasks and threads in these states: letters as in the column ST, for example D or D,R.");
+        var arguments = new Option<bool>("--args", "-a")
+        {
+            Description = "Show command lines, which lie in the memory of the processes: most dumps leave it out.",
+        };
+        var environment = new Option<bool>("--environment", "-e") { Description = "Show environments, which lie there too." };
         return new ReaderCommand("ps", "Show the tasks: numbers, state, how long they were in it, start (seconds after boot), CPU time of the thread, memory, "
             + "name; > marks those that were running.", context =>
         {
             ParseResult parsed = context.Parsed;
-            return Run(context, parsed.GetValue(wanted) ?? [], parsed.GetValue(threads), parsed.GetValue(running), parsed.GetValue(state));
+            return Run(context, parsed.GetValue(wanted) ?? [], parsed.GetValue(threads), parsed.GetValue(running), parsed.GetValue(state),
+                parsed.GetValue(arguments) || parsed.GetValue(environment) ? new(context, parsed.GetValue(arguments), parsed.GetValue(environment)) : null);
         },
-            hasWords: true) { wanted, threads, running, state };
+            hasWords: true) { wanted, threads, running, state, arguments, environment };
     }
 
-    private static int Run(ReaderContext context, string[] wanted, bool threads, bool running, string? states)
+    private static int Run(ReaderContext context, string[] wanted, bool threads, bool running, string? states, Processes.ProcessStrings? strings)
     {
         TaskList list = context.Dump.KernelView.RequireTasks();
         List<KernelTask> tasks = [.. list.Tasks.Where(t =>
@@ -35,9 +41,15 @@ internal static class PsCommand
                 || wanted.Contains(t.Pid.ToString(CultureInfo.InvariantCulture), StringComparer.Ordinal)))];
         context.Gap(list.Problems);
         context.Gap(context.Dump.KernelView.Times?.Problem);
+        strings?.Read(tasks);
         if (context.IsJson)
         {
-            context.WriteJson(new PsAnswer { Tasks = [.. tasks.Select(t => TaskInfo.From(context, t))], Problem = list.Problem?.ToString() });
+            context.WriteJson(new PsAnswer
+            {
+                Strings = strings,
+                Tasks = [.. tasks.Select(t => TaskInfo.From(context, t))],
+                Problem = list.Problem?.ToString(),
+            });
         }
         else
         {
@@ -58,7 +70,7 @@ internal static class PsCommand
                     time is { UserTime: { } user, SystemTime: { } system } ? Durations.Text(user + system) : "",
                     Kibibytes(task.VirtualSize),
                     Kibibytes(task.ResidentSize),
-                    task.IsKernelThread || task.Pid == 0 ? $"[{task.Name}]" : task.Name,
+                    strings?.CommandOf(task) ?? (task.IsKernelThread || task.Pid == 0 ? $"[{task.Name}]" : task.Name),
                 ];
                 if (task.IsOnCpu)
                     table.AddPainted(context.Style.Green, cells);
@@ -69,6 +81,7 @@ internal static class PsCommand
             }
 
             ReaderContext.Write(table.ToString());
+            strings?.WriteEnvironments();
         }
 
         if (tasks.Count == 0 && wanted.Length > 0)
@@ -84,6 +97,9 @@ internal sealed record PsAnswer : ReaderAnswer
 {
     public IReadOnlyList<TaskInfo> Tasks { get; init; } = [];
 
+    /// <summary>Command lines and environments; null if they are not asked for.</summary>
+    public Processes.ProcessStrings? Strings { get; init; }
+
     /// <summary>What is missing; null if the list is whole.</summary>
     public string? Problem { get; init; }
 
@@ -92,6 +108,7 @@ internal sealed record PsAnswer : ReaderAnswer
     {
         json.Put(Tasks);
         json.Put(Problem);
+        json.Put(Strings?.Lines, "processes");
     }
 }
 

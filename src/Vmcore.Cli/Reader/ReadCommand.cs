@@ -19,6 +19,7 @@ internal static class ReadCommand
         var address = new Argument<string>("ADDRESS") { Description = "A virtual address, a symbol, or an expression; with --physical a physical address." };
         var length = new Argument<string?>("LENGTH") { Description = "Number of bytes, decimal or 0x...; 256 if not given.", Arity = ArgumentArity.ZeroOrOne };
         var physical = new Option<bool>("--physical", "-p") { Description = "The address is a physical one." };
+        var pid = NumberOption.Create("--pid", "PID", "Read in the memory of this process, not in the kernel's.", int.MaxValue);
         var format = new Option<string>("--format", "-f")
         {
             Description = "hex (bytes and text), u8, u16, u32, u64 (words), pointers (words with symbols), string, raw (the bytes themselves).",
@@ -30,25 +31,29 @@ internal static class ReadCommand
         {
             CrashDump dump = context.Dump;
             bool isPhysical = context.Parsed.GetValue(physical);
+            int? process = context.Parsed.GetValue(pid);
+            if (isPhysical && process is not null)
+                throw new VmcoreException("read: --pid and --physical contradict each other");
+            KernelAddressSpace? space = isPhysical ? null : context.MemoryOf(process);
             string where = context.Parsed.GetRequiredValue(address);
             string kind = context.Parsed.GetRequiredValue(format);
             ulong start = isPhysical ? Number(where, "physical address") : context.AddressOf(where);
             ulong count = context.Parsed.GetValue(length) is { } text ? Number(text, "length") : DefaultLength;
             if (count > MaxLength || start > ulong.MaxValue - count)
                 throw new VmcoreException($"length {count}: at most {MaxLength} bytes are read, and none beyond the end of the address space");
-            MemoryStatus ReadAt(ulong at, Span<byte> buffer) => isPhysical ? dump.Memory.Read(at, buffer) : context.Memory.Read(at, buffer);
+            MemoryStatus ReadAt(ulong at, Span<byte> buffer) => space is null ? dump.Memory.Read(at, buffer) : space.Read(at, buffer);
 
             // User data that a raw vmcore has was not left out of it: it is only not shown.
             string Why(ulong at, MemoryStatus status)
             {
-                Translation found = isPhysical ? new(MemoryStatus.Ok, at, 1) : context.Memory.Translate(at);
+                Translation found = space is null ? new(MemoryStatus.Ok, at, 1) : space.Translate(at);
                 return status == MemoryStatus.Excluded && found.Status == MemoryStatus.Ok
                     && dump.Pmem.UserData.Contains(found.PhysicalAddress >> dump.Memory.PageShift)
                     ? "user data on pmem, which is never shown" : MemoryStatusText.Of(status);
             }
 
             return Run(context, new(ReadAt, Why), start, (int)count, kind);
-        }, hasWords: true) { address, length, physical, format };
+        }, hasWords: true) { address, length, physical, pid, format };
     }
 
     private delegate MemoryStatus Read(ulong address, Span<byte> buffer);

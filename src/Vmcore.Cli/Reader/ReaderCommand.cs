@@ -9,9 +9,10 @@ namespace Vmcore.Cli.Reader;
 /// A command that reads one dump: <c>vmcore NAME [OPTIONS] FILE …</c>. It brings the argument and the options that all have; a command adds its own
 /// and says what it does with an opened dump. The files of a split dump follow each other; where other words follow, <c>--part</c> names the others.
 /// </summary>
-internal sealed class ReaderCommand : Command
+internal sealed class ReaderCommand : Command, IDumpReader
 {
     private readonly DumpFiles _files;
+    private readonly Func<ReaderContext, int> _run;
     private readonly Option<string?> _btf = Btf();
     private readonly Option<string?> _vmlinux;
     private readonly Option<bool> _json = new("--json") { Description = "Write the answer as JSON (docs/json-schema.md)." };
@@ -31,6 +32,7 @@ internal sealed class ReaderCommand : Command
         : base(name, description)
     {
         _files = new(this, hasWords);
+        _run = run;
         Add(_json);
         Add(_vmlinux = Vmlinux(name));
         Add(_btf);
@@ -44,6 +46,13 @@ internal sealed class ReaderCommand : Command
             using var context = new ReaderContext(parsed, files, options, json, style);
             return Run(context, run);
         });
+    }
+
+    /// <inheritdoc/>
+    public int Answer(ParseResult parsed, CrashDump dump, bool isJson, TextStyle style)
+    {
+        using var context = new ReaderContext(parsed, dump, isJson, style);
+        return Run(context, _run);
     }
 
     // Where something cannot be read because the dump is not whole, that is said too.

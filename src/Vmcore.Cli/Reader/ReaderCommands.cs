@@ -12,6 +12,9 @@ internal static class ReaderCommands
         DmesgCommand.Create(),
         BtCommand.Create(),
         PsCommand.Create(),
+        Processes.FilesCommand.Create(),
+        Processes.MapsCommand.Create(),
+        Processes.GcoreCommand.Create(),
         LocksCommand.Create(),
         RunqCommand.Create(),
         WorkqueuesCommand.Create(),
@@ -30,5 +33,6 @@ internal static class ReaderCommands
         ReadCommand.Create(),
         Code.DisCommand.Create(),
         VtopCommand.Create(),
+        Exec.ExecCommand.Create(),
     ];
 }

@@ -7,6 +7,7 @@ using Vmcore.Cli.Reader.Code;
 using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
+using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
@@ -37,10 +38,17 @@ internal sealed class ReaderContext : IDisposable
         _dump = new(() =>
         {
             CrashDump dump = Open(files, options);
-            Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
-            Gap(dump.Problems.Where(static p => p.Code == FindingCode.KernelSearchEnded));
+            GapsOf(dump);
             return dump;
         });
+    }
+
+    /// <summary>A run on a dump that somebody else opened, and closes.</summary>
+    internal ReaderContext(ParseResult parsed, CrashDump dump, bool isJson, TextStyle style)
+        : this(dump)
+    {
+        (Parsed, IsJson, Style) = (parsed, isJson, style);
+        GapsOf(dump);
     }
 
     /// <summary>What commands need to describe something of a dump that somebody else opened, and closes: plain text, and no command line.</summary>
@@ -50,6 +58,12 @@ internal sealed class ReaderContext : IDisposable
         (Parsed, Files, Inputs, Style) = (null!, dump.Files, dump.Files, TextStyle.Plain);
         _dump = new(dump);
         _isBorrowed = true;
+    }
+
+    private void GapsOf(CrashDump dump)
+    {
+        Gap(dump.IsXen ? new Finding(FindingCode.XenDump, dump.Name) : null);
+        Gap(dump.Problems.Where(static p => p.Code == FindingCode.KernelSearchEnded));
     }
 
     /// <summary>Opens a dump. What was given with it and is not of its kernel is refused: no command goes on as if it had not been given.</summary>
@@ -147,11 +161,6 @@ internal sealed class ReaderContext : IDisposable
     /// <summary>The modules; none if they cannot be found.</summary>
     internal IReadOnlyList<KernelModule> Modules => Dump.Modules?.Modules ?? [];
 
-    /// <summary>A task by its number.</summary>
-    /// <exception cref="VmcoreException">There is none, or the tasks cannot be read.</exception>
-    internal KernelTask TaskOf(int pid) => Dump.KernelView.RequireTasks().Tasks.FirstOrDefault(t => t.Pid == pid)
-        ?? throw new VmcoreException($"{Dump.Name}: there is no task {pid}");
-
     /// <summary>Lines of the kernel's source: of the vmlinux that was named, else of one that is on this machine. Null if there is none, or this executable
     /// reads none.</summary>
     internal SourceLines? Lines
@@ -170,6 +179,24 @@ internal sealed class ReaderContext : IDisposable
 
     /// <summary>The times of a task; null if none can be told.</summary>
     internal TaskTime? TimeOf(KernelTask task) => Dump.KernelView.Times?.Of(task);
+
+    /// <summary>The task that a word of the command line names by its number.</summary>
+    /// <param name="pid">The word.</param>
+    /// <exception cref="VmcoreException">It is no number, or there is no such task.</exception>
+    internal KernelTask TaskOf(string pid)
+    {
+        if (!int.TryParse(pid, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+            throw new VmcoreException($"found '{pid}', expected the number of a task");
+        return TaskOf(number);
+    }
+
+    /// <summary>The task with a number.</summary>
+    internal KernelTask TaskOf(int pid) => Dump.KernelView.RequireTasks().Tasks.FirstOrDefault(t => t.Pid == pid)
+        ?? throw new VmcoreException($"{Dump.Name}: there is no task {pid}");
+
+    /// <summary>The memory that addresses are read in: the kernel's, or that of a process.</summary>
+    /// <param name="pid">The process; null for the kernel.</param>
+    internal KernelAddressSpace MemoryOf(int? pid) => pid is { } number ? ProcessMemory.Open(Dump.KernelView, TaskOf(number)).Memory : Memory;
 
     /// <summary>Names an address: <c>schedule+0x12</c>, with <c> [module]</c> behind; null if no symbol has it.</summary>
     internal string? SymbolAt(ulong address) =>

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Json;
-using Vmcore.Kernel.Processes;
 using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader;
@@ -22,7 +21,7 @@ internal static class VtopCommand
     private static int Run(ReaderContext context, string word, int? pid)
     {
         ulong address = context.AddressOf(word);
-        KernelAddressSpace space = pid is { } number ? ProcessSpace.Of(context.Dump.KernelView, context.TaskOf(number)) : context.Kernel.Memory;
+        KernelAddressSpace space = context.MemoryOf(pid);
         IReadOnlyList<PageTableStep> steps = space.Walk(address);
         Translation translation = space.Translate(address);
         bool mapped = translation.Status == MemoryStatus.Ok;

@@ -38,6 +38,14 @@ public sealed record CpuRegisters
     /// <summary>True if all are 0, as where nobody wrote them. The instruction pointer alone may be: a call of NULL.</summary>
     internal bool AreEmpty => !_values.AsSpan().ContainsAnyExcept(0UL);
 
+    /// <summary>Writes them as a core file of a process has them.</summary>
+    /// <param name="bytes">Receives them, little-endian; the words that only core files have stay as they are.</param>
+    internal void CopyTo(Span<byte> bytes)
+    {
+        for (int i = 0; i < _values.Length; i++)
+            BinaryPrimitives.WriteUInt64LittleEndian(bytes[(i * sizeof(ulong))..], _values[i]);
+    }
+
     /// <summary>Reads a <c>struct pt_regs</c>.</summary>
     /// <param name="set">The registers.</param>
     /// <param name="bytes">At least as many bytes as the set has.</param>

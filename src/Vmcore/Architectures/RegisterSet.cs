@@ -30,6 +30,12 @@ internal sealed record RegisterSet
     /// <summary>Offset of the registers in the descriptor of NT_PRSTATUS: the same in every <c>struct elf_prstatus</c> of 64 bits.</summary>
     internal int NoteOffset => 112;
 
+    /// <summary>Words of the registers in a core file of a process (elf_gregset_t), where it has more than <see cref="Names"/>; 0 where it has not.</summary>
+    internal int CoreWords { get; init; }
+
+    /// <summary>Members of <c>struct thread_struct</c> whose values follow the registers there.</summary>
+    internal string[] ThreadMembers { get; init; } = [];
+
     /// <summary>Bytes of the registers.</summary>
     internal int Size => Names.Length * sizeof(ulong);
 }

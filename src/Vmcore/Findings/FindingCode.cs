@@ -325,4 +325,10 @@ public enum FindingCode
 
     /// <summary>Files and lines of the source cannot be told. Parameters: a clause that says why.</summary>
     SourceLinesMissing,
+
+    /// <summary>An expression, or one of its values, cannot be calculated. Parameters: a clause that names the part and says why.</summary>
+    ExpressionFailed,
+
+    /// <summary>Memory of processes that was asked for is not in the dump. Parameters: a clause that says which and why.</summary>
+    ProcessMemoryMissing,
 }

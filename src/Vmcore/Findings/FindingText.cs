@@ -124,6 +124,8 @@ internal static class FindingText
         FindingCode.TaskTimesUnknown => "how long tasks had been in their state cannot be told: {0}",
         FindingCode.LocksUnproven => "{0}",
         FindingCode.RunQueueIncomplete => "{0}",
+        FindingCode.ExpressionFailed => "{0}",
+        FindingCode.ProcessMemoryMissing => "{0}",
         _ => code.ToString(),
     };
 }

@@ -69,6 +69,9 @@ public sealed partial class ReadLimits
     /// <summary>Mappings of one process; the same.</summary>
     public int ProcessMappings { get; init => field = Positive(value); } = 1 << 20;
 
+    /// <summary>Bytes of a process's command line, or of its environment: ARG_MAX is a quarter of the stack's limit. A longer one is not told.</summary>
+    public int ArgumentBytes { get; init => field = Positive(value); } = 8 << 20;
+
     /// <summary>Descriptors of one process: the table goes further on no machine.</summary>
     public ulong FileDescriptors { get; init => field = Positive(value); } = 1UL << 24;
 

@@ -38,6 +38,9 @@ public sealed partial class ReadLimits
     /// <summary>Bytes of memory for the types that were looked at of one BTF: each is made when it is first asked for.</summary>
     public int TypeMemory { get; init => field = Positive(value); } = 96 << 20;
 
+    /// <summary>Bytes of one line of a file of commands (vmcore exec); a longer one is no command.</summary>
+    public int CommandBytes { get; init => field = Positive(value); } = 1 << 16;
+
     /// <summary>Notes (registers of each CPU, vmcoreinfo, device dumps): two for each of 100,000 CPUs, and room.</summary>
     public int Notes { get; init => field = Positive(value); } = 1 << 18;
 

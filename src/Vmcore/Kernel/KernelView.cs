@@ -4,6 +4,7 @@ using Vmcore.Formats.Elf;
 using Vmcore.IO;
 using Vmcore.Kernel.Btf;
 using Vmcore.Kernel.Cpus;
+using Vmcore.Kernel.Expressions;
 using Vmcore.Kernel.Identity;
 using Vmcore.Kernel.Modules;
 using Vmcore.Kernel.Resources;
@@ -186,16 +187,32 @@ public sealed class KernelView
     /// <exception cref="MissingInformationException">They are not; the message is <see cref="TasksProblem"/>.</exception>
     public TaskList RequireTasks() => Tasks ?? throw new MissingInformationException($"{TasksProblem}");
 
-    /// <summary>Finds out what an expression names: a symbol, <c>init_task.comm</c>, <c>-&gt;</c>, <c>[i]</c>, <c>*</c>, <c>&amp;</c>, a cast
-    /// (<c>((struct page *)0x…)-&gt;flags</c>), <c>per_cpu(runqueues, 0)</c>, a number, sums.</summary>
-    /// <param name="expression">The expression, in the small part of C that <see cref="KernelExpression"/> knows.</param>
+    /// <summary>Finds out what an expression names: a symbol, <c>init_task.comm</c>, a cast, a calculation: see <see cref="KernelExpression"/>.</summary>
+    /// <param name="expression">The expression, which has one value.</param>
+    /// <exception cref="KernelObjectException">It is malformed, names what is not there, or stands for several values.</exception>
+    /// <exception cref="MissingInformationException">The kernel's memory or its types are not there.</exception>
+    public KernelObject Evaluate(string expression) => KernelExpression.Evaluate(expression, Expressions());
+
+    /// <summary>Reads an expression that may stand for several values: those of a list, a tree, or of all CPUs.</summary>
+    /// <param name="expression">The expression.</param>
+    /// <param name="untyped">The type of variables of which the dump does not say it; null if that is not known either.</param>
+    /// <param name="memory">The memory that it is calculated in, for example that of a process; null for the kernel's.</param>
     /// <exception cref="KernelObjectException">It is malformed, or names what is not there.</exception>
     /// <exception cref="MissingInformationException">The kernel's memory or its types are not there.</exception>
-    public KernelObject Evaluate(string expression) => KernelExpression.Evaluate(expression, new(
+    public KernelExpression ParseExpression(string expression, KernelType? untyped = null, IVirtualMemory? memory = null)
+    {
+        KernelExpressionContext context = Expressions();
+        return KernelExpression.Parse(expression, context with { Untyped = untyped, Memory = memory ?? context.Memory });
+    }
+
+    private KernelExpressionContext Expressions() => new(
         RequireMemory(),
         RequireTypes(),
         name => Symbols is { } symbols && symbols.TryFind(name, out ulong address) ? address : null,
-        cpu => PerCpu?.OffsetOf(cpu)));
+        cpu => PerCpu?.OffsetOf(cpu))
+    {
+        Cpus = PerCpu?.Possible ?? [],
+    };
 
     private (KernelSymbols? Value, Finding? Problem) LoadSymbols()
     {

@@ -29,6 +29,8 @@ public sealed class CanaryFile : IDisposable
         for (int at = 0; at < pointers.Length; at += sizeof(ulong))
             BitConverter.TryWriteBytes(pointers.AsSpan(at), Machine.CanaryAddress + 0x1000);
         Write(Machine.OffsetOf(Machine.Canary) + pointers.Length, pointers);
+        Batch = _folder.File("batch");
+        File.WriteAllText(Batch, "ps -T\nmounts\nprint init_task\nreport\nread init_task.tasks.next 512\n");
     }
 
     /// <summary>What is known of the machine while it is whole.</summary>
@@ -36,6 +38,9 @@ public sealed class CanaryFile : IDisposable
 
     /// <summary>The vmcore.</summary>
     internal string Path { get; }
+
+    /// <summary>A file of commands.</summary>
+    internal string Batch { get; }
 
     /// <summary>Virtual address of text that nobody may see.</summary>
     internal ulong Text => Machine.CanaryAddress + 0x48;
@@ -74,7 +79,7 @@ public sealed class CanaryFile : IDisposable
         try
         {
             ToolResult result = Tool.Run(program, arguments.Select(a => a == "DUMP" ? Path
-                : a.StartsWith("OUT", StringComparison.Ordinal) ? output = _folder.File(a) : a));
+                : a == "BATCH" ? Batch : a.StartsWith("OUT", StringComparison.Ordinal) ? output = _folder.File(a) : a));
             Assert.True(result.ExitCode is >= 0 and < 128, $"{program}: exit status {result.ExitCode}: {result.Error}");
             byte[] written = output is not null && File.Exists(output) ? File.ReadAllBytes(output) : [];
             return result.Output + result.Error + Encoding.Latin1.GetString(written);

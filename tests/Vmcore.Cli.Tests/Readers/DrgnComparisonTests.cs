@@ -19,7 +19,8 @@ public sealed partial class DrgnComparisonTests
         Assert.Contains(" are equal\n", said, StringComparison.Ordinal);
         Dictionary<string, int> counts = Count().Matches(said)
             .ToDictionary(static m => m.Groups[2].Value, static m => int.Parse(m.Groups[1].ValueSpan, CultureInfo.InvariantCulture));
-        Assert.True(counts["tasks"] >= tasks && counts["mounts"] >= mounts && counts["values"] >= values && counts["types"] >= 20, said);
+        Assert.True(counts["tasks"] >= tasks && counts["mounts"] >= mounts && counts["values"] >= values && counts["types"] >= 20
+            && counts["expressions"] >= 25 && counts["calculations"] == 300 && counts["files"] >= 10 && counts["mappings"] >= 10, said);
     }
 
     [Fact]
@@ -40,6 +41,6 @@ public sealed partial class DrgnComparisonTests
     private static string Script => Path.Combine(Repository.Root, "tests", "readers", "compare-drgn");
 
 
-    [GeneratedRegex(@"(\d+) (tasks|mounts|symbols|types|values)")]
+    [GeneratedRegex(@"(\d+) (tasks|mounts|symbols|types|values|expressions|calculations|files|mappings)")]
     private static partial Regex Count();
 }

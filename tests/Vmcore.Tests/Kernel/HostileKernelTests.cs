@@ -1,4 +1,5 @@
 using Vmcore.Kernel.Btf;
+using Vmcore.Kernel.Expressions;
 using Vmcore.Kernel.Types;
 
 namespace Vmcore.Tests.Kernel;

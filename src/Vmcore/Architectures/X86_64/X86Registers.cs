@@ -21,6 +21,8 @@ internal static class X86Registers
         Mode = 17, // The privilege level in cs.
         ModeMask = 3,
         UserMode = 3,
+        CoreWords = 27, // struct user_regs_struct: then come fs_base, gs_base, ds, es, fs, gs.
+        ThreadMembers = ["fsbase", "gsbase"],
     };
 
     /// <summary>Tells whether what was read can be registers that a CPU saved: of eflags bit 1 is always set and those from 22 on never; cs is that of

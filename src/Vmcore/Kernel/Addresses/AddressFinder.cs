@@ -79,7 +79,7 @@ public sealed class AddressFinder
     public AddressFacts Find(KernelTask task, ulong address)
     {
         ArgumentNullException.ThrowIfNull(task);
-        Translation at = ProcessSpace.Of(_kernel, task).Translate(address);
+        Translation at = ProcessMemory.Open(_kernel, task).Memory.Translate(address);
         var facts = new AddressFacts { Address = address, Physical = at.Status == MemoryStatus.Ok ? at.PhysicalAddress : null, Status = at.Status };
         var mappings = new ProcessMappings(_kernel.RequireTypes(), _crashed.Memory);
         KernelVfs? vfs = null;

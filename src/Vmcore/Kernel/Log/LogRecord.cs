@@ -34,6 +34,9 @@ public readonly record struct LogRecord
     /// <summary>The task or CPU that logged it, see <see cref="CallerIsCpu"/>; null where the format does not keep it.</summary>
     public uint? CallerId { get; init; }
 
+    /// <summary>Virtual address of the record's <c>struct printk_info</c>; 0 where the format has none.</summary>
+    internal ulong FactsAddress { get; init; }
+
     /// <summary>The message as its bytes are, without a final newline; valid until the next record is asked for.</summary>
     public ReadOnlyMemory<byte> Text { get; init; }
 

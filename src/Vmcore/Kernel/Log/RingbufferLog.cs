@@ -160,6 +160,7 @@ internal sealed class RingbufferLog : KernelLog
             Timestamp = UInt64(_facts, _layout.Timestamp),
             Facility = _facts[_layout.TextLength + 2],
             Level = levelAndFlags >> 5,
+            FactsAddress = _infos + (index * (ulong)_facts.Length),
             CallerId = _layout.CallerId is { } caller ? BinaryPrimitives.ReadUInt32LittleEndian(_facts.AsSpan(caller)) : null,
         };
         if (!TryReadText(id, out int length, out bool dataless))

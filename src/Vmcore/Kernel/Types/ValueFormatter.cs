@@ -15,6 +15,7 @@ public sealed class ValueFormatter
     private readonly Func<ulong, string?> _symbol;
     private readonly ReadLimits _limits;
     private readonly StringBuilder _text = new();
+    private readonly bool _hasShared;
     private AnswerBudget _budget;
     private TextWriter? _writer;
     private int _written;
@@ -23,12 +24,14 @@ public sealed class ValueFormatter
     /// <param name="memory">The kernel's memory: for strings that pointers lead to.</param>
     /// <param name="symbol">Names an address as <c>name+0x12</c>; gives null if no symbol has it.</param>
     /// <param name="limits">Bounds of an answer; null for the default ones.</param>
-    public ValueFormatter(IVirtualMemory memory, Func<ulong, string?> symbol, ReadLimits? limits = null)
+    /// <param name="budget">What all values together may look at; null if each is an answer by itself.</param>
+    public ValueFormatter(IVirtualMemory memory, Func<ulong, string?> symbol, ReadLimits? limits = null, AnswerBudget? budget = null)
     {
+        _hasShared = budget is not null;
         _memory = memory;
         _symbol = symbol;
         _limits = limits ?? ReadLimits.Default;
-        _budget = new(_limits);
+        _budget = budget ?? new(_limits);
     }
 
     /// <summary>True if the last answer was cut, and says <c>...</c> there: it went beyond the bounds.</summary>
@@ -63,7 +66,8 @@ public sealed class ValueFormatter
     {
         ArgumentNullException.ThrowIfNull(item);
         _text.Clear();
-        (_budget, _written, IsTruncated) = (new(_limits), 0, false);
+        if (!_hasShared)
+            (_budget, _written, IsTruncated) = (new(_limits), 0, false);
         KernelType plain = item.Type.Underlying();
         if (plain.Kind == KernelTypeKind.Pointer && !KernelText.IsText(plain.Target) && TryFollow(item) is var (target, bytes))
         {

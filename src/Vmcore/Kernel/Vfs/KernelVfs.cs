@@ -223,7 +223,7 @@ public sealed class KernelVfs
     public IEnumerable<OpenFile> FilesOf(KernelTask task)
     {
         ArgumentNullException.ThrowIfNull(task);
-        return FileTable.Of(task, Memory).Select(f => new OpenFile(f.Descriptor, f.File, PathOfFile(f.File), InodeOfFile(f.File, out _)));
+        return FileTable.Of(task, Memory, ProblemList).Select(f => new OpenFile(f.Descriptor, f.File, PathOfFile(f.File), InodeOfFile(f.File, out _)));
     }
 
     private string TypeName(ulong block, ulong type)

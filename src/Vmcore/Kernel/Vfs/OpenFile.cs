@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using Vmcore.Findings;
+using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Types;
 using Vmcore.Memory;
@@ -18,15 +20,23 @@ internal static class FileTable
     private const int Chunk = 512;
 
     /// <summary>The descriptors and the files behind them, ascending; ends early where the table cannot be read.</summary>
-    internal static IEnumerable<(int Descriptor, ulong File)> Of(KernelTask task, IVirtualMemory memory)
+    /// <param name="task">The task.</param>
+    /// <param name="memory">The kernel's memory.</param>
+    /// <param name="problems">Receives what cannot be read.</param>
+    internal static IEnumerable<(int Descriptor, ulong File)> Of(KernelTask task, IVirtualMemory memory, ProblemList problems)
     {
-        (ulong count, ulong array) = Table(task);
+        (ulong count, ulong array) = Table(task, problems);
         byte[] words = new byte[Chunk * sizeof(ulong)];
         for (ulong first = 0; first < count; first += Chunk)
         {
             int length = (int)Math.Min(Chunk, count - first) * sizeof(ulong);
             if (memory.Read(array + (first * sizeof(ulong)), words.AsSpan(0, length)) != MemoryStatus.Ok)
+            {
+                problems.Add(FindingCode.FilesUnreadable,
+                    $"the table of open files of task {task.Pid} cannot be read at 0x{array + (first * sizeof(ulong)):x}");
                 yield break;
+            }
+
             for (int at = 0; at < length; at += sizeof(ulong))
             {
                 if (BinaryPrimitives.ReadUInt64LittleEndian(words.AsSpan(at)) is var file && memory.IsKernelAddress(file))
@@ -35,7 +45,7 @@ internal static class FileTable
         }
     }
 
-    private static (ulong Count, ulong Array) Table(KernelTask task)
+    private static (ulong Count, ulong Array) Table(KernelTask task, ProblemList problems)
     {
         try
         {
@@ -45,8 +55,9 @@ internal static class FileTable
             KernelObject table = files.Dereference().Member("fdt").Dereference();
             return (Math.Min(table.Member("max_fds").AsUInt64(), table.Memory.Limits.FileDescriptors), table.Member("fd").AsUInt64());
         }
-        catch (KernelObjectException)
+        catch (KernelObjectException e)
         {
+            problems.Add(FindingCode.FilesUnreadable, $"the table of open files of task {task.Pid} cannot be read: {e.Message}");
             return (0, 0);
         }
     }
