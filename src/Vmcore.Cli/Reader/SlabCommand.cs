@@ -71,17 +71,13 @@ internal static class SlabCommand
     private static void WriteObjects(ReaderContext context, SlabCaches caches, List<SlabCache> wanted)
     {
         List<SlabObjectsInfo> slabs = [];
-        foreach (SlabCache cache in wanted)
+        caches.VisitObjects(wanted, (slab, states) =>
         {
-            caches.VisitObjects(cache, (slab, states) =>
-            {
-                if (context.IsJson)
-                    slabs.Add(new(slab, states));
-                else
-                    WriteSlab(slab, states);
-            });
-        }
-
+            if (context.IsJson)
+                slabs.Add(new(slab, states));
+            else
+                WriteSlab(slab, states);
+        });
         context.Gap(caches.Problems);
         if (context.IsJson)
             context.WriteJson(new SlabAnswer { Slabs = slabs });

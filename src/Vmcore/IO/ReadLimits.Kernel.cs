@@ -117,8 +117,8 @@ public sealed partial class ReadLimits
     /// <summary>Slab caches; the rest is left out, with a word on it.</summary>
     public int SlabCaches { get; init => field = Positive(value); } = 1 << 16;
 
-    /// <summary>Slabs on the lists of all CPUs, of one cache; a longer list is damaged.</summary>
-    public int CpuSlabs { get; init => field = Positive(value); } = 1 << 20;
+    /// <summary>CPUs of all caches whose lists of free objects are read, and slabs on these lists; of the caches beyond nothing is told.</summary>
+    public int CpuSlabs { get; init => field = Positive(value); } = 1 << 22;
 
     /// <summary>Areas of vmalloc; those beyond are not looked at, with a word on it.</summary>
     public int VmallocAreas { get; init => field = Positive(value); } = 1 << 20;
@@ -130,19 +130,19 @@ public sealed partial class ReadLimits
     public int PerCpuLists { get; init => field = Positive(value); } = 256;
 
     /// <summary>Chunks of one of these lists; those beyond are not looked at, with a word on it.</summary>
-    public int PerCpuChunks { get; init => field = Positive(value); } = 1 << 16;
+    public int PerCpuChunks { get; init => field = Positive(value); } = 1 << 12;
 
     /// <summary>Tags of requests that one map has (BLK_MQ_MAX_DEPTH is 10,240); with more it is damaged.</summary>
     public int BlockTags { get; init => field = Positive(value); } = 1 << 17;
 
-    /// <summary>Requests of all disks; the rest is left out, with a word on it.</summary>
-    public int BlockRequests { get; init => field = Positive(value); } = 1 << 18;
+    /// <summary>Tags of all disks that are looked at, and hardware queues; the rest is left out, with a word on it.</summary>
+    public int BlockLooks { get; init => field = Positive(value); } = 1 << 21;
 
-    /// <summary>Pools of workers, and parts of one workqueue; the rest is left out, with a word on it.</summary>
+    /// <summary>Pools of workers; the rest is left out, with a word on it.</summary>
     public int WorkerPools { get; init => field = Positive(value); } = 1 << 16;
 
-    /// <summary>Workers of one pool; the same.</summary>
-    public int Workers { get; init => field = Positive(value); } = 1 << 16;
+    /// <summary>Workers of all pools, and parts of all workqueues; the same.</summary>
+    public int Workers { get; init => field = Positive(value); } = 1 << 18;
 
     /// <summary>Workqueues; the same.</summary>
     public int Workqueues { get; init => field = Positive(value); } = 1 << 16;

@@ -17,7 +17,7 @@ public sealed class SlabStateTests
         foreach (SlabUse use in uses.Where(static u => u.Cache.Name is "task_struct" or "dentry" or "kmalloc-64"))
         {
             int slabs = 0, free = 0, inUse = 0;
-            caches.VisitObjects(use.Cache, (slab, states) =>
+            caches.VisitObjects([use.Cache], (slab, states) =>
             {
                 slabs++;
                 free += states.Count(static s => s == SlabObjectState.Free);
@@ -37,7 +37,7 @@ public sealed class SlabStateTests
         using CrashDump dump = CrashDump.Open(PatchedSample.Original);
         SlabCaches caches = dump.OpenSlabs();
         HashSet<ulong> inUse = [];
-        caches.VisitObjects(caches.All.Single(static c => c.Name == "task_struct"), (slab, states) =>
+        caches.VisitObjects(caches.All.Where(static c => c.Name == "task_struct"), (slab, states) =>
         {
             for (int i = 0; i < states.Count; i++)
             {
@@ -109,7 +109,7 @@ public sealed class SlabStateTests
         SlabObject used = caches.Find(slab.AddressOf(Enumerable.Range(0, slab.Objects).First(i => !free.Contains(i))), out _)!;
         Assert.Equal(SlabObjectState.Unknown, caches.StateOf(used, out _));
         int others = 0;
-        caches.VisitObjects(slab.Cache, (each, states) =>
+        caches.VisitObjects([slab.Cache], (each, states) =>
         {
             if (each.Address == slab.Address)
                 Assert.All(states, static s => Assert.Equal(SlabObjectState.Unknown, s));
@@ -126,19 +126,13 @@ public sealed class SlabStateTests
         using CrashDump dump = CrashDump.Open(PatchedSample.Original);
         SlabCaches caches = dump.OpenSlabs();
         (SlabPages, int[])? found = null;
-        foreach (SlabCache cache in caches.All.Where(static c => c.Name.StartsWith("kmalloc-", StringComparison.Ordinal)))
+        caches.VisitObjects(caches.All.Where(static c => c.Name.StartsWith("kmalloc-", StringComparison.Ordinal)), (slab, states) =>
         {
-            caches.VisitObjects(cache, (slab, states) =>
-            {
-                int[] free = [.. Enumerable.Range(0, slab.Objects).Where(i => states[i] == SlabObjectState.Free)];
-                if (free.Length > 1 && free.Length < slab.Objects
-                    && free.Length == slab.Objects - (int)dump.Evaluate(Invariant($"((struct slab *)0x{slab.Address:x})->inuse")).AsUInt64())
-                    found ??= (slab, free);
-            });
-            if (found is not null)
-                break;
-        }
-
+            int[] free = [.. Enumerable.Range(0, slab.Objects).Where(i => states[i] == SlabObjectState.Free)];
+            if (free.Length > 1 && free.Length < slab.Objects
+                && free.Length == slab.Objects - (int)dump.Evaluate(Invariant($"((struct slab *)0x{slab.Address:x})->inuse")).AsUInt64())
+                found ??= (slab, free);
+        });
         Assert.NotNull(found);
         return found.Value;
     }

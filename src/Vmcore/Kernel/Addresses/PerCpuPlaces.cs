@@ -35,9 +35,10 @@ public sealed class PerCpuPlace
 /// allocated; when that is full, chunks elsewhere.</remarks>
 internal sealed class PerCpuPlaces(KernelView kernel)
 {
-    // PCPU_MIN_ALLOC_SIZE: a bit of the maps stands for so many bytes.
-    private const ulong Grain = 4;
+    // PCPU_MIN_ALLOC_SIZE: a bit of the maps stands for so many bytes. PCPU_MIN_UNIT_SIZE: no allocation is larger.
+    private const ulong Grain = 4, Largest = 32 << 10;
 
+    private readonly List<CpuUnit> _units = [];
     private List<KernelSymbol>? _variables;
     private string? _problem;
 
@@ -142,6 +143,15 @@ internal sealed class PerCpuPlaces(KernelView kernel)
             return null;
         }
 
+        if (_units.Count == 0)
+        {
+            foreach (int cpu in areas.Possible)
+            {
+                if (areas.OffsetOf(cpu) is { } offset && memory.TryReadUInt64(units + (8 * (ulong)cpu), out ulong unit))
+                    _units.Add(new(cpu, offset, unit));
+            }
+        }
+
         int limit = kernel.Limits.PerCpuChunks;
         for (uint i = 0; i < count; i++)
         {
@@ -149,7 +159,7 @@ internal sealed class PerCpuPlaces(KernelView kernel)
             var outcome = new WalkOutcome();
             foreach (ulong entry in ListWalk.Circular(memory, head, limit, outcome))
             {
-                if (InChunk(KernelObject.At(memory, type, unchecked(entry - (ulong)link)), areas, units, address) is { } place)
+                if (InChunk(KernelObject.At(memory, type, unchecked(entry - (ulong)link)), address) is { } place)
                     return place;
             }
 
@@ -157,32 +167,41 @@ internal sealed class PerCpuPlaces(KernelView kernel)
         }
 
         return found[3] is { } reserved && memory.TryReadUInt64(reserved, out ulong chunk) && chunk != 0
-            ? InChunk(KernelObject.At(memory, type, chunk), areas, units, address) : null;
+            ? InChunk(KernelObject.At(memory, type, chunk), address) : null;
     }
 
-    private PerCpuPlace? InChunk(KernelObject chunk, PerCpuAreas areas, ulong units, ulong address)
+    private PerCpuPlace? InChunk(KernelObject chunk, ulong address)
     {
-        IVirtualMemory memory = kernel.RequireMemory();
         ulong start = chunk.Member("base_addr").AsUInt64(), length = chunk.Member("nr_pages").AsUInt64() << kernel.PhysicalMemory.PageShift;
-        foreach (int cpu in areas.Possible)
+        foreach (CpuUnit cpu in _units)
         {
-            if (areas.OffsetOf(cpu) is not { } offset || !memory.TryReadUInt64(units + (8 * (ulong)cpu), out ulong unit)
-                || unchecked(address - start - unit) is var distance && distance >= length)
+            ulong distance = unchecked(address - start - cpu.Unit);
+            if (distance >= length)
                 continue;
             ulong bit = distance / Grain, first = bit;
             bool? isAllocated = Bit(chunk.Member("alloc_map").AsUInt64(), bit);
-            for (ulong bounds = chunk.Member("bound_map").AsUInt64(); first > 0 && Bit(bounds, first) == false;)
+            for (ulong bounds = chunk.Member("bound_map").AsUInt64(); first > 0 && bit - first < Largest / Grain && Bit(bounds, first) == false;)
                 first--;
             return new()
             {
-                Cpu = cpu,
-                Pointer = unchecked(address - offset),
+                Cpu = cpu.Number,
+                Pointer = unchecked(address - cpu.Offset),
                 Offset = distance - (first * Grain),
                 IsAllocated = isAllocated,
             };
         }
 
         return null;
+    }
+
+    // Where a CPU has its part of a chunk, and of all per-CPU memory.
+    private sealed class CpuUnit(int number, ulong offset, ulong unit)
+    {
+        internal int Number => number;
+
+        internal ulong Offset => offset;
+
+        internal ulong Unit => unit;
     }
 
     private bool? Bit(ulong map, ulong bit) =>

@@ -21,7 +21,7 @@ public sealed class BlockDisks
     private readonly List<BlockDisk> _disks = [];
     private readonly XArrayLayout? _arrays;
     private readonly ulong? _now;
-    private int _requests;
+    private int _looks;
 
     private BlockDisks(KernelView kernel)
     {
@@ -111,6 +111,8 @@ public sealed class BlockDisks
         HashSet<ulong> seen = [], tagSets = [];
         foreach (ulong address in HardwareQueues(queue))
         {
+            if (!Look())
+                break;
             KernelObject hardware = KernelObject.At(_memory, _types.FindNamed(KernelTypeKind.Struct, "blk_mq_hw_ctx")!, address);
             foreach (bool isScheduler in (ReadOnlySpan<bool>)[false, true])
             {
@@ -157,6 +159,8 @@ public sealed class BlockDisks
         {
             foreach (int bit in TagMap.BitsOf(tags.Member(part).Member("sb")))
             {
+                if (!Look())
+                    return;
                 ulong number = (ulong)bit + (part == "bitmap_tags" ? reserved : 0);
 
                 // Whoever has just got a tag has no request there yet.
@@ -167,15 +171,18 @@ public sealed class BlockDisks
                 // What a tag had before stays there until it is given out again: then it says so itself.
                 if (request.Member("q").AsUInt64() != queue || (int)request.Member(isScheduler ? "internal_tag" : "tag").AsUInt64() != (int)number)
                     continue;
-                if (++_requests > _memory.Limits.BlockRequests)
-                {
-                    Complain($"there are more than {_memory.Limits.BlockRequests} requests; the rest is left out");
-                    return;
-                }
-
                 requests.Add(ReadRequest(request));
             }
         }
+    }
+
+    // Disks may have tags in common: damaged ones all of them.
+    private bool Look()
+    {
+        if (_looks++ < _memory.Limits.BlockLooks)
+            return true;
+        Complain($"more than {_memory.Limits.BlockLooks} tags of requests; the rest is left out");
+        return false;
     }
 
     private BlockRequest ReadRequest(KernelObject item)

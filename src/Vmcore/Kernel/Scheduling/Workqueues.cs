@@ -25,7 +25,7 @@ public sealed class Workqueues
     private readonly ulong _entry;
     private readonly ulong? _barrier;
     private readonly ulong? _ticks, _tickLength;
-    private int _works;
+    private int _works, _workers, _parts;
 
     private Workqueues(IVirtualMemory memory, KernelSymbols symbols, KernelTypes types, IEnumerable<KernelTask> tasks)
     {
@@ -122,7 +122,7 @@ public sealed class Workqueues
         List<Worker> busy = [];
         var outcome = new WalkOutcome();
         ulong head = pool.Member("workers").Address ?? 0, node = (ulong)_worker.OffsetOf("node");
-        int limit = _memory.Limits.Workers;
+        int limit = Math.Max(_memory.Limits.Workers - _workers, 0);
         foreach (ulong entry in ListWalk.CircularBothWays(_memory, head, limit, outcome))
         {
             KernelObject item = KernelObject.At(_memory, _worker, unchecked(entry - node));
@@ -130,6 +130,7 @@ public sealed class Workqueues
                 busy.Add(ReadWorker(item, pool.Address ?? 0));
         }
 
+        _workers += (int)outcome.Count;
         if (WalkText.OfList(outcome, head, limit) is { } problem)
             Complain($"workers: {problem}");
         return busy;
@@ -239,13 +240,14 @@ public sealed class Workqueues
         var outcome = new WalkOutcome();
         ulong head = item.Member("pwqs").Address ?? 0, link = (ulong)_queue.OffsetOf("pwqs_node");
         string inactive = _queue.FindMember("inactive_works") is null ? "delayed_works" : "inactive_works"; // Up to 5.14.
-        int limit = _memory.Limits.WorkerPools;
+        int limit = Math.Max(_memory.Limits.Workers - _parts, 0);
         foreach (ulong entry in ListWalk.Circular(_memory, head, limit, outcome))
         {
             KernelObject part = KernelObject.At(_memory, _queue, unchecked(entry - link));
             held.AddRange(Works(part.Member(inactive), part.Member("pool").AsUInt64()));
         }
 
+        _parts += (int)outcome.Count;
         if (WalkText.OfList(outcome, head, limit) is { } problem)
             Complain($"parts of a workqueue: {problem}");
         KernelObject rescuer = item.Member("rescuer");

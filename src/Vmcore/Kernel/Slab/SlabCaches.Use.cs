@@ -71,32 +71,32 @@ public sealed partial class SlabCaches
         return uses;
     }
 
-    /// <summary>All places for objects of a cache, with their states, by slab. All struct pages are looked at.</summary>
-    /// <param name="cache">The cache.</param>
+    /// <summary>All places for objects of some caches, with their states, by slab. All struct pages are looked at, once.</summary>
+    /// <param name="caches">The caches.</param>
     /// <param name="visit">Is given each slab, and the states of its places.</param>
-    public void VisitObjects(SlabCache cache, Action<SlabPages, IReadOnlyList<SlabObjectState>> visit)
+    public void VisitObjects(IEnumerable<SlabCache> caches, Action<SlabPages, IReadOnlyList<SlabObjectState>> visit)
     {
-        ArgumentNullException.ThrowIfNull(cache);
+        ArgumentNullException.ThrowIfNull(caches);
         ArgumentNullException.ThrowIfNull(visit);
         Visit(slab =>
         {
             SlabObjectState[] states = Lists.StatesOf(slab, out string? problem);
             if (problem is not null)
-                _problems.Add(FindingCode.SlabsIncomplete, $"{cache.Name}: {problem}");
+                _problems.Add(FindingCode.SlabsIncomplete, $"{slab.Cache.Name}: {problem}");
             visit(slab, states);
-        }, cache.Address);
+        }, [.. caches.Select(static c => c.Address)]);
     }
 
     private SlubLists Lists => _lists ??= new(_kernel);
 
-    private void Visit(Action<SlabPages> visit, ulong? only)
+    private void Visit(Action<SlabPages> visit, HashSet<ulong>? only)
     {
         var scan = new SlabScan(_memmap, _layout);
         long odd = 0;
         scan.Run(Where ?? _kernel.PhysicalMemory.Extents, (pfn, address, structure) =>
         {
             ulong owner = BinaryPrimitives.ReadUInt64LittleEndian(structure[_cacheOffset..]);
-            if (only is not null && owner != only)
+            if (only is not null && !only.Contains(owner))
                 return;
             if (CacheAt(owner) is { } cache && ReadSlab(cache, address, pfn, structure, null) is { } slab)
                 visit(slab);

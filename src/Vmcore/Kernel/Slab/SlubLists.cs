@@ -8,11 +8,12 @@ namespace Vmcore.Kernel.Slab;
 /// <remarks>Source: mm/slub.c. A slab's list has as many objects as it counts as free; a CPU's list ends in NULL. What is on neither is in use.</remarks>
 internal sealed class SlubLists
 {
-    private readonly KernelView _kernel;
     private readonly IVirtualMemory _memory;
     private readonly int _current, _list, _partial, _next;
     private readonly string? _problem;
     private readonly Dictionary<ulong, OfCache> _known = [];
+    private readonly List<CpuArea> _areas = [];
+    private int _budget;
 
     // Since 5.7 the address of the pointer is XORed with its bytes reversed; some kernels have it as it is. Null: not seen yet.
     private bool? _isReversed;
@@ -21,8 +22,10 @@ internal sealed class SlubLists
     /// <param name="kernel">The kernel, with types.</param>
     internal SlubLists(KernelView kernel)
     {
-        _kernel = kernel;
         _memory = kernel.RequireMemory();
+        _budget = _memory.Limits.CpuSlabs;
+        foreach (int cpu in kernel.PerCpu?.Possible ?? [])
+            _areas.Add(new(cpu, kernel.PerCpu!.OffsetOf(cpu) ?? 0));
         var members = new StructMembers(kernel.RequireTypes());
         _current = members.Optional("kmem_cache_cpu", "slab", "page");
         _list = members.Optional("kmem_cache_cpu", "freelist");
@@ -135,16 +138,22 @@ internal sealed class SlubLists
         var lists = new OfCache();
         if (cache.CpuSlab == 0)
             return lists;
-        if (_current < 0 || _list < 0 || _kernel.PerCpu is not { } areas)
+        if (_current < 0 || _list < 0 || _areas.Count == 0)
         {
             lists.Problem = "the lists of the CPUs cannot be found";
             return lists;
         }
 
-        int budget = _memory.Limits.CpuSlabs;
-        foreach (int cpu in areas.Possible)
+        foreach (CpuArea area in _areas)
         {
-            ulong place = areas.OffsetOf(cpu) is { } offset ? unchecked(cache.CpuSlab + offset) : 0;
+            int cpu = area.Cpu;
+            if (--_budget < 0)
+            {
+                lists.Problem = "the lists of the CPUs are more than any kernel has";
+                return lists;
+            }
+
+            ulong place = area.Offset == 0 ? 0 : unchecked(cache.CpuSlab + area.Offset);
             ulong partial = 0;
             if (!_memory.TryReadUInt64(place + (ulong)_current, out ulong slab) || !_memory.TryReadUInt64(place + (ulong)_list, out ulong first)
                 || (_partial >= 0 && !_memory.TryReadUInt64(place + (ulong)_partial, out partial)))
@@ -155,14 +164,22 @@ internal sealed class SlubLists
 
             if (slab != 0)
                 lists.Cpus.Add(new(slab, first));
-            for (; partial != 0 && _next >= 0 && lists.Problem is null; budget--)
+            for (; partial != 0 && _next >= 0 && lists.Problem is null; _budget--)
             {
-                if (budget <= 0 || !lists.Partial.Add(partial) || !_memory.TryReadUInt64(partial + (ulong)_next, out partial))
+                if (_budget <= 0 || !lists.Partial.Add(partial) || !_memory.TryReadUInt64(partial + (ulong)_next, out partial))
                     lists.Problem = $"the list of slabs of CPU {cpu} is damaged";
             }
         }
 
         return lists;
+    }
+
+    // The area of a CPU; at offset 0 if that is not known.
+    private sealed class CpuArea(int cpu, ulong offset)
+    {
+        internal int Cpu => cpu;
+
+        internal ulong Offset => offset;
     }
 
     // The slab that a CPU allocates from, and its list of free objects there.
