@@ -60,7 +60,8 @@ internal static class StackText
     {
         for (int i = 0; i < places.Count - 1; i++)
         {
-            text.Append("      ").Append(isBrief ? "" : "(inlined)".PadRight(InlinedColumns)).Append(style.Cyan(places[i].Function ?? "?")).Append(CodeText.At(places[i]))
+            text.Append("      ").Append(isBrief ? "" : "(inlined)".PadRight(InlinedColumns)).Append(style.Cyan(places[i].Function ?? "?"))
+                .Append(CodeText.At(places[i]))
                 .Append(isBrief ? " (inlined)" : "").Append('\n');
         }
     }

@@ -75,11 +75,11 @@ internal static class DebugFileSearch
             refused.Add($"{place} is refused: {why}");
         }
 
-        string asked = Ask(id, out string? path);
+        string asked = Ask(id, out string? path), looked = string.Join(", ", places.Where(static p => p.StartsWith("/usr/", StringComparison.Ordinal)).Take(3));
         if (path is not null && Refusal(path, id) is { } wrong)
             throw new VmcoreException($"{path}, which {Client} gave, is refused: {wrong}");
         return path ?? throw new MissingInformationException($"{kernel.Name}: no debug information of its kernel (build id {id}) is here: "
-            + $"looked beside it and at {string.Join(", ", places.Skip(2).Where(static p => p.StartsWith("/usr/lib/debug", StringComparison.Ordinal)).Take(3))} and the like"
+            + $"looked beside it and at {looked} and the like"
             + $"{(refused.Count > 0 ? "; " + string.Join("; ", refused) : "")}; {asked}");
     }
 

@@ -46,6 +46,6 @@ public static class DebugFiles
 
     // It comes from the dump, and becomes a part of a path.
     private static string? SafeRelease(VmcoreInfo info) =>
-        info.OsRelease is { Length: > 0 } release && release[0] != '.' && release.All(static c => char.IsAsciiLetterOrDigit(c) || ".-_+~:".Contains(c, StringComparison.Ordinal))
-            ? release : null;
+        info.OsRelease is { Length: > 0 } release && release[0] != '.'
+            && release.All(static c => char.IsAsciiLetterOrDigit(c) || ".-_+~:".Contains(c, StringComparison.Ordinal)) ? release : null;
 }
