@@ -132,24 +132,25 @@ public sealed class ExecCommandTests : IDisposable
 
     /// <summary>A program may ask, wait for the answer, and ask again.</summary>
     [Fact]
-    public void EachAnswerComesBeforeTheNextCommand()
+    public async Task EachAnswerComesBeforeTheNextCommand()
     {
         using Process process = Process.Start(new ProcessStartInfo(Executable.Vmcore, ["exec", Dump])
         {
+            UseShellExecute = false,
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         })!;
         foreach (string name in (string[])["schedule", "panic"])
         {
-            process.StandardInput.Write($"symbol {name}\n");
-            process.StandardInput.Flush();
-            Task<string?> line = process.StandardOutput.ReadLineAsync();
-            Assert.True(line.Wait(TimeSpan.FromSeconds(30)), "no answer came");
-            Assert.Contains($"\"command\":\"symbol {name}\"", line.Result, StringComparison.Ordinal);
+            await process.StandardInput.WriteAsync($"symbol {name}\n");
+            await process.StandardInput.FlushAsync(TestContext.Current.CancellationToken);
+            string? line = await process.StandardOutput.ReadLineAsync(TestContext.Current.CancellationToken).AsTask()
+                .WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken);
+            Assert.Contains($"\"command\":\"symbol {name}\"", line, StringComparison.Ordinal);
         }
 
         process.StandardInput.Close();
-        process.WaitForExit();
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.Equal(0, process.ExitCode);
     }
 

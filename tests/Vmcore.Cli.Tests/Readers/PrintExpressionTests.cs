@@ -15,7 +15,7 @@ public sealed partial class PrintExpressionTests
     {
         string page = File.ReadAllText(Path.Combine(Repository.Root, "packaging", "man", "vmcore.1"));
         string examples = page[page.IndexOf(".Sh EXPRESSIONS", StringComparison.Ordinal)..page.IndexOf(".Sh MANY COMMANDS", StringComparison.Ordinal)];
-        string[] commands = [.. Example().Matches(examples).Select(static m => "print " + m.Groups[1].Value.Replace("\\(aq", "'", StringComparison.Ordinal)
+        string[] commands = [.. Example().Matches(examples).Select(static m => "print " + m.Groups["words"].Value.Replace("\\(aq", "'", StringComparison.Ordinal)
             .Replace("\\-", "-", StringComparison.Ordinal))];
         Assert.True(commands.Length > 10);
         using TemporaryFolder folder = new();
@@ -68,6 +68,6 @@ public sealed partial class PrintExpressionTests
         Assert.Contains(message, result.Error, StringComparison.Ordinal);
     }
 
-    [GeneratedRegex("^vmcore print vmcore (.*)$", RegexOptions.Multiline)]
+    [GeneratedRegex("^vmcore print vmcore (?<words>.*)$", RegexOptions.Multiline)]
     private static partial Regex Example();
 }

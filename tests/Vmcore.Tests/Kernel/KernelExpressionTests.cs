@@ -59,10 +59,18 @@ public sealed class KernelExpressionTests
         Put(776, 42);
         Dictionary<string, ulong> symbols = new()
         {
-            ["item"] = At, ["head"] = Head, ["root"] = Root, ["wild"] = Wild, ["counter"] = Cpus, ["gone"] = At + 4096,
+            ["item"] = At,
+            ["head"] = Head,
+            ["root"] = Root,
+            ["wild"] = Wild,
+            ["counter"] = Cpus,
+            ["gone"] = At + 4096,
         };
         _context = new(new FakeVirtualMemory().Add(At, _bytes), types, symbol => symbols.TryGetValue(symbol, out ulong at) ? at : null,
-            cpu => cpu is 0 or 1 ? (ulong)cpu * 8 : null) { Cpus = [0, 1] };
+            cpu => cpu is 0 or 1 ? (ulong)cpu * 8 : null)
+        {
+            Cpus = [0, 1],
+        };
     }
 
     [Theory]

@@ -140,8 +140,11 @@ public sealed class ProcessMemory
                 return;
             }
 
-            areas.Add(new(area.Address ?? 0, start, end, area["vm_flags"].AsUInt64(), file,
-                file == 0 ? 0 : area["vm_pgoff"].AsUInt64() << _kernel.PhysicalMemory.PageShift) { Name = file == 0 ? NameOf(area, start, end) : null });
+            ulong offset = file == 0 ? 0 : area["vm_pgoff"].AsUInt64() << _kernel.PhysicalMemory.PageShift;
+            areas.Add(new(area.Address ?? 0, start, end, area["vm_flags"].AsUInt64(), file, offset)
+            {
+                Name = file == 0 ? NameOf(area, start, end) : null,
+            });
         }
         catch (KernelObjectException e)
         {

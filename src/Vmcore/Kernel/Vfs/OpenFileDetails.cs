@@ -97,14 +97,14 @@ public sealed record OpenFileDetails
         { SuperBlock.Type: "anon_inodefs" } => OpenFileKind.Anonymous,
 
         // S_IFMT, as stat(2) has it.
-        _ => (inode.Mode / 0x1000) switch
+        _ => (inode.Mode >> 8 & 0xf0) switch
         {
-            1 => OpenFileKind.Pipe,
-            2 => OpenFileKind.CharacterDevice,
-            4 => OpenFileKind.Directory,
-            6 => OpenFileKind.BlockDevice,
-            8 => OpenFileKind.File,
-            12 => OpenFileKind.Socket,
+            0x10 => OpenFileKind.Pipe,
+            0x20 => OpenFileKind.CharacterDevice,
+            0x40 => OpenFileKind.Directory,
+            0x60 => OpenFileKind.BlockDevice,
+            0x80 => OpenFileKind.File,
+            0xc0 => OpenFileKind.Socket,
             _ => OpenFileKind.Unknown,
         },
     };
