@@ -130,7 +130,7 @@ public sealed partial class ReadLimits
     public int PerCpuLists { get; init => field = Positive(value); } = 256;
 
     /// <summary>Chunks of one of these lists; those beyond are not looked at, with a word on it.</summary>
-    public int PerCpuChunks { get; init => field = Positive(value); } = 1 << 12;
+    public int PerCpuChunks { get; init => field = Positive(value); } = 5_000;
 
     /// <summary>Tags of requests that one map has (BLK_MQ_MAX_DEPTH is 10,240); with more it is damaged.</summary>
     public int BlockTags { get; init => field = Positive(value); } = 1 << 17;

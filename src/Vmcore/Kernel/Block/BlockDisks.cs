@@ -142,8 +142,13 @@ public sealed class BlockDisks
             throw new KernelObjectException("the kernel's types have no xa_node.slots");
         var outcome = new WalkOutcome();
         ulong table = queue.Member("hctx_table").Address ?? 0;
-        foreach (XArrayEntry entry in XArrayWalk.Run(_memory, table, _arrays, outcome).Take(_memory.Limits.Cpus))
+        foreach (XArrayEntry entry in XArrayWalk.Run(_memory, table, _arrays, outcome))
+        {
             found.Add(entry.Entry);
+            if (found.Count >= _memory.Limits.Cpus)
+                break;
+        }
+
         if (WalkText.OfAny(outcome, table, _memory.Limits.XArrayNodes) is { } problem && outcome.End != WalkEnd.Unfinished)
             Complain($"hardware queues: {problem}");
         return found;

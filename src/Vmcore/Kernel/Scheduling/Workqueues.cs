@@ -77,8 +77,10 @@ public sealed class Workqueues
         if (symbols.TryFindInImage("worker_pool_idr") is not { } tree || XArrayLayout.From(new(_types)) is not { } layout)
             throw new MissingInformationException($"the pools of workers cannot be found: {symbols.Lacks("worker_pool_idr")}");
         var outcome = new WalkOutcome();
-        foreach (XArrayEntry entry in XArrayWalk.Run(_memory, tree + (ulong)Need("idr").OffsetOf("idr_rt"), layout, outcome).Take(_memory.Limits.WorkerPools))
+        foreach (XArrayEntry entry in XArrayWalk.Run(_memory, tree + (ulong)Need("idr").OffsetOf("idr_rt"), layout, outcome))
         {
+            if (_pools.Count >= _memory.Limits.WorkerPools)
+                break;
             try
             {
                 _pools.Add(ReadPool(KernelObject.At(_memory, _pool, entry.Entry)));

@@ -135,7 +135,10 @@ public sealed partial class SlabCaches
                 return null;
             memory.TryReadCString(item.Member("name").AsUInt64(), memory.Limits.NameBytes, out string name);
             return new(address, name, _cacheType.FindMember("object_size") is null ? stride : (uint)item.Member("object_size").AsUInt64(), stride,
-                _cacheType.FindMember("red_left_pad") is null ? 0 : RedZone(item)) { Slub = SlubCache.TryRead(item) };
+                _cacheType.FindMember("red_left_pad") is null ? 0 : RedZone(item))
+            {
+                Slub = SlubCache.TryRead(item),
+            };
         }
         catch (KernelObjectException)
         {
