@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Info;
 using Vmcore.Cli.Reader;
 
@@ -13,6 +14,7 @@ internal static class VmcoreCommand
 
     internal static int Run(string[] args)
     {
+        ReaderProgram.TakeOver(args);
         ParseResult parsed = Root().Parse(args);
         if (parsed.Errors.Count == 0 && Mistake(parsed) is { } mistake)
         {

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using Vmcore.Architectures;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.Kernel.Expressions;
@@ -29,8 +30,8 @@ internal static class PrintCommand
         return new ReaderCommand(
             "print",
             "Print structures, variables and what is calculated of them, as C knows them.",
-            context => Run(context, context.Parsed.GetRequiredValue(what), context.Parsed.GetValue(plain), context.Parsed.GetValue(physical),
-                context.Parsed.GetValue(type), context.MemoryOf(context.Parsed.GetValue(pid))),
+            context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("print") : Run(context, context.Parsed.GetRequiredValue(what),
+                context.Parsed.GetValue(plain), context.Parsed.GetValue(physical), context.Parsed.GetValue(type), context.MemoryOf(context.Parsed.GetValue(pid))),
             hasWords: true) { what, plain, physical, type, pid };
     }
 

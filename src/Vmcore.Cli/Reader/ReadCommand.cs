@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text;
 using Vmcore.Architectures;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.Memory;
@@ -29,6 +30,8 @@ internal static class ReadCommand
         format.AcceptOnlyFromAmong("hex", "u8", "u16", "u32", "u64", "pointers", "string", "raw");
         return new ReaderCommand("read", "Read memory by virtual or physical address. User data on pmem is never shown.", context =>
         {
+            if (!CodeFeature.IsIncluded)
+                return CodeFeature.Refuse("read");
             CrashDump dump = context.Dump;
             bool isPhysical = context.Parsed.GetValue(physical);
             int? process = context.Parsed.GetValue(pid);

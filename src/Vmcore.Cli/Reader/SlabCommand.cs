@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.IO.Enumeration;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.Kernel.Slab;
@@ -19,7 +20,8 @@ internal static class SlabCommand
         };
         var objects = new Option<bool>("--objects") { Description = "List the addresses of the objects of these caches, and whether they are in use." };
         return new ReaderCommand("slab", "Show the slab caches: objects in use and free, slabs, bytes.",
-            context => Run(context, context.Parsed.GetValue(names) ?? [], context.Parsed.GetValue(objects)), hasWords: true) { names, objects };
+            context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("slab")
+                : Run(context, context.Parsed.GetValue(names) ?? [], context.Parsed.GetValue(objects)), hasWords: true) { names, objects };
     }
 
     private static int Run(ReaderContext context, string[] names, bool objects)

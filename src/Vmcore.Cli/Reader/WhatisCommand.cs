@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Cli.Reader.Pmem;
 using Vmcore.Findings;
@@ -25,7 +26,8 @@ internal static class WhatisCommand
         var pid = NumberOption.Create("--pid", "PID", "The addresses are of this process, not of the kernel.", int.MaxValue);
         return new ReaderCommand("whatis",
             "Say what an address is: an object of a slab cache and whether it is in use, a stack, a variable, code, a page and whose.",
-            context => Run(context, context.Parsed.GetRequiredValue(address), context.Parsed.GetValue(physical), context.Parsed.GetValue(pid)), hasWords: true)
+            context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("whatis")
+                : Run(context, context.Parsed.GetRequiredValue(address), context.Parsed.GetValue(physical), context.Parsed.GetValue(pid)), hasWords: true)
         {
             address, physical, pid,
         };

@@ -154,9 +154,29 @@ public sealed partial class DisCommandTests
     public void TheSmallExecutableSaysWhichOneDecodes()
     {
         Executable.NeedsNative("what it leaves out");
-        ToolResult result = Tool.Run(Executable.Vmcore, "dis", Dump, "schedule");
-        Assert.Equal((4, ""), (result.ExitCode, result.Output));
-        Assert.Contains("vmcore-reader", result.Error, StringComparison.Ordinal);
+        using TemporaryFolder folder = new();
+        string alone = folder.File("vmcore");
+        Tool.Succeed("cp", Executable.Vmcore, alone);
+        foreach (string[] words in (string[][])[["dis", Dump, "schedule"], ["whatis", Dump, "init_task"], ["slab", Dump], ["files", Dump], ["maps", Dump, "1"],
+            ["gcore", Dump, "1", "-o", folder.File("core")], ["exec", Dump], ["print", Dump, "init_task"], ["read", Dump, "init_task"],
+            ["vtop", Dump, "init_task"], ["map", Dump], ["triage", Dump]])
+        {
+            ToolResult result = Tool.Run(alone, words);
+            Assert.Equal((4, ""), (result.ExitCode, result.Output));
+            Assert.Contains("vmcore-reader", result.Error, StringComparison.Ordinal);
+        }
+
+        Assert.False(File.Exists(folder.File("core")));
+        Assert.Contains("Title:", Tool.Run(alone, "report", Dump).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void TheSmallExecutableHandsOverToTheOtherBesideIt()
+    {
+        Executable.NeedsNative("the other executable");
+        Assert.Equal(Tool.Succeed(Executable.Reader, "dis", Dump, "schedule").Output, Tool.Succeed(Executable.Vmcore, "dis", Dump, "schedule").Output);
+        Assert.Equal(Tool.Run(Executable.Reader, "report", "--json", Dump).Output, Tool.Run(Executable.Vmcore, "report", "--json", Dump).Output);
+        Assert.Contains("--count", Tool.Succeed(Executable.Vmcore, "dis", "--help").Output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -15,7 +15,7 @@ namespace Vmcore.Cli.Reader.Code;
 internal static class DisCommand
 {
     /// <summary>Exit status where the executable has no decoder for the dump's machine.</summary>
-    internal const int NotIncluded = 4;
+    internal const int NotIncluded = CodeFeature.NotIncluded;
 
     // Around an address, if nothing says how much.
     private const int UsualBefore = 12;
@@ -37,10 +37,7 @@ internal static class DisCommand
         {
             ParseResult parsed = context.Parsed;
             if (!CodeFeature.IsIncluded)
-            {
-                ReaderContext.Warn($"dis: {CodeFeature.WhyNot}");
-                return NotIncluded;
-            }
+                return CodeFeature.Refuse("dis");
 
             if (Decoders.Of(context.Dump.Architecture) is not { } decoder)
             {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 
 namespace Vmcore.Cli.Reader.Exec;
@@ -30,6 +31,8 @@ internal sealed class ExecCommand
         var text = new Option<bool>("--text") { Description = "Write the answers as text, each behind its command. Without it, a line of JSON for each." };
         return new ReaderCommand("exec", "Run many commands on a dump that is opened once. The exit status is the worst of theirs.", context =>
         {
+            if (!CodeFeature.IsIncluded)
+                return CodeFeature.Refuse("exec");
             bool isText = context.Parsed.GetValue(text);
             if (isText && context.IsJson)
                 throw new VmcoreException("exec: --json and --text are two forms of one answer: ask for one");

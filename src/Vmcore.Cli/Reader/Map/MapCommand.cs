@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Vmcore.Cli.Code;
 using Vmcore.IO;
 using Vmcore.Memmap;
 using Vmcore.Picture;
@@ -25,7 +26,8 @@ internal static class MapCommand
         var command = new ReaderCommand(
             "map",
             "Draw physical memory: what is where, and what a dump keeps.",
-            context => Run(context, context.Parsed.GetValue(output), context.Parsed.GetValue(level) ?? DefaultLevel, context.Parsed.GetValue(force)));
+            context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("map")
+                : Run(context, context.Parsed.GetValue(output), context.Parsed.GetValue(level) ?? DefaultLevel, context.Parsed.GetValue(force)));
         command.Add(output);
         command.Add(level);
         command.Add(force);

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Tasks;
 using Vmcore.Kernel.Vfs;
@@ -13,7 +14,7 @@ internal static class FilesCommand
     {
         var wanted = new Argument<string[]>("PID") { Description = "Only these tasks; without them all processes.", Arity = ArgumentArity.ZeroOrMore };
         return new ReaderCommand("files", "Show the files that processes had open: descriptor, how, position, kind, name.",
-            context => Run(context, context.Parsed.GetValue(wanted) ?? []), hasWords: true) { wanted };
+            context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("files") : Run(context, context.Parsed.GetValue(wanted) ?? []), hasWords: true) { wanted };
     }
 
     private static int Run(ReaderContext context, string[] wanted)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.IO;
 using Vmcore.Kernel.Cores;
@@ -15,8 +16,8 @@ internal static class GcoreCommand
         var output = new Option<string>("--output", "-o") { Description = "The core file.", HelpName = "CORE", Required = true };
         var force = new Option<bool>("--force", "-f") { Description = "Overwrite CORE." };
         return new ReaderCommand("gcore", "Write a core file of one process, for debuggers of programs: what of its memory is in the dump, holes elsewhere. "
-            + "Exit status 1 if something is missing.", context =>
-            Run(context, context.Parsed.GetRequiredValue(pid), context.Parsed.GetRequiredValue(output), context.Parsed.GetValue(force)), hasWords: true)
+            + "Exit status 1 if something is missing.", context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("gcore")
+            : Run(context, context.Parsed.GetRequiredValue(pid), context.Parsed.GetRequiredValue(output), context.Parsed.GetValue(force)), hasWords: true)
         {
             pid, output, force,
         };

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Processes;
 using Vmcore.Kernel.Tasks;
@@ -14,7 +15,8 @@ internal static class MapsCommand
     {
         var pid = new Argument<string>("PID") { Description = "The process." };
         return new ReaderCommand("maps", "Show the mappings of a process, as /proc/PID/maps does.",
-            context => Run(context, context.TaskOf(context.Parsed.GetRequiredValue(pid))), hasWords: true) { pid };
+            context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("maps")
+                : Run(context, context.TaskOf(context.Parsed.GetRequiredValue(pid))), hasWords: true) { pid };
     }
 
     private static int Run(ReaderContext context, KernelTask task)

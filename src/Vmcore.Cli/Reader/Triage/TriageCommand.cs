@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.IO;
@@ -35,6 +36,8 @@ internal sealed class TriageCommand
         var command = new Command("triage", About) { words, json, csv };
         command.SetAction(parsed =>
         {
+            if (!CodeFeature.IsIncluded)
+                return CodeFeature.Refuse("triage");
             StandardStreams.RequireOutput();
             if (parsed.GetValue(json) && parsed.GetValue(csv))
                 throw new VmcoreException("triage: --json and --csv are two forms of one answer: ask for one");
