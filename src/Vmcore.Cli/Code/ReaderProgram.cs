@@ -7,12 +7,9 @@ namespace Vmcore.Cli.Code;
 /// </summary>
 internal static partial class ReaderProgram
 {
-    private static readonly string[] s_commands = 
-    [
-        // What the small one leaves out, and what it does without instructions and lines of the source.
-        "dis", "whatis", "slab", "files", "maps", "gcore", "exec", "print", "read", "vtop", "map", "triage",
-        "report", "bt",
-    ];
+    // What the small one leaves out, and what it does without instructions and lines of the source.
+    private static readonly string[] s_commands =
+        ["dis", "whatis", "slab", "files", "maps", "gcore", "exec", "print", "read", "vtop", "map", "triage", "report", "bt"];
 
     /// <summary>Becomes the other executable, if that is there and the command line is for it; else returns.</summary>
     /// <param name="args">The command line.</param>

@@ -31,7 +31,8 @@ internal static class PrintCommand
             "print",
             "Print structures, variables and what is calculated of them, as C knows them.",
             context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("print") : Run(context, context.Parsed.GetRequiredValue(what),
-                context.Parsed.GetValue(plain), context.Parsed.GetValue(physical), context.Parsed.GetValue(type), context.MemoryOf(context.Parsed.GetValue(pid))),
+                context.Parsed.GetValue(plain), context.Parsed.GetValue(physical), context.Parsed.GetValue(type),
+                context.MemoryOf(context.Parsed.GetValue(pid))),
             hasWords: true) { what, plain, physical, type, pid };
     }
 

@@ -16,7 +16,8 @@ internal static class VtopCommand
         var address = new Argument<string>("ADDRESS") { Description = "A virtual address, a symbol, or an expression." };
         var pid = NumberOption.Create("--pid", "PID", "Translate in the address space of this process, not in the kernel's.", int.MaxValue);
         return new ReaderCommand("vtop", "Translate a virtual address: the page walk, and what the page is.", context =>
-            !CodeFeature.IsIncluded ? CodeFeature.Refuse("vtop") : Run(context, context.Parsed.GetRequiredValue(address), context.Parsed.GetValue(pid)), hasWords: true) { address, pid };
+            !CodeFeature.IsIncluded ? CodeFeature.Refuse("vtop")
+            : Run(context, context.Parsed.GetRequiredValue(address), context.Parsed.GetValue(pid)), hasWords: true) { address, pid };
     }
 
     private static int Run(ReaderContext context, string word, int? pid)

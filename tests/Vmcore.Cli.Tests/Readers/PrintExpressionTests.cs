@@ -15,8 +15,8 @@ public sealed partial class PrintExpressionTests
     {
         string page = File.ReadAllText(Path.Combine(Repository.Root, "packaging", "man", "vmcore.1"));
         string examples = page[page.IndexOf(".Sh EXPRESSIONS", StringComparison.Ordinal)..page.IndexOf(".Sh MANY COMMANDS", StringComparison.Ordinal)];
-        string[] commands = [.. Example().Matches(examples).Select(static m => "print " + m.Groups["words"].Value.Replace("\\(aq", "'", StringComparison.Ordinal)
-            .Replace("\\-", "-", StringComparison.Ordinal))];
+        string[] commands = [.. Example().Matches(examples).Select(static m => "print " + m.Groups["words"].Value
+            .Replace("\\(aq", "'", StringComparison.Ordinal).Replace("\\-", "-", StringComparison.Ordinal))];
         Assert.True(commands.Length > 10);
         using TemporaryFolder folder = new();
         string batch = folder.File("batch");

@@ -6,8 +6,8 @@ using Vmcore.Memory;
 namespace Vmcore.Kernel.Modules;
 
 /// <summary>
-/// Where the instructions come from that kprobes execute out of line: each probe has a slot with a copy of the instruction that a breakpoint replaced. While the
-/// copy runs, the stack is as it is at the original.
+/// Where the instructions come from that kprobes execute out of line: each probe has a slot with a copy of the instruction that a breakpoint replaced. While
+/// the copy runs, the stack is as it is at the original.
 /// </summary>
 /// <remarks>Source: kernel/kprobes.c (kprobe_table, KPROBE_HASH_BITS), struct kprobe and struct arch_specific_insn.</remarks>
 internal sealed class KprobeSlots
