@@ -5,7 +5,8 @@ namespace Vmcore.Cli.Code;
 
 /// <summary>
 /// Whether this executable is <c>vmcore-reader</c>, which has what is for the desk of whoever looks into a crash: instructions and source lines, what an
-/// address is, slabs, files, mappings and core files of processes, many commands on one opened dump. The small one leaves that out: it goes into a capture kernel.
+/// address is, slabs, files, mappings and core files of processes, many commands on one opened dump. The small one leaves that out: it goes into a capture
+/// kernel.
 /// </summary>
 internal static class CodeFeature
 {
