@@ -36,10 +36,14 @@ internal static class PrintCommand
             hasWords: true) { what, plain, physical, type, pid };
     }
 
+    // No expression begins so: where there is no such type, that is what is to be said.
+    private static bool IsType(string word) => word.StartsWith("struct ", StringComparison.Ordinal) || word.StartsWith("union ", StringComparison.Ordinal)
+        || word.StartsWith("enum ", StringComparison.Ordinal);
+
     private static int Run(ReaderContext context, string[] what, bool noSymbols, bool isPhysical, string? typeName, KernelAddressSpace memory)
     {
         Func<ulong, string?> symbol = noSymbols ? _ => null : context.SymbolAt;
-        if (typeName is null && what.Length == 2 && (isPhysical || context.NamedTypes.Find(what[0]) is not null))
+        if (typeName is null && what.Length == 2 && (isPhysical || IsType(what[0]) || context.NamedTypes.Find(what[0]) is not null))
             return Show(context, what, Typed(context, what[0], what[1], isPhysical, memory), symbol, memory);
         if (isPhysical)
             throw new KernelObjectException("--physical: only of TYPE ADDRESS can the address be a physical one");
