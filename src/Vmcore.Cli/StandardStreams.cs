@@ -21,6 +21,11 @@ internal static partial class StandardStreams
 
     private static bool s_isOutputClosed;
 
+    private static DescriptorStream? s_output;
+
+    /// <summary>True once nobody reads standard output any more: more answers are for nobody.</summary>
+    internal static bool IsAbandoned => s_output is { IsBroken: true };
+
     /// <summary>True once something was not done because standard output is closed.</summary>
     internal static bool HasRefused { get; private set; }
 
@@ -42,15 +47,15 @@ internal static partial class StandardStreams
     /// </summary>
     internal static void UsePlainWriters()
     {
-        Console.SetOut(Writer(Output));
-        Console.SetError(Writer(Error));
+        Console.SetOut(Writer(s_output = new(Output, ignoresBrokenPipe: true)));
+        Console.SetError(Writer(new(Error, ignoresBrokenPipe: true)));
     }
 
     /// <summary>Standard output for bytes. Who reads may stop when it has enough.</summary>
     internal static Stream OpenPlainOutput() => new DescriptorStream(Output, ignoresBrokenPipe: true);
 
-    private static StreamWriter Writer(int descriptor) =>
-        new(new DescriptorStream(descriptor, ignoresBrokenPipe: true), Console.OutputEncoding, bufferSize: 4096) { AutoFlush = true };
+    private static StreamWriter Writer(DescriptorStream stream) =>
+        new(stream, Console.OutputEncoding, bufferSize: 4096) { AutoFlush = true };
 
     /// <summary>
     /// Beyond a limit on the size of files (ulimit -f) the system sends a signal that kills. Ignored, the write fails with EFBIG, which every mode knows as a

@@ -23,7 +23,7 @@ internal static class IoCommand
         if (context.IsJson)
             context.WriteJson(new IoAnswer { Disks = [.. disks.Disks.Select(d => new BlockDiskInfo(context, d))] });
         else
-            ReaderContext.Write(TextOf(context, disks, Shown) is { Length: > 0 } text ? text : "no disk had I/O to do\n");
+            ReaderContext.Write(TextOf(context, disks, Shown) is { Length: > 0 } text ? text : context.NothingFound("no disk had I/O to do"));
         return 0;
     }
 

@@ -28,7 +28,7 @@ internal static class LocksCommand
         if (context.IsJson)
             context.WriteJson(LocksAnswer.From(context, waits, locks));
         else
-            ReaderContext.Write(TextOf(context, waits, locks) is { Length: > 0 } text ? text : "no task slept for a lock\n");
+            ReaderContext.Write(TextOf(context, waits, locks) is { Length: > 0 } text ? text : context.NothingFound("no task slept for a lock"));
         return 0;
     }
 

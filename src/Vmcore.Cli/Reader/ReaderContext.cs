@@ -219,8 +219,19 @@ internal sealed class ReaderContext : IDisposable
     {
         if (TryNumber(text, out ulong number))
             return number;
-        if (Dump.Symbols is { } symbols && symbols.TryFind(text, out ulong symbol))
-            return symbol;
+        if (Dump.Symbols is { } symbols)
+        {
+            // As this program and the kernel's log write places: SYMBOL+OFFSET is an address, whatever a variable's value is.
+            int plus = text.IndexOf('+', StringComparison.Ordinal);
+            string name = plus > 0 && TryNumber(text[(plus + 1)..], out number) ? text[..plus].TrimEnd() : text;
+            if (symbols.TryFind(name, out ulong symbol))
+            {
+                int count = symbols.FindAll(name).Select(static s => s.Address).Distinct().Count();
+                if (count > 1)
+                    Warn($"{count} symbols are called {name}: this is the first of them (vmcore symbol {name} lists them)");
+                return unchecked(symbol + number);
+            }
+        }
 
         // Else an expression would complain of the types, which come from the symbols.
         if (Dump.Symbols is null && text.All(static c => char.IsAsciiLetterOrDigit(c) || c == '_'))
@@ -239,6 +250,10 @@ internal sealed class ReaderContext : IDisposable
             ? ulong.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number)
             : ulong.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out number);
     }
+
+    /// <summary>What is said where nothing was found: that there is nothing only if all could be read.</summary>
+    /// <param name="sentence">That there is nothing.</param>
+    internal string NothingFound(string sentence) => _gaps.Count == 0 && !Dump.IsIncomplete ? sentence + "\n" : "nothing was found in what could be read\n";
 
     /// <summary>Writes text to standard output.</summary>
     internal static void Write(string text) => Console.Out.Write(text);

@@ -34,7 +34,7 @@ internal static class SlabCommand
         foreach (string name in names)
         {
             if (!caches.All.Any(c => IsNamed(c, name)))
-                context.Gap(new Finding(FindingCode.SlabCacheNotFound, name));
+                context.Gap(new Finding(FindingCode.SlabCacheNotFound, name, caches.Problems.Count == 0 ? "" : " among those that can be read"));
         }
 
         if (objects)

@@ -102,13 +102,15 @@ internal sealed class WhatisInfo : IJsonItem
             _words.Add(pattern);
         if (_facts.Alias is { } alias)
             _words.Add($"another name of {Hex(alias)}, in the kernel's image");
+        if (_facts.Former is { } former)
+            _words.Add($"no longer {former.Name} of the kernel's image: that was init memory, which the kernel freed after boot");
         Code();
         Objects();
         if (_facts.Stack is { } stack)
         {
             string whose = stack.Task is { } task ? $"the stack of {TaskText(task)}"
                 : $"the stack {stack.Name ?? "for interrupts or exceptions"} of CPU {stack.Cpu}";
-            _words.Add($"on {whose}, {Hex(_facts.Address!.Value - stack.Range.Start)} from its start ({stack.Range.Length} bytes)");
+            _words.Add($"on {whose}, {Hex(_facts.KnownBy!.Value - stack.Range.Start)} from its start ({stack.Range.Length} bytes)");
         }
 
         if (_facts.PerCpu is { } place)
@@ -139,7 +141,7 @@ internal sealed class WhatisInfo : IJsonItem
     {
         if (_facts.Object is not { } item)
             return;
-        ulong at = _facts.Address!.Value;
+        ulong at = _facts.KnownBy!.Value;
         string where = at < item.Address ? $"in front of it, {item.Address - at} bytes"
             : at - item.Address < item.Cache.ObjectSize ? Sizes.Count(at - item.Address, "byte") + " into it"
             : $"behind it, {at - item.Address} bytes from its start";
@@ -213,6 +215,7 @@ internal sealed class WhatisInfo : IJsonItem
         json.Put(MemoryStatusText.Of(_facts.Status), "Status");
         json.Put(_facts.IsDirectMap, "DirectMap");
         json.PutAddress(_facts.Alias);
+        json.Put(_facts.Former?.Name, "FormerSymbol");
         json.Put(_facts.Pattern);
         json.Put(_facts.Symbol?.Name, "Symbol");
         json.Put(_facts.Symbol is null ? null : _facts.SymbolOffset, "SymbolOffset");
@@ -235,7 +238,7 @@ internal sealed class WhatisInfo : IJsonItem
         json.PutAddress(item.Cache.Address, "CacheAddress");
         json.PutAddress(item.Address);
         json.Put(item.Cache.ObjectSize);
-        json.Put((long)(_facts.Address!.Value - item.Address), "Offset");
+        json.Put((long)(_facts.KnownBy!.Value - item.Address), "Offset");
         json.Put(item.Index);
         json.Put(SlabCommand.WordOf(_facts.State), "State");
         json.PutAddress(_facts.Slab?.Start, "Slab");

@@ -26,7 +26,7 @@ internal static class WorkqueuesCommand
         if (context.IsJson)
             context.WriteJson(WorkqueuesAnswer.From(context, queues, all));
         else
-            ReaderContext.Write(TextOf(context, queues, all) is { Length: > 0 } text ? text : "no worker had work\n");
+            ReaderContext.Write(TextOf(context, queues, all) is { Length: > 0 } text ? text : context.NothingFound("no worker had work"));
 
         return 0;
     }

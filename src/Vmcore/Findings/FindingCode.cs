@@ -302,7 +302,7 @@ public enum FindingCode
     /// <summary>Workqueues, or what they had to do, cannot be told, or not all. Parameters: a clause that says what and why.</summary>
     WorkqueuesIncomplete,
 
-    /// <summary>No slab cache has a name that was asked for. Parameters: the name.</summary>
+    /// <summary>No slab cache has a name that was asked for. Parameters: the name, words that say where not all caches could be read (may be empty).</summary>
     SlabCacheNotFound,
 
     /// <summary>No symbol has a name that was asked for. Parameters: the name.</summary>

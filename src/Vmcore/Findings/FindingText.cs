@@ -43,7 +43,7 @@ internal static class FindingText
         FindingCode.AddressIncomplete => "{0}",
         FindingCode.BlockIncomplete => "{0}",
         FindingCode.WorkqueuesIncomplete => "{0}",
-        FindingCode.SlabCacheNotFound => "no slab cache {0}",
+        FindingCode.SlabCacheNotFound => "no slab cache {0}{1}",
         FindingCode.LogUnreadable => "{0} messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem",
         FindingCode.LogDamaged => "{0}",
         FindingCode.LogClearUnknown => "{0}",

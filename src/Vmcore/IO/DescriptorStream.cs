@@ -12,7 +12,8 @@ internal sealed partial class DescriptorStream(int descriptor, bool ignoresBroke
 {
     private const int Interrupted = 4, TryAgain = 11, BrokenPipe = 32;
 
-    private bool _isBroken;
+    /// <summary>True once nobody reads what is written.</summary>
+    internal bool IsBroken { get; private set; }
 
     /// <inheritdoc/>
     public override bool CanRead => false;
@@ -39,7 +40,7 @@ internal sealed partial class DescriptorStream(int descriptor, bool ignoresBroke
     {
         fixed (byte* start = buffer)
         {
-            for (int done = 0; done < buffer.Length && !_isBroken;)
+            for (int done = 0; done < buffer.Length && !IsBroken;)
             {
                 nint written = WriteTo(descriptor, start + done, (nuint)(buffer.Length - done));
                 if (written >= 0)
@@ -52,7 +53,7 @@ internal sealed partial class DescriptorStream(int descriptor, bool ignoresBroke
                 if (error == TryAgain)
                     Thread.Sleep(1);
                 else if (error == BrokenPipe && ignoresBrokenPipe)
-                    _isBroken = true;
+                    IsBroken = true;
                 else if (error != Interrupted)
                     throw new IOException(Marshal.GetPInvokeErrorMessage(error), error);
             }

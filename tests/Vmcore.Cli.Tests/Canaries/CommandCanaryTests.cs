@@ -107,7 +107,7 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         "vmcore read DUMP ADDRESS -f u8", "vmcore read DUMP ADDRESS -f u16", "vmcore read DUMP ADDRESS -f u32", "vmcore read DUMP ADDRESS -f u64",
         "vmcore read DUMP ADDRESS -f pointers", "vmcore read DUMP PHYSICAL -p", "vmcore read DUMP PHYSICAL -p --json", "vmcore read DUMP PHYSICAL -p -f raw",
         "vmcore read DUMP PHYSICAL -p -f string", "vmcore print DUMP list_head ADDRESS", "vmcore print DUMP list_head ADDRESS --json",
-        "vmcore read DUMP ADDRESS --pid 1", "vmcore print DUMP --pid 1 *(char(*)[64])ADDRESS", "vmcore print DUMP list_head --pid 1 ADDRESS",
+        "vmcore read DUMP ADDRESS --pid 1", "vmcore print DUMP --pid 1 new_utsname ADDRESS", "vmcore print DUMP list_head --pid 1 ADDRESS",
         "vmcore print DUMP new_utsname ADDRESS", "vmcore print DUMP -p new_utsname PHYSICAL", "vmcore print DUMP -p new_utsname PHYSICAL --json",
     ];
 

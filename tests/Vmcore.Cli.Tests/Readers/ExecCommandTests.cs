@@ -177,4 +177,13 @@ public sealed class ExecCommandTests : IDisposable
         using JsonDocument document = JsonDocument.Parse(json);
         return JsonSerializer.Serialize(document.RootElement);
     }
+
+    /// <summary>Where nobody reads the answers any more, no more are made.</summary>
+    [Fact]
+    public void WhoeverHasEnoughEndsIt()
+    {
+        ToolResult ended = Tool.Run("/bin/sh", "-c",
+            $"yes 'print 1' 2>/dev/null | (timeout 60 '{Executable.Reader}' exec '{PatchedSample.Original}'; echo $? >&2) | head -n 1");
+        Assert.Equal("0", ended.Error.Trim());
+    }
 }

@@ -140,12 +140,15 @@ public sealed class ReportCommandTests
         string dump = folder.File("dump"), report = folder.File("report.json"), other = folder.File("other");
         Tool.Succeed(Executable.Makedumpfile, "-l", "-d", "31", "--report", report, Dump, dump);
         using JsonDocument written = JsonDocument.Parse(File.ReadAllText(report)), later = Json(Report(dump, "--json"));
-        foreach (string member in (string[])["cause", "dump", "machine", "code", "cpus", "groups", "locks", "memory", "modules", "mounts", "log", "gaps"])
+        foreach (string member in (string[])["cause", "dump", "machine", "cpus", "groups", "locks", "memory", "modules", "mounts", "log", "gaps"])
         {
             // That none was lost in the copying only the copy knows.
             string wanted = later.RootElement.GetProperty(member).ToString().Replace("\"lost_pages\": 0", "\"lost_pages\": null", StringComparison.Ordinal);
             Assert.Equal((member, wanted), (member, written.RootElement.GetProperty(member).ToString()));
         }
+
+        // The dumper decodes no instructions: it has the same code in bytes.
+        Assert.Equal(Bytes(later), Bytes(written));
 
         ToolResult failed = Tool.Run(Executable.Makedumpfile, "-l", "-d", "31", "--report", folder.File("nowhere/report"), Dump, other);
         Assert.Equal(0, failed.ExitCode);
@@ -155,6 +158,9 @@ public sealed class ReportCommandTests
         Assert.Contains("is not written", overInput.Error, StringComparison.Ordinal);
         Assert.NotEqual(0, Tool.Run(Executable.Makedumpfile, "-f", "-l", "-d", "31", "--report", other, Dump, other).ExitCode);
     }
+
+    private static string[] Bytes(JsonDocument report) => [.. report.RootElement.GetProperty("code").EnumerateArray()
+        .Select(static c => $"{c.GetProperty("address")} {c.GetProperty("bytes")}")];
 
     private static ToolResult Report(string dump, params string[] options) => Tool.Run(Executable.Vmcore, ["report", dump, .. options]);
 

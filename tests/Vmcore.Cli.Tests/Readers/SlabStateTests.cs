@@ -1,5 +1,7 @@
 using System.Globalization;
+using Vmcore.Cli.Tests.Conformance;
 using Vmcore.Findings;
+using Vmcore.Kernel.Addresses;
 using Vmcore.Kernel.Slab;
 
 namespace Vmcore.Cli.Tests.Readers;
@@ -47,6 +49,36 @@ public sealed class SlabStateTests
         });
         ulong[] tasks = [.. dump.Tasks!.Tasks.Where(static t => t.Pid != 0).Select(static t => t.Address)];
         Assert.All(tasks, t => Assert.Contains(t, inUse));
+    }
+
+    /// <summary>Init memory that the kernel freed has slabs too: what an address is does not say the symbol that once was there.</summary>
+    [Theory]
+    [InlineData("sample rfc-v2-6.1", false)]
+    [InlineData("stock-6.12", true)]
+    public void ObjectsInFreedInitMemoryAreObjects(string name, bool hasSome)
+    {
+        using CrashDump dump = CrashDump.Open(RealCrash.Get(name).Path);
+        AddressFinder finder = dump.OpenAddresses();
+        SlabCaches caches = dump.OpenSlabs();
+        List<(ulong Address, ulong Other)> picked = [];
+        int number = 0;
+        caches.VisitObjects(caches.All, (slab, _) =>
+        {
+            ulong address = slab.AddressOf(slab.Objects - 1);
+            ulong? image = dump.KernelView.RequireMemory().ImageAddressOf(dump.KernelView.RequireMemory().Translate(address).PhysicalAddress);
+            if (image is not null || number++ % 50 == 0)
+                picked.Add((address, image ?? address));
+        });
+        Assert.Equal(hasSome, picked.Exists(static p => p.Address != p.Other && p.Other != 0));
+        foreach ((ulong address, ulong other) in picked.Take(200))
+        {
+            foreach (ulong asked in (ulong[])[address, other])
+            {
+                AddressFacts facts = finder.Find(asked);
+                Assert.Equal((asked, address, null), (asked, facts.Object?.Address, facts.Symbol));
+                Assert.Equal(address, facts.KnownBy);
+            }
+        }
     }
 
     /// <summary>Of a slab whose list is damaged nothing is told; of the others all.</summary>

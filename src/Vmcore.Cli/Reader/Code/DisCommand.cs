@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text;
 using Vmcore.Architectures;
 using Vmcore.Cli.Code;
+using Vmcore.Findings;
 using Vmcore.Kernel.Code;
 using Vmcore.Kernel.Crash;
 using Vmcore.Kernel.Stacks;
@@ -182,7 +183,8 @@ internal static class DisCommand
             if (stacks.IsCode(registers.InstructionPointer))
                 wanted.Add((Request(registers.InstructionPointer, false, window), title));
             else
-                ReaderContext.Warn($"{title} 0x{registers.InstructionPointer:x}, which is no code of the kernel: a wrong pointer led there");
+                context.Gap(new Finding(FindingCode.CrashStateUnknown, string.Create(CultureInfo.InvariantCulture,
+                    $"{title} 0x{registers.InstructionPointer:x}, which is no code of the kernel: a wrong pointer led there (vmcore bt -c has the caller)")));
         }
     }
 }

@@ -57,7 +57,7 @@ internal static class CommandLines
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw new FileAccessException(file, "no commands can be read of it: " + e.Message, inner: e);
+            throw FileErrors.Describe(file, "read", e);
         }
     }
 

@@ -55,6 +55,8 @@ internal sealed class ExecCommand
                 List<string> words = line is null ? [] : CommandWords.Of(line, out problem);
                 if (words.Count > 0 || problem is not null)
                     worst = Math.Max(worst, Run(dump, new(file, number, line?.Trim() ?? ""), words, problem));
+                if (StandardStreams.IsAbandoned)
+                    return worst;
             }
         }
 

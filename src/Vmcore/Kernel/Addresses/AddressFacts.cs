@@ -62,6 +62,14 @@ public sealed class AddressFacts
     /// image.</summary>
     public ulong? Alias { get; internal set; }
 
+    /// <summary>The symbol of the kernel's image that was here until the kernel gave the memory away after its start (free_reserved_area); it says nothing of
+    /// what is here now. Null if the memory is no part of the image, or is still the image's.</summary>
+    public KernelSymbol? Former { get; internal set; }
+
+    /// <summary>The address by which the kernel knows what is here, from which offsets count: <see cref="Address"/> itself or, of init memory that was freed,
+    /// that in the kernel's map of all memory. Null if there is no address.</summary>
+    public ulong? KnownBy { get; internal set; }
+
     /// <summary>What a pointer of this value means, where kernels have one for something else than a place: poison of lists and slabs, an error
     /// number.</summary>
     public string? Pattern { get; internal set; }

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Vmcore.Architectures;
 using Vmcore.Findings;
 using Vmcore.Kernel.Identity;
@@ -28,14 +29,18 @@ public sealed class AddressFinder
     private readonly PerCpuPlaces _perCpu;
     private readonly StackPlaces? _stacks;
     private readonly ImageParts? _image;
+    private readonly int? _reserved;
+    private readonly StructPageLayout? _layout;
     private List<Finding> _problems = [];
 
     private AddressFinder(KernelView kernel, MemmapReader? memmap, SlabCaches? slabs)
     {
+        _layout = kernel.VmcoreInfo is { } info && memmap is not null ? TryLayout(info) : null;
         (_kernel, _crashed, _memmap, _slabs) = (kernel, kernel.RequireKernel(), memmap, slabs);
         _areas = new(kernel);
         _perCpu = new(kernel);
         _image = kernel.Symbols is { } all ? new(all) : null;
+        _reserved = ReservedFlag(kernel.Types);
         _stacks = kernel is { Symbols: { } symbols, Types: { } types }
             ? new(_crashed.Architecture, kernel.PhysicalMemory.PageShift, _crashed.Memory, symbols, types, kernel.PerCpu) : null;
     }
@@ -113,6 +118,17 @@ public sealed class AddressFinder
             Code(facts, alias);
         }
 
+        // What was of the kernel's start is anybody's by now: then the page says what is there, by its own address.
+        bool isFreed = facts is { Module: null, Part: not null, Physical: not null } && IsFreed(facts.Physical.Value);
+        if (isFreed)
+        {
+            facts.Former = facts.Symbol;
+            facts.Symbol = null;
+            facts.Part = null;
+            address = _crashed.Memory.LinearAddressOf(facts.Physical!.Value) ?? address;
+        }
+
+        facts.KnownBy = address;
         if (facts.Physical is not null && facts.Symbol is null)
             Object(facts, address);
         if (!_crashed.Memory.IsKernelAddress(address))
@@ -134,6 +150,39 @@ public sealed class AddressFinder
         }
 
         facts.Problems = _problems;
+    }
+
+    // The boot allocator's pages are reserved until they are given away: mm/page_alloc.c, free_reserved_page().
+    private bool IsFreed(ulong physical)
+    {
+        if (_memmap is null || _layout is null || _reserved is not { } bit)
+            return false;
+        byte[] two = new byte[2 * _memmap.StructPageSize];
+        return _memmap.TryReadPair(physical >> _kernel.PhysicalMemory.PageShift, two)
+            && (BinaryPrimitives.ReadUInt64LittleEndian(two.AsSpan(_layout.Flags)) >> bit & 1) == 0;
+    }
+
+    private static StructPageLayout? TryLayout(VmcoreInfo info)
+    {
+        try
+        {
+            return StructPageLayout.From(info);
+        }
+        catch (MissingInformationException)
+        {
+            return null;
+        }
+    }
+
+    private static int? ReservedFlag(KernelTypes? types)
+    {
+        foreach (KernelEnumerator flag in types?.FindNamed(KernelTypeKind.Enum, "pageflags")?.Enumerators ?? [])
+        {
+            if (flag is { Name: "PG_reserved", Value: >= 0 and < 64 })
+                return (int)flag.Value;
+        }
+
+        return null;
     }
 
     private void Note(Finding? problem)

@@ -10,7 +10,7 @@ internal sealed class ImageParts(KernelSymbols symbols)
     // What lies in each other: the narrower first.
     private static readonly string[] s_names =
     [
-        "_sinittext", "_einittext", "code of the start, which is freed after it", "__init_begin", "__init_end", "memory of the start, which is freed after it",
+        "_sinittext", "_einittext", "init code", "__init_begin", "__init_end", "init memory",
         "_stext", "_etext", "code", "__start_rodata", "__end_rodata", "read-only data", "__bss_start", "__bss_stop", "data (bss)", "_sdata", "_edata", "data",
         "_text", "_end", "image",
     ];

@@ -82,6 +82,8 @@ internal sealed class VmallocAreas(KernelView kernel)
         return null;
     }
 
+    private const ulong Ioremapped = 1; // VM_IOREMAP, include/linux/vmalloc.h
+
     private static VmallocArea Read(KernelObject pointer, VirtualRange range)
     {
         ulong structure = pointer.AsUInt64();
@@ -94,7 +96,8 @@ internal sealed class VmallocAreas(KernelView kernel)
             Flags = pointer.Member("flags").AsUInt64(),
             Caller = pointer.Member("caller").AsUInt64(),
             Pages = (uint)pointer.Member("nr_pages").AsUInt64(),
-            Device = pointer.Member("phys_addr").AsUInt64(),
+            // The kernel's own image has areas with an address, too (arm64): only what was ioremapped is a device.
+            Device = (pointer.Member("flags").AsUInt64() & Ioremapped) != 0 ? pointer.Member("phys_addr").AsUInt64() : 0,
         };
     }
 
