@@ -10,8 +10,6 @@ namespace Vmcore.Memmap;
 /// </summary>
 public sealed class PoisonedPages
 {
-    private const int ChunkPages = 4096;
-
     // mm/memory-failure.c: pages that were given up; memory_failure() holds the mutex from before it marks a page until it has counted it.
     private const string Counter = "num_poisoned_pages";
     private const string Mutex = "mf_mutex";
@@ -45,50 +43,17 @@ public sealed class PoisonedPages
         if (HasNone(kernel))
             return new(PfnRangeSet.Empty, 0, 0);
         List<PfnRange> found = [];
-        ulong count = 0, unreadable = 0;
-        var chunks = new Chunk[ParallelScan.BatchSize];
-        for (int i = 0; i < chunks.Length; i++)
-            chunks[i] = new(memmap, layout);
-        int filled = 0;
-        foreach (PfnRange range in where)
+        ulong count = 0;
+        var scan = new MemmapScan(memmap, layout, layout.IsPoisoned);
+        scan.Run(where, (pfn, _) =>
         {
-            for (ulong at = range.Start; at < range.End;)
-            {
-                if (!memmap.Model.TryGetStructPage(at, out _, out ulong runEnd))
-                {
-                    at = Math.Min(runEnd, range.End);
-                    continue;
-                }
-
-                ulong end = Math.Min(range.End, at + ChunkPages);
-                chunks[filled++].Range = new(at, end);
-                at = end;
-                if (filled == chunks.Length)
-                    Scan();
-            }
-        }
-
-        Scan();
-        return new(PfnRangeSet.From(found), count, unreadable);
-
-        void Scan()
-        {
-            ParallelScan.Run(filled, i => chunks[i].Run());
-            foreach (Chunk chunk in chunks.AsSpan(0, filled))
-            {
-                count += (ulong)chunk.Poisoned.Count;
-                unreadable += chunk.Unreadable;
-                foreach (ulong pfn in chunk.Poisoned)
-                {
-                    if (found is [.., var last] && last.End == pfn)
-                        found[^1] = new(last.Start, pfn + 1);
-                    else if (found.Count < kernel.Limits.PoisonedRanges)
-                        found.Add(new(pfn, pfn + 1));
-                }
-            }
-
-            filled = 0;
-        }
+            count++;
+            if (found is [.., var last] && last.End == pfn)
+                found[^1] = new(last.Start, pfn + 1);
+            else if (found.Count < kernel.Limits.PoisonedRanges)
+                found.Add(new(pfn, pfn + 1));
+        });
+        return new(PfnRangeSet.From(found), count, scan.Unreadable);
     }
 
     // Both symbols are data; a kernel without them, or a dump without their page, is looked through.
@@ -96,30 +61,4 @@ public sealed class PoisonedPages
         kernel is { Symbols: { } symbols, Memory: { } memory }
         && symbols.TryFindInImage(Counter) is { } counter && memory.TryReadUInt64(counter, out ulong pages) && pages == 0
         && symbols.TryFindInImage(Mutex) is { } mutex && memory.TryReadUInt64(mutex, out ulong owner) && owner == 0;
-
-    /// <summary>One piece of the scan, used again for the next.</summary>
-    private sealed class Chunk(MemmapReader memmap, StructPageLayout layout)
-    {
-        private readonly byte[] _structs = new byte[ChunkPages * layout.Size];
-        private readonly ulong[] _valid = new ulong[ChunkPages / 64], _faults = new ulong[ChunkPages / 64];
-
-        internal PfnRange Range { get; set; }
-
-        internal List<ulong> Poisoned { get; } = [];
-
-        internal ulong Unreadable { get; private set; }
-
-        internal void Run()
-        {
-            int count = (int)Range.Count, size = layout.Size;
-            memmap.Read(Range.Start, count, _structs, _valid, _faults);
-            Poisoned.Clear();
-            Unreadable = (ulong)PageBits.Count(_faults);
-            for (int i = PageBits.NextSet(_valid, 0); i < count; i = PageBits.NextSet(_valid, i + 1))
-            {
-                if (layout.IsPoisoned(_structs.AsSpan(i * size)))
-                    Poisoned.Add(Range.Start + (ulong)i);
-            }
-        }
-    }
 }

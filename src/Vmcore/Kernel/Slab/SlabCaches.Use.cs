@@ -3,6 +3,7 @@ using Vmcore.Architectures;
 using Vmcore.Findings;
 using Vmcore.Kernel.Lists;
 using Vmcore.Kernel.Types;
+using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Ranges;
 
@@ -91,10 +92,13 @@ public sealed partial class SlabCaches
 
     private void Visit(Action<SlabPages> visit, HashSet<ulong>? only)
     {
-        var scan = new SlabScan(_memmap, _layout);
+        // The first pages of all slabs, by their struct pages: slabs that are full are on no list of the kernel.
+        var scan = new MemmapScan(_memmap, _layout, page => _layout.IsSlab(page) && _layout.HeadOf(ulong.MaxValue, page) == ulong.MaxValue);
         long odd = 0;
-        scan.Run(Where ?? _kernel.PhysicalMemory.Extents, (pfn, address, structure) =>
+        scan.Run(Where ?? _kernel.PhysicalMemory.Extents, (pfn, structure) =>
         {
+            if (!_memmap.Model.TryGetStructPage(pfn, out ulong address, out _))
+                return;
             ulong owner = BinaryPrimitives.ReadUInt64LittleEndian(structure[_cacheOffset..]);
             if (only is not null && !only.Contains(owner))
                 return;
