@@ -97,7 +97,7 @@ public sealed class CrashDump : OpenedDump
             // Whatever is asked for of them is a problem then.
         }
 
-        return AddressFinder.Open(KernelView, Memmap, slabs);
+        return AddressFinder.Open(KernelView, Memmap, PageLayout, slabs);
     }
 
     /// <summary>The stacks of the tasks.</summary>

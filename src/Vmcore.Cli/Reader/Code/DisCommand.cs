@@ -15,9 +15,6 @@ namespace Vmcore.Cli.Reader.Code;
 /// <summary><c>vmcore dis FILE [ADDRESS|SYMBOL[+OFFSET]…]</c></summary>
 internal static class DisCommand
 {
-    /// <summary>Exit status where the executable has no decoder for the dump's machine.</summary>
-    internal const int NotIncluded = CodeFeature.NotIncluded;
-
     // Around an address, if nothing says how much.
     private const int UsualBefore = 12;
     private const int UsualCount = 8;
@@ -43,7 +40,7 @@ internal static class DisCommand
             if (Decoders.Of(context.Dump.Architecture) is not { } decoder)
             {
                 ReaderContext.Warn($"{context.Dump.Name}: {Decoders.WhyNone(context.Dump.Architecture)}");
-                return NotIncluded;
+                return CodeFeature.NotIncluded;
             }
 
             int asked = (parsed.GetValue(forward) ? 1 : 0) + (parsed.GetValue(reverse) ? 1 : 0)

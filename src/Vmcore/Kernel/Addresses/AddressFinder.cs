@@ -33,10 +33,9 @@ public sealed class AddressFinder
     private readonly StructPageLayout? _layout;
     private List<Finding> _problems = [];
 
-    private AddressFinder(KernelView kernel, MemmapReader? memmap, SlabCaches? slabs)
+    private AddressFinder(KernelView kernel, MemmapReader? memmap, StructPageLayout? layout, SlabCaches? slabs)
     {
-        _layout = kernel.VmcoreInfo is { } info && memmap is not null ? TryLayout(info) : null;
-        (_kernel, _crashed, _memmap, _slabs) = (kernel, kernel.RequireKernel(), memmap, slabs);
+        (_kernel, _crashed, _memmap, _layout, _slabs) = (kernel, kernel.RequireKernel(), memmap, layout, slabs);
         _areas = new(kernel);
         _perCpu = new(kernel);
         _image = kernel.Symbols is { } all ? new(all) : null;
@@ -48,12 +47,13 @@ public sealed class AddressFinder
     /// <summary>Prepares it; nothing is read yet.</summary>
     /// <param name="kernel">The kernel.</param>
     /// <param name="memmap">The memmap; null if it cannot be found.</param>
+    /// <param name="layout">The layout of its structures; null if it is not known.</param>
     /// <param name="slabs">The slab caches; null if they cannot be found.</param>
     /// <exception cref="MissingInformationException">The kernel's memory is not there.</exception>
-    public static AddressFinder Open(KernelView kernel, MemmapReader? memmap, SlabCaches? slabs)
+    public static AddressFinder Open(KernelView kernel, MemmapReader? memmap, StructPageLayout? layout, SlabCaches? slabs)
     {
         ArgumentNullException.ThrowIfNull(kernel);
-        return new(kernel, memmap, slabs);
+        return new(kernel, memmap, layout, slabs);
     }
 
     /// <summary>What a virtual address of the kernel is.</summary>
@@ -84,11 +84,11 @@ public sealed class AddressFinder
     public AddressFacts Find(KernelTask task, ulong address)
     {
         ArgumentNullException.ThrowIfNull(task);
-        Translation at = ProcessMemory.Open(_kernel, task).Memory.Translate(address);
+        var memory = ProcessMemory.Open(_kernel, task);
+        Translation at = memory.Memory.Translate(address);
         var facts = new AddressFacts { Address = address, Physical = at.Status == MemoryStatus.Ok ? at.PhysicalAddress : null, Status = at.Status };
-        var mappings = new ProcessMappings(_kernel.RequireTypes(), _crashed.Memory);
         KernelVfs? vfs = null;
-        if (mappings.Find(task, address) is { } area)
+        if (memory.Areas.FirstOrDefault(a => address >= a.Start && address < a.End) is { } area)
         {
             if (area.File != 0)
                 vfs = KernelVfs.Open(_kernel);
@@ -97,12 +97,12 @@ public sealed class AddressFinder
                 Range = new(area.Start, area.End),
                 Permissions = area.Permissions,
                 File = area.File,
-                FileOffset = area.File == 0 ? 0 : (area.PageOffset << _kernel.PhysicalMemory.PageShift) + (address - area.Start),
+                FileOffset = area.File == 0 ? 0 : area.Offset + (address - area.Start),
                 Path = vfs?.PathOfFile(area.File).Text,
             };
         }
 
-        facts.Problems = [.. mappings.Problems, .. vfs?.Problems ?? []];
+        facts.Problems = [.. memory.Problems, .. vfs?.Problems ?? []];
         return facts;
     }
 
@@ -160,18 +160,6 @@ public sealed class AddressFinder
         byte[] two = new byte[2 * _memmap.StructPageSize];
         return _memmap.TryReadPair(physical >> _kernel.PhysicalMemory.PageShift, two)
             && (BinaryPrimitives.ReadUInt64LittleEndian(two.AsSpan(_layout.Flags)) >> bit & 1) == 0;
-    }
-
-    private static StructPageLayout? TryLayout(VmcoreInfo info)
-    {
-        try
-        {
-            return StructPageLayout.From(info);
-        }
-        catch (MissingInformationException)
-        {
-            return null;
-        }
     }
 
     private static int? ReservedFlag(KernelTypes? types)

@@ -86,34 +86,6 @@ internal sealed class ProcessMappings
         }
     }
 
-    /// <summary>The part of a process's memory that has an address; its file is 0 if it maps none.</summary>
-    /// <param name="process">The process.</param>
-    /// <param name="address">An address of it.</param>
-    public FileMapping? Find(KernelTask process, ulong address)
-    {
-        if (!_memory.TryReadUInt64(process.Address + (ulong)_mm, out ulong map) || !_memory.IsKernelAddress(map))
-            return null;
-        var outcome = new WalkOutcome();
-        int left = _memory.Limits.ProcessMappings;
-        foreach (ulong area in Areas(map, outcome))
-        {
-            if (left-- == 0 || !_memory.TryReadUInt64(area + (ulong)_start, out ulong start) || !_memory.TryReadUInt64(area + (ulong)_end, out ulong end)
-                || !_memory.TryReadUInt64(area + (ulong)_flags, out ulong flags) || !_memory.TryReadUInt64(area + (ulong)_offset, out ulong offset)
-                || !_memory.TryReadUInt64(area + (ulong)_file, out ulong file))
-            {
-                _problems.Add(FindingCode.MappingsIncomplete, $"a mapping of a process cannot be read at 0x{area:x}");
-                return null;
-            }
-
-            if (address >= start && address < end)
-                return new(start, end, flags, file, offset);
-        }
-
-        foreach (WalkFault fault in outcome.Faults)
-            _problems.Add(FindingCode.MappingsIncomplete, $"the mappings of a process are damaged or cannot be read at 0x{fault.Address:x}");
-        return null;
-    }
-
     // A tree since 6.1, a list before.
     private IEnumerable<ulong> Areas(ulong map, WalkOutcome outcome) =>
         _maple is not null ? MapleWalk.Run(_memory, map + (ulong)_tree, _maple, outcome)
