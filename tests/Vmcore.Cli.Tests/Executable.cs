@@ -4,14 +4,18 @@ namespace Vmcore.Cli.Tests;
 
 /// <summary>
 /// The executable that the tests run, by its names. It is the native one that <c>./build</c> makes; where there is none, or VMCORE_MANAGED is 1, the managed
-/// one that was built with the tests, which a debugger can be attached to and whose coverage can be measured.
+/// one that was built with the tests, which a debugger can be attached to and whose coverage can be measured. With VMCORE_EMULATED=arm64 it is the one of
+/// <c>./build --arch arm64</c>, under QEMU's emulation of a process.
 /// </summary>
 internal static class Executable
 {
-    private static readonly string s_folder = IsManaged ? ManagedFolder() : NativeFolder;
+    private static readonly string s_folder = IsEmulated ? EmulatedFolder() : IsManaged ? ManagedFolder() : NativeFolder;
+
+    /// <summary>Whether it is that of another machine.</summary>
+    internal static bool IsEmulated => Environment.GetEnvironmentVariable("VMCORE_EMULATED") == "arm64";
 
     /// <summary>Whether it is the managed one.</summary>
-    internal static bool IsManaged => Environment.GetEnvironmentVariable("VMCORE_MANAGED") == "1" || !File.Exists(Path.Combine(NativeFolder, "vmcore"));
+    internal static bool IsManaged => !IsEmulated && (Environment.GetEnvironmentVariable("VMCORE_MANAGED") == "1" || !File.Exists(Path.Combine(NativeFolder, "vmcore")));
 
     /// <summary>The reader.</summary>
     internal static string Vmcore { get; } = Path.Combine(s_folder, "vmcore");
@@ -37,14 +41,22 @@ internal static class Executable
     /// <summary>A script for each name, since a program on the runtime cannot be told by which name it was called.</summary>
     private static string ManagedFolder()
     {
-        string folder = Path.Combine(SourceTree.Root, ".cache", "managed");
         string program = Path.Combine(AppContext.BaseDirectory, "Vmcore.Cli.dll");
+        return Scripts("managed", name => $"'{Environment.ProcessPath ?? "dotnet"}' exec '{program}' {(name.StartsWith("vmcore", StringComparison.Ordinal) && name != "vmcore-dmesg" ? "" : name)}");
+    }
+
+    private static string EmulatedFolder() =>
+        Scripts("emulated", name => $"qemu-aarch64-static -0 {name} '{Path.Combine(NativeFolder + "-arm64", name)}'");
+
+    private static string Scripts(string folderName, Func<string, string> command)
+    {
+        string folder = Path.Combine(SourceTree.Root, ".cache", folderName);
         Directory.CreateDirectory(folder);
-        foreach (string name in (string[])["vmcore", "makedumpfile", "kexec", "vmcore-dmesg"])
+        foreach (string name in (string[])["vmcore", "vmcore-reader", "makedumpfile", "kexec", "vmcore-dmesg"])
         {
             // Written aside and moved: another run of the tests may be executing it.
             string script = Path.Combine(folder, name), aside = $"{script}.{Environment.ProcessId}";
-            File.WriteAllText(aside, $"#!/bin/sh\nexec '{Environment.ProcessPath ?? "dotnet"}' exec '{program}' {(name == "vmcore" ? "" : name)} \"$@\"\n");
+            File.WriteAllText(aside, $"#!/bin/sh\nexec {command(name)} \"$@\"\n");
             if (!OperatingSystem.IsWindows())
                 File.SetUnixFileMode(aside, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             File.Move(aside, script, overwrite: true);

@@ -12,6 +12,12 @@ public enum DumpEnd
     /// <summary>The target is full; what fitted is readable and marked incomplete.</summary>
     NoSpace,
 
+    /// <summary>The target's file may not become larger (RLIMIT_FSIZE, or a limit of its file system); what fitted is readable and marked incomplete.</summary>
+    FileTooLarge,
+
+    /// <summary>The user's quota on the target is used up; what fitted is readable and marked incomplete.</summary>
+    QuotaExceeded,
+
     /// <summary>The size limit was reached; what fitted is readable and marked incomplete.</summary>
     SizeLimit,
 

@@ -109,7 +109,7 @@ internal sealed class ElfDumpWriter : IDumpWriter
             // A stream that has no room for its end is known by that to be cut.
         }
 
-        return end == DumpEnd.Complete ? DumpEnd.NoSpace : end;
+        return end == DumpEnd.Complete ? _sink.Refusal : end;
     }
 
     private byte[] BuildHead(List<ElfSegment> segments, DumpCounts counts, bool incomplete)

@@ -178,7 +178,7 @@ internal sealed class KdumpDumpWriter : IDumpWriter
                 ? TryFinishStream(sink, plan, layout, incomplete)
                 : TryFinishFile(i, plan, layout, incomplete);
             if (!done)
-                end = end == DumpEnd.Complete ? DumpEnd.NoSpace : end;
+                end = end == DumpEnd.Complete ? sink.Refusal : end;
 
             BytesWritten += sink.BytesWritten;
         }
@@ -207,6 +207,7 @@ internal sealed class KdumpDumpWriter : IDumpWriter
         }
         catch (FileAccessException e) when (e.IsNoSpace)
         {
+            sink.Refused(e);
             return false;
         }
 

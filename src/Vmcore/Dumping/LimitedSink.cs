@@ -76,7 +76,18 @@ internal sealed class LimitedSink : IByteSink
 
     /// <summary>Why a sink of this kind was full.</summary>
     /// <param name="error">What it threw, with <see cref="FileAccessException.IsNoSpace"/>.</param>
-    internal static DumpEnd Reason(FileAccessException error) => error is { InnerException: SizeLimitException } ? DumpEnd.SizeLimit : DumpEnd.NoSpace;
+    internal static DumpEnd Reason(FileAccessException error) =>
+        error is { InnerException: SizeLimitException } ? DumpEnd.SizeLimit
+        : FileErrors.IsTooLarge(error.InnerException) ? DumpEnd.FileTooLarge
+        : FileErrors.IsQuota(error.InnerException) ? DumpEnd.QuotaExceeded
+        : DumpEnd.NoSpace;
+
+    /// <summary>Why the output could not be ended: what <see cref="Refused"/> and <see cref="TryComplete"/> saw last.</summary>
+    internal DumpEnd Refusal { get; private set; } = DumpEnd.NoSpace;
+
+    /// <summary>Notes why the output could not be ended.</summary>
+    /// <param name="error">What was thrown, with <see cref="FileAccessException.IsNoSpace"/>.</param>
+    internal void Refused(FileAccessException error) => Refusal = Reason(error);
 
     /// <summary>Leaves a gap as it is: for bytes that come later, or never.</summary>
     /// <param name="end">One past the last byte of the gap.</param>
@@ -145,6 +156,7 @@ internal sealed class LimitedSink : IByteSink
         }
         catch (FileAccessException e) when (e.IsNoSpace)
         {
+            Refused(e);
             return false;
         }
     }

@@ -19,6 +19,14 @@ internal static class FileErrors
             // The runtime reports EFBIG and a path with a NUL this way.
             or ArgumentException;
 
+    /// <summary>True where a file may not become larger: RLIMIT_FSIZE, or what its file system can hold (EFBIG).</summary>
+    /// <param name="error">What the runtime threw.</param>
+    public static bool IsTooLarge(Exception? error) => error is ArgumentOutOfRangeException or IOException { HResult: FileTooBig };
+
+    /// <summary>True where a user's quota is used up (EDQUOT).</summary>
+    /// <param name="error">What the runtime threw.</param>
+    public static bool IsQuota(Exception? error) => error is IOException { HResult: QuotaExceeded };
+
     /// <summary>Describes a refusal in one sentence.</summary>
     /// <param name="name">Name of the file.</param>
     /// <param name="action">What was tried, for example <c>open</c>.</param>
@@ -45,8 +53,7 @@ internal static class FileErrors
             },
             _ => null,
         };
-        bool noSpace = error is ArgumentOutOfRangeException
-            || (error is IOException { HResult: FileTooBig or NoSpace or QuotaExceeded } && error is not FileNotFoundException);
+        bool noSpace = IsTooLarge(error) || IsQuota(error) || error is IOException { HResult: NoSpace };
         return new FileAccessException(name, $"cannot {action}: {reason ?? error.Message}", noSpace, error);
     }
 }

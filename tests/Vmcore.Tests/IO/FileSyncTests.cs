@@ -55,5 +55,7 @@ public sealed class FileSyncTests : IDisposable
         Assert.False(Assert.Throws<FileAccessException>(() => Dumper.Write(request, failing, NoObserver.Instance)).IsNoSpace);
         using FileSink full = FileSink.Create(Path.Combine(_folder, "full"), overwrite: false, _ => NoSpace);
         Assert.Equal(DumpEnd.NoSpace, Dumper.Write(request, full, NoObserver.Instance).End);
+        using FileSink quota = FileSink.Create(Path.Combine(_folder, "quota"), overwrite: false, _ => QuotaExceeded);
+        Assert.Equal(DumpEnd.QuotaExceeded, Dumper.Write(request, quota, NoObserver.Instance).End);
     }
 }

@@ -54,7 +54,7 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         {
             DumpReport report = WriteLevel(dump, _options.Levels[i], progress, overwrite: i > 0, cancel.Token);
             // What has gone down a pipe cannot be taken back.
-            bool retry = report.End is DumpEnd.NoSpace or DumpEnd.SizeLimit && i + 1 < _options.Levels.Count && !_options.Flattened;
+            bool retry = report.End is DumpEnd.NoSpace or DumpEnd.FileTooLarge or DumpEnd.QuotaExceeded or DumpEnd.SizeLimit && i + 1 < _options.Levels.Count && !_options.Flattened;
             if (!retry)
             {
                 if (manifest is not null)
@@ -154,6 +154,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         string? why = report.End switch
         {
             DumpEnd.NoSpace => "no space is left on the target",
+            DumpEnd.FileTooLarge => "the target may not become larger (ulimit -f, or its file system)",
+            DumpEnd.QuotaExceeded => "the quota on the target is used up",
             DumpEnd.SizeLimit => "the size limit of -L is reached",
             DumpEnd.TimeLimit => "the time of --time-limit is over",
             DumpEnd.Cancelled => "it was asked to stop",
