@@ -42,6 +42,9 @@ internal static class Commands
         }
     }
 
+    /// <summary>The command that runs, or ran last, for who reports a fault; null if none did.</summary>
+    internal static string? Last { get; private set; }
+
     /// <summary>Runs one.</summary>
     /// <param name="words">The command line; without the name of another tool, that of vmcore.</param>
     /// <param name="file">What stands for {}.</param>
@@ -50,6 +53,7 @@ internal static class Commands
     internal static int Run(IEnumerable<string> words, string file, bool looksForUserData)
     {
         string[] args = [.. words.Select(w => w == "{}" ? file : w)];
+        Last = string.Join(' ', args);
         using var output = new WatchedOutput(isError: false, looksForUserData);
         using var error = new WatchedOutput(isError: true, looksForUserData);
         Console.SetOut(output);

@@ -134,7 +134,7 @@ internal static class Program
         var clock = Stopwatch.StartNew();
         long most = options.Inputs != long.MaxValue ? options.Inputs : double.IsPositiveInfinity(options.Seconds) ? target.ShortInputs : long.MaxValue;
         long refused = 0, done = 0;
-        using var watchdog = new Watchdog();
+        using var watchdog = new Watchdog(report);
         for (; done < most && clock.Elapsed.TotalSeconds < options.Seconds; done++)
         {
             int seed = options.Seed + (int)done;

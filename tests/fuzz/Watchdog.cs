@@ -18,6 +18,7 @@ internal sealed class Watchdog : IDisposable
     private const long Step = 4 << 20;
     private const int LooksBetween = 200;
 
+    private readonly TextWriter _report;
     private readonly Timer _timer;
     private readonly long _base;
     private int _looks;
@@ -25,8 +26,10 @@ internal sealed class Watchdog : IDisposable
     private TimeSpan _started;
 
     /// <summary>Starts to watch.</summary>
-    internal Watchdog()
+    /// <param name="report">Where it says which command it ends.</param>
+    internal Watchdog(TextWriter report)
     {
+        _report = report;
         GC.Collect();
         _base = Environment.WorkingSet;
         _started = Environment.CpuUsage.TotalTime;
@@ -63,9 +66,16 @@ internal sealed class Watchdog : IDisposable
         }
 
         if ((Environment.CpuUsage.TotalTime - _started).TotalSeconds > MostSeconds)
-            Environment.Exit(Hang);
+            End(Hang);
         if (Peak > MostMemory)
-            Environment.Exit(Memory);
+            End(Memory);
         Volatile.Write(ref _looking, 0);
+    }
+
+    private void End(int status)
+    {
+        if (Commands.Last is { } command)
+            _report.WriteLine($"at work: {command}");
+        Environment.Exit(status);
     }
 }

@@ -320,7 +320,7 @@ public enum FindingCode
     /// <summary>A function is longer than is shown. Parameters: function, bytes.</summary>
     CodeCutShort,
 
-    /// <summary>Where a function ends is not known. Parameters: function.</summary>
+    /// <summary>Where a function ends is not known. Parameters: function, bytes that were read.</summary>
     CodeEndUnknown,
 
     /// <summary>Files and lines of the source cannot be told. Parameters: a clause that says why.</summary>

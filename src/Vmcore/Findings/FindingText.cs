@@ -68,7 +68,7 @@ internal static class FindingText
         FindingCode.CodeNotFromStart => "{0} was read from 0x{1:x} on, not from its start: the first instructions may be wrong",
         FindingCode.CodeCutShort => "only {1} bytes of {0} are shown",
         FindingCode.SourceLinesMissing => "{0}",
-        FindingCode.CodeEndUnknown => "where {0} ends is not known",
+        FindingCode.CodeEndUnknown => "where {0} ends is not known: not more than {1} bytes were read",
         FindingCode.TypesMissing => "{0}",
         FindingCode.TasksMissing => "{0}",
         FindingCode.RegistersMissing => "{0}",

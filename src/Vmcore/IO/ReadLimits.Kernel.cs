@@ -52,7 +52,10 @@ public sealed partial class ReadLimits
     public ulong CodePieceBytes { get; init => field = Positive(value); } = 16UL << 20;
 
     /// <summary>Bytes of one function that are decoded; of a longer one the rest is left out, with a word on it.</summary>
-    public int FunctionBytes { get; init => field = Positive(value); } = 1 << 20;
+    public int FunctionBytes { get; init => field = Positive(value); } = 128 << 10;
+
+    /// <summary>Bytes that are decoded behind an address in a function whose end is not known; it is said that there may be more.</summary>
+    public int EndlessFunctionBytes { get; init => field = Positive(value); } = 4096;
 
     /// <summary>Processes of the list; the rest is left out, with a word on it.</summary>
     public int Processes { get; init => field = Positive(value); } = 4 << 20;

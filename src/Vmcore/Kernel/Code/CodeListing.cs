@@ -1,5 +1,6 @@
 using Vmcore.Architectures;
 using Vmcore.Findings;
+using Vmcore.IO;
 using Vmcore.Kernel.Symbols;
 using Vmcore.Memory;
 
@@ -110,13 +111,7 @@ public sealed class CodeListing
             _problems.Add(new(FindingCode.CodeNotFromStart, Function.Name, start));
         }
 
-        ulong rest = End is { } end ? end - start : most;
-        ulong wanted = request.Count < (int)(most / longest) ? request.Address - start + ((ulong)request.Count * longest) : most;
-        ulong length = Math.Min(Math.Min(rest, wanted), most);
-        if (length < rest && length < wanted && request.Count == CodeRequest.All)
-            _problems.Add(new(FindingCode.CodeCutShort, Function.Name, length));
-        else if (End is null && request.Count == CodeRequest.All)
-            _problems.Add(new(FindingCode.CodeEndUnknown, Function.Name));
+        ulong length = Extent(Function.Name, start, End, request, longest, memory.Limits, _problems, out ulong rest);
         var code = new CodeBytes(memory, start, (int)length, (int)Math.Min(longest, rest - length));
         _lines = CodeDecoding.Decode(code, architecture, decoder, request.Address);
         Choose(request, code);
@@ -130,6 +125,32 @@ public sealed class CodeListing
 
         if (missing > 0)
             _problems.Add(new(FindingCode.CodeMissing, missing, Function.Name, MemoryStatusText.Of(why)));
+    }
+
+    /// <summary>How much of a function is read.</summary>
+    /// <param name="function">Its name, for what is said.</param>
+    /// <param name="start">Where reading begins.</param>
+    /// <param name="end">One past its last byte; null if that is not known.</param>
+    /// <param name="request">Which code.</param>
+    /// <param name="longest">Bytes of the longest instruction.</param>
+    /// <param name="limits">How much at most.</param>
+    /// <param name="problems">Where it is said that there is more.</param>
+    /// <param name="rest">Bytes from <paramref name="start"/> that may be of the function.</param>
+    /// <returns>Bytes.</returns>
+    internal static ulong Extent(
+        string function, ulong start, ulong? end, CodeRequest request, ulong longest, ReadLimits limits, List<Finding> problems, out ulong rest)
+    {
+        ulong most = (ulong)limits.FunctionBytes;
+
+        // Behind the last symbol the rest of a section is filled with instructions that trap: a page of it is more than anybody reads.
+        rest = end is { } known ? known - start : Math.Min(most, request.Address - start + (ulong)limits.EndlessFunctionBytes);
+        ulong wanted = request.Count < (int)(most / longest) ? request.Address - start + ((ulong)request.Count * longest) : ulong.MaxValue;
+        ulong length = Math.Min(Math.Min(rest, wanted), most);
+        if (end is null && length < wanted)
+            problems.Add(new(FindingCode.CodeEndUnknown, function, length));
+        else if (length < rest && length < wanted)
+            problems.Add(new(FindingCode.CodeCutShort, function, length));
+        return length;
     }
 
     // The instructions that were asked for, with the current one marked.

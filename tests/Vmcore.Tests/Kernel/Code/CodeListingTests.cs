@@ -1,5 +1,7 @@
 using Vmcore.Architectures;
 using Vmcore.Architectures.X86_64;
+using Vmcore.Findings;
+using Vmcore.IO;
 using Vmcore.Kernel.Code;
 using Vmcore.Kernel.Crash;
 using Vmcore.Memory;
@@ -79,6 +81,27 @@ public sealed class CodeListingTests
         foreach (string line in lines)
             log.Add(null, line);
         Assert.Null(log.Cause()!.Code);
+    }
+
+    /// <summary>What bounds a listing, and what is said of it. Without an end it would go through the filling behind the last function.</summary>
+    [Theory]
+    [InlineData(0, 100, CodeRequest.All, 100, null)]
+    [InlineData(0, 1001, CodeRequest.All, 1000, FindingCode.CodeCutShort)]
+    [InlineData(990, 5000, 3, 1000, FindingCode.CodeCutShort)]
+    [InlineData(0, 5000, 3, 30, null)]
+    [InlineData(0, null, CodeRequest.All, 50, FindingCode.CodeEndUnknown)]
+    [InlineData(200, null, CodeRequest.All, 250, FindingCode.CodeEndUnknown)]
+    [InlineData(200, null, 2, 220, null)]
+    [InlineData(200, null, 20, 250, FindingCode.CodeEndUnknown)]
+    public void NoListingGoesOnForEver(int offset, int? size, int count, int length, FindingCode? said)
+    {
+        List<Finding> problems = [];
+        var limits = new ReadLimits { FunctionBytes = 1000, EndlessFunctionBytes = 50 };
+        ulong? end = size is { } s ? Address + (ulong)s : null;
+        ulong read = CodeListing.Extent("foo", Address, end, new() { Address = Address + (ulong)offset, Count = count }, 10, limits, problems, out ulong rest);
+        Assert.Equal((ulong)length, read);
+        Assert.True(read <= rest);
+        Assert.Equal(said is { } code ? [code] : [], problems.Select(static p => p.Code));
     }
 
     private static byte[] Bytes(string digits) => Convert.FromHexString(digits.Replace(" ", "", StringComparison.Ordinal));
