@@ -32,7 +32,7 @@ public sealed partial class DrgnComparisonTests
 
         // A name that is really elsewhere.
         File.WriteAllLines(kallsyms, [.. lines, "ffffffff83000010 T panic"]);
-        ToolResult result = Tool.Run(Script, RealCrash.Get("sample rfc-v2-6.1").Path, Executable.Vmcore, "--kallsyms", kallsyms);
+        ToolResult result = Tool.Run(Script, RealCrash.Get("sample rfc-v2-6.1").Path, Executable.Vmcore, "--kallsyms", kallsyms, "--only-symbols");
         Assert.Equal(1, result.ExitCode);
         Assert.Contains("symbols: ('panic'", result.Output, StringComparison.Ordinal);
         Assert.Contains("; 1 differences", result.Output, StringComparison.Ordinal);
