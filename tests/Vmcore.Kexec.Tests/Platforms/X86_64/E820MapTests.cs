@@ -11,7 +11,7 @@ public sealed class E820MapTests
     [Fact]
     public void StockMachineTellsOfNoPmemAndCutsTheHeaderOut()
     {
-        IReadOnlyList<MemoryMapEntry> map = E820Map.Build(Iomem.Parse(Stock612.Iomem), new(0xf000000, 0xf004000));
+        IReadOnlyList<MemoryMapEntry> map = E820Map.Build(Iomem.Parse(Stock612.Iomem), new(0xf000000, 0xf004000), []);
         Assert.Equal(
             """
             [0x0 - 0x1000) Reserved
@@ -33,7 +33,7 @@ public sealed class E820MapTests
     public void BothCrashRegionsAreRam()
     {
         using TestTree tree = Layout.ElfCoreHeaderTests.TwoRegions();
-        IReadOnlyList<MemoryMapEntry> map = E820Map.Build(RunningSystemReader.Read(tree.Root).Iomem, new(0x1bea00000, 0x1bea04000));
+        IReadOnlyList<MemoryMapEntry> map = E820Map.Build(RunningSystemReader.Read(tree.Root).Iomem, new(0x1bea00000, 0x1bea04000), []);
         Assert.Equal(
             [new PhysicalRange(0x1000, 0x9fc00), new(0x6d000000, 0x7d000000), new(0x1af000000, 0x1bea00000), new(0x1bea04000, 0x1bf000000)],
             map.Where(static e => e.Type == MemoryMapType.Ram).Select(static e => e.Range));
@@ -43,7 +43,8 @@ public sealed class E820MapTests
     public void AcpiWinsOverWhatItLiesIn()
     {
         IReadOnlyList<MemoryMapEntry> map = E820Map.Build(
-            Iomem.Parse("1000-8fff : Reserved\n  2000-2fff : ACPI Tables\n  3000-3fff : ACPI Non-volatile Storage\n  4000-4fff : Unusable memory\n"), default);
+            Iomem.Parse("1000-8fff : Reserved\n  2000-2fff : ACPI Tables\n  3000-3fff : ACPI Non-volatile Storage\n  4000-4fff : Unusable memory\n"),
+            default, []);
         Assert.Equal(
             "Reserved Acpi Nvs Unusable Reserved",
             string.Join(' ', map.Select(static e => e.Type)));
@@ -56,7 +57,7 @@ public sealed class E820MapTests
             {
                 Iomem iomem = Iomem.Parse(string.Join('\n', lines.Select(static l => $"{l.Item1 << 12:x}-{((l.Item1 + l.Item2) << 12) - 1:x} : {l.Item3}")));
                 ulong end = 0;
-                foreach (MemoryMapEntry entry in E820Map.Build(iomem, new(0x10000, 0x14000)))
+                foreach (MemoryMapEntry entry in E820Map.Build(iomem, new(0x10000, 0x14000), [new(0x20000, 0x30000)]))
                 {
                     Assert.True(entry.Range.Start >= end && !entry.Range.IsEmpty);
                     end = entry.Range.End;
