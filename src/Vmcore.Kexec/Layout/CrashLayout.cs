@@ -34,7 +34,7 @@ internal static class CrashLayout
         PhysicalRange headerMemory = space.Take(headerSize);
 
         PhysicalRange unpadded = initrd.IsEmpty ? default : new(initrdMemory.Start, initrdMemory.Start + (ulong)initrd.Length);
-        BootData boot = platform.PrepareBoot(new(system, kernel, options, kernelMemory, unpadded, headerMemory));
+        BootData boot = platform.PrepareBoot(new(system, kernel, options, kernelMemory, unpadded, headerMemory) { Backup = copied });
         warnings.AddRange(boot.Notes);
         CaptureCommandLine line = CaptureCommandLine.Build(system, options, boot.Words, kernel.CommandLineLimit);
         byte[] lineBytes = line.ToBytes();

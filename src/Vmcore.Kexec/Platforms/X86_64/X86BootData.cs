@@ -21,7 +21,7 @@ internal sealed class X86BootData : BootData
         _firmware = (X86Firmware)request.System.Firmware;
         _efi = request.Options.NoEfi || !_kernel.TakesEfi ? null : _firmware.Efi;
         _tree = ReadTree(request.Options, _firmware);
-        Memory = E820Map.Build(request.System.Iomem, request.ElfCoreHeader, request.System.CrashCma);
+        Memory = E820Map.Build(request.System.Iomem, [request.ElfCoreHeader, request.Backup], request.System.CrashCma);
         Words = [.. ExtraWords()];
     }
 

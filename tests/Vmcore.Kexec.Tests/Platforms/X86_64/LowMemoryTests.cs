@@ -29,6 +29,10 @@ public sealed unsafe class LowMemoryTests
         Assert.Equal((new PhysicalRange(0x1000, 0x9f000), backup!.Memory.Start, 0xffff897a80001000), (low!.Memory, low.Offset, low.Virtual));
         Assert.Equal((0x9e000ul, 0, false), (backup.Memory.Length, backup.Data.Length, backup.IsVerified));
         Assert.Contains(plan.Layout.Memory, m => m.Type == MemoryMapType.Ram && m.Range.Contains(0x1000));
+        // The capture kernel must not take the copy for free memory, which it would be by the time that somebody reads it.
+        Assert.DoesNotContain(plan.Layout.Memory, m => m.Type == MemoryMapType.Ram && !m.Range.Intersect(backup.Memory).IsEmpty);
+        Assert.DoesNotContain(plan.Layout.Memory, m => m.Type == MemoryMapType.Ram
+            && !m.Range.Intersect(plan.Layout.Segments.First(static s => s.Name == "elfcorehdr").Memory).IsEmpty);
         int index = plan.Layout.Headers.ToList().IndexOf(low);
         ReadOnlySpan<byte> entry = plan.Layout.Segments.First(static s => s.Name == "elfcorehdr").Data.Span[(64 + (index * 56))..];
         Assert.Equal(backup.Memory.Start, BinaryPrimitives.ReadUInt64LittleEndian(entry[8..]));
