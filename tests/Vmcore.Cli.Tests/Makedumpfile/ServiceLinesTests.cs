@@ -1,6 +1,5 @@
 using Vmcore.Cli.Makedumpfile;
 using Vmcore.Cli.Tests.Conformance;
-using Vmcore.Compression;
 
 namespace Vmcore.Cli.Tests.Makedumpfile;
 

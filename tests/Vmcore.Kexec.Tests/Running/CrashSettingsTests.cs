@@ -1,4 +1,3 @@
-using Vmcore.Ranges;
 using Vmcore.Testing.Kexec;
 
 namespace Vmcore.Kexec.Tests.Running;

@@ -1,4 +1,3 @@
-using Vmcore.Dumping;
 using Vmcore.Memmap;
 using Vmcore.Memory;
 using Vmcore.Ranges;
