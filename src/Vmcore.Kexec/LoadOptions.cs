@@ -16,7 +16,8 @@ public enum PmemInDump
 /// <summary>The system call that loads.</summary>
 public enum LoadSyscall
 {
-    /// <summary>kexec_file_load, or kexec_load where only that puts the pmem metadata into the dump.</summary>
+    /// <summary>kexec_file_load, or kexec_load where the dump shall have pmem metadata; then whatever the kernel or the file allows. What of the two
+    /// loses more decides (<see cref="SyscallChoice"/>).</summary>
     Best,
 
     /// <summary>kexec_file_load, then kexec_load if the kernel or the file does not allow it.</summary>
@@ -41,8 +42,9 @@ public sealed record LoadOptions
     /// <summary>System call to use.</summary>
     public LoadSyscall Syscall { get; init; }
 
-    /// <summary>Pmem in the dump.</summary>
-    public PmemInDump Pmem { get; init; }
+    /// <summary>Pmem in the dump; null for what the running kernel's <c>crash_pmem.headers</c> says (<see cref="RunningSystem.KernelPmem"/>), or the
+    /// metadata if it has no such parameter.</summary>
+    public PmemInDump? Pmem { get; init; }
 
     /// <summary>True to let the capture kernel drive pmem, which overwrites the memmaps on it.</summary>
     public bool KeepPmemDrivers { get; init; }

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
 
@@ -128,6 +129,9 @@ internal sealed record CrashInfo : IJsonItem
 
     public int? CpusOnline { get; init; }
 
+    /// <summary>Errors of the hardware that the kernel went on from, one for each kind; null if it does not count them, or they cannot be read.</summary>
+    public IReadOnlyList<HardwareErrorInfo>? HardwareErrors { get; init; }
+
     /// <summary>The CPU that panicked; null if none did.</summary>
     public int? Cpu { get; init; }
 
@@ -145,6 +149,7 @@ internal sealed record CrashInfo : IJsonItem
         json.Put(Taints);
         json.Put(LoadAverage);
         json.Put(CpusOnline);
+        json.Put(HardwareErrors);
         json.Put(Cpu);
         json.Put(Task);
         json.Put(Problems);
@@ -159,6 +164,28 @@ internal sealed record TaintInfo(char Letter, string Meaning) : IJsonItem
     {
         json.Put(Letter);
         json.Put(Meaning);
+    }
+}
+
+/// <summary>Errors of one kind of hardware, and when the last one was, in seconds since 1970.</summary>
+internal sealed record HardwareErrorInfo(string Kind, uint Count, long? LastTime) : IJsonItem
+{
+    /// <summary>Those of which there were any, for people; null if they are not known.</summary>
+    internal static string? Text(IReadOnlyList<HardwareErrorInfo>? errors)
+    {
+        if (errors is null)
+            return null;
+        string text = string.Join(", ", errors.Where(static e => e.Count > 0).Select(static e =>
+            string.Create(CultureInfo.InvariantCulture, $"{e.Kind} {e.Count}{(UtcTime.Text(e.LastTime) is { } time ? $" (last {time})" : "")}")));
+        return text.Length == 0 ? "none" : text;
+    }
+
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Kind);
+        json.Put(Count);
+        json.Put(LastTime);
     }
 }
 

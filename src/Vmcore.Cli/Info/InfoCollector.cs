@@ -90,6 +90,7 @@ internal static class InfoCollector
         Taints = crash.Taints?.Select(t => new TaintInfo(t.Letter, t.Meaning)).ToArray(),
         LoadAverage = crash.LoadAverage,
         CpusOnline = crash.CpusOnline,
+        HardwareErrors = crash.HardwareErrors?.Select(static e => new HardwareErrorInfo(e.Kind, e.Count, e.Last == 0 ? null : e.Last)).ToArray(),
         Cpu = crash.Crashing?.Number,
         Task = crash.Crashing?.Task is { } task ? new(task.Pid, task.Name, task.Address) : null,
         Problems = crash.Problems,

@@ -53,6 +53,7 @@ internal static class InfoText
         Field(text, "Tainted", crash.Taints is not { } taints ? null
             : taints.Count == 0 ? "no"
             : string.Join(", ", taints.Select(t => $"{t.Letter} ({t.Meaning})")));
+        Field(text, "HW errors", HardwareErrorInfo.Text(crash.HardwareErrors) is { } errors ? $"recovered from: {errors}" : null);
         foreach (Finding problem in crash.Problems)
             Field(text, "Unknown", problem.ToString());
     }

@@ -21,8 +21,8 @@ internal static class KexecHelp
               --reuseinitrd         use the running kernel's initramfs (needs retain_initrd)
           -s, --kexec-file-syscall  use kexec_file_load only
           -c, --kexec-syscall       use kexec_load only
-          -a, --kexec-syscall-auto  use kexec_file_load, and kexec_load if that is not supported; the other
-                                    way round where only kexec_load puts pmem metadata into the dump (default)
+          -a, --kexec-syscall-auto  use kexec_file_load, and kexec_load if that is not supported; the other way
+                                    round for pmem metadata, unless only the former has what is needed (default)
           -i, --no-checks           do not verify the loaded memory after a panic
           -t, --type=TYPE           bzImage, bzImage64, Image or UKI; found out otherwise
               --mem-min=ADDR        load to no lower address than this
@@ -32,19 +32,19 @@ internal static class KexecHelp
               --noefi               start the capture kernel without the firmware's runtime services
               --serial=PORT         where the stub reports damaged memory: ttyS0 to ttyS3, or 0x3f8;
                                     arm64: pl011,ADDRESS or uart8250,mmio32,ADDRESS
-              --dtb=FILE            arm64, kexec_load: device tree of the machine, in place of the firmware's
+              --dtb=FILE            kexec_load: device tree of the machine, in place of the firmware's
               --force-dtb           kexec_file_load: hand the running kernel's device tree over, also with ACPI
           -d, --debug               print what is loaded; ask the kernel for messages
           -h, --help                print this
           -v, --version             print the version
 
         Persistent memory:
-              --pmem=WHAT           in the dump: metadata (default), region, none
+              --pmem=WHAT           in the dump: metadata (default, if crash_pmem.headers does not say another), region, none
               --keep-pmem-drivers   let the capture kernel drive pmem, which destroys memmaps there
               --dump-target=DEV|PATH  where the dump goes: refused if it is pmem that is kept out
 
         Without loading:
-              --dry-run             print segments, ELF core header, memory map and command line
+              --dry-run             print system call and why, segments, ELF core header, memory map, command line
               --json                print them as JSON
               --sysroot=DIR         take /proc and /sys from DIR, a tree captured elsewhere
 

@@ -80,9 +80,10 @@ internal static class KexecRequest
         return devices;
     }
 
-    private static PmemInDump Pmem(string? value) => value switch
+    private static PmemInDump? Pmem(string? value) => value switch
     {
-        null or "metadata" => PmemInDump.Metadata,
+        null => null,
+        "metadata" => PmemInDump.Metadata,
         "region" => PmemInDump.Region,
         "none" => PmemInDump.None,
         _ => throw new KexecException($"Bad option value in --pmem={value}: give metadata, region or none.", 1),

@@ -20,6 +20,10 @@ internal static class PlanJson
         MemoryNeededIsEstimate = plan.Memory.IsEstimate,
         BounceBuffers = Hex(plan.Memory.BounceBuffers),
         Syscalls = [.. plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load")],
+        SyscallReason = plan.Choice.Reason,
+        LostByKexecLoad = [.. plan.Choice.LostByLoad.Select(static l => l.Text)],
+        LostByKexecFileLoad = [.. plan.Choice.LostByFileLoad.Select(static l => l.Text)],
+        CrashCma = [.. plan.System.CrashCma.Select(static r => new PlanRange(Hex(r.Start), Hex(r.Length)))],
         Namespaces =
         [
             .. plan.System.Namespaces.Select(static n => new PlanNamespace(
@@ -45,6 +49,7 @@ internal static class PlanJson
         CommandLine = plan.Layout?.CommandLine.Text,
         FileCommandLine = plan.FileCommandLine?.Text,
         Warnings = [.. plan.Warnings],
+        LoadWarnings = [.. plan.LoadWarnings],
         FileWarnings = [.. plan.FileWarnings],
     };
 
@@ -66,6 +71,14 @@ internal sealed record PlanDocument : IJsonItem
 
     public required string[] Syscalls { get; init; }
 
+    public required string SyscallReason { get; init; }
+
+    public required string[] LostByKexecLoad { get; init; }
+
+    public required string[] LostByKexecFileLoad { get; init; }
+
+    public required PlanRange[] CrashCma { get; init; }
+
     public required PlanNamespace[] Namespaces { get; init; }
 
     public PlanSegment[]? Segments { get; init; }
@@ -86,6 +99,8 @@ internal sealed record PlanDocument : IJsonItem
 
     public required string[] Warnings { get; init; }
 
+    public required string[] LoadWarnings { get; init; }
+
     public required string[] FileWarnings { get; init; }
 
     /// <inheritdoc/>
@@ -97,6 +112,10 @@ internal sealed record PlanDocument : IJsonItem
         json.Put(MemoryNeededIsEstimate);
         json.Put(BounceBuffers);
         json.Put(Syscalls);
+        json.Put(SyscallReason);
+        json.Put(LostByKexecLoad);
+        json.Put(LostByKexecFileLoad);
+        json.Put(CrashCma);
         json.Put(Namespaces);
         json.Put(Segments);
         json.Put(Entry);
@@ -107,6 +126,7 @@ internal sealed record PlanDocument : IJsonItem
         json.Put(CommandLine);
         json.Put(FileCommandLine);
         json.Put(Warnings);
+        json.Put(LoadWarnings);
         json.Put(FileWarnings);
     }
 }
@@ -121,6 +141,17 @@ internal sealed record PlanKernel(string File, string Form, string Release, stri
         json.Put(Form);
         json.Put(Release);
         json.Put(InitSize);
+    }
+}
+
+/// <summary>A range of physical addresses; in bytes.</summary>
+internal sealed record PlanRange(string Start, string Size) : IJsonItem
+{
+    /// <inheritdoc/>
+    public void Write(JsonText json)
+    {
+        json.Put(Start);
+        json.Put(Size);
     }
 }
 

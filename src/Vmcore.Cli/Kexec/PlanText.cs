@@ -1,5 +1,6 @@
 using System.Globalization;
 using Vmcore.Kexec;
+using Vmcore.Ranges;
 
 namespace Vmcore.Cli.Kexec;
 
@@ -11,11 +12,10 @@ internal static class PlanText
     {
         Line(output, $"Kernel: {plan.Kernel.File} ({plan.Kernel.Form} {plan.Kernel.Release}, "
             + $"{(plan.Kernel.Details.Length == 0 ? "" : $"{plan.Kernel.Details}, ")}init_size 0x{plan.Kernel.InitSize:x})");
-        Line(output, $"Crash kernel memory: {plan.Memory.Reserved >> 20} MiB reserved, "
+        Line(output, $"Crash kernel memory: {plan.Memory.Reserved >> 20} MiB reserved{CmaText(plan.System)}, "
             + $"{(plan.Memory.IsEstimate ? "roughly " : "about ")}{(plan.Memory.Needed + 0xfffff) >> 20} MiB "
             + $"needed{(plan.Memory.BounceBuffers == 0 ? "" : $" ({plan.Memory.BounceBuffers >> 20} MiB bounce buffers)")}");
-        Line(output, "System calls, in this order: "
-            + $"{string.Join(", ", plan.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load"))}");
+        WriteChoice(plan.Choice, output);
         WritePmem(plan.System, output);
         if (plan.Layout is { } layout)
             WriteLayout(layout, output);
@@ -27,8 +27,30 @@ internal static class PlanText
 
         foreach (string warning in plan.Warnings)
             Line(output, $"Warning: {warning}");
-        foreach (string warning in plan.FileWarnings)
-            Line(output, $"Warning, if kexec_file_load is used: {warning}");
+    }
+
+    // Also what the call that is not tried would leave out: that is why it is not.
+    private static void WriteChoice(SyscallChoice choice, TextWriter output)
+    {
+        Line(output, "System calls, in this order: "
+            + $"{string.Join(", ", choice.Order.Select(static c => c == LoadSyscall.FileLoad ? "kexec_file_load" : "kexec_load"))}");
+        Line(output, $"  {choice.Reason}");
+        foreach ((string call, IReadOnlyList<LoadLoss> losses) in ((string, IReadOnlyList<LoadLoss>)[])[
+            ("kexec_load", choice.LostByLoad), ("kexec_file_load", choice.LostByFileLoad)])
+        {
+            if (losses.Count == 0)
+                Line(output, $"  With {call} nothing is lost that is set up here.");
+            foreach (LoadLoss loss in losses)
+                Line(output, $"  With {call}: {loss.Text}");
+        }
+    }
+
+    private static string CmaText(RunningSystem system)
+    {
+        ulong bytes = 0;
+        foreach (PhysicalRange range in system.CrashCma)
+            bytes += range.Length;
+        return bytes == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $" ({bytes >> 20} MiB of it as CMA, which is in no dump)");
     }
 
     private static void WritePmem(RunningSystem system, TextWriter output)

@@ -23,14 +23,7 @@ internal static class DebugText
                 + $"{load.VirtualAddress,16:x} {virtualEnd,16:x} {(IsPmem(dump, load) ? "true" : "false")}\n");
         }
 
-        text.Append('\n');
-        if (dump.VmcoreInfo is { } info)
-        {
-            text.Append("VMCOREINFO   :\n");
-            foreach (string line in Encoding.Latin1.GetString(info.Text.Span).TrimEnd('\n').Split('\n'))
-                text.Append("  ").Append(line).Append('\n');
-        }
-
+        text.Append('\n').Append(Notes(dump));
         text.Append(CultureInfo.InvariantCulture, $"input        : {(dump.IsMapped ? "mapped" : "read")}\npage_size    : {dump.Memory.PageSize}\n");
         if (dump.Kernel is { } kernel)
             text.Append(CultureInfo.InvariantCulture, $"phys_base    : {kernel.PhysicalBase:x}\npage tables  : {kernel.Memory.Levels} levels\n");
@@ -38,6 +31,17 @@ internal static class DebugText
         if (dump.Memmap is { } memmap)
             text.Append("Memory type  : ").Append(memmap.Model.Name).Append('\n');
         return text.Append('\n').ToString();
+    }
+
+    /// <summary>vmcoreinfo, a line each: SUSE's kdump-save takes OSRELEASE and CRASHTIME from there for its README.txt.</summary>
+    internal static string Notes(CrashDump dump)
+    {
+        if (dump.VmcoreInfo is not { } info)
+            return "";
+        var text = new StringBuilder("VMCOREINFO   :\n");
+        foreach (string line in Encoding.Latin1.GetString(info.Text.Span).TrimEnd('\n').Split('\n'))
+            text.Append("  ").Append(line).Append('\n');
+        return text.ToString();
     }
 
     internal static string Pmem(CrashDump dump)

@@ -19,11 +19,12 @@ internal static class CrashLayout
     {
         Platform platform = Platform.Of(system);
         PhysicalRange region = Window(platform, system, options);
-        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(system, options.Pmem);
+        var space = new Space(region, platform.SegmentAlignment, kernel, initrd);
+        IReadOnlyList<(PhysicalRange From, ulong To)> copies = PlaceCopies(platform.CopiedAway(system), space, out PhysicalRange copied);
+        IReadOnlyList<ProgramHeader> headers = ElfCoreHeader.Describe(system, options.Pmem ?? PmemInDump.Metadata, copies);
         WarnOfGaps(system, warnings);
         bool hotplug = AllowHotplug(system, options, headers, warnings);
 
-        var space = new Space(region, platform.SegmentAlignment, kernel, initrd);
         PhysicalRange kernelMemory = platform.PlaceKernel(region, kernel);
         PhysicalRange initrdMemory = initrd.IsEmpty ? default : space.Take((ulong)initrd.Length);
         byte[] header = ElfCoreHeader.Build(headers, platform.ElfMachine);
@@ -33,7 +34,7 @@ internal static class CrashLayout
         PhysicalRange headerMemory = space.Take(headerSize);
 
         PhysicalRange unpadded = initrd.IsEmpty ? default : new(initrdMemory.Start, initrdMemory.Start + (ulong)initrd.Length);
-        BootData boot = platform.PrepareBoot(new(system, kernel, options, kernelMemory, unpadded, headerMemory));
+        BootData boot = platform.PrepareBoot(new(system, kernel, options, kernelMemory, unpadded, headerMemory) { Backup = copied });
         warnings.AddRange(boot.Notes);
         CaptureCommandLine line = CaptureCommandLine.Build(system, options, boot.Words, kernel.CommandLineLimit);
         byte[] lineBytes = line.ToBytes();
@@ -50,13 +51,18 @@ internal static class CrashLayout
         uint[] digest = Hash(segments);
         PhysicalRange[] hashed = [.. segments.Where(static s => s.IsVerified).Select(static s => s.Verified)];
         var request = new StubRequest(
-            system, region.Start, kernelMemory.Start, bootMemory.Start, hashed, digest, region, platform.FindConsole(options.Serial, system.Firmware));
+            system, region.Start, kernelMemory.Start, bootMemory.Start, hashed, digest, region, platform.FindConsole(options.Serial, system.Firmware))
+        {
+            Copies = copies,
+        };
         // Its size is the same wherever it lies.
         PhysicalRange stubMemory = space.Take((ulong)platform.BuildStub(request).MemorySize);
         if (stubMemory.Start < kernelMemory.End)
             throw space.TooSmall();
         CrashStub stub = platform.BuildStub(request with { Address = stubMemory.Start });
         segments.Add(new("stub", stub.Code, stubMemory, 0));
+        if (!copied.IsEmpty)
+            segments.Add(new("backup", default, copied, 0));
         if (stub.Note is not null)
             warnings.Add(stub.Note);
         var layout = new LoadLayout
@@ -74,6 +80,24 @@ internal static class CrashLayout
         };
         layout.Validate();
         return layout;
+    }
+
+    // One segment for all, empty until the crash.
+    private static List<(PhysicalRange From, ulong To)> PlaceCopies(IReadOnlyList<PhysicalRange> ranges, Space space, out PhysicalRange copied)
+    {
+        ulong length = 0;
+        foreach (PhysicalRange range in ranges)
+            length += range.Length;
+        copied = length == 0 ? default : space.Take(length);
+        List<(PhysicalRange From, ulong To)> copies = [];
+        ulong at = copied.Start;
+        foreach (PhysicalRange range in ranges)
+        {
+            copies.Add((range, at));
+            at += range.Length;
+        }
+
+        return copies;
     }
 
     private static PhysicalRange Window(Platform platform, RunningSystem system, LoadOptions options)

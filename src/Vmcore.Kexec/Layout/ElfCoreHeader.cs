@@ -16,7 +16,14 @@ public static class ElfCoreHeader
     /// <param name="system">The system.</param>
     /// <param name="pmem">Pmem that the dump may hold.</param>
     /// <exception cref="KexecException">There are too many of them, or the machine says too little of itself.</exception>
-    public static IReadOnlyList<ProgramHeader> Describe(RunningSystem system, PmemInDump pmem)
+    public static IReadOnlyList<ProgramHeader> Describe(RunningSystem system, PmemInDump pmem) => Describe(system, pmem, []);
+
+    /// <summary>The headers for a system, some of whose memory is copied away before the capture kernel starts.</summary>
+    /// <param name="system">The system.</param>
+    /// <param name="pmem">Pmem that the dump may hold.</param>
+    /// <param name="copies">What is copied, and the physical address to which.</param>
+    /// <exception cref="KexecException">There are too many of them, or the machine says too little of itself.</exception>
+    internal static IReadOnlyList<ProgramHeader> Describe(RunningSystem system, PmemInDump pmem, IReadOnlyList<(PhysicalRange From, ulong To)> copies)
     {
         if (system.VmcoreInfo is not { } info)
         {
@@ -33,9 +40,11 @@ public static class ElfCoreHeader
         Platform platform = Platform.Of(system);
         ulong pageOffset = system.PageOffset ?? platform.DefaultPageOffset;
         PfnRangeSet ram = system.Iomem.SystemRam(system.PageShift)
-            .Except(Iomem.WholePages(system.Iomem.CrashRegions, system.PageShift))
+            .Except(Iomem.WholePages(system.CaptureRam, system.PageShift))
             .Except(Iomem.WholePages(platform.LeftOut(system.Iomem), system.PageShift));
         List<ProgramHeader> memory = [.. Loads(ram, HeaderKind.Ram, pageOffset, "", system.PageShift)];
+        foreach ((PhysicalRange from, ulong to) in copies)
+            memory.Add(new(HeaderKind.Ram, from, pageOffset + from.Start, $"copied to {LoadPlanner.Hex(to)}") { Offset = to });
         memory.AddRange(DescribePmem(system, pmem, ram, pageOffset));
         memory.Sort(static (a, b) => a.Memory.Start.CompareTo(b.Memory.Start));
 
@@ -85,7 +94,7 @@ public static class ElfCoreHeader
             Span<byte> entry = elf.Slice(64 + (i * 56), 56);
             BinaryPrimitives.WriteUInt32LittleEndian(entry, header.Type);
             BinaryPrimitives.WriteUInt32LittleEndian(entry[4..], header.Flags);
-            BinaryPrimitives.WriteUInt64LittleEndian(entry[8..], header.Memory.Start);
+            BinaryPrimitives.WriteUInt64LittleEndian(entry[8..], header.Offset);
             BinaryPrimitives.WriteUInt64LittleEndian(entry[16..], header.Virtual);
             BinaryPrimitives.WriteUInt64LittleEndian(entry[24..], header.Memory.Start);
             BinaryPrimitives.WriteUInt64LittleEndian(entry[32..], header.Memory.Length);
@@ -98,11 +107,11 @@ public static class ElfCoreHeader
     private static IEnumerable<ProgramHeader> DescribePmem(RunningSystem system, PmemInDump pmem, PfnRangeSet ram, ulong pageOffset)
     {
         if (pmem == PmemInDump.Region)
-            return Loads(system.Pmem.Except(ram), HeaderKind.PmemRegion, pageOffset, "", system.PageShift);
+            return Loads(system.Pmem.Except(ram).Except(system.BadPmem), HeaderKind.PmemRegion, pageOffset, "", system.PageShift);
         if (pmem == PmemInDump.None)
             return [];
         // Namespaces do not overlap; if a machine says that they do, each page is described once.
-        PfnRangeSet taken = ram;
+        PfnRangeSet taken = ram.Union(system.BadPmem);
         List<ProgramHeader> headers = [];
         foreach (NdNamespace space in system.NamespacesOnMedia)
         {
@@ -127,7 +136,7 @@ public static class ElfCoreHeader
             string? fault = header.Memory.IsEmpty ? "is empty"
                 : !isMemory ? null
                 : ((header.Memory.Start | header.Memory.End) & (system.PageSize - 1)) != 0 || header.Memory.Start < end ? "overlaps or has partial pages"
-                : system.Iomem.CrashRegions.Any(c => !c.Intersect(header.Memory).IsEmpty) ? "holds memory of the crash kernel"
+                : system.CaptureRam.Any(c => !c.Intersect(header.Memory).IsEmpty) ? "holds memory of the crash kernel"
                 : null;
             if (fault is not null)
             {

@@ -3,7 +3,8 @@ using Vmcore.Ranges;
 namespace Vmcore.Kexec;
 
 /// <summary>A piece of the crash kernel in physical memory.</summary>
-/// <param name="Name"><c>kernel</c>, <c>initrd</c>, <c>elfcorehdr</c>, <c>stub</c>, or what the platform hands over: <c>boot_params</c>, <c>dtb</c>.</param>
+/// <param name="Name"><c>kernel</c>, <c>initrd</c>, <c>elfcorehdr</c>, <c>stub</c>, <c>backup</c> for what the stub copies away, or what the
+/// platform hands over: <c>boot_params</c>, <c>dtb</c>.</param>
 /// <param name="Data">Its content; the memory behind it is zero.</param>
 /// <param name="Memory">Where it goes, in bytes; whole pages.</param>
 /// <param name="VerifiedLength">Bytes from its start that the stub verifies after the crash; 0 for none.</param>
@@ -88,11 +89,14 @@ public sealed record LoadPlan
     /// <summary>Its initramfs; empty if there is none.</summary>
     public required ReadOnlyMemory<byte> Initrd { get; init; }
 
-    /// <summary>What the operator asked for.</summary>
+    /// <summary>What the operator asked for; <see cref="LoadOptions.Pmem"/> is what the running kernel's parameter says where that is left open.</summary>
     public required LoadOptions Options { get; init; }
 
+    /// <summary>Which system calls, and why.</summary>
+    public required SyscallChoice Choice { get; init; }
+
     /// <summary>System calls to try, in this order: <see cref="LoadSyscall.Load"/> and <see cref="LoadSyscall.FileLoad"/>.</summary>
-    public required IReadOnlyList<LoadSyscall> Order { get; init; }
+    public IReadOnlyList<LoadSyscall> Order => Choice.Order;
 
     /// <summary>For kexec_load; null if only kexec_file_load is to be tried.</summary>
     public LoadLayout? Layout { get; init; }
@@ -104,7 +108,10 @@ public sealed record LoadPlan
     public required IReadOnlyList<string> Warnings { get; init; }
 
     /// <summary>What the operator should know if kexec_file_load does it.</summary>
-    public required IReadOnlyList<string> FileWarnings { get; init; }
+    public IReadOnlyList<string> FileWarnings => SyscallChoice.Warnings(Choice.LostByFileLoad);
+
+    /// <summary>What the operator should know if kexec_load does it.</summary>
+    public IReadOnlyList<string> LoadWarnings => SyscallChoice.Warnings(Choice.LostByLoad);
 
     /// <summary>Memory that the capture kernel should have, and that it has.</summary>
     public required MemoryNeed Memory { get; init; }

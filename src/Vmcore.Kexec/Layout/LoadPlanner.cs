@@ -22,20 +22,22 @@ public static class LoadPlanner
                 + $"give {Platform.Of(system).KernelFormats}, usually /boot/vmlinuz-RELEASE.");
         }
 
-        if (options.DeviceTreeFile is not null && !Platform.Of(system).TakesDeviceTree)
-            throw new KexecException($"--dtb has no meaning for {Platform.Of(system).Title}: leave it out.", 1);
         List<string> warnings = [];
         if (initrd.IsEmpty && options.InitrdFile is { } empty)
             warnings.Add($"The initramfs {empty} is empty: make it again, and see whether the disk was full.");
         if (initrd.IsEmpty)
             initrd = kernel.EmbeddedInitrd;
+        options = PmemPolicy.Follow(system, options, warnings);
         PmemPolicy.Check(system, options, warnings);
-        IReadOnlyList<LoadSyscall> order = Order(system, options);
+        var choice = SyscallChoice.Make(system, options);
+        IReadOnlyList<LoadSyscall> order = choice.Order;
         LoadLayout? layout = order.Contains(LoadSyscall.Load) ? CrashLayout.Build(system, kernel, initrd, options, warnings) : null;
         CaptureCommandLine? fileLine = order.Contains(LoadSyscall.FileLoad)
             ? CaptureCommandLine.Build(system, options, [], Math.Max(0, kernel.CommandLineLimit - Platform.Of(system).FileLoadPrefix))
             : null;
-        var memory = MemoryNeed.Of(system, kernel, initrd, (layout?.CommandLine ?? fileLine)?.Text ?? "");
+        // kexec_file_load knows where that is.
+        ulong hidden = order[0] == LoadSyscall.FileLoad ? system.HiddenCma : 0;
+        var memory = MemoryNeed.Of(system, kernel, initrd, (layout?.CommandLine ?? fileLine)?.Text ?? "", hidden);
         if (memory.Warning is { } tooLittle)
             warnings.Add(tooLittle);
         warnings.AddRange(layout?.CommandLine.Notes ?? fileLine?.Notes ?? []);
@@ -45,11 +47,10 @@ public static class LoadPlanner
             Kernel = kernel,
             Initrd = initrd,
             Options = options,
-            Order = order,
+            Choice = choice,
             Layout = layout,
             FileCommandLine = fileLine,
             Warnings = warnings,
-            FileWarnings = PmemPolicy.FileLoadWarnings(system, options),
             Memory = memory,
         };
     }
@@ -58,33 +59,6 @@ public static class LoadPlanner
     public static KexecException NoRegion() => new(
         "Memory for crashkernel is not reserved: boot the kernel with crashkernel=256M (or what your machine needs) on its command line, then load again.",
         1);
-
-    private static IReadOnlyList<LoadSyscall> Order(RunningSystem system, LoadOptions options)
-    {
-        if (system.IsXen)
-        {
-            throw new KexecException(
-                "This is the control domain or a paravirtual guest of Xen, whose crash kernel the hypervisor loads: use the kexec of kexec-tools for it.", 1);
-        }
-
-        // Under lockdown kexec_load is refused, whatever it is given.
-        bool isLocked = system.Lockdown is "integrity" or "confidentiality";
-        if (isLocked && options.Syscall == LoadSyscall.Load)
-        {
-            throw new KexecException(
-                $"The running kernel is locked down ({system.Lockdown}), which forbids kexec_load: "
-                + "use -s with a signed kernel, or boot with lockdown (Secure Boot) off.");
-        }
-
-        return options.Syscall switch
-        {
-            LoadSyscall.Load => [LoadSyscall.Load],
-            LoadSyscall.FileLoad => [LoadSyscall.FileLoad],
-            LoadSyscall.Best when isLocked => [LoadSyscall.FileLoad],
-            LoadSyscall.Best when PmemPolicy.WantsPmem(system, options) => [LoadSyscall.Load, LoadSyscall.FileLoad],
-            _ => [LoadSyscall.FileLoad, LoadSyscall.Load],
-        };
-    }
 
     /// <summary>A count of bytes in hexadecimal, for messages.</summary>
     internal static string Hex(ulong value) => string.Create(CultureInfo.InvariantCulture, $"0x{value:x}");

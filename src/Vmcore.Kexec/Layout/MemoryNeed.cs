@@ -4,7 +4,7 @@ using Vmcore.Ranges;
 namespace Vmcore.Kexec;
 
 /// <summary>Whether the reserved memory is enough for the capture kernel; all in bytes.</summary>
-/// <param name="Reserved">What is reserved.</param>
+/// <param name="Reserved">What is reserved, memory of <c>crashkernel=SIZE,cma</c> included.</param>
 /// <param name="Needed">What the capture kernel will probably need of it.</param>
 /// <param name="BounceBuffers">What of that it sets aside as bounce buffers (swiotlb).</param>
 /// <param name="IsEstimate">True if the size of the unpacked initramfs is an estimate.</param>
@@ -38,11 +38,12 @@ public readonly record struct MemoryNeed(ulong Reserved, ulong Needed, ulong Bou
     /// <param name="kernel">The capture kernel.</param>
     /// <param name="initrd">Its initramfs.</param>
     /// <param name="commandLine">Its command line.</param>
-    internal static MemoryNeed Of(RunningSystem system, KernelImage kernel, ReadOnlyMemory<byte> initrd, string commandLine)
+    /// <param name="hidden">Bytes that it will have besides what the running kernel tells of.</param>
+    internal static MemoryNeed Of(RunningSystem system, KernelImage kernel, ReadOnlyMemory<byte> initrd, string commandLine, ulong hidden)
     {
         InitramfsSize unpacked = InitramfsSize.Measure(initrd);
-        IReadOnlyList<PhysicalRange> regions = system.Iomem.CrashRegions;
-        ulong reserved = 0;
+        IReadOnlyList<PhysicalRange> regions = [.. system.CaptureRam.OrderBy(static r => r.Start)];
+        ulong reserved = hidden;
         foreach (PhysicalRange region in regions)
             reserved += region.Length;
         ulong buffers = Platform.Of(system).BounceBuffers(CommandLineWords.Split(commandLine), regions, system.PossibleMemoryEnd);

@@ -1,8 +1,39 @@
+using System.Globalization;
+
 namespace Vmcore.Kexec;
 
 /// <summary>What pmem means for a load: what to refuse, and what to say.</summary>
 internal static class PmemPolicy
 {
+    private const string Parameter = "/sys/module/crash_pmem/parameters/headers";
+
+    /// <summary>Fills in what the operator left open: the running kernel's parameter says what of pmem the dump may hold, whoever builds the header.</summary>
+    /// <param name="system">The system.</param>
+    /// <param name="options">What the operator wants.</param>
+    /// <param name="warnings">Gets what follows from a parameter that is not the default.</param>
+    public static LoadOptions Follow(RunningSystem system, LoadOptions options, List<string> warnings)
+    {
+        if (options.Pmem is not null)
+            return options;
+        string[] onMedia = OnMedia(system);
+        if (onMedia.Length > 0 && system.KernelPmem == PmemInDump.None)
+        {
+            warnings.Add($"The memmap of {List(onMedia)} will not be in the dump, since crash_pmem.headers is \"none\": "
+                + $"write memmap to {Parameter}, or give --pmem=metadata and -c.");
+        }
+
+        if (system.KernelPmem == PmemInDump.Region && !system.Pmem.IsEmpty)
+        {
+            warnings.Add("The user data on persistent memory can be read in the capture kernel, since crash_pmem.headers is \"region\": "
+                + $"dump with a makedumpfile that leaves them out, or write memmap to {Parameter}.");
+        }
+
+        return options with { Pmem = system.KernelPmem ?? PmemInDump.Metadata };
+    }
+
+    /// <summary>Titles of the namespaces whose memmap lies on the media.</summary>
+    public static string[] OnMedia(RunningSystem system) => [.. system.NamespacesOnMedia.Select(static n => n.Title)];
+
     /// <summary>True if the ELF core header shall describe pmem.</summary>
     public static bool WantsPmem(RunningSystem system, LoadOptions options) => options.Pmem switch
     {
@@ -15,7 +46,7 @@ internal static class PmemPolicy
     /// <exception cref="KexecException">The dump target is on pmem whose drivers are kept out.</exception>
     public static void Check(RunningSystem system, LoadOptions options, List<string> warnings)
     {
-        string[] onMedia = [.. system.NamespacesOnMedia.Select(static n => n.Title)];
+        string[] onMedia = OnMedia(system);
         bool isKeptOut = CaptureCommandLine.KeepsDriversOut(system, options);
         if (isKeptOut && options.DumpTargets.FirstOrDefault(IsPmemDevice) is { } target)
         {
@@ -50,6 +81,15 @@ internal static class PmemPolicy
                 + "leave out --keep-pmem-drivers, or see to it that its initramfs brings up no namespace but raw ones.");
         }
 
+        foreach (NdNamespace space in WantsPmem(system, options) ? system.NamespacesOnMedia : [])
+        {
+            if (BadPages(space, system) is > 0 and var bad)
+            {
+                warnings.Add(string.Create(CultureInfo.InvariantCulture, $"{space.Title}: {bad} {(bad == 1 ? "page" : "pages")} of its memmap cannot be read "
+                    + $"(badblocks of its region) and will not be in the dump; what they say of files is lost."));
+            }
+        }
+
         foreach (NdNamespace space in system.Namespaces)
         {
             if (space.Note is not null && space.Mode is "fsdax" or "devdax")
@@ -57,31 +97,58 @@ internal static class PmemPolicy
         }
     }
 
-    /// <summary>What is lost if the kernel builds the ELF core header by itself.</summary>
+    /// <summary>What is lost, or is too much, if the kernel builds the ELF core header by itself.</summary>
     public static IReadOnlyList<string> FileLoadWarnings(RunningSystem system, LoadOptions options)
     {
-        string[] onMedia = [.. system.NamespacesOnMedia.Select(static n => n.Title)];
-        if (options.Pmem == PmemInDump.None || onMedia.Length == 0)
-            return [];
+        string[] onMedia = OnMedia(system);
         if (system.KernelAddsPmem)
         {
-            return options.Pmem == PmemInDump.Region
-                ? []
-                :
-                [
-                    "The running kernel describes whole pmem regions in the ELF core header of kexec_file_load: "
-                    + "dump with a makedumpfile that leaves pmem user data out, or load with -c.",
-                ];
+            List<string> warnings = [];
+            if (FileLoadOfPatched(system, options.Pmem ?? PmemInDump.Metadata, onMedia) is { } warning)
+                warnings.Add(warning);
+            if (system.KernelPmem != PmemInDump.None && system.NamespacesOnMedia.Any(n => BadPages(n, system) > 0))
+            {
+                warnings.Add("With kexec_file_load the running kernel describes the pages of memmaps that cannot be read (badblocks) too: "
+                    + "the capture kernel may stop at them. Load with -c.");
+            }
+
+            return warnings;
         }
 
+        if (options.Pmem == PmemInDump.None || onMedia.Length == 0)
+            return [];
+        string advice = system switch
+        {
+            { Lockdown: "integrity" or "confidentiality" } => "Boot with lockdown (Secure Boot) off and load with -c, or use",
+            { CryptKeys: > 0 } => "Use (-c would leave out the keys of encrypted volumes)",
+            { HiddenCma: > 0 } => "Reserve the crash kernel's memory without \",cma\" and load with -c, or use",
+            _ => "Load with -c, or use",
+        };
         return
         [
             $"The memmap of {List(onMedia)} will not be in the dump: with kexec_file_load the running kernel leaves pmem out. "
-            + (system.Lockdown is "integrity" or "confidentiality"
-                ? "Boot with lockdown (Secure Boot) off and load with -c, or use a kernel with Vmcore's patches, or make the namespaces with --map=mem."
-                : "Load with -c, or use a kernel with Vmcore's patches, or make the namespaces with --map=mem."),
+            + $"{advice} a kernel with Vmcore's patches, or make the namespaces with --map=mem.",
         ];
     }
+
+    private static ulong BadPages(NdNamespace space, RunningSystem system) =>
+        system.BadPmem.Intersect(Iomem.WholePages([space.Metadata], system.PageShift)).PageCount;
+
+    // Series of before the parameter describe whole regions.
+    private static string? FileLoadOfPatched(RunningSystem system, PmemInDump wanted, string[] onMedia) => (system.KernelPmem ?? PmemInDump.Region) switch
+    {
+        var does when does == wanted || system.Pmem.IsEmpty => null,
+        PmemInDump.Region =>
+            "The running kernel describes whole pmem regions in the ELF core header of kexec_file_load: "
+            + "dump with a makedumpfile that leaves pmem user data out, or load with -c.",
+        PmemInDump.None when onMedia.Length > 0 =>
+            $"The memmap of {List(onMedia)} will not be in the dump: with kexec_file_load crash_pmem.headers counts, which is \"none\". "
+            + $"Write {(wanted == PmemInDump.Region ? "region" : "memmap")} to {Parameter}, or load with -c.",
+        PmemInDump.Metadata when wanted == PmemInDump.Region =>
+            $"Whole pmem regions will not be in the dump: with kexec_file_load crash_pmem.headers counts, which is \"memmap\". Write region to {Parameter}, "
+            + "or load with -c.",
+        _ => null,
+    };
 
     /// <summary>Names in a sentence: <c>A</c>, <c>A and B</c>, <c>A, B and C</c>.</summary>
     internal static string List(IReadOnlyList<string> names) =>

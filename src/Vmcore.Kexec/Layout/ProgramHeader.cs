@@ -26,13 +26,22 @@ public enum HeaderKind
 
 /// <summary>A program header of the ELF core header.</summary>
 /// <param name="Kind">What it describes.</param>
-/// <param name="Memory">Physical addresses in bytes; also the offset in the file, as the capture kernel wants it.</param>
+/// <param name="Memory">Physical addresses in bytes.</param>
 /// <param name="Virtual">Virtual address of the first byte; 0 for notes.</param>
 /// <param name="Title">For people: the namespace's or region's name; empty if the kind says all.</param>
 public sealed record ProgramHeader(HeaderKind Kind, PhysicalRange Memory, ulong Virtual, string Title = "")
 {
     /// <summary>p_flags bit that marks device memory.</summary>
     public const uint PfDev = 0x10;
+
+    private readonly ulong? _offset;
+
+    /// <summary>p_offset: the physical address at which the capture kernel finds it. The same, but for what is copied away.</summary>
+    public ulong Offset
+    {
+        get => _offset ?? Memory.Start;
+        init => _offset = value;
+    }
 
     /// <summary>p_type: PT_LOAD or PT_NOTE.</summary>
     public uint Type => Kind is HeaderKind.CpuNotes or HeaderKind.VmcoreInfo ? 4u : 1u;

@@ -31,8 +31,7 @@ public sealed class CrashLoader
             int error = isFile ? FileLoad(plan) : LoadSegments(plan, warnings);
             if (error == 0)
             {
-                if (isFile)
-                    warnings.AddRange(plan.FileWarnings);
+                warnings.AddRange(isFile ? plan.FileWarnings : plan.LoadWarnings);
                 return _calls.IsCrashKernelLoaded() == false
                     ? throw new KexecException("The kernel took the crash kernel but says that none is loaded: look at its log (dmesg). " + State())
                     : new(call, warnings);
@@ -139,6 +138,10 @@ public sealed class CrashLoader
             KexecAbi.Eaddrnotavail => "the crash kernel's region is not where /proc/iomem says, it may just have been shrunk: load again.",
             KexecAbi.Enoexec => $"the running kernel does not take {kernel} for a kernel that it can load: "
                 + $"give {(system is null ? "another" : Platform.Of(system).KernelFormats)}, or load with -c.",
+            // Without its keyring the kernel cannot take a key along; the same number says that nobody has a signature's key.
+            KexecAbi.Enokey or KexecAbi.Ekeyexpired or KexecAbi.Ekeyrevoked when isFile && system?.CryptKeys > 0 =>
+                $"a key of /sys/kernel/config/crash_dm_crypt_keys is not in root's keyring any more ({Text(error)}): unlock the volume again "
+                + $"(Fedora: kdumpctl restart). If it is there, the signature of {kernel} is not trusted: sign it, or enrol its key.",
             KexecAbi.Elibbad or KexecAbi.Ekeyrejected or KexecAbi.Enopkg or KexecAbi.Enokey or KexecAbi.Ebadmsg or KexecAbi.Emsgsize =>
                 $"the signature of {kernel} is missing, damaged or not trusted ({Text(error)}): sign it, or enrol its key.",
             _ => $"{Text(error)}; the kernel's log (dmesg) may say more.",

@@ -50,5 +50,7 @@ internal static class KexecAbi
     public const int Eopnotsupp = 95;
     public const int Eaddrnotavail = 99;
     public const int Enokey = 126;
+    public const int Ekeyexpired = 127;
+    public const int Ekeyrevoked = 128;
     public const int Ekeyrejected = 129;
 }

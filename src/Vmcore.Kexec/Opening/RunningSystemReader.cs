@@ -30,6 +30,8 @@ public static class RunningSystemReader
         IReadOnlyDictionary<string, ulong> symbols = isTold ? new Dictionary<string, ulong>(StringComparer.Ordinal) : ProcKallsyms.Read(root);
         string commandLine = ReadCommandLine(root);
         IReadOnlyList<NdNamespace> namespaces = NdReader.ReadNamespaces(root);
+        bool isPatched = kcore.KnowsPmem || symbols.ContainsKey("devm_memmap_vmcore_head");
+        PmemInDump? kernelPmem = CrashSettings.ReadPmem(root, commandLine, isPatched);
         return new()
         {
             IsLive = root.IsLive,
@@ -47,10 +49,15 @@ public static class RunningSystemReader
                 .Union(Iomem.WholePages(NdReader.ReadRegions(root), pageShift))
                 .Union(Iomem.WholePages(namespaces.Select(static n => n.Range), pageShift))
                 .Except(iomem.SystemRam(pageShift)),
+            BadPmem = NdReader.ReadBadPages(root, pageShift),
             StructPageSize = kcore.StructPageSize,
             SectionSizeBits = kcore.Number("NUMBER(SECTION_SIZE_BITS)") is <= 40 and { } bits ? (int)bits : 0,
             HasKmem = NdReader.HasKmem(root) || iomem.Resources.Any(static r => r.Name == "System RAM (kmem)"),
-            KernelAddsPmem = kcore.KnowsPmem || symbols.ContainsKey("devm_memmap_vmcore_head"),
+            KernelAddsPmem = isPatched || kernelPmem is not null,
+            KernelPmem = kernelPmem,
+            CrashCma = CrashSettings.ReadCma(root, iomem, pageShift),
+            HiddenCma = CrashSettings.ReadHiddenCma(root, commandLine),
+            CryptKeys = CrashSettings.ReadCryptKeys(root),
             Firmware = platform.ReadFirmware(root, commandLine),
             PossibleMemoryEnd = AcpiSrat.EndOfMemory(root.TryReadBytes("/sys/firmware/acpi/tables/SRAT")),
             IsXen = IsLoadedByXen(root),

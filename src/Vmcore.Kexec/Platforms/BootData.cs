@@ -10,7 +10,11 @@ namespace Vmcore.Kexec;
 /// <param name="Initrd">Where the initramfs lies, without the padding behind it; empty if there is none.</param>
 /// <param name="ElfCoreHeader">Memory of the ELF core header, in bytes.</param>
 internal sealed record BootRequest(
-    RunningSystem System, KernelImage Kernel, LoadOptions Options, PhysicalRange KernelMemory, PhysicalRange Initrd, PhysicalRange ElfCoreHeader);
+    RunningSystem System, KernelImage Kernel, LoadOptions Options, PhysicalRange KernelMemory, PhysicalRange Initrd, PhysicalRange ElfCoreHeader)
+{
+    /// <summary>Memory that the stub copies to (<see cref="Platform.CopiedAway"/>), in bytes; empty if there is none.</summary>
+    public PhysicalRange Backup { get; init; }
+}
 
 /// <summary>What the capture kernel is handed besides itself and its initramfs: boot parameters or a device tree, with the command line.</summary>
 internal abstract class BootData

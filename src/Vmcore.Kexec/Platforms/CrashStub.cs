@@ -15,7 +15,11 @@ namespace Vmcore.Kexec;
 /// <param name="Console">Where the stub reports damaged memory.</param>
 internal sealed record StubRequest(
     RunningSystem System, ulong Address, ulong Kernel, ulong BootData, IReadOnlyList<PhysicalRange> Hashed, uint[] Digest, PhysicalRange Region,
-        StubConsole Console);
+        StubConsole Console)
+{
+    /// <summary>Memory to copy away before the capture kernel starts: from, and the physical address to copy to; whole pages.</summary>
+    public IReadOnlyList<(PhysicalRange From, ulong To)> Copies { get; init; } = [];
+}
 
 /// <summary>
 /// The code that runs between the crashed kernel and the capture kernel. It verifies that the crash kernel's memory is what was loaded, and
@@ -28,6 +32,9 @@ internal sealed record StubRequest(
 /// <param name="Note">What the operator should know of it; null if there is nothing.</param>
 internal sealed record CrashStub(byte[] Code, int MemorySize, int Sha256Offset, int VerifyOffset, string? Note)
 {
+    /// <summary>Offset of <c>void copy(void)</c>, which copies memory away; -1 if there is nothing to copy.</summary>
+    public int CopyOffset { get; init; } = -1;
+
     /// <summary>What it says before it resets the machine, with a NUL.</summary>
     public static readonly byte[] Message = Encoding.ASCII.GetBytes("\r\nvmcore: the crash kernel's memory was changed after the load: resetting\r\n\0");
 

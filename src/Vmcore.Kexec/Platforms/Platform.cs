@@ -109,9 +109,6 @@ public abstract class Platform
     /// <summary>The same for a kernel that does not tell it.</summary>
     internal abstract ulong DefaultPageOffset { get; }
 
-    /// <summary>True if the capture kernel gets a device tree, so that --dtb has a meaning.</summary>
-    public abstract bool TakesDeviceTree { get; }
-
     /// <summary>Bytes that the running kernel puts in front of the command line of kexec_file_load: where the ELF core header is. 0 if it says that
     /// elsewhere.</summary>
     public abstract int FileLoadPrefix { get; }
@@ -121,6 +118,10 @@ public abstract class Platform
 
     /// <summary>System RAM that the ELF core header does not describe, besides the crash kernel's, in bytes.</summary>
     internal abstract IEnumerable<PhysicalRange> LeftOut(Iomem iomem);
+
+    /// <summary>Memory of the crashed kernel that the capture kernel is given to work in, in bytes: the stub copies it away before, and the dump has the copy.
+    /// None on most.</summary>
+    internal virtual IReadOnlyList<PhysicalRange> CopiedAway(RunningSystem system) => [];
 
     /// <summary>The region that the segments go to.</summary>
     /// <param name="regions">The regions of crashkernel=, ascending, at least one.</param>

@@ -10,6 +10,7 @@ public sealed record ServiceTarget(string Target, string File, IReadOnlyList<str
 public static class KdumpSettings
 {
     private const string DefaultFolder = "/var/crash";
+    private static readonly string[] SuseWords = ["KDUMP_SAVEDIR", "KDUMP_DUMPLEVEL", "KDUMP_DUMPFORMAT", "KDUMP_IMMEDIATE_REBOOT"];
     private static readonly string[] FileSystems = ["ext2", "ext3", "ext4", "xfs", "btrfs", "minix", "raw"];
 
     /// <summary>The local targets; none if there are no settings,
@@ -23,8 +24,7 @@ public static class KdumpSettings
         const string fedora = "/etc/kdump.conf", suse = "/etc/sysconfig/kdump", debian = "/etc/default/kdump-tools";
         if (root.TryReadText(fedora) is { } conf && Fedora(conf) is { } target)
             Add(target, fedora);
-        // Fedora has a file of this name too, without the word.
-        if (Value(root.TryReadText(suse), "KDUMP_SAVEDIR") is { } folder)
+        if (root.TryReadText(suse) is { } settings && Suse(settings) is { } folder)
         {
             folder = folder.StartsWith("file://", StringComparison.OrdinalIgnoreCase) ? folder[7..] : folder;
             if (folder.StartsWith('/'))
@@ -61,11 +61,21 @@ public static class KdumpSettings
         return device ?? path ?? DefaultFolder;
     }
 
-    // The last assignment of a shell fragment, its quotes taken off; null if there is none or it is empty.
-    private static string? Value(string? text, string name)
+    // sysconfig.kdump(5). Fedora has a file of this name too, without these words. A transfer command knows its own target.
+    private static string? Suse(string text)
+    {
+        bool isSuse = Array.Exists(SuseWords, w => Assignment(text, w) is not null);
+        return !isSuse || Value(text, "KDUMP_TRANSFER") is not null ? null : Value(text, "KDUMP_SAVEDIR") ?? DefaultFolder;
+    }
+
+    // The last assignment of a shell fragment; null if there is none or it is empty.
+    private static string? Value(string text, string name) => Assignment(text, name) is { Length: > 0 } value ? value : null;
+
+    // The same, its quotes taken off; null if there is none.
+    private static string? Assignment(string text, string name)
     {
         string? value = null;
-        foreach (string raw in (text ?? "").Split('\n'))
+        foreach (string raw in text.Split('\n'))
         {
             string line = raw.Trim();
             line = line.StartsWith("export ", StringComparison.Ordinal) ? line[7..].TrimStart() : line;
@@ -76,6 +86,6 @@ public static class KdumpSettings
             value = quote != '\0' ? rest[1..].Split(quote)[0] : rest.Split(' ', '\t', '#')[0];
         }
 
-        return string.IsNullOrEmpty(value) ? null : value;
+        return value;
     }
 }

@@ -28,6 +28,37 @@ internal static class NdReader
             .Where(static name => name.StartsWith("region", StringComparison.Ordinal))
             .Select(name => ReadRange(root, $"{Nd}/{name}"));
 
+    /// <summary>
+    /// Pages of pmem with an error that the kernel knows of (its badblocks: a start and a length in units of 512 bytes, from the region's start). Reading
+    /// such a page stops the machine, or at best fails.
+    /// </summary>
+    /// <param name="root">The system.</param>
+    /// <param name="pageShift">Base-2 logarithm of the page size.</param>
+    public static PfnRangeSet ReadBadPages(SystemRoot root, int pageShift)
+    {
+        const int sectorShift = 9;
+        List<PfnRange> bad = [];
+        foreach (string region in root.List(Nd).Where(static name => name.StartsWith("region", StringComparison.Ordinal)))
+        {
+            PhysicalRange range = ReadRange(root, $"{Nd}/{region}");
+            foreach (string line in (root.TryReadText($"{Nd}/{region}/badblocks", 65536) ?? "").Split('\n'))
+            {
+                string[] words = line.Split(' ');
+                if (words.Length != 2 || Numbers.TryParse(words[0]) is not { } first || Numbers.TryParse(words[1]) is not (> 0 and { } count)
+                    || first >= range.Length >> sectorShift)
+                {
+                    continue;
+                }
+
+                ulong start = range.Start + (first << sectorShift);
+                ulong end = count >= (range.End - start) >> sectorShift ? range.End : start + (count << sectorShift);
+                bad.Add(new PhysicalRange(start, end).ToPfns(pageShift));
+            }
+        }
+
+        return PfnRangeSet.From(bad);
+    }
+
     /// <summary>True if there is any dax device that may become RAM in a capture kernel.</summary>
     public static bool HasKmem(SystemRoot root) => ReadDaxDevices(root).Exists(static d => d.IsKmem);
 

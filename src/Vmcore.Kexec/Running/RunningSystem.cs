@@ -44,6 +44,9 @@ public sealed record RunningSystem
     /// <summary>All persistent memory, also what belongs to no namespace; whole pages.</summary>
     public PfnRangeSet Pmem { get; init; } = PfnRangeSet.Empty;
 
+    /// <summary>Pages of it with a known error, which nobody may read; they are in no dump.</summary>
+    public PfnRangeSet BadPmem { get; init; } = PfnRangeSet.Empty;
+
     /// <summary>Size of a struct page in bytes; 0 if it is not known to be the usual 64.</summary>
     public int StructPageSize { get; init; }
 
@@ -55,6 +58,21 @@ public sealed record RunningSystem
 
     /// <summary>True if the running kernel is known to add pmem to the ELF core header that it builds for kexec_file_load.</summary>
     public bool KernelAddsPmem { get; init; }
+
+    /// <summary>What the running kernel's parameter <c>crash_pmem.headers</c> puts into an ELF core header; null if it has no such parameter.</summary>
+    public PmemInDump? KernelPmem { get; init; }
+
+    /// <summary>Memory of <c>crashkernel=SIZE,cma</c> in bytes, ascending: RAM for the capture kernel that processes use until the crash.</summary>
+    public IReadOnlyList<PhysicalRange> CrashCma { get; init; } = [];
+
+    /// <summary>All memory that is the capture kernel's alone after the crash: the regions of <c>crashkernel=</c>, then <see cref="CrashCma"/>.</summary>
+    public IEnumerable<PhysicalRange> CaptureRam => [.. Iomem.CrashRegions, .. CrashCma];
+
+    /// <summary>Bytes that <c>crashkernel=SIZE,cma</c> asked for, if the running kernel does not say where they are; else 0.</summary>
+    public ulong HiddenCma { get; init; }
+
+    /// <summary>Keys of encrypted volumes that the running kernel shall hand to the capture kernel (dm-crypt); only kexec_file_load does it.</summary>
+    public int CryptKeys { get; init; }
 
     /// <summary>What the firmware left for a kernel.</summary>
     public required FirmwareState Firmware { get; init; }

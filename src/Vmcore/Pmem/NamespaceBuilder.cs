@@ -74,7 +74,7 @@ internal static class NamespaceBuilder
                 Name = resource.Name,
                 Range = range,
                 Mode = ModeWithoutBlock(evidence.Memory, resource.Start),
-                Map = memmap.IsEmpty ? PmemMap.None : PmemMap.Device,
+                Map = !memmap.IsEmpty ? PmemMap.Device : HasStructsInRam(pfns, walk, evidence) ? PmemMap.Memory : PmemMap.None,
                 Metadata = own,
                 MetadataPresent = present,
                 StructPages = walk.PagesWithStruct.Intersect(pfns).PageCount,
@@ -87,6 +87,13 @@ internal static class NamespaceBuilder
 
         result.AddRange(added);
     }
+
+    // A legacy namespace has no info block, and its memmap is in RAM. All its pages name a dev_pagemap; a page that RAM shares a section with has a struct page
+    // too, but one that is linked to itself.
+    private static bool HasStructsInRam(PfnRange pfns, VmemmapWalk walk, PmemEvidence evidence) =>
+        walk.PagesWithStruct.Intersect(pfns).PageCount == pfns.Count
+        && BlockProof.TryReadLru(pfns.Start, evidence, out ulong expected, out ulong next, out _)
+        && next != expected && evidence.Kernel!.Memory.IsKernelAddress(next);
 
     /// <summary>Of a devdax namespace the kernel's tree has only the reserve under its name: its devices follow it under their own.</summary>
     private static PhysicalRange WithDevices(PhysicalRange range, List<PhysicalRange> devices)

@@ -55,6 +55,38 @@ public sealed class KexecCommandTests : IDisposable
         Assert.Single(root.GetProperty("fileWarnings").EnumerateArray());
     }
 
+    [Fact]
+    public void DryRunSaysWhyACallIsTakenAndWhatTheOtherWouldLose()
+    {
+        _tree.File("/sys/kernel/config/crash_dm_crypt_keys/count", "1\n").File("/sys/kernel/kexec/crash_cma_ranges", "12000000-13ffffff\n");
+        Assert.Equal(0, Run("-p", "-a", "--dry-run", $"--sysroot={_tree.Root}", $"--initrd={_initrd}", _kernel));
+        string text = _output.ToString();
+        Assert.Contains(
+            "System calls, in this order: kexec_file_load, kexec_load\n  /sys/kernel/config/crash_dm_crypt_keys has 1 key of encrypted volumes", text,
+            StringComparison.Ordinal);
+        Assert.Contains("  With kexec_load: kexec_load does not hand over the 1 key in", text, StringComparison.Ordinal);
+        Assert.Contains("  With kexec_file_load: The memmap of namespace0.0 (fsdax, pmem0) and", text, StringComparison.Ordinal);
+        Assert.Contains("224 MiB reserved (32 MiB of it as CMA, which is in no dump)", text, StringComparison.Ordinal);
+        _output.GetStringBuilder().Clear();
+        Assert.Equal(0, Run("-p", "-s", "--dry-run", "--json", $"--sysroot={_tree.Root}", _kernel));
+        using JsonDocument json = JsonDocument.Parse(_output.ToString());
+        Assert.Equal("-s asks for kexec_file_load.", json.RootElement.GetProperty("syscallReason").GetString());
+        Assert.Single(json.RootElement.GetProperty("lostByKexecLoad").EnumerateArray());
+        Assert.Single(json.RootElement.GetProperty("lostByKexecFileLoad").EnumerateArray());
+        Assert.Equal("0x12000000", json.RootElement.GetProperty("crashCma")[0].GetProperty("start").GetString());
+    }
+
+    [Fact]
+    public void DryRunSaysThatNothingIsLost()
+    {
+        using TestTree tree = TestTree.Machine("00100000-7fffffff : System RAM\n  10000000-1fffffff : Crash kernel\n", "0x300000 1024", 0xffff888000000000,
+            0xffffffff81000000, 0x1000000, 0x1000);
+        Assert.Equal(0, Run("-p", "--dry-run", $"--sysroot={tree.Root}", _kernel));
+        Assert.Contains("kexec_file_load, kexec_load\n  Nothing here needs kexec_load: the order is that of kexec-tools.\n"
+            + "  With kexec_load nothing is lost that is set up here.\n  With kexec_file_load nothing is lost that is set up here.\n",
+            _output.ToString(), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("1", 1)]
     [InlineData("0", 0)]
@@ -114,7 +146,6 @@ public sealed class KexecCommandTests : IDisposable
     [InlineData("--pmem=all", 1)]
     [InlineData("--serial=ttyUSB0", 1)]
     [InlineData("--type=multiboot", 255)]
-    [InlineData("--dtb=x", 1)]
     public void ABadValueIsRefusedByName(string option, int status)
     {
         Assert.Equal(status, Run("-p", "--dry-run", $"--sysroot={_tree.Root}", option, _kernel));

@@ -56,7 +56,8 @@ internal static class PatchedSample
         return (long)(load.Offset + (at.PhysicalAddress - load.PhysicalAddress));
     }
 
-    private static string Copy(TemporaryFolder folder)
+    /// <summary>A copy that can be written to.</summary>
+    internal static string Copy(TemporaryFolder folder)
     {
         string copy = folder.File("patched");
         Tool.Succeed("cp", "--sparse=always", Original, copy);

@@ -14,6 +14,10 @@ public sealed class KdumpSettingsTests
     [InlineData("/etc/sysconfig/kdump", "KDUMP_SAVEDIR=\"/srv/crash\"\n", "/srv/crash")]
     [InlineData("/etc/sysconfig/kdump", "KDUMP_SAVEDIR='file:///srv'\n", "/srv")]
     [InlineData("/etc/sysconfig/kdump", "KDUMP_SAVEDIR=ssh://root@server/x\n", "")]
+    [InlineData("/etc/sysconfig/kdump", "KDUMP_DUMPLEVEL=31\n#KDUMP_SAVEDIR=\"/srv\"\n", "/var/crash")]
+    [InlineData("/etc/sysconfig/kdump", "KDUMP_SAVEDIR=\"\"\n", "/var/crash")]
+    [InlineData("/etc/sysconfig/kdump", "KDUMP_SAVEDIR=\"/srv\"\nKDUMP_TRANSFER=\"/usr/local/bin/send\"\n", "")]
+    [InlineData("/etc/sysconfig/kdump", "KDUMP_KERNELVER=\"\"\nKDUMP_COMMANDLINE_APPEND=\"irqpoll\"\n", "")]
     [InlineData("/etc/sysconfig/kdump", "KEXEC_ARGS=\"-s\"\n", "")] // Fedora's file of this name
     [InlineData("/etc/default/kdump-tools", "USE_KDUMP=1\nKDUMP_COREDIR=\"/mnt/pmem\" # here\n#NFS=\"x:/y\"\n", "/mnt/pmem")]
     [InlineData("/etc/default/kdump-tools", "USE_KDUMP=1\n", "/var/crash")]

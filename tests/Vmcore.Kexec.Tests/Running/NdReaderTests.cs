@@ -1,3 +1,4 @@
+using Vmcore.Kexec.Tests.Layout;
 using Vmcore.Ranges;
 using Vmcore.Testing.Kexec;
 
@@ -48,6 +49,33 @@ public sealed class NdReaderTests
             .File("/sys/bus/nd/devices/namespace0.0/mode", mode + "\n");
         NdNamespace space = RunningSystemReader.Read(tree.Root).Namespaces[0];
         Assert.Equal((MemmapPlace.None, expected), (space.Memmap, space.Mode));
+    }
+
+    /// <summary>What the kernel knows to be bad is in no PT_LOAD: the capture kernel would stop there.</summary>
+    [Theory]
+    [InlineData("", "100000-100600 110000-110400", 0)]
+    // The second page, one sector of the fifth, user data, and the end of the region and beyond.
+    [InlineData("8 8\n33 1\n200000 16\n913407 99999999\n", "100000-100001 100002-100004 100005-100600 110000-110400", 2)]
+    [InlineData("0 18446744073709551615\n", "", 0x600)]
+    [InlineData("99999999999 1\nx y\n-1 5\n5\n8 0\n", "100000-100600 110000-110400", 0)]
+    public void BadPagesAreLeftOutAndSaid(string badblocks, string expected, int pages)
+    {
+        TestTree tree = TestTree.Stock().File("/sys/bus/nd/devices/region0/badblocks", badblocks);
+        LoadPlan plan = LoadPlannerTests.Plan(tree, new() { Syscall = LoadSyscall.Load });
+        Assert.Equal(expected,
+            string.Join(' ', plan.Layout!.Headers.Where(static h => h.IsPmem).Select(static h => $"{h.Memory.Start >> 12:x}-{h.Memory.End >> 12:x}")));
+        string said = string.Join('\n', plan.Warnings);
+        Assert.Equal(pages > 0, said.Contains($"namespace0.0 (fsdax, pmem0): {pages} pages of its memmap cannot be read", StringComparison.Ordinal));
+        Assert.DoesNotContain(": 0 pages", said, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void OfAPatchedKernelThatDescribesBadPagesItIsSaid()
+    {
+        TestTree tree = TestTree.Stock().File("/sys/bus/nd/devices/region0/badblocks", "8 8\n")
+            .File("/sys/module/crash_pmem/parameters/headers", "memmap\n");
+        Assert.Contains("may stop at them", Assert.Single(LoadPlannerTests.Plan(tree, new() { Syscall = LoadSyscall.FileLoad }).FileWarnings),
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -95,6 +95,17 @@ public sealed class TestTree : IDisposable
         return this;
     }
 
+    /// <summary>Gives it whatever may be set up for a crash kernel: keys of encrypted volumes, memory of CMA, the parameter of the patched kernel, errors of
+    /// pmem, and the settings of each kdump service.</summary>
+    public TestTree Settings() => File("/sys/kernel/config/crash_dm_crypt_keys/count", "1\n")
+        .File("/sys/kernel/kexec/crash_cma_ranges", "12000000-127fffff\n13000000-13ffffff\n")
+        .File("/sys/module/crash_pmem/parameters/headers", "memmap\n")
+        .File("/sys/bus/nd/devices/region0/badblocks", "8 8\n33 1\n")
+        .File("/proc/self/mountinfo", "21 1 254:1 / / rw - ext4 /dev/vda1 rw\n22 21 259:0 / /var/crash rw - ext4 /dev/pmem0 rw\n")
+        .File("/etc/kdump.conf", "path /var/crash\ncore_collector makedumpfile -l --message-level 7 -d 31\n")
+        .File("/etc/sysconfig/kdump", "KDUMP_SAVEDIR=\"file:///var/crash\"\nKDUMP_DUMPLEVEL=31\n")
+        .File("/etc/default/kdump-tools", "USE_KDUMP=1\nKDUMP_COREDIR=\"/var/crash\"\n");
+
     /// <summary>Gives it a table of memory affinity with one entry, flags as the firmware would have them.</summary>
     public TestTree Srat(ulong start, ulong size, uint flags)
     {

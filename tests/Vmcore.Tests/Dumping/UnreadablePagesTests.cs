@@ -112,7 +112,7 @@ public sealed class UnreadablePagesTests
     }
 
     /// <summary>A device that fails where some pages of memory lie.</summary>
-    private sealed class Failing : IByteSource
+    internal sealed class Failing : IByteSource
     {
         private readonly CoreSource _inner;
         private readonly (long Start, long End)[] _bad;

@@ -20,7 +20,8 @@ internal sealed class KexecTarget(bool isImage, string? folder) : FuzzTarget
     /// <inheritdoc/>
     internal override void Prepare()
     {
-        foreach ((string name, TestTree tree) in ((string, TestTree)[])[("stock", TestTree.Stock()), ("rfc", TestTree.Rfc())])
+        foreach ((string name, TestTree tree) in ((string, TestTree)[])[
+            ("stock", TestTree.Stock()), ("rfc", TestTree.Rfc()), ("settings", TestTree.Stock().Settings())])
             Add(name, tree.Root);
         foreach (string tree in folder is null ? Array.Empty<string>() : [.. Directory.GetDirectories(folder).Order(StringComparer.Ordinal)])
             Add(Path.GetFileName(tree), tree);

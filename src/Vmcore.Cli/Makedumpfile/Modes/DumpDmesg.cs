@@ -16,6 +16,8 @@ internal sealed class DumpDmesg(MakedumpfileOptions options, Messages messages)
         using CrashDump? dump = InputDump.Open(options, messages);
         if (dump is null)
             return ExitStatus.WrongRelease;
+        if (messages.Shows(MessageKind.Debug))
+            messages.Write(MessageKind.Debug, DebugText.Notes(dump) + "\n");
         if (dump.Kernel is null)
             throw new MissingInformationException(dump.ClassificationProblem + (dump.VmcoreInfo is null ? "\nSpecify '-i' option." : ""));
         KernelLog log = KernelLog.TryOpen(dump.Kernel.VmcoreInfo, dump.Kernel.Memory, out string? problem)

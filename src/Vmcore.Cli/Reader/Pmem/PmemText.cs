@@ -39,6 +39,7 @@ internal static class PmemText
         text.Append('\n').Append(style.Bold(item.Name ?? "namespace"))
             .Append(CultureInfo.InvariantCulture, $" {Sizes.Hex(item.Start)}-{Sizes.Hex(item.End)}, {Sizes.Text(item.End - item.Start)}: ");
         text.Append(item.Mode != "unknown" ? item.Mode
+            : item.Map == "mem" ? "legacy, or its info block is lost"
             : item.Memmap.State == "none" ? "raw, or no info block of it in the dump"
             : "mode not known, no info block of it in the dump");
         if (item.Map != "none")

@@ -54,6 +54,8 @@ internal sealed class ReportBody(ReportAnswer report, IReadOnlyList<Finding> gap
             ? $", {InfoText.TimeText(TimeSpan.FromSeconds(seconds))} after the start" : ""));
         writer.Field("Load", report.Crash?.LoadAverage is { } load
             ? string.Join(", ", load.Select(static l => l.ToString("0.00", CultureInfo.InvariantCulture))) + " (1, 5, 15 minutes)" : null);
+        if (report.Crash?.HardwareErrors is { } errors && errors.Any(static e => e.Count > 0))
+            writer.Field("HW errors", $"recovered from: {HardwareErrorInfo.Text(errors)}", Tone.Warn);
         if (report.Dump?.All is not { } dump)
             return;
         writer.Field("Dump", $"{InfoText.FormatOf(dump)}, {(dump.DumpLevel is { } level ? $"level {level}: {InfoText.LevelOf(level)}" : "nothing left out")}"

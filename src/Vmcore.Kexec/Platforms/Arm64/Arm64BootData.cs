@@ -72,8 +72,8 @@ internal sealed class Arm64BootData : BootData
         }
 
         _chosen.Set("linux,elfcorehdr", Cells([_request.ElfCoreHeader]));
-        // The kernel keeps the first of them of its memory and adds the other: so the one with the image comes first.
-        _chosen.Set("linux,usable-memory-range", Cells([.. _request.System.Iomem.CrashRegions.Reverse()]));
+        // The kernel keeps the first of them of its memory and adds the others: so the one with the image comes first. Older ones read two only.
+        _chosen.Set("linux,usable-memory-range", Cells([.. _request.System.Iomem.CrashRegions.Reverse(), .. _request.System.CrashCma]));
         ReadOnlySpan<byte> seed = _request.Options.RandomSeed.Span;
         if (seed.Length > KaslrSeed)
         {
@@ -148,7 +148,7 @@ internal sealed class Arm64BootData : BootData
 
     private IEnumerable<MemoryMapEntry> MemoryMap()
     {
-        foreach (PhysicalRange region in _request.System.Iomem.CrashRegions)
+        foreach (PhysicalRange region in _request.System.CaptureRam.OrderBy(static r => r.Start))
         {
             PhysicalRange header = region.Intersect(_request.ElfCoreHeader);
             if (header.IsEmpty)

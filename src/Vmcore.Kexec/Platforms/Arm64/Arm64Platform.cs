@@ -52,9 +52,6 @@ internal sealed class Arm64Platform : Platform
         ["nfit_init", "of_pmem_region_driver_init", "virtio_pmem_driver_init", "cxl_pmem_init"];
 
     /// <inheritdoc/>
-    public override bool TakesDeviceTree => true;
-
-    /// <inheritdoc/>
     public override int FileLoadPrefix => 0;
 
     /// <summary>Direct map of a kernel with 48 bits of virtual address whose RAM begins at 0, without KASLR.</summary>

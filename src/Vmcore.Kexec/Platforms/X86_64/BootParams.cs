@@ -32,6 +32,9 @@ internal sealed record BootParamsRequest
 
     /// <summary>Seed for the random number generator; may be empty.</summary>
     public ReadOnlyMemory<byte> RandomSeed { get; init; }
+
+    /// <summary>A device tree; mostly empty.</summary>
+    public ReadOnlyMemory<byte> DeviceTree { get; init; }
 }
 
 /// <summary>Builds the boot_params page, and behind it the command line and what does not fit into the page.</summary>
@@ -43,6 +46,7 @@ internal static class BootParams
     private const int HeaderStart = 0x1f1;
     private const int PageSize = X86_64Platform.PageSize;
     private const uint SetupE820Ext = 1;
+    private const uint SetupDtb = 2;
     private const uint SetupEfi = 4;
     private const uint SetupRngSeed = 9;
     private const int NodeHeader = 16;
@@ -52,11 +56,11 @@ internal static class BootParams
     private const int EfiDescriptorSize = 40;
 
     /// <summary>Bytes of the segment for these lengths; the memory map may grow by the cut at the ELF core header.</summary>
-    public static int SizeOf(int commandLine, int e820Entries, int seed, EfiHandOff? efi) =>
+    public static int SizeOf(int commandLine, int e820Entries, int seed, EfiHandOff? efi, int deviceTree = 0) =>
         PageSize + Align16(commandLine)
         + (efi is null ? 0 : Align16(NodeHeader + EfiSetupSize) + Align16(efi.Regions.Count * EfiDescriptorSize))
         + (e820Entries > E820InPage ? Align16(NodeHeader + ((e820Entries - E820InPage) * 20)) : 0)
-        + (seed > 0 ? Align16(NodeHeader + seed) : 0);
+        + Node(seed) + Node(deviceTree);
 
     /// <summary>Offset of the command line in the segment.</summary>
     public const int CommandLineOffset = PageSize;
@@ -64,7 +68,7 @@ internal static class BootParams
     /// <summary>Builds the segment.</summary>
     public static byte[] Build(BootParamsRequest request)
     {
-        byte[] bytes = new byte[SizeOf(request.CommandLine.Length, request.Memory.Count, request.RandomSeed.Length, request.Efi)];
+        byte[] bytes = new byte[SizeOf(request.CommandLine.Length, request.Memory.Count, request.RandomSeed.Length, request.Efi, request.DeviceTree.Length)];
         Span<byte> page = bytes.AsSpan(0, PageSize);
         SetScreen(page, request.Running.Span);
         request.SetupHeader.Span.CopyTo(page[HeaderStart..]);
@@ -100,6 +104,12 @@ internal static class BootParams
         {
             request.RandomSeed.Span.CopyTo(bytes.AsSpan(at + NodeHeader));
             chain = AddNode(bytes, ref at, request.Address, chain, SetupRngSeed, request.RandomSeed.Length);
+        }
+
+        if (!request.DeviceTree.IsEmpty)
+        {
+            request.DeviceTree.Span.CopyTo(bytes.AsSpan(at + NodeHeader));
+            chain = AddNode(bytes, ref at, request.Address, chain, SetupDtb, request.DeviceTree.Length);
         }
 
         if (request.Efi is { } efi)
@@ -176,6 +186,9 @@ internal static class BootParams
         BinaryPrimitives.WriteUInt64LittleEndian(target[8..], entry.Range.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(target[16..], (uint)entry.Type);
     }
+
+    // None for nothing.
+    private static int Node(int length) => length > 0 ? Align16(NodeHeader + length) : 0;
 
     private static int Align16(int value) => (value + 15) & ~15;
 }

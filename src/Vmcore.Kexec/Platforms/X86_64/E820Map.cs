@@ -5,12 +5,15 @@ namespace Vmcore.Kexec;
 /// <summary>The memory map of the capture kernel: what it may use, and what belongs to the firmware. No pmem.</summary>
 public static class E820Map
 {
-    private const ulong LowMemoryEnd = 0xa0000;
+    /// <summary>End of the memory that real-mode code reaches and that is RAM on every PC, in bytes.</summary>
+    internal const ulong LowMemoryEnd = 0xa0000;
+
 
     /// <summary>Builds the map, ascending and without overlaps.</summary>
     /// <param name="iomem">The crashed kernel's map.</param>
-    /// <param name="elfCoreHeader">The ELF core header's memory: not RAM, or the capture kernel overwrites it.</param>
-    public static IReadOnlyList<MemoryMapEntry> Build(Iomem iomem, PhysicalRange elfCoreHeader)
+    /// <param name="kept">What the capture kernel reads later, in bytes: the ELF core header, memory that was copied away. As RAM it would be overwritten.</param>
+    /// <param name="cma">Memory of <c>crashkernel=SIZE,cma</c>, in bytes.</param>
+    public static IReadOnlyList<MemoryMapEntry> Build(Iomem iomem, IReadOnlyList<PhysicalRange> kept, IReadOnlyList<PhysicalRange> cma)
     {
         List<MemoryMapEntry> wanted = [];
         foreach (IomemResource resource in iomem.Resources)
@@ -31,13 +34,17 @@ public static class E820Map
 
         foreach (PhysicalRange region in iomem.CrashRegions)
         {
-            PhysicalRange cut = region.Intersect(elfCoreHeader);
-            if (cut.IsEmpty)
-                cut = new(region.End, region.End);
-            wanted.Add(new(new(region.Start, cut.Start), MemoryMapType.Ram));
-            wanted.Add(new(new(cut.End, region.End), MemoryMapType.Ram));
+            ulong start = region.Start;
+            foreach (PhysicalRange cut in kept.Select(k => region.Intersect(k)).Where(static k => !k.IsEmpty).OrderBy(static k => k.Start))
+            {
+                wanted.Add(new(new(start, cut.Start), MemoryMapType.Ram));
+                start = cut.End;
+            }
+
+            wanted.Add(new(new(start, region.End), MemoryMapType.Ram));
         }
 
+        wanted.AddRange(cma.Select(static c => new MemoryMapEntry(c, MemoryMapType.Ram)));
         return Resolve(wanted.FindAll(static e => !e.Range.IsEmpty));
     }
 

@@ -10,15 +10,18 @@ internal sealed class X86BootData : BootData
     private readonly BzImage _kernel;
     private readonly X86Firmware _firmware;
     private readonly EfiHandOff? _efi;
+    private readonly ReadOnlyMemory<byte> _tree;
 
     /// <summary>Decides what goes in.</summary>
+    /// <exception cref="KexecException">The device tree that was named cannot be read, or is damaged.</exception>
     public X86BootData(BootRequest request)
     {
         _request = request;
         _kernel = (BzImage)request.Kernel;
         _firmware = (X86Firmware)request.System.Firmware;
         _efi = request.Options.NoEfi || !_kernel.TakesEfi ? null : _firmware.Efi;
-        Memory = E820Map.Build(request.System.Iomem, request.ElfCoreHeader);
+        _tree = ReadTree(request.Options, _firmware);
+        Memory = E820Map.Build(request.System.Iomem, [request.ElfCoreHeader, request.Backup], request.System.CrashCma);
         Words = [.. ExtraWords()];
     }
 
@@ -35,7 +38,7 @@ internal sealed class X86BootData : BootData
     public override bool HandsEfiOver => _efi is not null;
 
     /// <inheritdoc/>
-    public override int SizeOf(int commandLine) => BootParams.SizeOf(commandLine, Memory.Count, _request.Options.RandomSeed.Length, _efi);
+    public override int SizeOf(int commandLine) => BootParams.SizeOf(commandLine, Memory.Count, _request.Options.RandomSeed.Length, _efi, _tree.Length);
 
     /// <inheritdoc/>
     public override byte[] Build(ulong address, byte[] commandLine) => BootParams.Build(new()
@@ -49,7 +52,20 @@ internal sealed class X86BootData : BootData
         AcpiRsdp = _firmware.AcpiRsdp,
         Efi = _efi,
         RandomSeed = _request.Options.RandomSeed,
+        DeviceTree = _tree,
     });
+
+    // Few machines have one. As the in-kernel loader, only on demand: with --force-dtb the running kernel's (KEXEC_FILE_FORCE_DTB).
+    private static ReadOnlyMemory<byte> ReadTree(LoadOptions options, X86Firmware firmware)
+    {
+        if (options.DeviceTreeFile is not { } file)
+            return options.ForceDeviceTree ? firmware.DeviceTree : default;
+        using ImageBuffer content = InputFile.Read(file, "device tree");
+        if (content.GetSpan().Length > DeviceTreeBlob.SizeLimit)
+            throw new KexecException($"The device tree {file} has {content.GetSpan().Length} bytes, and the kernel reads {DeviceTreeBlob.SizeLimit}.", 1);
+        _ = DeviceTreeBlob.Parse(content.GetSpan(), file);
+        return content.GetSpan().ToArray();
+    }
 
     private IEnumerable<string> ExtraWords()
     {

@@ -14,6 +14,9 @@ public sealed record X86Firmware : FirmwareState
     /// <summary>What the capture kernel needs to go on with EFI; null if the machine has none, or the kernel does not tell it.</summary>
     public EfiHandOff? Efi { get; init; }
 
+    /// <summary>The device tree that the running kernel was started with; empty on the many machines that have none.</summary>
+    public ReadOnlyMemory<byte> DeviceTree { get; init; }
+
     /// <summary>Reads it.</summary>
     /// <param name="root">The system.</param>
     /// <param name="commandLine">The running kernel's command line.</param>
@@ -26,6 +29,7 @@ public sealed record X86Firmware : FirmwareState
             BootParams = bootParams.Length == X86_64Platform.PageSize ? bootParams : default,
             AcpiRsdp = ReadRsdp(root, bootParams),
             IsEfi = root.Exists("/sys/firmware/efi"),
+            DeviceTree = root.TryReadBytes("/sys/firmware/fdt", DeviceTreeBlob.SizeLimit) ?? [],
             Efi = EfiHandOff.Read(root, bootParams, commandLine),
         };
     }

@@ -50,9 +50,6 @@ internal sealed class X86_64Platform : Platform
     public override IReadOnlyList<string> PmemFinders { get; } = ["nfit_init", "e820_pmem_driver_init", "virtio_pmem_driver_init", "cxl_pmem_init"];
 
     /// <inheritdoc/>
-    public override bool TakesDeviceTree => false;
-
-    /// <inheritdoc/>
     /// <remarks>"elfcorehdr=0x" and 16 digits and a blank.</remarks>
     public override int FileLoadPrefix => 30;
 
@@ -114,8 +111,19 @@ internal sealed class X86_64Platform : Platform
     internal override AltmapRules? Altmap(RunningSystem system) => new(128UL << 20, 2UL << 20, HasPartialSections: false);
 
     /// <inheritdoc/>
-    /// <remarks>The crashed kernel keeps the first 1 MiB free for the capture kernel.</remarks>
+    /// <remarks>Since Linux 5.5 the crashed kernel keeps the first 1 MiB free for the capture kernel; for older ones see <see cref="CopiedAway"/>.</remarks>
     internal override IEnumerable<PhysicalRange> LeftOut(Iomem iomem) => [.. iomem.Named("GART"), new(0, 1 << 20)];
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// The RAM below 640 KiB, which any capture kernel needs for the start of other CPUs, of a kernel that may have put something there: one of before
+    /// Linux 5.5 (arch/x86/kernel/crash.c: crash_reserve_low_1M), some of distributions excepted, whose empty pages are copied for nothing.
+    /// </remarks>
+    internal override IReadOnlyList<PhysicalRange> CopiedAway(RunningSystem system) => !IsBeforeLowReserve(system.KernelRelease) ? [] :
+    [
+        .. system.Iomem.SystemRam(system.PageShift).Intersect(Iomem.WholePages([new(0, E820Map.LowMemoryEnd)], system.PageShift))
+            .Select(r => r.ToPhysical(system.PageShift)),
+    ];
 
     /// <inheritdoc/>
     /// <remarks>The kernel loads into the highest region only; the low one, if there is another, is for devices that reach no further.</remarks>
@@ -167,6 +175,14 @@ internal sealed class X86_64Platform : Platform
     /// <inheritdoc/>
     internal override ulong BounceBuffers(IReadOnlyList<string> words, IReadOnlyList<PhysicalRange> regions, ulong possibleEnd) =>
         X86BounceBuffers.Of(words, regions.Count == 0 ? 0 : regions.Max(static r => r.End), possibleEnd);
+
+    // A release that says nothing is taken for a new one.
+    private static bool IsBeforeLowReserve(string release)
+    {
+        string[] parts = release.Split('.', '-');
+        return parts.Length > 1 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int major)
+            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int minor) && (major < 5 || (major == 5 && minor < 5));
+    }
 
     // The segment of the kernel's text, which begins at this physical address; all zero if there is none.
     private static KcoreSegment TextAt(KcoreLayout kcore, ulong physical) =>

@@ -30,6 +30,10 @@ public sealed record CrashSummary
     /// <summary>Number of CPUs that were online; a panic may have taken the others off the list.</summary>
     public int? CpusOnline { get; private set; }
 
+    /// <summary>Errors of the hardware that the kernel went on from, one for each kind; null if it does not count them (before Linux 6.18), or they cannot
+    /// be read.</summary>
+    public IReadOnlyList<RecoveredErrors>? HardwareErrors { get; private set; }
+
     /// <summary>The CPU that panicked, with its task; null if none did, or it is not known.</summary>
     public CpuState? Crashing { get; private set; }
 
@@ -49,7 +53,7 @@ public sealed record CrashSummary
         if (kernel.SymbolsProblem is { } problem)
             problems.Add(kernel.Symbols is null ? $"no symbols: {problem}" : problem.ToString());
         if (kernel.Symbols is { } symbols)
-            summary.ReadVariables(kernel, symbols, memory);
+            summary.ReadVariables(kernel, symbols, memory, problems);
         summary.Uptime ??= last;
         try
         {
@@ -78,13 +82,15 @@ public sealed record CrashSummary
         return read.LastTime;
     }
 
-    private void ReadVariables(KernelView kernel, KernelSymbols symbols, IVirtualMemory memory)
+    private void ReadVariables(KernelView kernel, KernelSymbols symbols, IVirtualMemory memory, List<string> problems)
     {
         // All symbols are gone through for it: once.
-        ulong?[] found = symbols.Find("tainted_mask", "avenrun");
+        ulong?[] found = symbols.Find("tainted_mask", "avenrun", "hwerr_data");
         Taints = KernelTaint.At(memory, found[0]);
         if (found[1] is { } averages)
             LoadAverage = ReadLoad(memory, averages);
+        if (found[2] is { } errors)
+            ReadHardwareErrors(kernel, memory, errors, problems);
         if (kernel.PerCpu is { Online.Count: > 0 } cpus)
             CpusOnline = cpus.Online.Count;
 
@@ -92,6 +98,18 @@ public sealed record CrashSummary
         const long Difference = 60;
         if (KernelClock.TryRead(kernel) is { } clock && (kernel.VmcoreInfo?.CrashTime is not { } time || Math.Abs(time - clock.Now) <= Difference))
             (Clock, Uptime) = (clock, clock.Uptime);
+    }
+
+    private void ReadHardwareErrors(KernelView kernel, IVirtualMemory memory, ulong address, List<string> problems)
+    {
+        try
+        {
+            HardwareErrors = RecoveredErrors.Read(kernel.RequireTypes(), memory, address);
+        }
+        catch (VmcoreException e)
+        {
+            problems.Add($"hardware errors that the kernel went on from: {e.Message}");
+        }
     }
 
     // Numbers of fixed point with 11 bits behind the point; rounded as the kernel rounds them for /proc/loadavg.

@@ -111,6 +111,16 @@ public sealed class Arm64PlanTests
         Assert.Equal(0ul, Plan(TestTree.Arm64()).Memory.BounceBuffers);
     }
 
+    [Fact]
+    public void MemoryOfCmaComesBehindTheRegions()
+    {
+        LoadPlan plan = Plan(TestTree.Arm64().File("/sys/kernel/kexec/crash_cma_ranges", "64400000-663fffff\n"));
+        Assert.Equal(
+            [.. Cells(new(0x55800000, 0x61800000)), .. Cells(new(0x64400000, 0x66400000))], Chosen(plan.Layout!).Get("linux,usable-memory-range")!);
+        Assert.DoesNotContain(plan.Layout!.Headers, static h => h.Kind == HeaderKind.Ram && h.Memory.Contains(0x64400000));
+        Assert.Contains(plan.Layout.Memory, static m => m.Type == MemoryMapType.Ram && m.Range == new PhysicalRange(0x64400000, 0x66400000));
+    }
+
     [Theory]
     [InlineData("nr_cpus=1", "nr_cpus=1 initcall_blacklist=nd_pmem_driver_init,dax_pmem_init,nfit_init,of_pmem_region_driver_init,"
         + "virtio_pmem_driver_init,cxl_pmem_init cma=0")]

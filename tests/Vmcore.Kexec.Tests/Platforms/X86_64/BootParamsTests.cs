@@ -95,6 +95,28 @@ public sealed class BootParamsTests
         Assert.Equal(BootParams.SizeOf(6, 130, 32, efi), page.Length);
     }
 
+    /// <summary>--dtb of kexec-tools since 2.0.27: few PCs have a device tree, and the kernel takes it from a node (SETUP_DTB).</summary>
+    [Fact]
+    public void ADeviceTreeGoesToANodeBehindThePage()
+    {
+        byte[] tree = Arm64Lpa2.DeviceTree;
+        using TestTree machine = TestTree.Stock().Bytes("/tree", tree).Bytes("/sys/firmware/fdt", tree).Bytes("/damaged", tree[..100]);
+        foreach ((LoadOptions options, bool expected) in ((LoadOptions, bool)[])[
+            (new() { DeviceTreeFile = machine.Root + "/tree" }, true), (new() { ForceDeviceTree = true }, true), (new(), false)])
+        {
+            LoadLayout layout = LoadPlanner.Plan(
+                RunningSystemReader.Read(machine.Root), KernelFile.Parse("k", FakeKernel.BzImage()), default, options with { RandomSeed = new byte[32] })
+                .Layout!;
+            Segment page = layout.Segments.First(static s => s.Name == "boot_params");
+            int node = (int)(Read64(page.Data.ToArray(), 0x250) - page.Memory.Start);
+            Assert.Equal(expected ? 2u : 9u, Read32(page.Data.ToArray(), node + 8));
+            Assert.Equal(expected, page.Data.Span.IndexOf(tree) == node + 16);
+        }
+
+        Assert.Contains("/damaged", Assert.Throws<KexecException>(() => LoadPlanner.Plan(RunningSystemReader.Read(machine.Root),
+            KernelFile.Parse("k", FakeKernel.BzImage()), default, new() { DeviceTreeFile = machine.Root + "/damaged" })).Message, StringComparison.Ordinal);
+    }
+
     private static ulong Read64(byte[] bytes, int offset) => BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(offset));
 
     private static uint Read32(byte[] bytes, int offset) => BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(offset));

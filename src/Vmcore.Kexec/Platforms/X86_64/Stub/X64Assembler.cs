@@ -77,6 +77,9 @@ internal sealed class X64Assembler
 
     // --- moves ---
 
+    /// <summary>rep movsq: copies rcx words of 64 bits from rsi to rdi.</summary>
+    public void RepMovsq() => Bytes([0xf3, 0x48, 0xa5]);
+
     /// <summary>mov r32, r32 (clears the upper half).</summary>
     public void Mov32(Reg to, Reg from) => RegReg(0x89, from, to, wide: false);
 

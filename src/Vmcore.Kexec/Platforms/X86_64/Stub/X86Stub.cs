@@ -18,7 +18,7 @@ internal static class X86Stub
     public static CrashStub Build(StubRequest request)
     {
         var asm = new X64Assembler();
-        Label stackTop = new(), verify = new(), sha256 = new(), damaged = new(), noIdt = new();
+        Label stackTop = new(), verify = new(), sha256 = new(), damaged = new(), noIdt = new(), copy = new();
         X64Assembler.BindAt(stackTop, MemorySize);
         bool verifies = request.Hashed.Count > 0;
 
@@ -33,7 +33,11 @@ internal static class X86Stub
             asm.Jump(Condition.NotEqual, damaged);
         }
 
+        if (request.Copies.Count > 0)
+            asm.Call(copy);
         EmitEnterKernel(asm, request);
+        if (request.Copies.Count > 0)
+            EmitCopy(asm, copy, request);
         asm.Align(8);
         asm.Bind(noIdt);
         asm.Word(0);
@@ -48,7 +52,7 @@ internal static class X86Stub
         // The stack grows down from the end of the second page; keep it there.
         if (code.Length > MemorySize - 2048)
             throw new KexecException("The verification stub outgrew its memory: too many segments to verify; load with -i.");
-        return new(code, MemorySize, sha256.Offset, verify.Offset, null);
+        return new(code, MemorySize, sha256.Offset, verify.Offset, null) { CopyOffset = copy.Offset };
     }
 
     // Flat segments as the boot protocol wants them (code 0x10, data 0x18), rsi = boot_params, everything else zero.
@@ -79,6 +83,20 @@ internal static class X86Stub
         asm.Bind(gdtr);
         asm.Word(0x1f);
         asm.Address(gdt);
+    }
+
+    private static void EmitCopy(X64Assembler asm, Label entry, StubRequest request)
+    {
+        asm.Bind(entry);
+        foreach ((PhysicalRange from, ulong to) in request.Copies)
+        {
+            asm.Mov64(Reg.Rsi, from.Start);
+            asm.Mov64(Reg.Rdi, to);
+            asm.Mov64(Reg.Rcx, from.Length / 8);
+            asm.RepMovsq();
+        }
+
+        asm.Ret();
     }
 
     // Says so on the serial line and resets: an exception without an IDT is a triple fault.
