@@ -367,7 +367,7 @@ def _tag(kind):
 
 
 def char_option(release, machine):
-    """How gcc is to take plain char for a kernel: since 6.2 the kernel's Makefile has -funsigned-char; before, the machine decides. BTF says nothing of it."""
+    """How gcc is to take plain char for a kernel: since 6.2 the kernel's Makefile has -funsigned-char; before, the machine decides. The C that bpftool makes of BTF does not say it."""
     numbers = [int(number) for number in release.split("-")[0].split("+")[0].split(".")[:2]]
     return "-fsigned-char" if machine == "x86_64" and numbers < [6, 2] else "-funsigned-char"
 

@@ -80,7 +80,7 @@ public sealed class MapPmemTests
         Assert.Equal(["0x10040c000-0x10040d000", "0x108500000-0x108502000"], pmem.GetProperty("bad_blocks").EnumerateArray()
             .Select(b => $"{b.GetProperty("start")}-{b.GetProperty("end")}"));
         Assert.Equal(2UL, pmem.GetProperty("areas")[1].GetProperty("totals").GetProperty("bad_block").GetUInt64());
-        foreach ((ulong pfn, char letter) in (ReadOnlySpan<(ulong, char)>)[(Data + 5, 'x'), (Data + 12, 'y'), (Data + 40, 'w'), (0x108501, 'y')])
+        foreach ((ulong pfn, string letter) in (ReadOnlySpan<(ulong, string)>)[(Data + 5, "x"), (Data + 12, "y"), (Data + 40, "w"), (0x108501, "y")])
             Assert.Contains(letter, CellOf(pmem, pfn, out _), StringComparison.Ordinal);
 
         string text = Tool.Succeed(s_vmcore, "map", copy).Output;

@@ -111,7 +111,7 @@ public sealed class ExpressionCheckTests
     [InlineData(0x6b6b6b6b00000000, null)]
     public void ValuesThatAreNoPlacesHaveNames(ulong value, string? words) => Assert.Equal(words, AddressPattern.Of(value));
 
-    /// <summary>pahole says of "signed char" what it says of "char" only since it knows characters; before, the kernel's age and its machine tell.</summary>
+    /// <summary>Where BTF marks "signed char" it says of "char" too whether it is; where it does not, the kernel's age and its machine tell.</summary>
     [Theory]
     [InlineData(0, 0, true, true)]
     [InlineData(0, 0, false, false)]

@@ -34,7 +34,7 @@ internal static class MapPmemLayout
 
     private static int Legend(IMapCanvas? canvas, PmemPicture picture, int pageShift, int y)
     {
-        const int Column = 380, Each = 3;
+        const int Column = 580, Each = 2;
         int at = 0;
         foreach (MapState state in MapStates.All)
         {

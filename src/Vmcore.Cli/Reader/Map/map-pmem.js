@@ -69,7 +69,7 @@ function make(a){
   const c=el('canvas',{tabIndex:0});c.setAttribute('role','application');c.setAttribute('aria-label','Map of '+a.name+'. Arrow keys move.');c.setAttribute('aria-describedby','ppicked');
   const table=el('table',{}),more=el('details',{},el('summary',{textContent:'As a table'}),el('div',{className:'scroll'},table));
   more.ontoggle=()=>{if(more.open&&!table.rows.length)rows(a,table)};
-  area.append(el('article',{className:'ns'},el('h3',{textContent:a.name}),el('div',{className:'dim',textContent:a.description+' · '+addr(a.start_pfn)+' – '+addr(a.start_pfn+a.pages)}),
+  area.append(el('article',{className:'ns'},el('h3',{textContent:a.name}),el('div',{className:'dim',textContent:a.description+' · '+addr(a.start_pfn)+' – '+addr(a.start_pfn+a.pages)},el('span',{className:'per'})),
     a.damage?el('div',{className:'bad',textContent:a.damage}):'',c,more));
   const s={a,c,sel:-1,per:1,cols:1,side:9};areas.push(s);
   const at=e=>{const b=c.getBoundingClientRect(),i=Math.floor((e.clientY-b.top)/s.side)*s.cols+Math.floor((e.clientX-b.left)/s.side);return e.clientX-b.left<s.cols*s.side&&i<Math.ceil(a.n/s.per)?i:-1};
@@ -79,7 +79,7 @@ function make(a){
   c.onmouseleave=()=>tip.style.display='none';
   c.onkeydown=e=>{const d={ArrowRight:1,ArrowLeft:-1,ArrowDown:s.cols,ArrowUp:-s.cols}[e.key];if(d){e.preventDefault();pick(s,Math.max(0,Math.min(Math.ceil(a.n/s.per)-1,s.sel<0?0:s.sel+d)))}};
 }
-function pick(s,i){if(i<0)return;for(const x of areas)x.sel=x===s?i:-1;tip.style.display='none';$('ppicked').replaceChildren(words(s.a,i*s.per,Math.min(s.a.n,(i+1)*s.per)));draw()}
+function pick(s,i){if(i<0)return;for(const x of areas)x.sel=x===s?i:-1;tip.style.display='none';s.c.after($('ppicked'));$('ppicked').replaceChildren(words(s.a,i*s.per,Math.min(s.a.n,(i+1)*s.per)));draw()}
 // Neighbouring squares that are alike, one a row.
 function rows(a,table){
   const most=400,out=[];let from=0;
@@ -99,6 +99,7 @@ function draw(){
     const a=s.a,W=Math.max(120,s.c.clientWidth),small=W<600||matchMedia('(pointer:coarse)').matches;
     s.side=small?15:11;const was=s.per*Math.max(0,s.sel);s.per=1;while(Math.ceil(a.n/s.per)*s.side*s.side>W*(small?640:360))s.per*=2;
     s.cols=Math.max(1,Math.floor(W/s.side));if(s.sel>=0)s.sel=Math.floor(was/s.per);
+    s.c.parentNode.querySelector('.per').textContent=' · '+size(s.per*a.cell_pages)+' a square';
     const n=Math.ceil(a.n/s.per),H=Math.ceil(n/s.cols)*s.side,g=s.c.getContext('2d'),w=s.side-1;
     s.c.width=W*d;s.c.height=H*d;s.c.style.height=H+'px';g.setTransform(d,0,0,d,0,0);g.clearRect(0,0,W,H);
     const over=M.states.map(k=>k.texture==='none'?null:pattern(g,k.texture));
@@ -119,7 +120,7 @@ function files(){
   $('pfiles').replaceChildren(el('caption',{className:'sr',textContent:'Files and devices on pmem'}),el('thead',{},el('tr',{},...['File or device','Inode','On','Mapped','Shared','Pinned','Processes'].map(t=>el('th',{scope:'col',textContent:t})))),
     el('tbody',{},...M.files.map((f,i)=>{const b=el('button',{className:'link',textContent:f.name});b.setAttribute('aria-pressed','false');
       b.onclick=()=>{chosen.file=chosen.file===i?-1:i;for(const x of $('pfiles').querySelectorAll('button'))x.setAttribute('aria-pressed','false');b.setAttribute('aria-pressed',String(chosen.file===i));draw();
-        if(chosen.file===i)$('ppicked').replaceChildren(el('b',{textContent:f.name}),...f.ranges.slice(0,40).map(r=>el('div',{},el('code',{textContent:addr(r.pfn)}),' '+size(r.pages)+', from byte '+addr(r.file_page)+' of the file'+(r.shared?', shared':''))),
+        if(chosen.file!==i)return;$('pfiles').parentNode.after($('ppicked'));$('ppicked').replaceChildren(el('b',{textContent:f.name}),...f.ranges.slice(0,40).map(r=>el('div',{},el('code',{textContent:addr(r.pfn)}),' '+size(r.pages)+', from byte '+addr(r.file_page)+' of the file'+(r.shared?', shared':''))),
           f.ranges.length>40||f.ranges_left_out?el('div',{className:'dim',textContent:(Math.max(0,f.ranges.length-40)+f.ranges_left_out)+' more pieces'}):'',el('div',{textContent:people(f,f.processes)}))};
       return el('tr',{},el('td',{},b),el('td',{textContent:f.inode??'–'}),el('td',{textContent:(f.file_system?f.file_system+' on ':'')+(f.device??'?')}),el('td',{textContent:size(f.pages)}),el('td',{textContent:f.shared_pages?size(f.shared_pages):'–'}),
         el('td',{textContent:f.pinned_pages?size(f.pinned_pages):'–'}),el('td',{textContent:String(new Set(f.processes.map(p=>p.pid)).size+f.processes_left_out)}))})));

@@ -140,7 +140,7 @@ internal sealed class BtfTypeFactory
         KernelTypeKind kind = (encoding & BooleanBit) != 0 ? KernelTypeKind.Boolean
             : name is "char" or "signed char" or "unsigned char" ? KernelTypeKind.Character : KernelTypeKind.Integer;
 
-        // pahole that makes BTF long did not take characters for signed whatever they are: only where it says it of "signed char" it says it of "char".
+        // BTF has a flag for it, which older pahole set for no character: only where "signed char" has it, its absence says something of "char".
         bool isSigned = (encoding & SignedBit) != 0 || name == "signed char" || (name == "char" && _isCharSigned && !_tellsSignOfChar.Value);
         return new(kind, name, type.SizeOrType is 1 or 2 or 4 or 8 or 16 ? type.SizeOrType : null) { IsSigned = isSigned };
     }
