@@ -12,7 +12,7 @@ namespace Vmcore.Picture;
 public sealed class PmemPictureBuilder : IUsageVisitor
 {
     // All cells together, about: a screen or two.
-    private const int CellCount = 1 << 12;
+    private const int CellCount = 4000;
     private const int CellsOfSmall = 64;
     private const int AreaCount = 128;
 

@@ -65,7 +65,7 @@ public sealed class ExpressionCheckTests
     [InlineData("NOSUCH", "there is no symbol 'NOSUCH'")]
     [InlineData("GREEN", "'GREEN' is 3 in 'enum other', and 4 in 'enum third'")]
     [InlineData("(int (*)[4)item", "a ']' was expected")]
-    [InlineData("(int (*[4])item", "there is no symbol 'int'")]
+    [InlineData("(int (*[4])item", "there is no function 'int'")]
     [InlineData("container_of(&((struct item *)item)->links, struct item, hash)",
         "'hash' of 'struct item' is a 'struct hlist_node', and what is pointed to is a 'struct list_head'")]
     [InlineData("container_of(&((struct item *)item)->number, struct item, next)", "is a 'struct item *', and what is pointed to is a 'int'")]

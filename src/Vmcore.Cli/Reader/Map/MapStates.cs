@@ -56,7 +56,7 @@ internal static class MapStates
         new(PmemPictureClass.Shared, "shared", "shared by several files", 0xe69f00, 0xf0b429, MapTexture.Slashes),
         new(PmemPictureClass.InUse, "in_use", "in use without a file", 0x00805d, 0x2fc79a, MapTexture.Dots),
         new(PmemPictureClass.Foreign, "foreign", "with a damaged struct page", 0x7a4b2a, 0xc08a5a, MapTexture.Cross),
-        new(PmemPictureClass.Unknown, "unknown", "not known", 0x7c828a, 0x868d97, MapTexture.Backslashes),
+        new(PmemPictureClass.Unknown, "unknown", "not known", 0x7c828a, 0x878e98, MapTexture.Backslashes),
         new(PmemPictureClass.WithoutStruct, "no_struct", "without struct page: use not known", 0xc9ced6, 0x434a54, MapTexture.Dots),
         new(PmemPictureClass.Idle, "idle", "idle: nobody has it mapped", 0xe3e8ee, 0x2b313a, MapTexture.None),
         new(PmemPictureClass.Unassigned, "unassigned", "in no namespace", 0xf1f3f6, 0x20252c, MapTexture.Backslashes),

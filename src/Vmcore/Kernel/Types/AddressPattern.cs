@@ -41,8 +41,9 @@ public static class AddressPattern
             ulong all = each * 0x0101010101010101UL;
 
             // The last byte of a freed object is another one (POISON_END).
-            if (unchecked(value - all + Near) < 2 * Near || value == ((all & 0x00ffffffffffffff) | 0xa500000000000000))
-                return Text(what, value, value >> 56 == each ? all : value);
+            bool isEnd = value == ((all & 0x00ffffffffffffff) | 0xa500000000000000);
+            if (isEnd || unchecked(value - all + Near) < 2 * Near)
+                return Text(what, value, isEnd ? value : all);
         }
 
         return null;
