@@ -47,7 +47,8 @@ internal static class VmcoreCommand
         if (parsed.Errors.Count > 0)
             return parsed.Errors[0].Message;
         string command = parsed.CommandResult.Command.Name;
-        return UnknownOption(parsed) is { } option ? $"{command}: there is no option '{option}' ('vmcore {command} --help' lists them)" : null;
+        return UnknownOption(parsed) is not { } option ? null
+            : $"{command}: there is no option '{option}' ('vmcore {command} --help' lists them; a word that begins with - goes behind --)";
     }
 
     // What begins with a dash is an option, unless "--" stands before it: no file, task or symbol is meant by it.

@@ -10,6 +10,8 @@ internal static class Commands
 {
     private static string Batch { get; } = Scratch.File("batch", "ps\nnosuch\nbt -a # all\nprint init_task.comm\nmounts\nprint 'init_task.mm'\n"u8.ToArray());
 
+    private static string Picture { get; } = Scratch.File("picture.svg", []);
+
     /// <summary>Every command that reads a dump; the file's name goes in the place of {}.</summary>
     internal static IReadOnlyList<string[]> Readers { get; } =
     [
@@ -22,6 +24,7 @@ internal static class Commands
         ["files", "{}"], ["files", "--json", "{}"], ["maps", "{}", "1"], ["maps", "--json", "{}", "1"], ["ps", "--args", "--environment", "{}"],
         ["gcore", "{}", "1", "-f", "-o", "/dev/null"], ["read", "{}", "0x400000", "--pid", "1"],
         ["modules", "{}"], ["mounts", "{}"], ["pmem", "{}"], ["pmem", "--json", "{}"], ["map", "{}"], ["map", "--json", "{}"],
+        ["map", "-f", "-o", Picture, "{}"],
         ["verify", "{}"], ["print", "{}", "init_task"], ["print", "--json", "{}", "init_task"], ["type", "{}", "task_struct"],
         ["type", "--json", "{}", "struct page"], ["symbol", "{}", "schedule"], ["read", "{}", "init_task"], ["vtop", "{}", "init_task"],
         ["print", "{}", "list_for_each(init_task.tasks, struct task_struct, tasks)->comm", "per_cpu(runqueues).cfs.tasks_timeline"],

@@ -144,7 +144,7 @@ def _expression(pick, depth):
     return f"{left} {name} {right}" if pick.random() < 0.5 else f"({left} {name} {right})"
 
 
-def arithmetic(folder):
+def arithmetic(folder, option):
     """Random expressions with their type and value, as gcc has them. It warns of overflows, and wraps as the kernel's flags ask for."""
     pick = random.Random(4711)
     texts = [_expression(pick, pick.randrange(1, 4)) for _ in range(ARITHMETIC)]
@@ -153,7 +153,7 @@ def arithmetic(folder):
     source.write_text("#include <stdio.h>\n#define SAY(x) printf(\"%s|%lld|%llu\\n\", _Generic((x), " + names + "), (long long)(x), (unsigned long long)(x))\n"
                       "int main(void) {\n" + "".join(f"SAY({text});\n" for text in texts) + "}\n")
     program = source.with_suffix("")
-    subprocess.run(["gcc", "-w", "-O0", "-fwrapv", "-o", program, source], check=True)
+    subprocess.run(["gcc", "-w", "-O0", "-fwrapv", option, "-o", program, source], check=True)
     for text, line in zip(texts, subprocess.run([program], check=True, capture_output=True, text=True).stdout.splitlines()):
         kind, signed, unsigned = line.split("|")
         value = int(unsigned if kind.startswith("unsigned") else signed)
@@ -170,6 +170,7 @@ def compare(program, vmcore, dump, folder, say):
     wanted = [(text, value if not isinstance(value, list) else list(value)) for text, value in wanted]
     found = batch(vmcore, dump, [printed(text) for text, _ in wanted])
     say("expressions", wanted, [(text, values(answer)) for (text, _), answer in zip(wanted, found)])
-    calculated = list(arithmetic(folder))
+    machine = "aarch64" if program.platform.arch == drgn.Architecture.AARCH64 else "x86_64"
+    calculated = list(arithmetic(folder, drgn_kernel.char_option(program["UTS_RELEASE"].string_().decode(), machine)))
     found = batch(vmcore, dump, [printed(text) for text, _, _ in calculated])
     say("calculations", calculated, [(text, answer["answer"] and answer["answer"]["type"], values(answer)) for (text, _, _), answer in zip(calculated, found)])

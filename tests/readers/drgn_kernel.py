@@ -366,6 +366,12 @@ def _tag(kind):
     return kind.kind in (drgn.TypeKind.STRUCT, drgn.TypeKind.UNION) and kind.tag
 
 
+def char_option(release, machine):
+    """How gcc is to take plain char for a kernel: since 6.2 the kernel's Makefile has -funsigned-char; before, the machine decides. The C that bpftool makes of BTF does not say it."""
+    numbers = [int(number) for number in release.split("-")[0].split("+")[0].split(".")[:2]]
+    return "-fsigned-char" if machine == "x86_64" and numbers < [6, 2] else "-funsigned-char"
+
+
 def vmlinux_from_btf(dump, vmcore, target, kallsyms=None):
     """Makes what stands in for a vmlinux with debug information, which is a download of 1 GB, from the BTF in the dump: bpftool writes it as C, gcc compiles
     that, and the variables that are needed are placed where kallsyms has them. So drgn gets its types without any code of ours."""
@@ -386,7 +392,8 @@ def vmlinux_from_btf(dump, vmcore, target, kallsyms=None):
     with open(header, "w") as out:
         subprocess.run(["/usr/sbin/bpftool", "btf", "dump", "file", str(btf), "format", "c"], check=True, stdout=out)
     compiler, comment = ["gcc", "-mcmodel=kernel"], "#"
-    if json.loads(subprocess.run([str(vmcore), "info", "--json", str(dump)], check=True, capture_output=True).stdout)["machine"] == "aarch64":
+    info = json.loads(subprocess.run([str(vmcore), "info", "--json", str(dump)], check=True, capture_output=True).stdout)
+    if info["machine"] == "aarch64":
         compiler, comment = ["aarch64-linux-gnu-gcc"], "//"
     build, offset = _note(dump, "BUILD-ID"), int(_note(dump, "KERNELOFFSET") or "0", 16)
     text, places = f'#include "{header.name}"\n', []
@@ -397,6 +404,6 @@ def vmlinux_from_btf(dump, vmcore, target, kallsyms=None):
             places.append(f"-Wl,--section-start=.place.{name}={addresses[name] - offset:#x}")
     # By this section drgn knows a kernel.
     source.write_text(text + '__asm__(".pushsection .init.text,\\"ax\\"\\nnop\\n.popsection");\n')
-    subprocess.run([*compiler, "-g", "-w", "-fno-eliminate-unused-debug-types", "-ffreestanding", "-fno-pie", "-no-pie", "-nostdlib", "-static",
+    subprocess.run([*compiler, char_option(info["release"], info["machine"]), "-g", "-w", "-fno-eliminate-unused-debug-types", "-ffreestanding", "-fno-pie", "-no-pie", "-nostdlib", "-static",
                     str(source), "-o", str(target), f"-Wl,--build-id=0x{build}", "-Wl,-e,0", *places], check=True)
     return target

@@ -10,7 +10,12 @@ internal sealed class DumpFiles
 
     private readonly Argument<string>? _file;
     private readonly Argument<string[]>? _files;
-    private readonly Option<string[]>? _parts;
+    private readonly Option<string[]> _parts = new("--part")
+    {
+        Description = "Another file of the split dump that FILE is a part of; once for each.",
+        HelpName = "FILE",
+    };
+
     private readonly Option<bool> _raw = new("--raw")
     {
         Description = "Each FILE is a raw image of RAM, given as FILE@ADDRESS: the physical address of its first byte, hexadecimal with 0x.",
@@ -24,7 +29,7 @@ internal sealed class DumpFiles
 
     /// <summary>Adds the argument to a command.</summary>
     /// <param name="command">The command.</param>
-    /// <param name="hasWords">True if other arguments follow: then an option names further files.</param>
+    /// <param name="hasWords">True if other arguments follow: then only an option names further files.</param>
     internal DumpFiles(Command command, bool hasWords)
     {
         command.Add(_raw);
@@ -32,12 +37,13 @@ internal sealed class DumpFiles
         if (hasWords)
         {
             command.Add(_file = new("FILE") { Description = Formats + "." });
-            command.Add(_parts = new("--part") { Description = "Another file of the split dump that FILE is a part of; once for each.", HelpName = "FILE" });
         }
         else
         {
             command.Add(_files = new("FILE") { Description = Formats + "; of a split dump all of its files.", Arity = ArgumentArity.OneOrMore });
         }
+
+        command.Add(_parts);
     }
 
     /// <summary>How the files are opened.</summary>
@@ -62,5 +68,5 @@ internal sealed class DumpFiles
     }
 
     private IReadOnlyList<string> Named(ParseResult parsed) =>
-        _file is not null ? [parsed.GetRequiredValue(_file), .. parsed.GetValue(_parts!) ?? []] : parsed.GetRequiredValue(_files!);
+        [.. _file is not null ? [parsed.GetRequiredValue(_file)] : parsed.GetRequiredValue(_files!), .. parsed.GetValue(_parts) ?? []];
 }

@@ -53,6 +53,19 @@ internal static class PrintCommand
         KernelType? type = typeName is null ? null : context.NamedTypes.Find(typeName, out problem) ?? throw new KernelObjectException($"--type: {problem}");
         if (what.Length > 1)
             return PrintValues.Show(context, what, text => Parse(context, text, type, memory), symbol, memory);
+        try
+        {
+            return ShowOne(context, what, type, symbol, memory);
+        }
+        catch (KernelObjectException e) when (context.IsJson)
+        {
+            // Why there is no value belongs into the answer, as it does beside others.
+            return PrintValues.Show(context, what, _ => throw new KernelObjectException(e.Message), symbol, memory);
+        }
+    }
+
+    private static int ShowOne(ReaderContext context, string[] what, KernelType? type, Func<ulong, string?> symbol, KernelAddressSpace memory)
+    {
         KernelExpression expression = Parse(context, what[0], type, memory);
         if (type is not null && !expression.HasUntyped)
             throw new KernelObjectException($"--type: there is no variable in '{what[0]}' whose type the dump does not say");

@@ -46,14 +46,9 @@ internal static class ReadCommand
                 throw new VmcoreException($"length {count}: at most {MaxLength} bytes are read, and none beyond the end of the address space");
             MemoryStatus ReadAt(ulong at, Span<byte> buffer) => space is null ? dump.Memory.Read(at, buffer) : space.Read(at, buffer);
 
-            // User data that a raw vmcore has was not left out of it: it is only not shown.
-            string Why(ulong at, MemoryStatus status)
-            {
-                Translation found = space is null ? new(MemoryStatus.Ok, at, 1) : space.Translate(at);
-                return status == MemoryStatus.Excluded && found.Status == MemoryStatus.Ok
-                    && dump.Pmem.UserData.Contains(found.PhysicalAddress >> dump.Memory.PageShift)
-                    ? "user data on pmem, which is never shown" : MemoryStatusText.Of(status);
-            }
+            // A page that a process has not got may be one that it never touched, or that was swapped out.
+            string Why(ulong at, MemoryStatus status) => process is { } number && status == MemoryStatus.NotMapped
+                ? context.WhyNotMapped(number, at) : MemoryStatusText.Of(status) + ReaderContext.ClauseOf(at, isPhysical);
 
             return Run(context, new(ReadAt, Why), start, (int)count, kind);
         }, hasWords: true) { address, length, physical, pid, format };

@@ -198,6 +198,26 @@ internal sealed class ReaderContext : IDisposable
     /// <param name="pid">The process; null for the kernel.</param>
     internal KernelAddressSpace MemoryOf(int? pid) => pid is { } number ? ProcessMemory.Open(Dump.KernelView, TaskOf(number)).Memory : Memory;
 
+    /// <summary>Why no page is where a process was asked for one.</summary>
+    /// <param name="pid">The process.</param>
+    /// <param name="address">The virtual address.</param>
+    internal string WhyNotMapped(int pid, ulong address)
+    {
+        var memory = ProcessMemory.Open(Dump.KernelView, TaskOf(pid));
+        return memory.Areas.FirstOrDefault(a => address >= a.Start && address < a.End) is { } area
+            ? string.Create(CultureInfo.InvariantCulture, $"process {pid} has mapped {Sizes.Hex(area.Start)}-{Sizes.Hex(area.End)} there, ")
+                + "but no page: it was swapped out, or never touched"
+            : memory.Problems.Count > 0 ? $"not mapped; what process {pid} has mapped is not known in full: {memory.Problems[0]}"
+            : string.Create(CultureInfo.InvariantCulture, $"process {pid} has nothing mapped there") + ClauseOf(address, isPhysical: false);
+    }
+
+    /// <summary>What is to be said of an address at which nothing is: a clause that begins with a semicolon, or nothing.</summary>
+    /// <param name="address">The address.</param>
+    /// <param name="isPhysical">True for a physical one.</param>
+    internal static string ClauseOf(ulong address, bool isPhysical) => isPhysical ? ""
+        : AddressPattern.Of(address) is { } pattern ? $"; the address is {pattern}"
+        : AddressPattern.IsImpossible(address) ? "; the address is none that can be mapped (not canonical)" : "";
+
     /// <summary>Names an address: <c>schedule+0x12</c>, with <c> [module]</c> behind; null if no symbol has it.</summary>
     internal string? SymbolAt(ulong address) =>
         Dump.Symbols is { } symbols && symbols.TryResolve(address, out KernelSymbol symbol, out ulong offset)

@@ -50,7 +50,7 @@ internal static class VtopCommand
             : string.Create(CultureInfo.InvariantCulture, $"in a page of {translation.Size >> 10} KiB");
         text.Append(mapped
             ? string.Create(CultureInfo.InvariantCulture, $"physical  {translation.PhysicalAddress:x16}  {how}\n")
-            : $"physical  none: {MemoryStatusText.Of(translation.Status)}\n");
+            : $"physical  none: {MemoryStatusText.Of(translation.Status)}{ReaderContext.ClauseOf(address, isPhysical: false)}\n");
         foreach (PageTableStep step in steps)
             text.Append(CultureInfo.InvariantCulture, $"  {step.Level}  at {step.EntryAddress:x12}  {step.Entry:x16}  "
                 + $"{(step.Status == MemoryStatus.Ok ? Flags(space, step) : MemoryStatusText.Of(step.Status))}\n");

@@ -8,6 +8,7 @@ using Vmcore.Findings;
 using Vmcore.Kernel.Addresses;
 using Vmcore.Kernel.Slab;
 using Vmcore.Kernel.Tasks;
+using Vmcore.Kernel.Types;
 using Vmcore.Memory;
 
 namespace Vmcore.Cli.Reader;
@@ -43,8 +44,9 @@ internal static class WhatisCommand
         var text = new StringBuilder();
         foreach (string word in words)
         {
-            ulong value = !isPhysical ? context.AddressOf(word) : ReaderContext.TryNumber(word, out ulong place) ? place
-                : throw new VmcoreException($"'{word}' is no physical address: expected a number, decimal or 0x...");
+            // What is wrong with one word takes nothing from the others.
+            if (TryValue(context, word, isPhysical) is not { } value)
+                continue;
             AddressFacts facts = isPhysical ? finder.FindPhysical(value) : task is null ? finder.Find(value) : finder.Find(task, value);
             context.Gap(facts.Problems);
             WhatisInfo info = WhatisInfo.From(context, word, value, facts);
@@ -59,6 +61,20 @@ internal static class WhatisCommand
         else
             ReaderContext.Write(text.ToString());
         return 0;
+    }
+
+    private static ulong? TryValue(ReaderContext context, string word, bool isPhysical)
+    {
+        try
+        {
+            return !isPhysical ? context.AddressOf(word) : ReaderContext.TryNumber(word, out ulong place) ? place
+                : throw new KernelObjectException($"'{word}' is no physical address: expected a number, decimal or 0x...");
+        }
+        catch (VmcoreException e) when (e is KernelObjectException or MissingInformationException)
+        {
+            context.Gap(new Finding(FindingCode.ExpressionFailed, e.Message));
+            return null;
+        }
     }
 }
 
@@ -182,7 +198,11 @@ internal sealed class WhatisInfo : IJsonItem
         if (_facts.Physical is not { } physical)
         {
             if (_facts is { Pattern: null } or { Area: not null })
-                _words.Add($"no memory there: {MemoryStatusText.Of(_facts.Status)}");
+            {
+                string clause = _facts is { Pattern: null, Address: { } address } ? ReaderContext.ClauseOf(address, isPhysical: false) : "";
+                _words.Add($"no memory there: {MemoryStatusText.Of(_facts.Status)}{clause}");
+            }
+
             return;
         }
 

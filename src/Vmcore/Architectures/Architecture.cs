@@ -59,6 +59,9 @@ public abstract class Architecture
     /// <summary>log2 of each page size that its kernels can have, ascending.</summary>
     public abstract IReadOnlyList<int> PageShifts { get; }
 
+    /// <summary>True if C's plain <c>char</c> is signed, where a compiler is not told otherwise.</summary>
+    internal virtual bool IsCharSigned => false;
+
     /// <summary>The first virtual address that can be in the kernel's half, whatever page tables the kernel has.</summary>
     internal abstract ulong LowestKernelAddress { get; }
 

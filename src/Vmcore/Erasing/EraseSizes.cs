@@ -61,7 +61,7 @@ internal sealed class EraseSizes(ErasePlaces places)
             ulong at = unchecked(address + (ulong)done);
             Span<byte> part = line[..Math.Min(64 - (int)(at & 63), places.Memory.Limits.ErasedStringBytes - done)];
             MemoryStatus status = places.Memory.Read(at, part);
-            if (status is MemoryStatus.NotMapped or MemoryStatus.Hole or MemoryStatus.Excluded)
+            if (status is MemoryStatus.NotMapped or MemoryStatus.Hole or MemoryStatus.Excluded or MemoryStatus.UserData)
                 return done; // What follows is in no dump.
             if (status != MemoryStatus.Ok)
                 throw new EraseException($"the text that '{name}' points to cannot be read ({MemoryStatusText.Of(status)})");

@@ -331,4 +331,7 @@ public enum FindingCode
 
     /// <summary>Memory of processes that was asked for is not in the dump. Parameters: a clause that says which and why.</summary>
     ProcessMemoryMissing,
+
+    /// <summary>Where pmem has bad blocks cannot be told, or not all. Parameters: a clause that says what and why.</summary>
+    PmemBadBlocksIncomplete,
 }

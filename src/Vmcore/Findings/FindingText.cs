@@ -42,6 +42,7 @@ internal static class FindingText
         FindingCode.SlabsIncomplete => "{0}",
         FindingCode.AddressIncomplete => "{0}",
         FindingCode.BlockIncomplete => "{0}",
+        FindingCode.PmemBadBlocksIncomplete => "where the pmem has bad blocks: {0}",
         FindingCode.WorkqueuesIncomplete => "{0}",
         FindingCode.SlabCacheNotFound => "no slab cache {0}{1}",
         FindingCode.LogUnreadable => "{0} messages cannot be read: where they should be is not in the dump, damaged, or user data on pmem",

@@ -63,9 +63,10 @@ public sealed class KernelView
     private readonly Lazy<KernelTypes?> _types;
     private readonly Lazy<ModuleList?> _modules;
     private readonly Lazy<PerCpuAreas?> _perCpu;
-    private readonly Lazy<TaskList?> _tasks;
+    private readonly Lazy<(TaskList? Value, Finding? Problem)> _tasks;
     private readonly Lazy<TaskTimes?> _times;
     private readonly Lazy<ResourceTree?> _resources;
+    private ExpressionNames? _names;
     private SourceLines? _lines;
     private bool _linesAsked;
 
@@ -79,7 +80,7 @@ public sealed class KernelView
         _types = new(LoadTypes);
         _modules = new(() => Types is { } types && Symbols is { } symbols && Memory is { } memory ? ModuleList.Load(memory, symbols, types) : null);
         _perCpu = new(() => Memory is { } memory && Symbols is { } symbols ? PerCpuAreas.TryLoad(memory, symbols) : null);
-        _tasks = new(() => TasksProblem is null ? TaskList.Load(Memory!, Symbols!, Types!, PerCpu, PhysicalMemory.PageShift) : null);
+        _tasks = new(LoadTasks);
         _times = new(() => Memory is { } memory && Symbols is { } symbols && Types is { } types ? TaskTimes.Load(memory, symbols, types, PerCpu) : null);
         _resources = new(LoadResources);
     }
@@ -134,12 +135,10 @@ public sealed class KernelView
     public PerCpuAreas? PerCpu => _perCpu.Value;
 
     /// <summary>The tasks; null if they cannot be looked for (see <see cref="TasksProblem"/>).</summary>
-    public TaskList? Tasks => _tasks.Value;
+    public TaskList? Tasks => _tasks.Value.Value;
 
     /// <summary>Why there are no <see cref="Tasks"/>: one sentence with the dump's name. Null if there are.</summary>
-    public Finding? TasksProblem => KernelProblem
-        ?? (Symbols is null ? new(FindingCode.TasksMissing, $"{Name}: no symbols: {SymbolsProblem}")
-            : Types is null ? new(FindingCode.TasksMissing, $"{Name}: no types: {TypesProblem}") : null);
+    public Finding? TasksProblem => _tasks.Value.Problem;
 
     /// <summary>How long tasks had been in their state, when they started and what they ran; null without <see cref="Symbols"/> and
     /// <see cref="Types"/>.</summary>
@@ -199,20 +198,38 @@ public sealed class KernelView
     /// <param name="memory">The memory that it is calculated in, for example that of a process; null for the kernel's.</param>
     /// <exception cref="KernelObjectException">It is malformed, or names what is not there.</exception>
     /// <exception cref="MissingInformationException">The kernel's memory or its types are not there.</exception>
-    public KernelExpression ParseExpression(string expression, KernelType? untyped = null, IVirtualMemory? memory = null)
+    public KernelExpression ParseExpression(string expression, KernelType? untyped = null, IVirtualMemory? memory = null) =>
+        KernelExpression.Parse(expression, Expressions(memory) with { Untyped = untyped });
+
+    private KernelExpressionContext Expressions(IVirtualMemory? memory = null)
     {
-        KernelExpressionContext context = Expressions();
-        return KernelExpression.Parse(expression, context with { Untyped = untyped, Memory = memory ?? context.Memory });
+        _names ??= new(this);
+        IVirtualMemory all = memory ?? RequireMemory();
+        return new(_names.FreedMemory is { } freed ? new WithoutRange(all, freed) : all, RequireTypes(), _names.AddressOf, cpu => PerCpu?.OffsetOf(cpu))
+        {
+            Cpus = PerCpu?.Possible ?? [],
+            IsPerCpu = _names.IsPerCpu,
+        };
     }
 
-    private KernelExpressionContext Expressions() => new(
-        RequireMemory(),
-        RequireTypes(),
-        name => Symbols is { } symbols && symbols.TryFind(name, out ulong address) ? address : null,
-        cpu => PerCpu?.OffsetOf(cpu))
+    // A kernel may have been built without names of variables: then there are symbols, and no first task.
+    private (TaskList? Value, Finding? Problem) LoadTasks()
     {
-        Cpus = PerCpu?.Possible ?? [],
-    };
+        if (KernelProblem is { } problem)
+            return (null, problem);
+        if (Symbols is null)
+            return (null, new(FindingCode.TasksMissing, $"{Name}: no symbols: {SymbolsProblem}"));
+        if (Types is null)
+            return (null, new(FindingCode.TasksMissing, $"{Name}: no types: {TypesProblem}"));
+        try
+        {
+            return (TaskList.Load(Memory!, Symbols, Types, PerCpu, PhysicalMemory.PageShift), null);
+        }
+        catch (MissingInformationException e)
+        {
+            return (null, new(FindingCode.TasksMissing, $"{Name}: no tasks: {e.Message}"));
+        }
+    }
 
     private (KernelSymbols? Value, Finding? Problem) LoadSymbols()
     {
@@ -258,6 +275,10 @@ public sealed class KernelView
         return (types, types is null ? Finding.Of(FindingCode.TypesMissing, problem) : null);
     }
 
+    // C leaves it to the machine; from 6.2 on the kernel is built with -funsigned-char everywhere (its Makefile).
+    private bool IsCharSigned => Kernel is { Architecture.IsCharSigned: true }
+        && (VmcoreInfo?.OsRelease is not { } release || KernelRelease.IsBefore(release, 6, 2));
+
     /// <summary>BTF of another kernel would be believed, and every answer be wrong: what vmcoreinfo says of structures must be so in it.</summary>
     private static string? Mismatch(KernelTypes types, VmcoreInfo info)
     {
@@ -286,7 +307,8 @@ public sealed class KernelView
         if (_source.Vmlinux is { HasBtf: false } && _source.BtfFile is null && KernelTypes.TryFrom(_source.Vmlinux) is { } debug)
             return debug;
         return OwnTypes is { } types
-            ? new(types, () => Symbols is { } symbols ? ModuleList.LoadBtf(memory, symbols, types) : [], () => DwarfTypeFactory.TryCreate(_source.Vmlinux))
+            ? new(types, () => Symbols is { } symbols ? ModuleList.LoadBtf(memory, symbols, types) : [], () => DwarfTypeFactory.TryCreate(_source.Vmlinux),
+                IsCharSigned)
             : null;
     }
 

@@ -26,6 +26,12 @@ public enum MemoryStatus
 
     /// <summary>The page belongs to a part of a split dump that was not given: the files at hand are whole.</summary>
     PartMissing,
+
+    /// <summary>The page has user data of pmem, which is never shown, whether the file has it or not.</summary>
+    UserData,
+
+    /// <summary>Virtual addresses only: memory of the kernel's start, which it gave back when it had started. What is there now belongs to others.</summary>
+    Freed,
 }
 
 /// <summary>The physical memory of the crashed machine, whatever file it comes from.</summary>

@@ -12,7 +12,9 @@ public static class MemoryStatusText
         MemoryStatus.Hole => "no memory there that the dump knows of",
         MemoryStatus.Unreadable => "the file is damaged or truncated there",
         MemoryStatus.PartMissing => "in a part of the split dump that was not given",
-        MemoryStatus.NotMapped => "not mapped by the kernel",
+        MemoryStatus.NotMapped => "not mapped",
+        MemoryStatus.UserData => "user data on pmem, which is never shown",
+        MemoryStatus.Freed => "memory of the kernel's start (init), which was freed when it had started: what is there now is not its value",
         _ => "a page table on the way is not in the dump",
     };
 }

@@ -2,7 +2,7 @@ using Vmcore.Ranges;
 
 namespace Vmcore.Memory;
 
-/// <summary>A memory in which some pages are as if a filter had left them out.</summary>
+/// <summary>A memory in which pages with user data of pmem are as if a filter had left them out; whoever reads there is told why.</summary>
 internal sealed class WithoutPages : CrashMemory
 {
     private readonly CrashMemory _inner;
@@ -49,7 +49,7 @@ internal sealed class WithoutPages : CrashMemory
         if (!_hidden.Contains(pfn))
             return _inner.ReadPage(pfn, page);
         page.Clear();
-        return MemoryStatus.Excluded;
+        return MemoryStatus.UserData;
     }
 
     /// <inheritdoc/>
@@ -69,7 +69,7 @@ internal sealed class WithoutPages : CrashMemory
             ulong last = (address + (ulong)buffer.Length - 1) >> PageShift;
             int next = _hidden.IndexAtOrAfter(address >> PageShift);
             if (next < _hidden.Count && _hidden[next].Start <= last)
-                return MemoryStatus.Excluded;
+                return MemoryStatus.UserData;
         }
 
         return _inner.Read(address, buffer);

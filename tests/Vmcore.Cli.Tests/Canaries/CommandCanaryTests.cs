@@ -66,6 +66,8 @@ public sealed class CommandCanaryTests(CanaryFile file) : IClassFixture<CanaryFi
         { "vmcore pmem --page 0x140040 --json DUMP", "usage" },
         { "vmcore map -o OUT.svg DUMP", "memmap" },
         { "vmcore map --json DUMP", "memmap" },
+        { "vmcore map DUMP", "usage" },
+        { "vmcore map -o OUT.html DUMP", "disks" },
         { "vmcore verify DUMP", "pmem" },
         { "vmcore verify --json DUMP", "pmem" },
         { "vmcore print DUMP init_task", "print" },

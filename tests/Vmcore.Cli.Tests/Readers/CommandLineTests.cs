@@ -39,7 +39,8 @@ public sealed class CommandLineTests : IDisposable
         {
             ToolResult result = Tool.Run(Executable.Vmcore, line);
             Assert.Equal(1, result.ExitCode);
-            Assert.Equal($"vmcore: {command}: there is no option '{option}' ('vmcore {command} --help' lists them)\n", result.Error);
+            Assert.Equal($"vmcore: {command}: there is no option '{option}' ('vmcore {command} --help' lists them; "
+                + "a word that begins with - goes behind --)\n", result.Error);
             Assert.Empty(result.Output);
         }
     }

@@ -22,7 +22,7 @@ public sealed class WhatisCommandTests
     [InlineData("LIST_POISON1, which an entry has", "0xdead000000000108")]
     [InlineData("error -12 as a pointer", "0xfffffffffffffff4")]
     [InlineData("NULL and 0x18 bytes", "0x18")]
-    [InlineData("no memory there: not mapped by the kernel", "0xffffffffff000000")]
+    [InlineData("no memory there: not mapped", "0xffffffffff000000")]
     [InlineData("rw-s, /mnt/pmem0/a at 0x123", "0x7fbc95648123", "--pid", "121")]
     [InlineData("It is user data: Vmcore keeps it out of every dump.", "0x7fbc95648123", "--pid", "121")]
     [InlineData("It is page 0 (offset 0x0) of the file /mnt/pmem0/a", "0x107c00000", "--physical")]

@@ -73,7 +73,7 @@ public sealed class ErasePlacesTests
             ("(struct outer)o.callback.x", "'(struct outer)o.callback.x': it has no members"),
             ("(struct outer)o.data.x", "'(struct outer)o.data.x': it has no members"),
             ("(struct outer *)wild.in",
-                "'(struct outer *)wild.in': the pointer at 0x10 cannot be read (not mapped by the kernel), so what it points to is not erased"),
+                "'(struct outer *)wild.in': the pointer at 0x10 cannot be read (not mapped), so what it points to is not erased"),
         ];
         foreach ((string expression, string message) in all)
             Assert.Equal(message, Assert.Throws<EraseException>(() => places.Resolve(Expression(expression)).Count()).Message);

@@ -35,6 +35,8 @@ public sealed class KernelObjectTests
         builder.Composite(BtfKind.Struct, "rb_root_cached", 16, ("rb_root", root, 0), ("rb_leftmost", 11, 64));
         builder.Composite(BtfKind.Struct, "hlist_head", 8, ("first", 15, 0));
         builder.WithBitFields("bits", 8, ("low", number, 0, 3), ("high", number, 3, 5));
+        uint link = builder.Composite(BtfKind.Struct, "hlist_node", 16, ("next", 15, 0), ("pprev", word, 64));
+        builder.Composite(BtfKind.Struct, "hashed", 128, ("link", link, 384));
         _types = KernelTypes.From(BtfTypes.TryParse(builder.Build(), out _)!);
     }
 
@@ -140,7 +142,7 @@ public sealed class KernelObjectTests
         Put(900, At + 48);
         Put(128 + 48, 0);
         KernelObject hash = KernelObject.At(_memory, Type("struct hlist_head"), At + 900);
-        Assert.Equal([At, At + 128 - 48], hash.ListOf(Type("struct item"), "next").Select(i => i.Address!.Value));
+        Assert.Equal([At, At + 128 - 48], hash.ListOf(Type("struct hashed"), "link").Select(i => i.Address!.Value));
         Assert.Equal([At, At + 128], Item(0).ChainOf("next").Select(i => i.Address!.Value));
         Assert.Empty(Item(128)["next"].ChainOf("next"));
         Assert.Throws<KernelObjectException>(() => Item(0).ChainOf("number"));

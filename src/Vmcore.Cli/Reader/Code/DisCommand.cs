@@ -50,6 +50,8 @@ internal static class DisCommand
             (int Before, int Count)? window = parsed.GetValue(forward) ? (0, CodeRequest.All)
                 : parsed.GetValue(reverse) ? (CodeRequest.All, 1)
                 : asked > 0 ? (parsed.GetValue(before) ?? 0, Math.Max(parsed.GetValue(count) ?? 1, 1)) : null;
+            if (parsed.GetValue(count) == 0)
+                throw new VmcoreException("dis: --count: found 0, expected 1 or more instructions");
             return Run(context, decoder, parsed.GetValue(places) ?? [], parsed.GetValue(task), window);
         }, hasWords: true) { places, task, count, before, forward, reverse };
     }
@@ -60,8 +62,16 @@ internal static class DisCommand
         List<(CodeRequest Request, string? Title)> wanted = [];
         foreach (string word in words)
         {
-            foreach ((ulong address, bool isWhole) in Find(context, symbols, word))
-                wanted.Add((Request(address, false, window ?? (isWhole ? (CodeRequest.All, CodeRequest.All) : null)), null));
+            try
+            {
+                foreach ((ulong address, bool isWhole) in Find(context, symbols, word))
+                    wanted.Add((Request(address, false, window ?? (isWhole ? (CodeRequest.All, CodeRequest.All) : null)), null));
+            }
+            catch (VmcoreException e) when (words.Length > 1)
+            {
+                // What is wrong with one word takes nothing from the others.
+                context.Gap(new Finding(FindingCode.ExpressionFailed, e.Message));
+            }
         }
 
         if (task is not null)
@@ -126,21 +136,26 @@ internal static class DisCommand
         }
 
         List<(ulong, bool)> found = [];
+        ulong? behind = null;
         KernelSymbol? other = null;
         foreach (KernelSymbol symbol in symbols.FindAll(name))
         {
             if (module is not null && symbol.Module != module)
                 continue;
-            if (CodeListing.IsCode(symbol))
-                found.Add((unchecked(symbol.Address + offset), plus < 0));
-            else
+            if (!CodeListing.IsCode(symbol))
                 other = symbol;
+            else if (offset > 0 && symbols.TryResolve(symbol.Address, out _, out _, out ulong? size) && offset >= size)
+                behind = size;
+            else
+                found.Add((unchecked(symbol.Address + offset), plus < 0));
         }
 
         if (found.Count > 1)
             ReaderContext.Warn($"{found.Count} functions are called {name}");
-        return found.Count > 0 ? found : throw new VmcoreException(other is not null ? $"{context.Dump.Name}: {name} is no function"
-            : $"{context.Dump.Name}: no symbol {name}{(context.Dump.Modules is null ? " of the kernel's image; those of modules cannot be read" : "")}");
+        return found.Count > 0 ? found : throw new VmcoreException($"{context.Dump.Name}: " + (
+            behind is { } length ? $"{word} lies behind the end of {name}, which has 0x{length:x} bytes"
+            : other is not null ? $"{name} is no function"
+            : $"no symbol {name}{(context.Dump.Modules is null ? " of the kernel's image; those of modules cannot be read" : "")}"));
     }
 
     private static void AddTask(ReaderContext context, List<(CodeRequest Request, string? Title)> wanted, string word, (int Before, int Count)? window)
@@ -170,6 +185,18 @@ internal static class DisCommand
     private static void AddCrash(ReaderContext context, List<(CodeRequest Request, string? Title)> wanted, (int Before, int Count)? window)
     {
         _ = context.NamedTypes;
+        if (context.Dump.TasksProblem is { } problem)
+        {
+            // Without tasks there are no stacks; the log may have the place.
+            context.Gap(problem);
+            if (CrashCause.Read(context.Dump.KernelView).Path is not [{ Function: { } function } place, ..])
+                throw new VmcoreException($"{context.Dump.Name}: where the kernel died is not in its log; name an address or a function");
+            string word = string.Create(CultureInfo.InvariantCulture, $"{function}+{place.Offset}{(place.Module is { } module ? $" [{module}]" : "")}");
+            foreach ((ulong address, _) in Find(context, context.Symbols, word))
+                wanted.Add((Request(address, false, window), "By the log the CPU was at"));
+            return;
+        }
+
         var stacks = KernelStacks.Load(context.Dump.KernelView);
         List<(CpuRegisters Registers, bool IsInterrupted)> places = CodePlaces.Of(CrashCause.Read(context.Dump.KernelView, stacks), stacks);
         if (places.Count == 0)

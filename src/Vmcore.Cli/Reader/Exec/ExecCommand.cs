@@ -53,6 +53,8 @@ internal sealed class ExecCommand
                 number++;
                 string? problem = $"the line has more than {dump.Limits.CommandBytes} bytes";
                 List<string> words = line is null ? [] : CommandWords.Of(line, out problem);
+                if (line?.Contains('\0', StringComparison.Ordinal) == true)
+                    (words, problem) = ([], "the line has a NUL byte: commands are text");
                 if (words.Count > 0 || problem is not null)
                     worst = Math.Max(worst, Run(dump, new(file, number, line?.Trim() ?? ""), words, problem));
                 if (StandardStreams.IsAbandoned)

@@ -28,7 +28,7 @@ internal static class MapColors
         new(PictureClass.Offline, "offline", "offline", 0x8d8794, 0x6f6a78, "always"),
         new(PictureClass.Unknown, "unknown", "unknown", 0x6b6b6b, 0x9a9a9a, "never"),
         new(PictureClass.Free, "free", "free", 0xdfe3e8, 0x2b3038, "16"),
-        new(PictureClass.CrashKernel, "crash_kernel", "the crash kernel's", 0xb9a58c, 0x6e5f4a, "always"),
+        new(PictureClass.CrashKernel, "crash_kernel", "crash kernel", 0xb9a58c, 0x6e5f4a, "always"),
     ];
 
     /// <summary>Where a class stands in <see cref="All"/>.</summary>

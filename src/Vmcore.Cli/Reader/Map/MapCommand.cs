@@ -49,16 +49,19 @@ internal static class MapCommand
             OwnInput.Refuse(output, context.Inputs, "picture");
         var level = (DumpLevel)number;
         MemoryPicture picture;
+        MapPmem pmem;
         using (var status = new StatusLine("Reading struct pages"))
             picture = PictureBuilder.Build(context.Dump, status.Show);
+        using (var status = new StatusLine("Reading struct pages of pmem"))
+            pmem = new(context.Dump, PmemPictureBuilder.Build(context.Dump, status.Show));
         if (output is not null)
         {
             using FileSink sink = FileSink.Create(output, force);
             byte[] bytes = kind switch
             {
-                ".HTML" => Encoding.UTF8.GetBytes(MapHtml.Build(context.Dump, picture, level)),
-                ".SVG" => Encoding.UTF8.GetBytes(MapSvg.Build(context.Dump, picture, level)),
-                _ => MapPng.Build(context.Dump, picture, level),
+                ".HTML" => Encoding.UTF8.GetBytes(MapHtml.Build(context.Dump, picture, pmem, level)),
+                ".SVG" => Encoding.UTF8.GetBytes(MapSvg.Build(context.Dump, picture, pmem, level)),
+                _ => MapPng.Build(context.Dump, picture, pmem, level),
             };
             sink.Write(0, bytes);
             sink.Complete(bytes.Length);
@@ -66,10 +69,12 @@ internal static class MapCommand
 
         context.Gap(context.Dump.ClassificationProblem);
         context.Gap(context.Dump.Resources?.Problem);
+        if (pmem.Picture.Areas.Count > 0)
+            context.Gap(pmem.Answer.Findings.Concat(pmem.Picture.BadBlocks.Problems).Where(static f => f.MeansMissing));
         if (context.IsJson)
-            ReaderContext.Write(MapData.Build(context.Dump, picture, level, indented: true, context.Gaps) + "\n");
+            ReaderContext.Write(MapData.Build(context.Dump, picture, pmem, level, indented: true, context.Gaps) + "\n");
         else if (output is null)
-            ReaderContext.Write(Text(picture, level, context.Style));
+            ReaderContext.Write(Text(picture, level, context.Style) + MapPmemText.Build(pmem, picture.PageShift, context.Style));
         return 0;
     }
 

@@ -19,10 +19,11 @@ internal static class MapData
     /// <summary>Builds it.</summary>
     /// <param name="dump">The dump.</param>
     /// <param name="picture">The picture of it.</param>
+    /// <param name="pmem">The picture of its pmem.</param>
     /// <param name="level">The dump level that is shown first.</param>
     /// <param name="indented">True for people.</param>
     /// <param name="gaps">What is missing of the answer; null for the page, which does not say it.</param>
-    internal static string Build(CrashDump dump, MemoryPicture picture, DumpLevel level, bool indented, IReadOnlyList<Finding>? gaps = null)
+    internal static string Build(CrashDump dump, MemoryPicture picture, MapPmem pmem, DumpLevel level, bool indented, IReadOnlyList<Finding>? gaps = null)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new() { Indented = indented }))
@@ -79,6 +80,7 @@ internal static class MapData
             }
 
             json.WriteEndArray();
+            MapPmemData.Write(json, pmem);
             json.WriteEndObject();
         }
 

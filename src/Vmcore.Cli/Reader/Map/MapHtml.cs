@@ -8,16 +8,21 @@ namespace Vmcore.Cli.Reader.Map;
 internal static class MapHtml
 {
     /// <summary>Builds it.</summary>
-    internal static string Build(CrashDump dump, MemoryPicture picture, DumpLevel level)
+    internal static string Build(CrashDump dump, MemoryPicture picture, MapPmem pmem, DumpLevel level)
     {
-        using Stream resource = typeof(MapHtml).Assembly.GetManifestResourceStream("map.html")
+        // In a script element nothing but its end tag counts.
+        string data = MapData.Build(dump, picture, pmem, level, indented: false).Replace("<", "\\u003c", StringComparison.Ordinal);
+        return Resource("map.html")
+            .Replace("{{title}}", WebUtility.HtmlEncode($"Physical memory of {dump.VmcoreInfo?.OsRelease ?? dump.Name}"), StringComparison.Ordinal)
+            .Replace("{{pmem}}", Resource("map-pmem.js"), StringComparison.Ordinal)
+            .Replace("{{data}}", data, StringComparison.Ordinal);
+    }
+
+    private static string Resource(string name)
+    {
+        using Stream resource = typeof(MapHtml).Assembly.GetManifestResourceStream(name)
             ?? throw new MissingInformationException("the executable lacks the page of vmcore map");
         using var reader = new StreamReader(resource);
-
-        // In a script element nothing but its end tag counts.
-        string data = MapData.Build(dump, picture, level, indented: false).Replace("<", "\\u003c", StringComparison.Ordinal);
-        return reader.ReadToEnd()
-            .Replace("{{title}}", WebUtility.HtmlEncode($"Physical memory of {dump.VmcoreInfo?.OsRelease ?? dump.Name}"), StringComparison.Ordinal)
-            .Replace("{{data}}", data, StringComparison.Ordinal);
+        return reader.ReadToEnd();
     }
 }

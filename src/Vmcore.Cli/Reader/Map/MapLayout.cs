@@ -12,6 +12,18 @@ internal interface IMapCanvas
 
     /// <summary>Writes a line of text with its top at <paramref name="y"/>.</summary>
     void Text(int x, int y, string text, bool strong);
+
+    /// <summary>Fills a rectangle with the colour and the texture of a use of pmem.</summary>
+    void State(int x, int y, int width, int height, MapState state);
+
+    /// <summary>Draws a mark over a cell of 8 by 8.</summary>
+    void Mark(int x, int y, MapMark mark);
+
+    /// <summary>Draws a frame.</summary>
+    void Frame(int x, int y, int width, int height);
+
+    /// <summary>What is shown to whoever points at what follows; null to end it.</summary>
+    void Hint(string? text);
 }
 
 /// <summary>Where everything is in a still picture.</summary>
@@ -24,9 +36,10 @@ internal static class MapLayout
     /// <param name="canvas">Receives it; null to learn its height only.</param>
     /// <param name="dump">The dump.</param>
     /// <param name="picture">The picture of it.</param>
+    /// <param name="pmem">The picture of its pmem.</param>
     /// <param name="level">The dump level.</param>
     /// <returns>The height.</returns>
-    internal static int Draw(IMapCanvas? canvas, CrashDump dump, MemoryPicture picture, DumpLevel level)
+    internal static int Draw(IMapCanvas? canvas, CrashDump dump, MemoryPicture picture, MapPmem pmem, DumpLevel level)
     {
         ulong all = picture.Regions.Aggregate(0UL, static (sum, r) => sum + r.Pages.Count), kept = MapData.Kept(picture, level);
         int y = Margin;
@@ -57,7 +70,7 @@ internal static class MapLayout
             y = Cells(canvas, region, group, level, y);
         }
 
-        return y + Margin;
+        return MapPmemLayout.Draw(canvas, pmem, picture.PageShift, y) + Margin;
     }
 
     private static string Size(MemoryPicture picture, ulong pages) => Sizes.Text(pages << picture.PageShift);

@@ -8,7 +8,7 @@ namespace Vmcore.Cli.Reader.Map;
 /// <summary>The picture as PNG, on light ground.</summary>
 internal sealed class MapPng : IMapCanvas
 {
-    private const int Ink = 0x1b1f24;
+    private const int Ink = 0x1b1f24, FrameColor = 0x5b6470;
 
     // A picture of 128 regions stays far below.
     private const int MostHeight = 20000;
@@ -24,10 +24,10 @@ internal sealed class MapPng : IMapCanvas
     }
 
     /// <summary>Draws it.</summary>
-    internal static byte[] Build(CrashDump dump, MemoryPicture picture, DumpLevel level)
+    internal static byte[] Build(CrashDump dump, MemoryPicture picture, MapPmem pmem, DumpLevel level)
     {
-        var canvas = new MapPng(Math.Min(MapLayout.Draw(null, dump, picture, level), MostHeight));
-        MapLayout.Draw(canvas, dump, picture, level);
+        var canvas = new MapPng(Math.Min(MapLayout.Draw(null, dump, picture, pmem, level), MostHeight));
+        MapLayout.Draw(canvas, dump, picture, pmem, level);
         return Encode(canvas._pixels, MapLayout.Width, canvas._height);
     }
 
@@ -60,6 +60,72 @@ internal sealed class MapPng : IMapCanvas
             x += (PixelFont.Width + 1) * Scale;
         }
     }
+
+    /// <inheritdoc/>
+    public void State(int x, int y, int width, int height, MapState state)
+    {
+        for (int row = y; row < y + height; row++)
+        {
+            for (int column = x; column < x + width; column++)
+            {
+                bool isLight = IsOver(state.Texture, column, row), isDark = IsOver(state.Texture, column - 1, row);
+                Set(column, row, isLight ? Mix(state.Light) : isDark ? Shade(state.Light) : state.Light);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Mark(int x, int y, MapMark mark)
+    {
+        int color = mark.Mark == PmemPictureMark.Pinned ? Ink : MapStates.Alarm;
+        for (int row = -1; row <= mark.Rows.Length; row++)
+        {
+            for (int column = -1; column <= 7; column++)
+            {
+                bool isHalo = Has(mark, column - 1, row) || Has(mark, column + 1, row) || Has(mark, column, row - 1) || Has(mark, column, row + 1);
+                if (Has(mark, column, row) || isHalo)
+                    Set(x + column, y + row, Has(mark, column, row) ? color : 0xffffff);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Frame(int x, int y, int width, int height)
+    {
+        for (int i = 0; i < width; i++)
+        {
+            Set(x + i, y, FrameColor);
+            Set(x + i, y + height - 1, FrameColor);
+        }
+
+        for (int i = 0; i < height; i++)
+        {
+            Set(x, y + i, FrameColor);
+            Set(x + width - 1, y + i, FrameColor);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Hint(string? text)
+    {
+        // Nobody can point at it.
+    }
+
+    private static bool Has(MapMark mark, int column, int row) =>
+        row >= 0 && row < mark.Rows.Length && column is >= 0 and < 7 && (mark.Rows[row] >> (6 - column) & 1) != 0;
+
+    private static bool IsOver(MapTexture texture, int x, int y) => texture switch
+    {
+        MapTexture.Lines => y % 4 == 0,
+        MapTexture.Slashes => (x + y) % 5 == 0,
+        MapTexture.Backslashes => (x - y + 100_000) % 5 == 0,
+        MapTexture.Dots => x % 4 == 0 && y % 4 == 0,
+        MapTexture.Cross => (x + y) % 5 == 0 || (x - y + 100_000) % 5 == 0,
+        _ => false,
+    };
+
+    // Half way to black.
+    private static int Shade(int color) => (color >> 1) & 0x7f7f7f;
 
     // Half way to white.
     private static int Mix(int color) => 0x7f7f7f + ((color >> 1) & 0x7f7f7f);

@@ -37,6 +37,9 @@ internal sealed class X86Architecture : Architecture
     public override IReadOnlyList<int> PageShifts { get; } = [X86PageTables.PageShift];
 
     /// <inheritdoc/>
+    internal override bool IsCharSigned => true;
+
+    /// <inheritdoc/>
     internal override ulong LowestKernelAddress => X86PageTables.KernelStart(5);
 
     /// <inheritdoc/>

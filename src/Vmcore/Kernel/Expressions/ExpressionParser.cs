@@ -119,10 +119,17 @@ internal sealed class ExpressionParser(string text, KernelExpressionContext cont
             return null;
         string inside = text[(_at + 1)..close].Trim();
 
-        // A parenthesis in it holds the cast: ((struct page *)0x…)->flags.
-        if (inside.Contains('(', StringComparison.Ordinal))
-            return null;
-        bool looksLikeType = inside.EndsWith('*') || inside.StartsWith("struct ", StringComparison.Ordinal)
+        // A parenthesis in it holds the cast: ((struct page *)0x…)->flags. But (int (*)[4]) is one.
+        bool isOfArray = false;
+        if (inside.IndexOf('(', StringComparison.Ordinal) is >= 0 and var inner)
+        {
+            int end = text.IndexOf(')', close + 1);
+            if (inner == 0 || end < 0 || inside[(inner + 1)..].AsSpan().Trim().Trim('*').Trim().Length > 0 || !inside.EndsWith('*'))
+                return null;
+            (close, inside, isOfArray) = (end, text[(_at + 1)..end].Trim(), true);
+        }
+
+        bool looksLikeType = isOfArray || inside.EndsWith('*') || inside.StartsWith("struct ", StringComparison.Ordinal)
             || inside.StartsWith("union ", StringComparison.Ordinal) || inside.StartsWith("enum ", StringComparison.Ordinal);
         if (!looksLikeType && (context.Symbol(inside) is not null || char.IsAsciiDigit(inside.FirstOrDefault())))
             return null;
@@ -178,7 +185,16 @@ internal sealed class ExpressionParser(string text, KernelExpressionContext cont
 
     private ExpressionNode Variable(ExpressionKind kind, string name, int start, ExpressionNode? cpu = null)
     {
-        ulong address = context.Symbol(name) ?? throw new KernelObjectException($"there is no symbol '{name}'");
+        if (context.Symbol(name) is not { } address)
+        {
+            // A name of a value, as C has them beside variables.
+            return kind == ExpressionKind.Symbol && context.Types.FindEnumerator(name, out long value) is { } constants
+                ? new(ExpressionKind.Number, "") { Value = (ulong)value, Type = constants, Start = start, End = _at }
+                : throw new KernelObjectException($"there is no symbol '{name}'");
+        }
+
+        if (kind == ExpressionKind.PerCpu && context.IsPerCpu(name, address) == false)
+            throw new KernelObjectException($"'{name}' is there once, and not for each CPU: say {name} without per_cpu");
         KernelType? type = context.Types.VariableType(name, out bool isPerCpu);
         if (isPerCpu && kind == ExpressionKind.Symbol)
             throw new KernelObjectException($"'{name}' is there once for each CPU: say per_cpu({name}, CPU), or per_cpu({name}) for all");

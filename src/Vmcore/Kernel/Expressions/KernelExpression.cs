@@ -138,8 +138,9 @@ public sealed class KernelExpression
             case ExpressionKind.Cast:
                 return Cast(node.Type!, left);
             case ExpressionKind.Container:
-                KernelObject container = Pointer(left).ContainerOf(node.Type!, node.Name);
-                return container.AddressOf();
+                KernelObject inner = Pointer(left);
+                CheckMember(inner, node.Type!, node.Name);
+                return inner.ContainerOf(node.Type!, node.Name).AddressOf();
             case ExpressionKind.PerCpu:
                 return Variable(node, unchecked(node.Value + OffsetOf(left)));
             case ExpressionKind.PerCpuPointer:
@@ -150,6 +151,25 @@ public sealed class KernelExpression
                 return Binary(node.Name, left, node.Right!);
         }
     }
+
+    // As the kernel's own macro has it: what is pointed to is of the member's type, or of none.
+    private static void CheckMember(KernelObject inner, KernelType outer, string member)
+    {
+        KernelType type = inner.Type.Underlying();
+        if (type.Kind == KernelTypeKind.Pointer)
+            type = type.Target.Underlying();
+        else if (inner.Address is null)
+            return;
+        if (type.Kind != KernelTypeKind.Void && outer.FindPath(member)?.Type is { } own && !IsSame(type, own.Underlying()))
+            throw new KernelObjectException($"'{member}' of '{outer}' is a '{own}', and what is pointed to is a '{type}'");
+    }
+
+    private static bool IsSame(KernelType one, KernelType other) => one.Kind == other.Kind && (one.Kind switch
+    {
+        KernelTypeKind.Pointer or KernelTypeKind.Array => one.ToString() == other.ToString()
+            || IsSame(one.Target.Underlying(), other.Target.Underlying()),
+        _ => one.Name == other.Name && (one.Name.Length > 0 || one.Size == other.Size),
+    });
 
     private KernelObject Variable(ExpressionNode node, ulong address) => node.Type is { } type ? KernelObject.At(_context.Memory, type, address)
         : KernelObject.Value(_context.Memory, s_unknown, address);

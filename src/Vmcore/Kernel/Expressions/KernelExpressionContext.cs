@@ -13,6 +13,9 @@ public sealed record KernelExpressionContext(IVirtualMemory Memory, KernelTypes 
     /// <summary>Numbers of the CPUs that <c>per_cpu</c> without a CPU goes through.</summary>
     public IReadOnlyList<int> Cpus { get; init; } = [];
 
+    /// <summary>Tells of a symbol and its address whether it is of what each CPU has for itself; null if that is not known.</summary>
+    public Func<string, ulong, bool?> IsPerCpu { get; init; } = static (_, _) => null;
+
     /// <summary>The type of variables of which the dump does not say it; null if that is not known either.</summary>
     public KernelType? Untyped { get; init; }
 }

@@ -22,7 +22,8 @@ public static class KernelLists
     /// <param name="outcome">Receives why the walk ended; null to have an exception thrown if it is not complete.</param>
     /// <param name="limit">Most entries.</param>
     /// <returns>The structures: of a list in its order, of a tree from left to right.</returns>
-    /// <exception cref="KernelObjectException">It is none of these, there is no such member; or, without an outcome, the list is damaged.</exception>
+    /// <exception cref="KernelObjectException">It is none of these, there is no such member, or the member is no link of such a list; or, without an
+    /// outcome, the list is damaged.</exception>
     /// <example><code>foreach (KernelObject block in superBlocks.ListOf(types.Find("struct super_block")!, "s_list"))</code></example>
     public static IEnumerable<KernelObject> ListOf(
         this KernelObject head, KernelType type, string member, WalkOutcome? outcome = null, int limit = DefaultLimit)
@@ -31,6 +32,7 @@ public static class KernelLists
         ArgumentNullException.ThrowIfNull(type);
         KernelObject item = Target(head);
         ulong offset = (ulong)type.OffsetOf(member), address = AddressOf(item);
+        CheckLink(item.Type.Underlying().Name, type, member);
         WalkOutcome walk = outcome ?? new();
         IEnumerable<ulong> nodes = item.Type.Underlying().Name switch
         {
@@ -94,6 +96,24 @@ public static class KernelLists
             _ => throw new KernelObjectException($"'{item.Type}' is neither a maple tree nor an XArray"),
         };
         return Objects(Within(pointers, address, limit, walk), item.Memory, type, 0, address, limit, walk, outcome is null);
+    }
+
+    // By a member that is no link of such a list each structure would be looked for at a wrong place, and something be found there.
+    private static void CheckLink(string head, KernelType type, string member)
+    {
+        string? link = head switch
+        {
+            "list_head" => "list_head",
+            "hlist_head" => "hlist_node",
+            "llist_head" => "llist_node",
+            "rb_root" or "rb_root_cached" => "rb_node",
+            _ => null,
+        };
+        KernelType? own = type.FindPath(member)?.Type, plain = own?.Underlying();
+        if (plain is { Kind: KernelTypeKind.Array })
+            plain = plain.Target.Underlying();
+        if (link is not null && plain is not null && plain.Name != link)
+            throw new KernelObjectException($"'{member}' of '{type}' is a '{own}', and links it into no such list: that takes a 'struct {link}'");
     }
 
     private static KernelObject Target(KernelObject item) => item.Type.Underlying().Kind == KernelTypeKind.Pointer ? item.Dereference() : item;

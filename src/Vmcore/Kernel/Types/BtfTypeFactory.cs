@@ -11,6 +11,9 @@ internal sealed class BtfTypeFactory
     // What a type and a member take in memory, about.
     private const int TypeCost = 400, MemberCost = 80;
 
+    // BTF_INT_SIGNED, BTF_INT_BOOL.
+    private const uint SignedBit = 1, BooleanBit = 4;
+
     private readonly BtfBlob _blob;
     private readonly BtfTypeFactory? _kernel;
     private readonly ReadLimits _limits;
@@ -18,16 +21,20 @@ internal sealed class BtfTypeFactory
     private readonly Lazy<BtfNameIndex> _names;
     private readonly uint _firstId;
     private readonly uint _firstString;
+    private readonly bool _isCharSigned;
+    private readonly Lazy<bool> _tellsSignOfChar;
     private long _memory;
 
-    internal BtfTypeFactory(BtfBlob blob, BtfTypeFactory? kernel = null, ReadLimits? limits = null)
+    internal BtfTypeFactory(BtfBlob blob, BtfTypeFactory? kernel = null, ReadLimits? limits = null, bool isCharSigned = true)
     {
+        _isCharSigned = kernel?._isCharSigned ?? isCharSigned;
         _blob = blob;
         _kernel = kernel;
         _limits = limits ?? kernel?._limits ?? ReadLimits.Default;
         _firstId = kernel is null ? 0 : kernel._firstId + (uint)kernel._blob.Count;
         _firstString = kernel is null ? 0 : kernel._firstString + (uint)kernel._blob.StringsLength;
         _names = new(() => new(blob, String));
+        _tellsSignOfChar = new(TellsSignOfChar);
     }
 
     /// <summary>All own types of a name: structs, unions, enums, typedefs, integers.</summary>
@@ -39,6 +46,25 @@ internal sealed class BtfTypeFactory
         foreach (uint id in _names.Value.Find(name, isVariable: true))
             return Get(_blob[id].SizeOrType);
         return null;
+    }
+
+    /// <summary>The values of enums of a name, with their enums.</summary>
+    internal IEnumerable<(KernelType Type, long Value)> EnumeratorsNamed(string name)
+    {
+        for (uint id = 1; id <= (uint)_blob.Count; id++)
+        {
+            BtfType type = _blob[id];
+            if (type.Kind is not (BtfKind.Enum or BtfKind.Enum64))
+                continue;
+            for (int i = 0; i < type.Length; i++)
+            {
+                if (String(_blob.DataWord(type, i * EnumWords(type))) != name)
+                    continue;
+                KernelType found = Get(_firstId + id);
+                if (i < found.Enumerators.Count)
+                    yield return (found, found.Enumerators[i].Value);
+            }
+        }
     }
 
     /// <summary>The type with an id; void for ids that do not exist.</summary>
@@ -110,14 +136,19 @@ internal sealed class BtfTypeFactory
 
     private KernelType Integer(BtfType type, string name)
     {
-        const uint Signed = 1, Boolean = 4;
-        uint encoding = _blob.DataWord(type, 0) >> 24 & 0xf;
-        KernelTypeKind kind = (encoding & Boolean) != 0 ? KernelTypeKind.Boolean
+        uint encoding = Encoding(type);
+        KernelTypeKind kind = (encoding & BooleanBit) != 0 ? KernelTypeKind.Boolean
             : name is "char" or "signed char" or "unsigned char" ? KernelTypeKind.Character : KernelTypeKind.Integer;
 
-        // The compiler's plain char is signed, but BTF does not always say so.
-        return new(kind, name, type.SizeOrType is 1 or 2 or 4 or 8 or 16 ? type.SizeOrType : null) { IsSigned = (encoding & Signed) != 0 || name == "char" };
+        // BTF has a flag for it, which older pahole set for no character: only where "signed char" has it, its absence says something of "char".
+        bool isSigned = (encoding & SignedBit) != 0 || name == "signed char" || (name == "char" && _isCharSigned && !_tellsSignOfChar.Value);
+        return new(kind, name, type.SizeOrType is 1 or 2 or 4 or 8 or 16 ? type.SizeOrType : null) { IsSigned = isSigned };
     }
+
+    private bool TellsSignOfChar() => _kernel?._tellsSignOfChar.Value
+        ?? _names.Value.Find("signed char", isVariable: false).Any(id => _blob[id].Kind == BtfKind.Int && (Encoding(_blob[id]) & SignedBit) != 0);
+
+    private uint Encoding(BtfType type) => _blob.DataWord(type, 0) >> 24 & 0xf;
 
     private KernelType Function(BtfType type)
     {

@@ -248,7 +248,8 @@ public sealed class KernelObject
     {
         MemoryStatus status = Memory.Read(address, bytes);
         if (status != MemoryStatus.Ok)
-            throw new KernelObjectException($"{bytes.Length} bytes at 0x{address:x} ('{Type}') cannot be read: {MemoryStatusText.Of(status)}");
+            throw new KernelObjectException(
+                $"{bytes.Length} bytes at 0x{address:x} ('{Type}') cannot be read: {MemoryStatusText.Of(status)}{AddressPattern.Clause(address)}");
     }
 }
 

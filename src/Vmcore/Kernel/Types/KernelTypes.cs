@@ -12,10 +12,16 @@ public sealed class KernelTypes
     private readonly Lazy<DwarfTypeFactory?> _debug;
     private readonly Lazy<IReadOnlyList<BtfTypeFactory>> _modules;
 
-    internal KernelTypes(BtfTypes types, Func<IReadOnlyList<byte[]>>? modules = null, Func<DwarfTypeFactory?>? debug = null)
+    /// <summary>Makes the types of BTF accessible by name.</summary>
+    /// <param name="types">The kernel's own BTF.</param>
+    /// <param name="modules">Gives that of its modules; null for none.</param>
+    /// <param name="debug">Gives debug information, for what BTF does not describe; null for none.</param>
+    /// <param name="isCharSigned">Whether plain <c>char</c> is signed, where BTF does not say it.</param>
+    internal KernelTypes(
+        BtfTypes types, Func<IReadOnlyList<byte[]>>? modules = null, Func<DwarfTypeFactory?>? debug = null, bool isCharSigned = true)
     {
         Limits = types.Blob.Limits;
-        _kernel = new(types.Blob, limits: Limits);
+        _kernel = new(types.Blob, limits: Limits, isCharSigned: isCharSigned);
         _modules = new(() => Factories(modules));
         _debug = new(() => debug?.Invoke());
     }
@@ -124,6 +130,28 @@ public sealed class KernelTypes
         }
 
         return null;
+    }
+
+    /// <summary>Finds what the name of a value of some enum stands for, also in modules.</summary>
+    /// <param name="name">The name, for example <c>TASK_COMM_LEN</c>.</param>
+    /// <param name="value">Receives the value.</param>
+    /// <returns>The enum; of several with the same value the first. Null if there is none; debug information is not searched.</returns>
+    /// <exception cref="KernelObjectException">Enums do not agree on the value.</exception>
+    internal KernelType? FindEnumerator(string name, out long value)
+    {
+        (KernelType Type, long Value)? first = null;
+        foreach (BtfTypeFactory factory in (IEnumerable<BtfTypeFactory>)[.. _kernel is null ? [] : new[] { _kernel }, .. _modules.Value])
+        {
+            foreach ((KernelType type, long found) in factory.EnumeratorsNamed(name))
+            {
+                if (first is { } known && known.Value != found)
+                    throw new KernelObjectException($"'{name}' is {known.Value} in '{known.Type}', and {found} in '{type}': say ({type}){found}");
+                first ??= (type, found);
+            }
+        }
+
+        value = first?.Value ?? 0;
+        return first?.Type;
     }
 
     /// <summary>Finds a type of one kind by its own name.</summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Vmcore.Kernel.Types;
 
-/// <summary>Reads names of types as C writes them: base, qualifiers, stars, array bounds. Functions are left to typedefs.</summary>
+/// <summary>Reads names of types as C writes them: base, qualifiers, stars, array bounds, pointers to arrays. Functions are left to typedefs.</summary>
 internal sealed class TypeNameParser(KernelTypes types, string text)
 {
     private static readonly HashSet<string> s_words = new(StringComparer.Ordinal) { "unsigned", "signed", "long", "short", "int", "char" };
@@ -24,6 +24,21 @@ internal sealed class TypeNameParser(KernelTypes types, string text)
 
         if (type is null)
             return null;
+        // A pointer to an array: int (*)[4].
+        int pointers = 0;
+        if (Next == "(")
+        {
+            for (_at++; Next == "*" && pointers < types.Limits.TypeNameParts; _at++)
+                pointers++;
+            if (pointers == 0 || Next != ")")
+            {
+                problem = $"'{text}' is no name of a type: '{Next}' was not expected";
+                return null;
+            }
+
+            _at++;
+        }
+
         List<long?> bounds = [];
         while (Next == "[" && bounds.Count < types.Limits.TypeNameParts)
         {
@@ -32,7 +47,11 @@ internal sealed class TypeNameParser(KernelTypes types, string text)
             if (bounds[^1] is not null)
                 _at++;
             if (Next != "]")
-                break;
+            {
+                problem = $"'{text}' is no name of a type: a ']' was expected";
+                return null;
+            }
+
             _at++;
         }
 
@@ -48,6 +67,8 @@ internal sealed class TypeNameParser(KernelTypes types, string text)
             type = new(KernelTypeKind.Array, "", null, () => element) { Length = bounds[i] };
         }
 
+        for (; pointers > 0; pointers--)
+            type = PointerTo(type);
         return type;
     }
 

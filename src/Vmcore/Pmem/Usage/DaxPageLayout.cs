@@ -85,7 +85,10 @@ internal sealed class DaxPageLayout
             : mapping == 0 ? (HasFolios && index != 0 ? DaxPageState.Shared : IsIdle(references) ? DaxPageState.Idle : DaxPageState.InUse)
             : !HasFolios && mapping == SharedMark ? DaxPageState.Shared
             : (mapping & 7) == 0 && Memory.IsKernelAddress(mapping) ? DaxPageState.Mapped : DaxPageState.Foreign;
-        return new(state, mapping, index, map, flags, references, pinned && state != DaxPageState.Foreign, (flags & Page.HwPoison) != 0);
+
+        // All ones is what was never written: no flag is set.
+        return new(state, mapping, index, map, flags, references,
+            pinned && state != DaxPageState.Foreign, flags != ulong.MaxValue && (flags & Page.HwPoison) != 0);
     }
 
     internal static ulong Word(ReadOnlySpan<byte> page, int offset) => BinaryPrimitives.ReadUInt64LittleEndian(page[offset..]);

@@ -114,7 +114,12 @@ public sealed class PmemUsage
     /// <param name="scanPages">False to leave the struct pages alone: then only <see cref="Mappings"/> are there.</param>
     /// <param name="progress">Is told now and then how many struct pages were read, and of how many; null for nobody.</param>
     public static PmemUsage Collect(
-        KernelView kernel, PmemLayout pmem, MemmapReader? memmap, StructPageLayout? layout, bool scanPages = true, Action<ulong, ulong>? progress = null)
+        KernelView kernel, PmemLayout pmem, MemmapReader? memmap, StructPageLayout? layout, bool scanPages = true, Action<ulong, ulong>? progress = null) =>
+        CollectFor(null, kernel, pmem, memmap, layout, scanPages, progress);
+
+    /// <summary>The same, for a visitor that is told where pages in which state are; null for nobody.</summary>
+    internal static PmemUsage CollectFor(IUsageVisitor? visitor, KernelView kernel, PmemLayout pmem, MemmapReader? memmap, StructPageLayout? layout,
+        bool scanPages, Action<ulong, ulong>? progress)
     {
         ArgumentNullException.ThrowIfNull(kernel);
         ArgumentNullException.ThrowIfNull(pmem);
@@ -128,7 +133,7 @@ public sealed class PmemUsage
         DaxPageLayout pages = DaxPageLayout.From(info, layout, kernel.Types, memory);
         result.Scan = new(memmap, pages, memory, kernel.Types, result._pageShift);
         if (scanPages)
-            result.ScanPages(progress);
+            result.ScanPages(progress, visitor);
         if (kernel.Types is { } types)
             result.Resolve(types);
         else
@@ -160,11 +165,11 @@ public sealed class PmemUsage
         return inode.SuperBlock is { Id.Length: > 0 } block ? block.Id : null;
     }
 
-    private void ScanPages(Action<ulong, ulong>? progress)
+    private void ScanPages(Action<ulong, ulong>? progress, IUsageVisitor? visitor)
     {
         PmemNamespace[] items = [.. _pmem.Namespaces.Where(n => n.StructPages > 0)];
         ulong done = 0, total = items.Aggregate(0UL, (sum, item) => sum + item.DataPages(_pageShift).Count);
-        Namespaces = [.. items.Select(item => Scan!.Run(item, pages => progress?.Invoke(done += pages, total)))];
+        Namespaces = [.. items.Select(item => Scan!.Run(item, pages => progress?.Invoke(done += pages, total), visitor))];
     }
 
     private void Resolve(KernelTypes types)

@@ -44,9 +44,11 @@ internal sealed class UsageScan
     /// <summary>Scans a namespace.</summary>
     /// <param name="item">The namespace.</param>
     /// <param name="scanned">Is told now and then how many pages were done since the last time; null for nobody.</param>
-    internal NamespaceUsage Run(PmemNamespace item, Action<ulong>? scanned = null)
+    /// <param name="visitor">Is told where pages in which state are; null for nobody.</param>
+    internal NamespaceUsage Run(PmemNamespace item, Action<ulong>? scanned = null, IUsageVisitor? visitor = null)
     {
         var usage = new NamespaceUsage(item, item.DataPages(_pageShift));
+        visitor?.Begin(usage);
         var slices = new UsageSlice[ParallelScan.BatchSize];
         for (int i = 0; i < slices.Length; i++)
             slices[i] = new(this, _memmap, _layout);
@@ -58,12 +60,14 @@ internal sealed class UsageScan
             {
                 start = Math.Min(runEnd, usage.Data.End);
                 usage.Counts.WithoutStruct += start - from;
+                visitor?.TakeWithout(new(from, start), isUnreadable: false);
             }
             else if (item.State == MemmapState.Overwritten)
             {
                 // What another kernel wrote there says nothing of this one: neither a file nor that the page is idle.
                 start = Math.Min(runEnd, usage.Data.End);
                 usage.Counts.Unreadable += start - from;
+                visitor?.TakeWithout(new(from, start), isUnreadable: true);
             }
             else
             {
@@ -73,7 +77,7 @@ internal sealed class UsageScan
                 ulong known = usage.PageMapAddress;
                 ParallelScan.Run(count, i => slices[i].Run(ranges[i], known));
                 foreach (UsageSlice slice in slices.AsSpan(0, count))
-                    Add(usage, slice);
+                    Add(usage, slice, visitor);
             }
 
             scanned?.Invoke(start - from);
@@ -130,7 +134,7 @@ internal sealed class UsageScan
         return null;
     }
 
-    private void Add(NamespaceUsage usage, UsageSlice slice)
+    private void Add(NamespaceUsage usage, UsageSlice slice, IUsageVisitor? visitor)
     {
         // What the namespace's first pages name is what all have to name; a slice that did not know that yet may have met another one.
         if (usage.PageMapAddress == 0)
@@ -139,8 +143,11 @@ internal sealed class UsageScan
             slice.Run(slice.Range, usage.PageMapAddress);
         usage.Counts.Unreadable += slice.Unreadable;
         usage.Counts.WithoutStruct += slice.WithoutStruct;
+        foreach (UsageGap gap in visitor is null ? [] : slice.Gaps)
+            visitor!.TakeWithout(gap.Pages, gap.IsUnreadable);
         foreach (UsageSegment segment in slice.Segments)
         {
+            visitor?.TakePages(segment.Pages, segment.Page);
             usage.Counts.Add(segment.Page, segment.Pages.Count);
             if (segment.Page.State == DaxPageState.Mapped)
                 AddMapped(usage, segment);

@@ -8,6 +8,11 @@ namespace Vmcore.Pmem.Usage;
 /// <param name="Pages">The pages.</param>
 internal readonly record struct UsageSegment(DaxPage Page, PfnRange Pages);
 
+/// <summary>Neighbouring pages of which no structure can be read.</summary>
+/// <param name="Pages">The pages.</param>
+/// <param name="IsUnreadable">True if it is not in the dump; false if the kernel had none.</param>
+internal readonly record struct UsageGap(PfnRange Pages, bool IsUnreadable);
+
 /// <summary>Reads the struct pages of a slice of pmem, in order and once. One for each piece of work; used again for the next.</summary>
 internal sealed class UsageSlice
 {
@@ -17,6 +22,7 @@ internal sealed class UsageSlice
     private readonly MemmapReader _memmap;
     private readonly DaxPageLayout _layout;
     private readonly List<UsageSegment> _segments = [];
+    private readonly List<UsageGap> _gaps = [];
     private readonly byte[] _structs;
     private readonly ulong[] _valid = new ulong[(ChunkPages / 64) + 1];
     private readonly ulong[] _faults = new ulong[(ChunkPages / 64) + 1];
@@ -36,6 +42,9 @@ internal sealed class UsageSlice
 
     /// <summary>What was found, by address.</summary>
     internal IReadOnlyList<UsageSegment> Segments => _segments;
+
+    /// <summary>Pages without a structure that can be read; each once, those of one reason that are neighbours in one piece or several.</summary>
+    internal IReadOnlyList<UsageGap> Gaps => _gaps;
 
     /// <summary>Pages with a structure that is not in the dump.</summary>
     internal ulong Unreadable { get; private set; }
@@ -58,6 +67,7 @@ internal sealed class UsageSlice
     internal void Run(PfnRange range, ulong pageMap)
     {
         _segments.Clear();
+        _gaps.Clear();
         (Unreadable, WithoutStruct, Range, PageMap) = (0, 0, range, pageMap);
         (_pages, _headPfn, _headEnd, _lastIsTail) = (default, 0, 0, false);
         for (ulong pfn = range.Start; pfn < range.End; pfn += ChunkPages)
@@ -77,7 +87,7 @@ internal sealed class UsageSlice
         {
             if (!PageBits.Get(_valid, i))
             {
-                i = SkipMissing(i, count);
+                i = SkipMissing(first, i, count);
                 continue;
             }
 
@@ -91,7 +101,7 @@ internal sealed class UsageSlice
         }
     }
 
-    private int SkipMissing(int from, int count)
+    private int SkipMissing(ulong first, int from, int count)
     {
         End();
         int end = Math.Min(PageBits.NextSet(_valid, from), count);
@@ -99,10 +109,7 @@ internal sealed class UsageSlice
         {
             bool isFault = PageBits.Get(_faults, i);
             int next = Math.Min(isFault ? PageBits.NextClear(_faults, i) : PageBits.NextSet(_faults, i), end);
-            if (isFault)
-                Unreadable += (ulong)(next - i);
-            else
-                WithoutStruct += (ulong)(next - i);
+            AddGap(new(first + (ulong)i, first + (ulong)next), isFault);
             i = next;
         }
 
@@ -166,9 +173,21 @@ internal sealed class UsageSlice
         }
 
         End();
-        Unreadable++;
+        AddGap(new(pfn, pfn + 1), isUnreadable: true);
         _headEnd = 0;
         return false;
+    }
+
+    private void AddGap(PfnRange pages, bool isUnreadable)
+    {
+        if (isUnreadable)
+            Unreadable += pages.Count;
+        else
+            WithoutStruct += pages.Count;
+        if (_gaps is [.., var last] && last.IsUnreadable == isUnreadable && last.Pages.End == pages.Start)
+            _gaps[^1] = last with { Pages = new(last.Pages.Start, pages.End) };
+        else
+            _gaps.Add(new(pages, isUnreadable));
     }
 
     // All pages of a namespace name one dev_pagemap.
