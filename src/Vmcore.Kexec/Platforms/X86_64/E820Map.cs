@@ -11,7 +11,7 @@ public static class E820Map
 
     /// <summary>Builds the map, ascending and without overlaps.</summary>
     /// <param name="iomem">The crashed kernel's map.</param>
-    /// <param name="kept">What the capture kernel reads later, in bytes: the ELF core header, memory that was copied away. As RAM it would be overwritten.</param>
+    /// <param name="kept">What the capture kernel reads later, in bytes: the ELF core header, memory that was copied away. RAM would be overwritten.</param>
     /// <param name="cma">Memory of <c>crashkernel=SIZE,cma</c>, in bytes.</param>
     public static IReadOnlyList<MemoryMapEntry> Build(Iomem iomem, IReadOnlyList<PhysicalRange> kept, IReadOnlyList<PhysicalRange> cma)
     {
