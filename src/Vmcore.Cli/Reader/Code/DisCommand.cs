@@ -64,8 +64,8 @@ internal static class DisCommand
         {
             try
             {
-                foreach ((ulong address, bool isWhole) in Find(context, symbols, word))
-                    wanted.Add((Request(address, false, window ?? (isWhole ? (CodeRequest.All, CodeRequest.All) : null)), null));
+                foreach ((ulong address, bool isWhole, bool isReturn) in Find(context, symbols, word))
+                    wanted.Add((Request(address, isReturn, window ?? (isWhole ? (CodeRequest.All, CodeRequest.All) : null)), null));
             }
             catch (VmcoreException e) when (words.Length > 1)
             {
@@ -115,10 +115,10 @@ internal static class DisCommand
         + (listing.End is { } end ? string.Create(CultureInfo.InvariantCulture, $"-{end:x16}") : "");
 
     // An address, or each function of a name: of several only the asker knows which is meant.
-    private static List<(ulong Address, bool IsWhole)> Find(ReaderContext context, KernelSymbols symbols, string word)
+    private static List<(ulong Address, bool IsWhole, bool IsReturn)> Find(ReaderContext context, KernelSymbols symbols, string word)
     {
         if (ReaderContext.TryNumber(word, out ulong number))
-            return [(number, false)];
+            return [(number, false, false)];
         string name = word;
         string? module = null;
         int open = name.IndexOf(" [", StringComparison.Ordinal);
@@ -135,19 +135,20 @@ internal static class DisCommand
             name = name[..plus];
         }
 
-        List<(ulong, bool)> found = [];
+        List<(ulong, bool, bool)> found = [];
         ulong? behind = null;
         KernelSymbol? other = null;
         foreach (KernelSymbol symbol in symbols.FindAll(name))
         {
             if (module is not null && symbol.Module != module)
                 continue;
+            ulong? size = null;
             if (!CodeListing.IsCode(symbol))
                 other = symbol;
-            else if (offset > 0 && symbols.TryResolve(symbol.Address, out _, out _, out ulong? size) && offset >= size)
+            else if (offset > 0 && symbols.TryResolve(symbol.Address, out _, out _, out size) && offset > size)
                 behind = size;
             else
-                found.Add((unchecked(symbol.Address + offset), plus < 0));
+                found.Add((unchecked(symbol.Address + offset), plus < 0, offset > 0 && offset == size)); // A call that never returns may be its last.
         }
 
         if (found.Count > 1)
@@ -192,8 +193,8 @@ internal static class DisCommand
             if (CrashCause.Read(context.Dump.KernelView).Path is not [{ Function: { } function } place, ..])
                 throw new VmcoreException($"{context.Dump.Name}: where the kernel died is not in its log; name an address or a function");
             string word = string.Create(CultureInfo.InvariantCulture, $"{function}+{place.Offset}{(place.Module is { } module ? $" [{module}]" : "")}");
-            foreach ((ulong address, _) in Find(context, context.Symbols, word))
-                wanted.Add((Request(address, false, window), "By the log the CPU was at"));
+            foreach ((ulong address, _, bool isReturn) in Find(context, context.Symbols, word))
+                wanted.Add((Request(address, isReturn, window), "By the log the CPU was at"));
             return;
         }
 
