@@ -1,4 +1,5 @@
 using Vmcore.Cli.Dmesg;
+using Vmcore.Cli.Kdump;
 using Vmcore.Cli.Kexec;
 using Vmcore.Cli.Makedumpfile;
 
@@ -12,6 +13,7 @@ internal static class Program
         StandardStreams.Fill();
         StandardStreams.UsePlainWriters();
         StandardStreams.IgnoreFileSizeSignal();
+        Init.BecomeIfFirst();
         string name = CalledAs();
         if (name is not ("makedumpfile" or "kexec" or "vmcore-dmesg"))
         {
