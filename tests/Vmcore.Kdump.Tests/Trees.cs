@@ -47,7 +47,7 @@ internal static class Trees
             kernel/drivers/virtio/virtio.ko:
             kernel/drivers/virtio/virtio_ring.ko: kernel/drivers/virtio/virtio.ko
             kernel/drivers/virtio/virtio_pci_legacy_dev.ko:
-            kernel/drivers/virtio/virtio_pci.ko: kernel/drivers/virtio/virtio_pci_legacy_dev.ko kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko
+            kernel/drivers/virtio/virtio_pci.ko: kernel/drivers/virtio/virtio_pci_legacy_dev.ko kernel/drivers/virtio/virtio_ring.ko
             kernel/drivers/block/virtio_blk.ko: kernel/drivers/virtio/virtio_ring.ko kernel/drivers/virtio/virtio.ko
             kernel/lib/crc16.ko:
             kernel/fs/mbcache.ko:

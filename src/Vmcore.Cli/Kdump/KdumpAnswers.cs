@@ -5,7 +5,7 @@ using Vmcore.Kdump.Loading;
 namespace Vmcore.Cli.Kdump;
 
 /// <summary>What <c>vmcore kdump status</c> answers, as JSON.</summary>
-internal sealed class StatusAnswer(KdumpStatus status) : IJsonItem
+internal sealed class StatusAnswer(KdumpState status) : IJsonItem
 {
     /// <inheritdoc/>
     public void Write(JsonText json)

@@ -14,7 +14,7 @@ using Vmcore.Kexec;
 
 namespace Vmcore.Cli.Kdump;
 
-/// <summary><c>vmcore kdump ACTION</c>: the whole of kdump on the machine that may crash. What happens after the crash is init's (<see cref="Init"/>).</summary>
+/// <summary><c>vmcore kdump ACTION</c>: kdump on the machine that may crash. What happens after the crash is init's (<see cref="Init"/>).</summary>
 internal sealed class KdumpCommand : Command
 {
     private readonly Argument<string[]> _words = new("ACTION")
@@ -68,7 +68,7 @@ internal sealed class KdumpCommand : Command
             case ["unload"]:
                 return Unload(sysroot, isDryRun);
             case ["status"]:
-                return Status(KdumpStatus.Read(sysroot, executable), isJson);
+                return Status(KdumpState.Read(sysroot, executable), isJson);
             case ["estimate"]:
                 return Estimate(sysroot, executable, isJson);
             case ["test"] when parsed.GetValue(_crash):
@@ -133,7 +133,7 @@ internal sealed class KdumpCommand : Command
         return 0;
     }
 
-    private static int Status(KdumpStatus status, bool isJson)
+    private static int Status(KdumpState status, bool isJson)
     {
         if (isJson)
         {
@@ -176,7 +176,8 @@ internal sealed class KdumpCommand : Command
         Line($"crashkernel={forecast.MemoryNeeded >> 20}M by estimate, {KdumpChecks.MiB(forecast.MemoryReserved)} reserved now "
             + $"(initramfs {KdumpChecks.MiB((ulong)forecast.Initramfs)})");
         Line(string.Create(CultureInfo.InvariantCulture,
-            $"a dump of now: {KdumpChecks.MiB((ulong)dump.Bytes)}, {dump.Pages} of {dump.Memory} pages, {dump.Time.TotalSeconds:F1} s on one CPU besides the target's time"));
+            $"a dump of now: {KdumpChecks.MiB((ulong)dump.Bytes)}, {dump.Pages} of {dump.Memory} pages, "
+            + $"{dump.Time.TotalSeconds:F1} s on one CPU besides the target's time"));
         foreach (RoomOfTarget room in forecast.Rooms)
         {
             Line($"{room.Target}: {(room.Room is not { } bytes ? "how much room it has is not known"
@@ -206,7 +207,7 @@ internal sealed class KdumpCommand : Command
     {
         if (sysroot.Length > 0)
             throw new KdumpException("kdump test --crash: a captured tree cannot crash: leave --sysroot out.");
-        if (Status(KdumpStatus.Read("", executable), isJson: false) != 0)
+        if (Status(KdumpState.Read("", executable), isJson: false) != 0)
             throw new KdumpException("kdump test --crash: the crash kernel that is to be tested is not loaded: run 'vmcore kdump load' first.");
         if (!isSure && !Agrees("This crashes the machine now: what is not saved is lost. Type CRASH to go on: ", "CRASH"))
             return 1;

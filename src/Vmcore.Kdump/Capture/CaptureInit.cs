@@ -15,7 +15,8 @@ internal sealed class CaptureInit(ICaptureMachine machine)
     private readonly CaptureJournal _journal = new(machine);
 
     /// <summary>True if this process is init of an initramfs that we made.</summary>
-    internal static bool IsMe => Environment.ProcessId == 1 && File.Exists("/init") && File.Exists(CaptureTarget.Path) && File.Exists(InitramfsImage.ModuleList);
+    internal static bool IsMe =>
+        Environment.ProcessId == 1 && File.Exists("/init") && File.Exists(CaptureTarget.Path) && File.Exists(InitramfsImage.ModuleList);
 
     /// <summary>Does all of it. Returns only on a machine of the tests.</summary>
     internal void Run()

@@ -14,7 +14,7 @@ internal static class ConfigurationFile
     /// <summary>Reads the text of a file.</summary>
     /// <param name="text">The text; empty for all defaults.</param>
     /// <param name="file">Its name, for messages.</param>
-    /// <exception cref="KdumpException">A key is unknown or stands twice, or a value is none: names file, line, what was found and what is expected.</exception>
+    /// <exception cref="KdumpException">A key is unknown or stands twice, or a value is none; names file, line, what was found, what is expected.</exception>
     internal static KdumpConfiguration Parse(string text, string file)
     {
         if (text.Length > Limit)
@@ -33,7 +33,8 @@ internal static class ConfigurationFile
                 throw new KdumpException($"{place}: found '{line}', expected KEY = VALUE");
             string name = line[..equals].TrimEnd(), value = line[(equals + 1)..].TrimStart();
             ConfigurationKey key = ConfigurationKey.All.FirstOrDefault(k => k.Name == name)
-                ?? throw new KdumpException($"{place}: found the key '{name}', expected one of {string.Join(", ", ConfigurationKey.All.Select(static k => k.Name))}");
+                ?? throw new KdumpException($"{place}: found the key '{name}', "
+                    + $"expected one of {string.Join(", ", ConfigurationKey.All.Select(static k => k.Name))}");
             if (!lines.TryAdd(name, i + 1) && !key.MayRepeat)
                 throw new KdumpException($"{place}: found '{name}' for the second time, expected it once: it stands in line {lines[name]} too");
             configuration = key.Apply(configuration, value)

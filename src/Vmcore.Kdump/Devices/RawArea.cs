@@ -1,4 +1,6 @@
 using System.Text;
+using Microsoft.Win32.SafeHandles;
+using Vmcore.IO;
 
 namespace Vmcore.Kdump.Devices;
 
@@ -52,16 +54,12 @@ internal sealed record RawArea(string Uuid, string State)
         size = 0;
         try
         {
-            using FileStream stream = new(device, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
-            size = stream.Length;
-            if (size < SmallestDevice)
-                return null;
+            using FileSource source = FileSource.Open(device);
+            size = source.Length;
             byte[] block = new byte[BlockSize];
-            stream.Position = size - BlockSize;
-            stream.ReadExactly(block);
-            return Parse(block);
+            return size >= SmallestDevice && source.Read(size - BlockSize, block) == BlockSize ? Parse(block) : null;
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or NotSupportedException)
+        catch (VmcoreException)
         {
             return null;
         }
@@ -72,18 +70,19 @@ internal sealed record RawArea(string Uuid, string State)
     /// <param name="log">The log's text, to stand in front of it; empty to leave that as it is.</param>
     internal void Write(string device, ReadOnlySpan<byte> log)
     {
-        using FileStream stream = new(device, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
-        long end = stream.Length - BlockSize;
+        // The runtime does not know the length of a device.
+        long end;
+        using (FileSource source = FileSource.Open(device))
+            end = source.Length - BlockSize;
+        using SafeFileHandle file = File.OpenHandle(device, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
         if (!log.IsEmpty)
         {
             byte[] room = new byte[LogSize];
             log[^Math.Min(log.Length, LogSize)..].CopyTo(room);
-            stream.Position = end - LogSize;
-            stream.Write(room);
+            RandomAccess.Write(file, room, end - LogSize);
         }
 
-        stream.Position = end;
-        stream.Write(ToBytes());
-        stream.Flush(flushToDisk: true);
+        RandomAccess.Write(file, ToBytes(), end);
+        RandomAccess.FlushToDisk(file);
     }
 }

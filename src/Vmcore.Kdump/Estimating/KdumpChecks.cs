@@ -31,10 +31,10 @@ internal static class KdumpChecks
         string? rival = RivalServices.Find(root);
         checks.Add(new("other services", rival is null, rival ?? "none loads a crash kernel"));
         Check(checks, "crashkernel=", () => Reserved(sysroot));
-        KdumpPlan? plan = null;
-        if (!isRight || !Check(checks, "targets", () => Targets(plan = KdumpPlanner.Plan(sysroot, executable))))
+        KdumpPlan? found = null;
+        if (!isRight || !Check(checks, "targets", () => Targets(found = KdumpPlanner.Plan(sysroot, executable))) || found is not { } plan)
             return checks;
-        foreach (string warning in plan!.Warnings)
+        foreach (string warning in plan.Warnings)
             checks.Add(new("targets", false, warning));
         byte[] initramfs = [];
         if (!Check(checks, "initramfs", () => Initramfs(plan, initramfs = plan.BuildInitramfs())))
@@ -85,7 +85,8 @@ internal static class KdumpChecks
         string size = MiB((ulong)dump.Bytes);
         return room is null ? $"a dump of now would take {size}; how much room {target.Capture.Title} has is not known"
             : room >= dump.Bytes ? $"a dump of now would take {size}, and {target.Capture.Title} has {MiB((ulong)room)}"
-            : throw new KdumpException($"a dump of now would take {size}, and {target.Capture.Title} has {MiB((ulong)room)}: make room, or lower the dump's level.");
+            : throw new KdumpException($"a dump of now would take {size}, and {target.Capture.Title} has {MiB((ulong)room)}: "
+                + "make room, or lower the dump's level.");
     }
 
     private static bool Check(List<KdumpCheck> checks, string name, Func<string> look)

@@ -66,7 +66,8 @@ internal sealed class CpioArchive
         // Magic; inode, mode, uid, gid, links, time, size, device (2), device of a node (2), length of the name, check sum.
         bytes.Write("070701"u8);
         foreach (uint field in (ReadOnlySpan<uint>)[
-            inode, entry.Mode, 0, 0, (entry.Mode & Directory) != 0 ? 2u : 1, 0, (uint)entry.Content.Length, 0, 0, entry.Major, entry.Minor, (uint)path.Length, 0])
+            inode, entry.Mode, 0, 0, (entry.Mode & Directory) != 0 ? 2u : 1, 0, (uint)entry.Content.Length,
+            0, 0, entry.Major, entry.Minor, (uint)path.Length, 0])
             bytes.Write(Encoding.ASCII.GetBytes(field.ToString("x8", CultureInfo.InvariantCulture)));
         bytes.Write(path);
         Pad(bytes);

@@ -27,13 +27,20 @@ internal sealed record ModuleFile(string Name, ReadOnlyMemory<byte> Content)
         {
             "" => new(file, content),
             // CONFIG_MODULE_DECOMPRESS: the kernel says what it unpacks. What is packed in the initramfs is small in memory too.
-            _ when root.TryReadText("/sys/module/compression", 64) == (format == ".gz" ? "gzip" : format == ".zst" ? "zstd" : format[1..]) => new(file, content),
+            _ when root.TryReadText("/sys/module/compression", 64) == KernelsNameOf(format) => new(file, content),
             ".gz" => new(plain, Gunzip(content, path)),
             ".zst" => new(plain, Unzstd(content, path)),
             _ => throw new KdumpException($"The kernel module {path} is compressed ({format}), which the running kernel does not unpack and vmcore neither: "
                 + $"unpack it beside itself, run depmod, and load again, or use a kernel with CONFIG_MODULE_DECOMPRESS."),
         };
     }
+
+    private static string KernelsNameOf(string format) => format switch
+    {
+        ".gz" => "gzip",
+        ".zst" => "zstd",
+        _ => format[1..],
+    };
 
     private static byte[] Gunzip(byte[] content, string path)
     {

@@ -6,7 +6,7 @@ using Vmcore.Kexec;
 
 namespace Vmcore.Kdump.Installing;
 
-/// <summary>Makes the crash kernel be loaded at each start of the machine: a configuration, a unit of systemd and a rule of udev. And takes that back.</summary>
+/// <summary>Has the crash kernel loaded at each start of the machine: a configuration, a unit of systemd and a rule of udev. And takes that back.</summary>
 internal static class KdumpInstaller
 {
     private const string Unit = "vmcore-kdump.service";
@@ -40,9 +40,13 @@ internal static class KdumpInstaller
 
     private const string RuleText = """
         # Written by 'vmcore kdump install': load the crash kernel again when memory, CPUs or memmaps on pmem change.
-        SUBSYSTEM=="memory|cpu", ACTION=="online|offline|add|remove", ATTRS{crash_hotplug}!="1", RUN+="/bin/systemctl --no-block try-reload-or-restart vmcore-kdump.service"
-        SUBSYSTEM=="nd", KERNEL=="pfn*|dax*|namespace*", ACTION=="bind|unbind|remove", RUN+="/bin/systemctl --no-block try-reload-or-restart vmcore-kdump.service"
-        SUBSYSTEM=="dax", ACTION=="bind|unbind|remove", RUN+="/bin/systemctl --no-block try-reload-or-restart vmcore-kdump.service"
+        SUBSYSTEM!="memory|cpu|nd|dax", GOTO="vmcore_kdump_end"
+        SUBSYSTEM=="memory|cpu", ACTION!="online|offline|add|remove", GOTO="vmcore_kdump_end"
+        SUBSYSTEM=="memory|cpu", ATTRS{crash_hotplug}=="1", GOTO="vmcore_kdump_end"
+        SUBSYSTEM=="nd", KERNEL!="pfn*|dax*|namespace*", GOTO="vmcore_kdump_end"
+        SUBSYSTEM=="nd|dax", ACTION!="bind|unbind|remove", GOTO="vmcore_kdump_end"
+        RUN+="/bin/systemctl --no-block try-reload-or-restart vmcore-kdump.service"
+        LABEL="vmcore_kdump_end"
 
         """;
 

@@ -9,9 +9,11 @@ internal static class CaptureWords
     // Where the system is and how it starts: we are init. What sets memory aside that a crash kernel's region has no room for. How much is said.
     private static readonly string[] s_dropped =
     [
-        "BOOT_IMAGE", "crashkernel", "elfcorehdr", "initrd", "root", "rootfstype", "rootflags", "rootwait", "rootdelay", "ro", "rw", "resume", "resume_offset", "noresume",
+        "BOOT_IMAGE", "crashkernel", "elfcorehdr", "initrd", "root", "rootfstype", "rootflags", "rootwait", "rootdelay", "ro", "rw", "resume", "resume_offset",
+        "noresume",
         "init", "rdinit", "splash", "quiet", "verity", "ostree", "boot",
-        "hugepages", "hugepagesz", "default_hugepagesz", "hugetlb_cma", "cma", "log_buf_len", "slub_debug", "slab_debug", "kfence.sample_interval", "movablecore", "kernelcore",
+        "hugepages", "hugepagesz", "default_hugepagesz", "hugetlb_cma", "cma", "log_buf_len", "slub_debug", "slab_debug", "kfence.sample_interval",
+        "movablecore", "kernelcore",
         "isolcpus", "nohz_full", "rcu_nocbs", "nr_cpus", "maxcpus", "possible_cpus", "nosmp", "panic", "reset_devices", "irqpoll", "transparent_hugepage",
     ];
 

@@ -38,7 +38,8 @@ internal sealed class KdumpLoader(IKexecSyscalls calls)
         if (built is not null && !isDryRun)
             cache.Store(plan.Key, built);
         ReadOnlyMemory<byte> initramfs = built ?? KernelFile.ReadInitramfs(cache.File);
-        LoadPlan load = LoadPlanner.Plan(RunningSystemReader.Read(sysroot, plan.Kernel), plan.Kernel, initramfs, Options(plan, isDryRun ? null : cache.File, isDryRun));
+        LoadPlan load = LoadPlanner.Plan(
+            RunningSystemReader.Read(sysroot, plan.Kernel), plan.Kernel, initramfs, Options(plan, isDryRun ? null : cache.File, isDryRun));
         if (isDryRun)
             return new(plan, load, cache.File, initramfs.Length, isNew, [.. plan.Warnings, .. load.Warnings]);
         // Between the two nobody must take an old record for the new kernel's.
@@ -74,7 +75,7 @@ internal sealed class KdumpLoader(IKexecSyscalls calls)
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new KdumpException($"The crash kernel is loaded, and {root.Map(Record)} cannot be written, so that 'status' will not know it: {e.Message}", e);
+            throw new KdumpException($"The crash kernel is loaded, and {root.Map(Record)} cannot be written: 'status' will not know it: {e.Message}", e);
         }
     }
 }

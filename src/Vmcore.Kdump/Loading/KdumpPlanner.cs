@@ -134,7 +134,8 @@ internal static class KdumpPlanner
         // What the kernel knows and has no module of is built in.
         bool isKnown = (root.TryReadText("/proc/filesystems") ?? "").Split('\n').Any(l => l.Split('\t')[^1] == type);
         if (!isKnown)
-            throw new KdumpException($"The kernel has no module for {type} in {index.Folder}, and it is not built in: install the kernel's modules, or name another target.");
+            throw new KdumpException($"The kernel has no module for {type} in {index.Folder}, and it is not built in: "
+                + "install the kernel's modules, or name another target.");
     }
 
     private static string Digest(SystemRoot root, string text, IEnumerable<ResolvedTarget> targets, IEnumerable<string> modules, string executable)

@@ -52,7 +52,8 @@ internal sealed class TargetResolver(SystemRoot root)
     private ResolvedTarget InFolder(KdumpTarget target)
     {
         string path = RealPath(target.Folder);
-        MountPoint mount = FindMount(path) ?? throw new KdumpException($"Target {target}: {root.Map("/proc/self/mountinfo")} does not tell what it lies on: mount /proc.");
+        MountPoint mount = FindMount(path)
+            ?? throw new KdumpException($"Target {target}: {root.Map("/proc/self/mountinfo")} does not tell what it lies on: mount /proc.");
         string type = Checked(target, mount.Type is "ext2" or "ext3" ? "ext4" : mount.Type);
         string name = root.LinkName($"/sys/dev/block/{mount.Number}")
             ?? (mount.Source.StartsWith("/dev/", StringComparison.Ordinal) ? root.LinkName(mount.Source) ?? Path.GetFileName(mount.Source) : "");
@@ -61,7 +62,8 @@ internal sealed class TargetResolver(SystemRoot root)
         CheckDevice(target, name);
         string uuid = DeviceFinder.Probe(root, name) is { } probe && probe.Type == type ? Stable(probe, "") : "";
         if (uuid.Length == 0)
-            uuid = FromUdev(mount.Number) ?? throw new KdumpException($"Target {target}: the file system on /dev/{name} cannot be told from others: run as root.");
+            uuid = FromUdev(mount.Number)
+                ?? throw new KdumpException($"Target {target}: the file system on /dev/{name} cannot be told from others: run as root.");
         // What is mounted may be a part of a file system: a subvolume, or a folder of it.
         string inside = $"{mount.Top.TrimEnd('/')}/{path[(mount.Place == "/" ? 0 : mount.Place.Length)..].TrimStart('/')}";
         inside = inside.TrimEnd('/') is { Length: > 0 } trimmed ? trimmed : "/";

@@ -19,7 +19,8 @@ public sealed class CaptureInitTests
         Assert.Equal(
             [
                 "mount proc proc", "mount sysfs sysfs", "mount devtmpfs devtmpfs", "module a.ko", "module b.ko.xz packed", "mount /dev/vda1 ext4",
-                "makedumpfile --dump-dmesg --message-level 4 /proc/vmcore", "makedumpfile --message-level 22 -d 31 -l /proc/vmcore", "report --output", "umount",
+                "makedumpfile --dump-dmesg --message-level 4 /proc/vmcore", "makedumpfile --message-level 22 -d 31 -l /proc/vmcore",
+                "report --output", "umount",
                 "end Reboot",
             ],
             machine.Log);
@@ -41,7 +42,7 @@ public sealed class CaptureInitTests
         Assert.Equal("end PowerOff", machine.Log[^1]);
     }
 
-    /// <summary>Each call of the kernel fails once, as the kernel says it or by an exception: there is a whole dump all the same, and the machine ends.</summary>
+    /// <summary>Each call fails once, as the kernel says it or by an exception: there is a whole dump all the same, and the machine ends.</summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
@@ -57,7 +58,8 @@ public sealed class CaptureInitTests
             failed.Add(machine.Failed);
             string where = $"call {at}, {machine.Failed}:\n{string.Join('\n', machine.Said)}\n{string.Join('\n', machine.Log)}";
             Assert.True(machine.Log.Count(static l => l == "end Reboot") == 1 && machine.Log[^1] == "end Reboot", where);
-            string[] whole = [.. Directory.EnumerateFiles(tree.Root, "vmcore", SearchOption.AllDirectories).Where(static f => !f.Contains("/proc/", StringComparison.Ordinal))];
+            string[] whole = [.. Directory.EnumerateFiles(tree.Root, "vmcore", SearchOption.AllDirectories)
+                .Where(static f => !f.Contains("/proc/", StringComparison.Ordinal))];
             Assert.True(whole.Length > 0, where);
         }
 
@@ -75,7 +77,8 @@ public sealed class CaptureInitTests
         FakeMachine machine = Run(new(tree) { Child = words => words.Contains("-d") && ++dumps == 1 ? status : 0 });
         Assert.Contains(machine.Said, s => s.StartsWith("the dump: failed", StringComparison.Ordinal) && s.Contains(said, StringComparison.Ordinal));
         string folder = Assert.Single(Directory.GetDirectories(Path.Combine(machine.Disk("vda1"), "var", "crash")));
-        Assert.Equal(status == 1 ? ["report.txt", "vmcore-dmesg.txt", "vmcore-incomplete", "vmcore-kdump.log"] : ["vmcore-dmesg.txt", "vmcore-kdump.log"], Names(folder));
+        Assert.Equal(status == 1 ? ["report.txt", "vmcore-dmesg.txt", "vmcore-incomplete", "vmcore-kdump.log"]
+            : ["vmcore-dmesg.txt", "vmcore-kdump.log"], Names(folder));
         Assert.Contains("vmcore", Names(Assert.Single(Directory.GetDirectories(Path.Combine(machine.Disk("vdb1"), "var", "crash")))));
     }
 
@@ -119,7 +122,8 @@ public sealed class CaptureInitTests
         Assert.Equal("end Reboot", machine.Log[^1]);
         Assert.Equal(missing == "configuration", machine.Said.Contains("the dump is saved"));
         Assert.Contains(machine.Said, s => s.Contains(
-            missing switch { "targets" => "names no target", "vmcore" => "no /proc/vmcore", _ => "expected a number from 0 to 1000; going on" }, StringComparison.Ordinal));
+            missing switch { "targets" => "names no target", "vmcore" => "no /proc/vmcore", _ => "expected a number from 0 to 1000; going on" },
+            StringComparison.Ordinal));
     }
 
     [Fact]
@@ -141,7 +145,8 @@ public sealed class CaptureInitTests
     {
         using TestTree tree = Tree("");
         tree.File(CaptureTarget.Path, CaptureTarget.Write(
-            [new(TargetKind.Raw, "", $"UUID={First}", "", "", "raw one"), new(TargetKind.Raw, "", "/dev/vdb1", "", "", "raw two"), new(TargetKind.Console, "", "", "", "", "console")]));
+            [new(TargetKind.Raw, "", $"UUID={First}", "", "", "raw one"), new(TargetKind.Raw, "", "/dev/vdb1", "", "", "raw two"),
+             new(TargetKind.Console, "", "", "", "", "console")]));
         foreach (string name in (string[])["vda1", "vdb1"])
         {
             tree.Bytes($"/dev/{name}", []).File($"/sys/class/block/{name}/size", "1");

@@ -68,7 +68,8 @@ public sealed class DumpFoldersTests : IDisposable
         string[] made = [.. Enumerable.Range(0, 3).Select(_ => Path.GetFileName(DumpFolders.Create(_top, "/a/b", now)))];
         Assert.Equal(["vmcore-19700101T000007Z", "vmcore-19700101T000007Z-1", "vmcore-19700101T000007Z-2"], made);
         File.WriteAllText(Path.Combine(_top, "file"), "");
-        Assert.Contains("is a file on the target", Assert.Throws<KdumpException>(() => DumpFolders.Create(_top, "/file/x", now)).Message, StringComparison.Ordinal);
+        KdumpException error = Assert.Throws<KdumpException>(() => DumpFolders.Create(_top, "/file/x", now));
+        Assert.Contains("is a file on the target", error.Message, StringComparison.Ordinal);
     }
 
     private void Make(string name, int size)

@@ -12,7 +12,8 @@ public sealed class ConfigurationFileTests
         KdumpConfiguration configuration = ConfigurationFile.Parse("", File);
         Assert.Equal("/var/crash", Assert.Single(configuration.Targets).ToString());
         Assert.Equal(new KdumpConfiguration(), configuration);
-        Assert.Equal(("31", "-l", 5, true, true), (configuration.Level, configuration.CodecOption, configuration.Keep, configuration.Report, configuration.Watchdog));
+        Assert.Equal(("31", "-l", 5), (configuration.Level, configuration.CodecOption, configuration.Keep));
+        Assert.True(configuration.Report && configuration.Watchdog);
     }
 
     [Fact]
@@ -103,7 +104,8 @@ public sealed class ConfigurationFileTests
     {
         string template = ConfigurationFile.Template();
         Assert.Equal(new KdumpConfiguration(), ConfigurationFile.Parse(template, File));
-        string[] keys = [.. template.Split('\n').Where(static l => l.StartsWith('#') && !l.StartsWith("# ", StringComparison.Ordinal)).Select(static l => l[1..])];
+        string[] keys = [.. template.Split('\n').Where(static l => l.StartsWith('#') && !l.StartsWith("# ", StringComparison.Ordinal))
+            .Select(static l => l[1..])];
         Assert.Equal(ConfigurationKey.All.Count, keys.Length);
         KdumpConfiguration said = ConfigurationFile.Parse(string.Join('\n', keys.Where(static k => !k.StartsWith("fallback", StringComparison.Ordinal))), File);
         Assert.Equal(new KdumpConfiguration() with { Target = said.Target, Modules = said.Modules }, said);

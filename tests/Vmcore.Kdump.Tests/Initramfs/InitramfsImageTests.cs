@@ -68,7 +68,8 @@ public sealed class InitramfsImageTests
     public void TargetsComeBackAsTheyWere()
     {
         CaptureTarget[] targets =
-            [s_target, new(TargetKind.Raw, "", "UUID=2", "", "", "raw /dev/vdb1"), new(TargetKind.Console, "", "", "", "", "console"), s_target with { Options = "subvolid=5" }];
+            [s_target, new(TargetKind.Raw, "", "UUID=2", "", "", "raw /dev/vdb1"), new(TargetKind.Console, "", "", "", "", "console"),
+             s_target with { Options = "subvolid=5" }];
         Assert.Equal(targets, CaptureTarget.Parse(CaptureTarget.Write(targets)));
         Assert.Empty(CaptureTarget.Parse("Folder\t\t\t\t\t\nRaw\t\nnothing\n"));
         Assert.Throws<KdumpException>(() => CaptureTarget.Write([s_target with { Folder = "/a\tb" }]));

@@ -50,6 +50,7 @@ public sealed class ModuleFileTests
     public void DamagedZstdIsNamed(int length)
     {
         using TestTree tree = new TestTree().Bytes("/m/a.ko.zst", [.. new byte[] { 0x28, 0xb5, 0x2f, 0xfd, 0x60 }, .. new byte[length]]);
-        Assert.Contains("damaged", Assert.Throws<KdumpException>(() => ModuleFile.Read(new SystemRoot(tree.Root), "/m/a.ko.zst")).Message, StringComparison.Ordinal);
+        var root = new SystemRoot(tree.Root);
+        Assert.Contains("damaged", Assert.Throws<KdumpException>(() => ModuleFile.Read(root, "/m/a.ko.zst")).Message, StringComparison.Ordinal);
     }
 }

@@ -4,6 +4,7 @@ using Vmcore.Kdump.Initramfs;
 using Vmcore.Kdump.Installing;
 using Vmcore.Kdump.Loading;
 using Vmcore.Kexec;
+using Vmcore.Testing;
 using Vmcore.Testing.Kexec;
 
 namespace Vmcore.Kdump.Tests.Loading;
@@ -26,7 +27,7 @@ public sealed class KdumpLoaderTests
             "console=ttyS0 reset_devices irqpoll nr_cpus=1 panic=10 transparent_hugepage=never cma=0 hugetlb_cma=0", result.Plan.CommandLine);
         Assert.Single(calls.Log);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(result.InitramfsFile));
-        KdumpStatus status = KdumpStatus.Read(tree.Root, tree.Root + Program);
+        KdumpState status = KdumpState.Read(tree.Root, tree.Root + Program);
         Assert.Equal((true, true, (bool?)true, null), (status.IsLoaded, status.IsOurs, status.IsCurrent, status.Problem));
 
         // Once more nothing is made anew; with another executable, module or configuration it is.
@@ -37,9 +38,9 @@ public sealed class KdumpLoaderTests
             () => tree.File(ConfigurationFile.Path, "keep = 3\n")])
         {
             change();
-            Assert.Equal(false, KdumpStatus.Read(tree.Root, tree.Root + Program).IsCurrent);
+            Assert.Equal(false, KdumpState.Read(tree.Root, tree.Root + Program).IsCurrent);
             Assert.True(new KdumpLoader(calls).Load(tree.Root, tree.Root + Program, isDryRun: false).IsNew);
-            Assert.Equal(true, KdumpStatus.Read(tree.Root, tree.Root + Program).IsCurrent);
+            Assert.Equal(true, KdumpState.Read(tree.Root, tree.Root + Program).IsCurrent);
         }
     }
 
@@ -67,7 +68,7 @@ public sealed class KdumpLoaderTests
             () => new KdumpLoader(new Calls(tree)).Load(tree.Root, tree.Root + Program, isDryRun: false),
             () => KdumpInstaller.Install(tree.Root, Program, isDryRun: false)])
             Assert.Contains(expected, Assert.Throws<KdumpException>(action).Message, StringComparison.Ordinal);
-        Assert.Contains(expected, KdumpStatus.Read(tree.Root, tree.Root + Program).Problem, StringComparison.Ordinal);
+        Assert.Contains(expected, KdumpState.Read(tree.Root, tree.Root + Program).Problem, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -76,7 +77,7 @@ public sealed class KdumpLoaderTests
         using TestTree tree = Machine().File(ConfigurationFile.Path, "target = UUID=gone /\nfallback = /var/crash\n");
         LoadResult result = new KdumpLoader(new Calls(tree)).Load(tree.Root, tree.Root + Program, isDryRun: true);
         Assert.Equal("/var/crash", Assert.Single(result.Plan.Targets).Capture.Title);
-        Assert.Contains(result.Warnings, static w => w.Contains("UUID=gone", StringComparison.Ordinal) && w.EndsWith("It is left out.", StringComparison.Ordinal));
+        Assert.Contains(result.Warnings, static w => w.StartsWith("Target UUID=gone /: there is no such device", StringComparison.Ordinal));
         tree.File(ConfigurationFile.Path, "target = UUID=gone /\n");
         Assert.Throws<KdumpException>(() => new KdumpLoader(new Calls(tree)).Load(tree.Root, tree.Root + Program, isDryRun: true));
     }
@@ -108,11 +109,13 @@ public sealed class KdumpLoaderTests
         using TestTree tree = Machine();
         IReadOnlyList<KdumpCheck> right = KdumpChecks.Run(tree.Root, tree.Root + Program, null);
         Assert.DoesNotContain(right, static c => !c.IsRight);
-        Assert.Equal(["configuration", "other services", "crashkernel=", "targets", "initramfs", "memory", "capture kernel"], [.. right.Select(static c => c.Name)]);
+        Assert.Equal(["configuration", "other services", "crashkernel=", "targets", "initramfs", "memory", "capture kernel"],
+        [.. right.Select(static c => c.Name)]);
         tree.File(ConfigurationFile.Path, "keep = x\n");
         Assert.False(KdumpChecks.Run(tree.Root, tree.Root + Program, null)[0].IsRight);
         tree.File(ConfigurationFile.Path, "modules = nothing\n");
-        Assert.Contains(KdumpChecks.Run(tree.Root, tree.Root + Program, null), static c => !c.IsRight && c.Text.Contains("no module nothing", StringComparison.Ordinal));
+        Assert.Contains(
+            KdumpChecks.Run(tree.Root, tree.Root + Program, null), static c => !c.IsRight && c.Text.Contains("no module nothing", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -123,7 +126,11 @@ public sealed class KdumpLoaderTests
         Assert.Empty(KdumpInstaller.Install(tree.Root, Program, isDryRun: false));
         Assert.Equal(new KdumpConfiguration(), KdumpPlanner.ReadConfiguration(new SystemRoot(tree.Root), out string text));
         Assert.Contains("#target = /var/crash", text, StringComparison.Ordinal);
-        Assert.Contains("ExecStart=/usr/bin/vmcore kdump load", File.ReadAllText(tree.Root + "/etc/systemd/system/vmcore-kdump.service"), StringComparison.Ordinal);
+        string unit = File.ReadAllText(tree.Root + "/etc/systemd/system/vmcore-kdump.service");
+        Assert.Contains("ExecStart=/usr/bin/vmcore kdump load", unit, StringComparison.Ordinal);
+        // The package's says the same.
+        string packaged = File.ReadAllText(Path.Combine(SourceTree.Root, "packaging", "kdump", "vmcore-kdump.service"));
+        Assert.Equal(packaged[packaged.IndexOf("[Unit]", StringComparison.Ordinal)..], unit);
         Assert.Equal(3, KdumpInstaller.Remove(tree.Root, isDryRun: false).Count);
         Assert.Empty(KdumpInstaller.Remove(tree.Root, isDryRun: false));
         Assert.True(File.Exists(tree.Root + ConfigurationFile.Path));
@@ -156,7 +163,8 @@ public sealed class KdumpLoaderTests
 
         public int Load(ulong entry, IReadOnlyList<Segment> segments, ulong flags) => Loaded("load");
 
-        public int FileLoad(KernelImage kernel, ReadOnlyMemory<byte> initrd, string? initrdFile, ReadOnlyMemory<byte> commandLine, ulong flags) => Loaded("file");
+        public int FileLoad(KernelImage kernel, ReadOnlyMemory<byte> initrd, string? initrdFile, ReadOnlyMemory<byte> commandLine, ulong flags)
+            => Loaded("file");
 
         public int FileUnload(ulong flags) => 0;
 

@@ -22,7 +22,8 @@ public sealed class TargetResolverTests
     [InlineData("/old", "30 21 254:1 / /old rw - ext3 /dev/vda1 rw\n", "ext4", "", "/")]
     public void AFolderIsAPlaceOnAFileSystem(string folder, string mounts, string type, string options, string inside)
     {
-        using TestTree tree = Trees.WithDisk().File("/proc/self/mountinfo", Root + mounts).Link("/link", "data/x/../dumps").File("/run/udev/data/b254:1", "E:ID_FS_UUID=abcd\n")
+        using TestTree tree = Trees.WithDisk().File("/proc/self/mountinfo", Root + mounts).Link("/link", "data/x/../dumps")
+            .File("/run/udev/data/b254:1", "E:ID_FS_UUID=abcd\n")
             .File("/run/udev/data/b0:50", "E:ID_FS_UUID=abcd\n");
         ResolvedTarget target = Resolve(tree, folder);
         string uuid = type == "ext4" ? Trees.Uuid : "abcd";
@@ -45,7 +46,7 @@ public sealed class TargetResolverTests
     [Theory]
     [InlineData("/srv", "30 21 0:40 / /srv rw - nfs4 server:/x rw\n", "it is on nfs4, and dumps are saved on ext4, xfs, btrfs, vfat")]
     [InlineData("/srv", "30 21 0:41 / /srv rw - tmpfs none rw\n", "it is on tmpfs")]
-    [InlineData("/srv", "30 21 253:0 / /srv rw - xfs /dev/mapper/a rw\n", "dm-0 is the device mapper (LVM, LUKS, multipath), which this version does not set up")]
+    [InlineData("/srv", "30 21 253:0 / /srv rw - xfs /dev/mapper/a rw\n", "dm-0 is the device mapper (LVM, LUKS, multipath), which this")]
     [InlineData("/srv", "30 21 9:0 / /srv rw - xfs /dev/md0 rw\n", "md0 is a software RAID")]
     [InlineData("UUID=nowhere /", "", "there is no such device")]
     [InlineData("LABEL= x", "", "")]

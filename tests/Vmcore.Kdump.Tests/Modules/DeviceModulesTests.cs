@@ -25,7 +25,8 @@ public sealed class DeviceModulesTests
     [Fact]
     public void WithoutLinksTheAliasesSayIt()
     {
-        using TestTree tree = Trees.WithDisk().Delete("/sys/devices/pci0000:00/0000:00:04.0/driver").Delete("/sys/devices/pci0000:00/0000:00:04.0/virtio1/driver");
+        using TestTree tree = Trees.WithDisk().Delete("/sys/devices/pci0000:00/0000:00:04.0/driver")
+            .Delete("/sys/devices/pci0000:00/0000:00:04.0/virtio1/driver");
         Assert.Equal(["virtio_pci_legacy_dev", "virtio", "virtio_ring", "virtio_pci", "virtio_blk"], Of(tree, "/sys/class/block/vda1"));
     }
 
@@ -58,7 +59,8 @@ public sealed class DeviceModulesTests
     public void CirclesInTheListsEnd()
     {
         using var tree = new TestTree();
-        tree.File($"/lib/modules/{Trees.Release}/modules.dep", "a.ko: b.ko\nb.ko: a.ko\n").File($"/lib/modules/{Trees.Release}/modules.softdep", "softdep b pre: a\n");
+        tree.File($"/lib/modules/{Trees.Release}/modules.dep", "a.ko: b.ko\nb.ko: a.ko\n")
+            .File($"/lib/modules/{Trees.Release}/modules.softdep", "softdep b pre: a\n");
         var modules = new ModuleSet(ModuleIndex.TryRead(new SystemRoot(tree.Root), Trees.Release));
         Assert.True(modules.Add("a"));
         Assert.Equal(["b", "a"], [.. modules.Order]);

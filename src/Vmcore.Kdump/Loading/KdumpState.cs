@@ -11,13 +11,13 @@ namespace Vmcore.Kdump.Loading;
 /// <param name="Release">The running kernel.</param>
 /// <param name="Targets">The targets by the configuration.</param>
 /// <param name="Problem">Why nothing can be loaded now; null if nothing stands in the way.</param>
-internal sealed record KdumpStatus(
+internal sealed record KdumpState(
     bool? IsLoaded, bool IsOurs, bool? IsCurrent, ulong Reserved, string Release, IReadOnlyList<string> Targets, string? Problem)
 {
     /// <summary>Looks.</summary>
     /// <param name="sysroot">The folder that stands for <c>/</c>; empty for the running system.</param>
     /// <param name="executable">The executable that becomes init.</param>
-    internal static KdumpStatus Read(string sysroot, string executable)
+    internal static KdumpState Read(string sysroot, string executable)
     {
         var root = new SystemRoot(sysroot);
         bool? isLoaded = RunningSystemReader.IsLoaded(sysroot, panic: true);
