@@ -10,6 +10,7 @@ internal static class Program
 {
     private static int Main(string[] args)
     {
+        Init.RestartIfFirst();
         StandardStreams.Fill();
         StandardStreams.UsePlainWriters();
         StandardStreams.IgnoreFileSizeSignal();

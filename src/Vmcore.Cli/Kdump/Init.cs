@@ -5,6 +5,13 @@ namespace Vmcore.Cli.Kdump;
 /// <summary>The executable as the init of a capture kernel.</summary>
 internal static class Init
 {
+    /// <summary>Called before anything else: see <see cref="LinuxMachine.RestartWithProc"/>.</summary>
+    internal static void RestartIfFirst()
+    {
+        if (CaptureInit.IsMe)
+            LinuxMachine.RestartWithProc();
+    }
+
     /// <summary>Becomes it, if this process is init of an initramfs of ours; else returns at once. It never comes back from being init.</summary>
     internal static void BecomeIfFirst()
     {

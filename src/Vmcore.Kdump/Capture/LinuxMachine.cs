@@ -30,6 +30,16 @@ internal sealed unsafe partial class LinuxMachine : ICaptureMachine
     /// <summary>What init needs before anything else: files that only their owner may read.</summary>
     internal static void Prepare() => _ = SetMask(0x3f);
 
+    /// <summary>
+    /// Mounts /proc, if it is not there, and starts the executable once more as what it is: the C library knows the stack of the first thread from
+    /// /proc/self/maps, and the runtime asks for it before any code of ours runs. Returns if it is there, or cannot be mounted.
+    /// </summary>
+    internal static void RestartWithProc()
+    {
+        if (!Directory.Exists("/proc/self") && Mount("proc", "/proc", "proc", NoSuid | NoDevices | NoExecution, "") == 0)
+            _ = Execute("/init", ["/init", null]);
+    }
+
     /// <inheritdoc/>
     public void Say(string line)
     {
@@ -224,6 +234,9 @@ internal sealed unsafe partial class LinuxMachine : ICaptureMachine
         Marshal.Copy(bytes, 0, memory, bytes.Length);
         return memory;
     }
+
+    [LibraryImport("libc", EntryPoint = "execv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Execute(string path, string?[] arguments);
 
     [LibraryImport("libc", EntryPoint = "umask")]
     private static partial uint SetMask(uint mask);
