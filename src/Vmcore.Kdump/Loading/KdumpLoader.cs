@@ -43,7 +43,7 @@ internal sealed class KdumpLoader(IKexecSyscalls calls)
         if (isDryRun)
             return new(plan, load, cache.File, initramfs.Length, isNew, [.. plan.Warnings, .. load.Warnings]);
         // Between the two nobody must take an old record for the new kernel's.
-        File.Delete(root.Map(Record));
+        Forget(root);
         LoadOutcome outcome = new CrashLoader(calls).Load(load);
         SaveRecord(root, plan);
         return new(plan, load, cache.File, initramfs.Length, isNew, [.. plan.Warnings, .. outcome.Warnings]);
@@ -54,7 +54,13 @@ internal sealed class KdumpLoader(IKexecSyscalls calls)
     internal void Unload()
     {
         new CrashLoader(calls).Unload(LoadSyscall.Best, null);
-        File.Delete(Record);
+        Forget(new(""));
+    }
+
+    private static void Forget(SystemRoot root)
+    {
+        if (root.Exists(Record))
+            File.Delete(root.Map(Record));
     }
 
     private static LoadOptions Options(KdumpPlan plan, string? initramfs, bool isDryRun) => new()

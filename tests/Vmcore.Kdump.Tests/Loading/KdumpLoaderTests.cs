@@ -86,7 +86,7 @@ public sealed class KdumpLoaderTests
     public void TheLoadersRefusalsHoldHereToo()
     {
         // The dump's target is pmem, whose drivers are kept out of the capture kernel.
-        using TestTree tree = Machine().File("/proc/self/mountinfo", "21 1 259:0 / / rw - ext4 /dev/pmem0 rw\n")
+        using TestTree tree = WithPmem().File("/proc/self/mountinfo", "21 1 259:0 / / rw - ext4 /dev/pmem0 rw\n")
             .Link("/sys/dev/block/259:0", "../../devices/x/block/pmem0").Bytes("/dev/pmem0", Trees.Ext4(Trees.Uuid, ""));
         Assert.Contains("pmem0", Assert.Throws<KexecException>(
             () => new KdumpLoader(new Calls(tree)).Load(tree.Root, tree.Root + Program, isDryRun: true)).Message, StringComparison.Ordinal);
@@ -150,8 +150,9 @@ public sealed class KdumpLoaderTests
     private static string Plan(TestTree tree) => Assert.Throws<KdumpException>(() => KdumpPlanner.Plan(tree.Root, tree.Root + Program)).Message;
 
     /// <summary>Without pmem, so that nothing is warned of; 192 MiB for the crash kernel.</summary>
-    private static TestTree Machine() => Trees.WithDisk(TestTree.Stock())
-        .Delete("/sys/bus/nd").Delete("/sys/bus/dax")
+    private static TestTree Machine() => WithPmem().Delete("/sys/bus/nd").Delete("/sys/bus/dax");
+
+    private static TestTree WithPmem() => Trees.WithDisk(TestTree.Stock())
         .Bytes($"/boot/vmlinuz-{Trees.Release}", FakeKernel.BzImage())
         .Bytes(Program, new byte[20_000])
         .File("/var/lib/x", "");
