@@ -23,8 +23,9 @@ internal sealed class CaptureInit(ICaptureMachine machine)
     {
         var configuration = new KdumpConfiguration();
         bool isSaved = false;
-        foreach ((string target, string type) in (ReadOnlySpan<(string, string)>)[("/proc", "proc"), ("/sys", "sysfs"), ("/dev", "devtmpfs")])
-            Guarded(() => MountBase(target, type));
+        Guarded(() => MountBase("/proc", "proc"));
+        Guarded(() => MountBase("/sys", "sysfs"));
+        Guarded(() => MountBase("/dev", "devtmpfs"));
         Guarded(() => configuration = ReadConfiguration() ?? configuration);
         string[] modules = [];
         Guarded(() => modules = (machine.Root.TryReadText(InitramfsImage.ModuleList) ?? "").Split('\n', StringSplitOptions.RemoveEmptyEntries));

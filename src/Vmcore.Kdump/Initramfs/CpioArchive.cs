@@ -11,7 +11,7 @@ internal sealed class CpioArchive
 {
     private const uint Directory = 0x4000, Regular = 0x8000, Character = 0x2000;
     private const int Alignment = 4;
-    private readonly SortedDictionary<string, Entry> _entries = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Entry> _entries = new(StringComparer.Ordinal);
 
     /// <summary>Adds a folder, and those around it.</summary>
     /// <param name="path">Absolute path.</param>
@@ -22,7 +22,7 @@ internal sealed class CpioArchive
         if (name.Length == 0 || _entries.ContainsKey(name))
             return;
         AddFolder(Parent(name));
-        _entries[name] = new(Directory | mode, default, 0, 0);
+        _entries[name] = new(name, Directory | mode, default, 0, 0);
     }
 
     /// <summary>Adds a file, and the folders around it.</summary>
@@ -32,7 +32,7 @@ internal sealed class CpioArchive
     internal void AddFile(string path, ReadOnlyMemory<byte> content, uint mode)
     {
         AddFolder(Parent(path.Trim('/')));
-        _entries[path.Trim('/')] = new(Regular | mode, content, 0, 0);
+        _entries[path.Trim('/')] = new(path.Trim('/'), Regular | mode, content, 0, 0);
     }
 
     /// <summary>Adds the node of a character device, and the folders around it.</summary>
@@ -43,26 +43,29 @@ internal sealed class CpioArchive
     internal void AddDevice(string path, uint mode, uint major, uint minor)
     {
         AddFolder(Parent(path.Trim('/')));
-        _entries[path.Trim('/')] = new(Character | mode, default, major, minor);
+        _entries[path.Trim('/')] = new(path.Trim('/'), Character | mode, default, major, minor);
     }
 
     /// <summary>The archive's bytes.</summary>
     internal byte[] ToBytes()
     {
         long length = 1 << 10;
-        foreach ((string name, Entry entry) in _entries)
-            length += 128 + (2 * name.Length) + entry.Content.Length;
+        Entry[] entries = [.. _entries.Values];
+        // A folder comes before what is in it: its name is the beginning of theirs.
+        Array.Sort(entries, static (a, b) => string.CompareOrdinal(a.Name, b.Name));
+        foreach (Entry entry in entries)
+            length += 128 + (2 * entry.Name.Length) + entry.Content.Length;
         var bytes = new MemoryStream((int)length);
         uint inode = 1;
-        foreach ((string name, Entry entry) in _entries)
-            Write(bytes, name, entry, inode++);
-        Write(bytes, "TRAILER!!!", new(0, default, 0, 0), 0);
+        foreach (Entry entry in entries)
+            Write(bytes, entry, inode++);
+        Write(bytes, new("TRAILER!!!", 0, default, 0, 0), 0);
         return bytes.ToArray();
     }
 
-    private static void Write(MemoryStream bytes, string name, Entry entry, uint inode)
+    private static void Write(MemoryStream bytes, Entry entry, uint inode)
     {
-        byte[] path = [.. Encoding.UTF8.GetBytes(name), 0];
+        byte[] path = [.. Encoding.UTF8.GetBytes(entry.Name), 0];
         // Magic; inode, mode, uid, gid, links, time, size, device (2), device of a node (2), length of the name, check sum.
         bytes.Write("070701"u8);
         foreach (uint field in (ReadOnlySpan<uint>)[
@@ -83,5 +86,16 @@ internal sealed class CpioArchive
 
     private static string Parent(string name) => name[..Math.Max(0, name.LastIndexOf('/'))];
 
-    private sealed record Entry(uint Mode, ReadOnlyMemory<byte> Content, uint Major, uint Minor);
+    private sealed class Entry(string name, uint mode, ReadOnlyMemory<byte> content, uint major, uint minor)
+    {
+        public string Name => name;
+
+        public uint Mode => mode;
+
+        public ReadOnlyMemory<byte> Content => content;
+
+        public uint Major => major;
+
+        public uint Minor => minor;
+    }
 }

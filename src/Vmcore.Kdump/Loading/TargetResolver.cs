@@ -113,22 +113,24 @@ internal sealed class TargetResolver(SystemRoot root)
     /// <summary>The path without symbolic links; what is not there yet stays as it is named.</summary>
     private string RealPath(string path)
     {
-        var parts = new LinkedList<string>(path.Split('/', StringSplitOptions.RemoveEmptyEntries));
+        // The last is the next.
+        List<string> parts = [.. path.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse()];
         string real = "";
-        for (int links = 0; parts.First is { } first;)
+        for (int links = 0; parts.Count > 0;)
         {
-            parts.RemoveFirst();
-            if (first.Value == ".")
+            string part = parts[^1];
+            parts.RemoveAt(parts.Count - 1);
+            if (part == ".")
                 continue;
-            if (first.Value == "..")
+            if (part == "..")
             {
                 real = real[..Math.Max(0, real.LastIndexOf('/'))];
                 continue;
             }
 
-            if (root.LinkTarget($"{real}/{first.Value}") is not { } link)
+            if (root.LinkTarget($"{real}/{part}") is not { } link)
             {
-                real = $"{real}/{first.Value}";
+                real = $"{real}/{part}";
                 continue;
             }
 
@@ -136,9 +138,7 @@ internal sealed class TargetResolver(SystemRoot root)
                 throw new KdumpException($"Target {path}: too many symbolic links on the way: name the folder itself.");
             if (link.StartsWith('/'))
                 real = "";
-            string[] more = link.Split('/', StringSplitOptions.RemoveEmptyEntries);
-            for (int i = more.Length - 1; i >= 0; i--)
-                parts.AddFirst(more[i]);
+            parts.AddRange(link.Split('/', StringSplitOptions.RemoveEmptyEntries).Reverse());
         }
 
         return real.Length == 0 ? "/" : real;
