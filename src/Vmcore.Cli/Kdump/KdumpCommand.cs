@@ -6,7 +6,6 @@ using Vmcore.Cli.Json;
 using Vmcore.Cli.Kexec;
 using Vmcore.Kdump;
 using Vmcore.Kdump.Configuration;
-using Vmcore.Kdump.Devices;
 using Vmcore.Kdump.Estimating;
 using Vmcore.Kdump.Installing;
 using Vmcore.Kdump.Loading;
@@ -126,9 +125,6 @@ internal sealed class KdumpCommand : Command
 
         if (sysroot.Length > 0)
             throw new KdumpException("kdump unload: --sysroot is for --dry-run only.");
-        // Of another service's it is not for us to take away.
-        if (RivalServices.Find(new("")) is { } rival)
-            throw new KdumpException(rival);
         new KdumpLoader(Calls).Unload();
         return 0;
     }
@@ -236,49 +232,23 @@ internal sealed class KdumpCommand : Command
 
     private static int Prepare(string device, bool isDryRun, bool isSure)
     {
-        if (!device.StartsWith("/dev/", StringComparison.Ordinal))
-            throw new KdumpException($"kdump prepare: found '{device}', expected a partition's node, /dev/NAME.");
-        // What is in use, or has something on it, is somebody's.
-        string name = Path.GetFileName(device);
-        var root = new SystemRoot("");
-        if (DeviceFinder.ByFileSystem(root, device) is not { } real)
-            throw new KdumpException($"kdump prepare: {device} is no block device.");
-        if (File.ReadAllText("/proc/self/mountinfo").Split('\n').Any(l => 
-                l.Contains($" {device} ", StringComparison.Ordinal) || l.Contains($" /dev/{real} ", StringComparison.Ordinal)))
-            throw new KdumpException($"kdump prepare: {device} is mounted.");
-        FileSystemProbe? probe = DeviceFinder.Probe(root, real);
-        RawArea? before = RawArea.TryRead($"/dev/{real}", out long size);
-        if (size < RawArea.SmallestDevice)
-            throw new KdumpException($"kdump prepare: {device} cannot be read, or is smaller than {RawArea.SmallestDevice >> 20} MiB.");
-        string area = Guid.NewGuid().ToString();
-        if (before is not null)
+        var place = RawPlace.Look(device);
+        string size = KdumpChecks.MiB((ulong)place.Size), has = place.Content.Length == 0 ? "" : $" It has {place.Content} on it.";
+        if (place.Area is { } area)
         {
-            Line($"{device} is prepared: raw UUID={before.Uuid} ({before.State})");
+            Line($"{device} is prepared: target = raw UUID={area.Uuid} ({area.State})");
             return 0;
         }
 
         if (isDryRun)
         {
-            Line($"Would make {device} ({KdumpChecks.MiB((ulong)size)}{(probe is null ? "" : $", now {probe.Type}")}) a place for dumps.");
+            Line($"Would make {device}, {size}, a place for dumps.{has}");
             return 0;
         }
 
-        string has = probe is null ? "" : $" It has {probe.Type} on it.";
-        if (!isSure && !Agrees($"Dumps will overwrite all of {device}, {KdumpChecks.MiB((ulong)size)}.{has} Type {name} to go on: ", name))
+        if (!isSure && !Agrees($"Dumps will overwrite all of {device}, {size}.{has} Type {place.Name} to go on: ", place.Name))
             return 1;
-        try
-        {
-            // No longer what it was: neither we nor anybody else shall take it for that.
-            using (FileStream stream = new($"/dev/{real}", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0))
-                stream.Write(new byte[FileSystemProbe.HeadSize]);
-            new RawArea(area, "empty").Write($"/dev/{real}", []);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new KdumpException($"Cannot write to {device}: {e.Message}", e);
-        }
-
-        Line($"target = raw UUID={area}");
+        Line($"target = raw UUID={place.Prepare()}");
         return 0;
     }
 

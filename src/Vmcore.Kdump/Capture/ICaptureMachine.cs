@@ -21,7 +21,7 @@ internal interface ICaptureMachine
     /// <summary>Says something on the console.</summary>
     void Say(string line);
 
-    /// <summary>mount(2), with nosuid, nodev and noexec.</summary>
+    /// <summary>mount(2), with nosuid, noexec and, but for devtmpfs, nodev.</summary>
     int Mount(string source, string target, string type, string options);
 
     /// <summary>umount2(2).</summary>

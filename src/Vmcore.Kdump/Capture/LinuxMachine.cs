@@ -55,7 +55,8 @@ internal sealed unsafe partial class LinuxMachine : ICaptureMachine
 
     /// <inheritdoc/>
     public int Mount(string source, string target, string type, string options) =>
-        Mount(source, target, type, NoSuid | NoDevices | NoExecution, options) == 0 ? 0 : Marshal.GetLastPInvokeError();
+        Mount(source, target, type, type == "devtmpfs" ? NoSuid | NoExecution : NoSuid | NoDevices | NoExecution, options) == 0
+            ? 0 : Marshal.GetLastPInvokeError();
 
     /// <inheritdoc/>
     public int Unmount(string target)

@@ -3,14 +3,23 @@ using System.Globalization;
 namespace Vmcore.Kdump.Configuration;
 
 /// <summary>One key of the configuration. The parser, the commented file that <c>install</c> writes and the manual go by this table.</summary>
-/// <param name="Name">The key.</param>
-/// <param name="Default">Its value where the file has none, as it would stand there; empty for nothing.</param>
-/// <param name="Expected">What its value may be, for messages.</param>
-/// <param name="Text">What it means.</param>
-/// <param name="Apply">Sets it; null if the value is none.</param>
-internal sealed record ConfigurationKey(
-    string Name, string Default, string Expected, string Text, Func<KdumpConfiguration, string, KdumpConfiguration?> Apply)
+internal sealed class ConfigurationKey(string name, string standard, string expected, string text, Func<KdumpConfiguration, string, KdumpConfiguration?> apply)
 {
+    /// <summary>The key.</summary>
+    public string Name => name;
+
+    /// <summary>Its value where the file has none, as it would stand there; empty for nothing.</summary>
+    public string Default => standard;
+
+    /// <summary>What its value may be, for messages.</summary>
+    public string Expected => expected;
+
+    /// <summary>What it means.</summary>
+    public string Text => text;
+
+    /// <summary>Sets it; null if the value is none.</summary>
+    public Func<KdumpConfiguration, string, KdumpConfiguration?> Apply => apply;
+
     private const string Duration = "a number of seconds, or of minutes or hours with m or h behind it";
 
     /// <summary>True if the key may stand in the file several times.</summary>

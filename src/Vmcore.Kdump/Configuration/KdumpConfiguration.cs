@@ -66,4 +66,15 @@ internal sealed record KdumpConfiguration
 
     /// <summary>The capture kernel; empty for the running one's file.</summary>
     public string Kernel { get; init; } = "";
+
+    // A record for "with". Nobody compares or prints one, and what the compiler makes for that is code for each type of a member.
+
+    /// <inheritdoc/>
+    public bool Equals(KdumpConfiguration? other) => ReferenceEquals(this, other);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => 0;
+
+    /// <inheritdoc/>
+    public override string ToString() => string.Join(' ', Targets);
 }

@@ -17,11 +17,17 @@ internal enum TargetKind
 }
 
 /// <summary>Where a dump goes, as the configuration says it.</summary>
-/// <param name="Kind">What kind of place it is.</param>
-/// <param name="Device"><c>/dev/NAME</c>, <c>UUID=…</c> or <c>LABEL=…</c>; empty for a folder and the console.</param>
-/// <param name="Folder">Absolute path of the folder: of the running system, or on the device's file system; empty for raw and console.</param>
-internal sealed record KdumpTarget(TargetKind Kind, string Device, string Folder)
+internal sealed class KdumpTarget(TargetKind kind, string device, string folder)
 {
+    /// <summary>What kind of place it is.</summary>
+    public TargetKind Kind => kind;
+
+    /// <summary><c>/dev/NAME</c>, <c>UUID=…</c> or <c>LABEL=…</c>; empty for a folder and the console.</summary>
+    public string Device => device;
+
+    /// <summary>Absolute path of the folder: of the running system, or on the device's file system; empty for raw and console.</summary>
+    public string Folder => folder;
+
     /// <summary>What a target may be, for messages.</summary>
     internal const string Expected =
         "/FOLDER, DEVICE [/FOLDER], raw DEVICE or console, where DEVICE is /dev/NAME, UUID=… or LABEL=…";

@@ -8,12 +8,20 @@ using Vmcore.Memmap;
 namespace Vmcore.Kdump.Estimating;
 
 /// <summary>How large a dump of this machine would be now, and how long its one CPU would take: by making one that is not written.</summary>
-/// <param name="Bytes">Size of the dump.</param>
-/// <param name="Time">Time of one CPU, as fast as this one, without that of the target.</param>
-/// <param name="Pages">Pages in the dump.</param>
-/// <param name="Memory">Pages of the machine.</param>
-internal sealed record DumpEstimate(long Bytes, TimeSpan Time, ulong Pages, ulong Memory)
+internal sealed class DumpEstimate(long bytes, TimeSpan time, ulong pages, ulong memory)
 {
+    /// <summary>Size of the dump.</summary>
+    public long Bytes => bytes;
+
+    /// <summary>Time of one CPU, as fast as this one, without that of the target.</summary>
+    public TimeSpan Time => time;
+
+    /// <summary>Pages in the dump.</summary>
+    public ulong Pages => pages;
+
+    /// <summary>Pages of the machine.</summary>
+    public ulong Memory => memory;
+
     /// <summary>The memory of the running kernel.</summary>
     internal const string Input = "/proc/kcore";
 

@@ -7,10 +7,17 @@ using Vmcore.Ranges;
 namespace Vmcore.Kdump.Estimating;
 
 /// <summary>One thing that must be so for a crash to be saved.</summary>
-/// <param name="Name">What is looked at, in a word or two.</param>
-/// <param name="IsRight">True if it is so.</param>
-/// <param name="Text">What was found.</param>
-internal sealed record KdumpCheck(string Name, bool IsRight, string Text);
+internal sealed class KdumpCheck(string name, bool isRight, string text)
+{
+    /// <summary>What is looked at, in a word or two.</summary>
+    public string Name => name;
+
+    /// <summary>True if it is so.</summary>
+    public bool IsRight => isRight;
+
+    /// <summary>What was found.</summary>
+    public string Text => text;
+}
 
 /// <summary>Proves a configuration, as far as that can be done without a crash. Nothing is loaded and nothing written.</summary>
 internal static class KdumpChecks

@@ -5,13 +5,23 @@ using Vmcore.Ranges;
 namespace Vmcore.Kdump.Estimating;
 
 /// <summary>What a crash would take: memory for the capture kernel, and room on the targets.</summary>
-/// <param name="Dump">The dump.</param>
-/// <param name="MemoryNeeded">What crashkernel= should reserve, in bytes.</param>
-/// <param name="MemoryReserved">What it reserves now, in bytes.</param>
-/// <param name="Initramfs">Size of the initramfs, packed, in bytes.</param>
-/// <param name="Rooms">The targets, and how much room each has.</param>
-internal sealed record KdumpForecast(DumpEstimate Dump, ulong MemoryNeeded, ulong MemoryReserved, long Initramfs, IReadOnlyList<RoomOfTarget> Rooms)
+internal sealed class KdumpForecast(DumpEstimate dump, ulong memoryNeeded, ulong memoryReserved, long initramfs, IReadOnlyList<RoomOfTarget> rooms)
 {
+    /// <summary>The dump.</summary>
+    public DumpEstimate Dump => dump;
+
+    /// <summary>What crashkernel= should reserve, in bytes.</summary>
+    public ulong MemoryNeeded => memoryNeeded;
+
+    /// <summary>What it reserves now, in bytes.</summary>
+    public ulong MemoryReserved => memoryReserved;
+
+    /// <summary>Size of the initramfs, packed, in bytes.</summary>
+    public long Initramfs => initramfs;
+
+    /// <summary>The targets, and how much room each has.</summary>
+    public IReadOnlyList<RoomOfTarget> Rooms => rooms;
+
     /// <summary>
     /// What our init and dumper take besides what the loader counts for any initramfs: by the smallest regions that worked (docs/kdump.md).
     /// </summary>
@@ -52,6 +62,11 @@ internal sealed record KdumpForecast(DumpEstimate Dump, ulong MemoryNeeded, ulon
 }
 
 /// <summary>A target and its room.</summary>
-/// <param name="Target">What the configuration calls it.</param>
-/// <param name="Room">Bytes that a dump may take there; null if that cannot be told.</param>
-internal sealed record RoomOfTarget(string Target, long? Room);
+internal sealed class RoomOfTarget(string target, long? room)
+{
+    /// <summary>What the configuration calls it.</summary>
+    public string Target => target;
+
+    /// <summary>Bytes that a dump may take there; null if that cannot be told.</summary>
+    public long? Room => room;
+}

@@ -21,7 +21,7 @@ internal sealed record CaptureTarget(TargetKind Kind, string Type, string Device
         var text = new StringBuilder();
         foreach (CaptureTarget t in targets)
         {
-            string[] fields = [t.Kind.ToString(), t.Type, t.Device, t.Options, t.Folder, t.Title];
+            string[] fields = [NameOf(t.Kind), t.Type, t.Device, t.Options, t.Folder, t.Title];
             if (fields.Any(static f => f.AsSpan().ContainsAnyInRange('\0', '\u001f')))
                 throw new KdumpException($"The target {t.Title} has a control character in its name, which no file of ours can hold: choose another folder.");
             text.AppendJoin('\t', fields).Append('\n');
@@ -29,6 +29,13 @@ internal sealed record CaptureTarget(TargetKind Kind, string Type, string Device
 
         return text.ToString();
     }
+
+    private static string NameOf(TargetKind kind) => kind switch
+    {
+        TargetKind.Raw => nameof(TargetKind.Raw),
+        TargetKind.Console => nameof(TargetKind.Console),
+        _ => nameof(TargetKind.FileSystem),
+    };
 
     /// <summary>Reads what <see cref="Write"/> wrote; what is no target is left out.</summary>
     internal static IReadOnlyList<CaptureTarget> Parse(string text)

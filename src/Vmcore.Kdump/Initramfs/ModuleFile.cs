@@ -7,10 +7,14 @@ using Vmcore.Kexec;
 namespace Vmcore.Kdump.Initramfs;
 
 /// <summary>A kernel module as it goes into the initramfs.</summary>
-/// <param name="Name">Name of its file there: <c>ext4.ko</c>, or <c>ext4.ko.xz</c> if the kernel unpacks it itself.</param>
-/// <param name="Content">Its content.</param>
-internal sealed record ModuleFile(string Name, ReadOnlyMemory<byte> Content)
+internal sealed class ModuleFile(string name, ReadOnlyMemory<byte> content)
 {
+    /// <summary>Name of its file there: <c>ext4.ko</c>, or <c>ext4.ko.xz</c> if the kernel unpacks it itself.</summary>
+    public string Name => name;
+
+    /// <summary>Its content.</summary>
+    public ReadOnlyMemory<byte> Content => content;
+
     /// <summary>Longest module, unpacked, in bytes.</summary>
     internal const int Limit = 256 << 20;
 

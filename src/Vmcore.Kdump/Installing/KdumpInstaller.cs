@@ -104,6 +104,8 @@ internal static class KdumpInstaller
     private static void Write(SystemRoot root, string path, string text, bool isDryRun, List<string> done)
     {
         string file = root.Map(path);
+        if (root.TryReadText(path) == text.Trim())
+            return;
         done.Add($"{file} is written");
         Try(path, isDryRun, () =>
         {

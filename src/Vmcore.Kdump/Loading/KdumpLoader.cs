@@ -4,14 +4,26 @@ using Vmcore.Kexec;
 namespace Vmcore.Kdump.Loading;
 
 /// <summary>What was loaded, or would be.</summary>
-/// <param name="Plan">What was decided.</param>
-/// <param name="Load">What the loader decided.</param>
-/// <param name="InitramfsFile">The initramfs.</param>
-/// <param name="InitramfsSize">Its size, packed, in bytes.</param>
-/// <param name="IsNew">True if it was made now, false if the one of before still holds.</param>
-/// <param name="Warnings">What the operator should know.</param>
-internal sealed record LoadResult(
-    KdumpPlan Plan, LoadPlan Load, string InitramfsFile, long InitramfsSize, bool IsNew, IReadOnlyList<string> Warnings);
+internal sealed class LoadResult(KdumpPlan plan, LoadPlan load, string initramfsFile, long initramfsSize, bool isNew, IReadOnlyList<string> warnings)
+{
+    /// <summary>What was decided.</summary>
+    public KdumpPlan Plan => plan;
+
+    /// <summary>What the loader decided.</summary>
+    public LoadPlan Load => load;
+
+    /// <summary>The initramfs.</summary>
+    public string InitramfsFile => initramfsFile;
+
+    /// <summary>Its size, packed, in bytes.</summary>
+    public long InitramfsSize => initramfsSize;
+
+    /// <summary>True if it was made now, false if the one of before still holds.</summary>
+    public bool IsNew => isNew;
+
+    /// <summary>What the operator should know.</summary>
+    public IReadOnlyList<string> Warnings => warnings;
+}
 
 /// <summary>Makes the initramfs if need be, and loads it with a capture kernel by the crash loader's own path.</summary>
 /// <param name="calls">The system calls.</param>
@@ -50,9 +62,12 @@ internal sealed class KdumpLoader(IKexecSyscalls calls)
     }
 
     /// <summary>Removes the crash kernel.</summary>
+    /// <exception cref="KdumpException">Another service loads crash kernels: its own is not for us to take away.</exception>
     /// <exception cref="KexecException">The kernel refuses.</exception>
     internal void Unload()
     {
+        if (RivalServices.Find(new("")) is { } rival)
+            throw new KdumpException(rival);
         new CrashLoader(calls).Unload(LoadSyscall.Best, null);
         Forget(new(""));
     }

@@ -5,7 +5,7 @@ using Vmcore.Kexec;
 namespace Vmcore.Kdump.Loading;
 
 /// <summary>All that is decided before an initramfs is made and a crash kernel loaded.</summary>
-internal sealed record KdumpPlan
+internal sealed class KdumpPlan
 {
     /// <summary>The folder that stands for <c>/</c>; empty for the running system.</summary>
     public required string Sysroot { get; init; }

@@ -4,16 +4,29 @@ using Vmcore.Ranges;
 namespace Vmcore.Kdump.Loading;
 
 /// <summary>Whether a crash kernel is loaded, and whether it is what would be loaded now.</summary>
-/// <param name="IsLoaded">True if one is; null if the kernel does not say.</param>
-/// <param name="IsOurs">True if it was loaded by <c>vmcore kdump load</c>.</param>
-/// <param name="IsCurrent">True if its initramfs is what would be made now; null if that cannot be told.</param>
-/// <param name="Reserved">Memory that is reserved for it, in bytes.</param>
-/// <param name="Release">The running kernel.</param>
-/// <param name="Targets">The targets by the configuration.</param>
-/// <param name="Problem">Why nothing can be loaded now; null if nothing stands in the way.</param>
-internal sealed record KdumpState(
-    bool? IsLoaded, bool IsOurs, bool? IsCurrent, ulong Reserved, string Release, IReadOnlyList<string> Targets, string? Problem)
+internal sealed class KdumpState(bool? isLoaded, bool isOurs, bool? isCurrent, ulong reserved, string release, IReadOnlyList<string> targets, string? problem)
 {
+    /// <summary>True if one is; null if the kernel does not say.</summary>
+    public bool? IsLoaded => isLoaded;
+
+    /// <summary>True if it was loaded by <c>vmcore kdump load</c>.</summary>
+    public bool IsOurs => isOurs;
+
+    /// <summary>True if its initramfs is what would be made now; null if that cannot be told.</summary>
+    public bool? IsCurrent => isCurrent;
+
+    /// <summary>Memory that is reserved for it, in bytes.</summary>
+    public ulong Reserved => reserved;
+
+    /// <summary>The running kernel.</summary>
+    public string Release => release;
+
+    /// <summary>The targets by the configuration.</summary>
+    public IReadOnlyList<string> Targets => targets;
+
+    /// <summary>Why nothing can be loaded now; null if nothing stands in the way.</summary>
+    public string? Problem => problem;
+
     /// <summary>Looks.</summary>
     /// <param name="sysroot">The folder that stands for <c>/</c>; empty for the running system.</param>
     /// <param name="executable">The executable that becomes init.</param>

@@ -6,16 +6,22 @@ using Vmcore.Kexec;
 namespace Vmcore.Kdump.Loading;
 
 /// <summary>A target, and what it lies on now.</summary>
-/// <param name="Capture">As the capture kernel takes it.</param>
-/// <param name="Device">The name of the block device, for example <c>vda1</c>; empty for the console.</param>
-/// <param name="Folder">Where the folder is now, to ask how much room there is; empty if it is not mounted.</param>
-internal sealed record ResolvedTarget(CaptureTarget Capture, string Device, string Folder);
+internal sealed class ResolvedTarget(CaptureTarget capture, string device, string folder)
+{
+    /// <summary>As the capture kernel takes it.</summary>
+    public CaptureTarget Capture => capture;
+
+    /// <summary>The name of the block device, for example <c>vda1</c>; empty for the console.</summary>
+    public string Device => device;
+
+    /// <summary>Where the folder is now, to ask how much room there is; empty if it is not mounted.</summary>
+    public string Folder => folder;
+}
 
 /// <summary>
 /// Finds out what a target lies on, and gives it a name that holds in the capture kernel too, where devices may be found in another order: the UUID of
 /// its file system.
 /// </summary>
-/// <param name="root">The system.</param>
 internal sealed class TargetResolver(SystemRoot root)
 {
     private const int LinkLimit = 40;
@@ -177,5 +183,21 @@ internal sealed class TargetResolver(SystemRoot root)
         return text;
     }
 
-    private sealed record MountPoint(string Number, string Top, string Place, string Type, string Source);
+    private sealed class MountPoint(string number, string top, string place, string type, string source)
+    {
+        /// <summary>Its number.</summary>
+        public string Number => number;
+
+        /// <summary>Its top.</summary>
+        public string Top => top;
+
+        /// <summary>Its place.</summary>
+        public string Place => place;
+
+        /// <summary>Its type.</summary>
+        public string Type => type;
+
+        /// <summary>Its source.</summary>
+        public string Source => source;
+    }
 }

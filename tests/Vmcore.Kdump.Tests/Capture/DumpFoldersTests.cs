@@ -49,7 +49,7 @@ public sealed class DumpFoldersTests : IDisposable
         Assert.True(File.Exists(Path.Combine(_top, "vmcore-20261101T000000Z", "notes.txt")));
         Assert.False(File.Exists(Path.Combine(_top, "vmcore-20261101T000000Z", "vmcore")));
         Assert.True(File.Exists(Path.Combine(other, "vmcore")));
-        Assert.Equal(8, Left().Length);
+        Assert.Equal(9, Left().Length);
     }
 
     [Fact]

@@ -11,7 +11,7 @@ public sealed class ConfigurationFileTests
     {
         KdumpConfiguration configuration = ConfigurationFile.Parse("", File);
         Assert.Equal("/var/crash", Assert.Single(configuration.Targets).ToString());
-        Assert.Equal(new KdumpConfiguration(), configuration);
+        Assert.Equivalent(new KdumpConfiguration(), configuration);
         Assert.Equal(("31", "-l", 5), (configuration.Level, configuration.CodecOption, configuration.Keep));
         Assert.True(configuration.Report && configuration.Watchdog);
     }
@@ -103,12 +103,12 @@ public sealed class ConfigurationFileTests
     public void TheTemplateHasTheDefaults()
     {
         string template = ConfigurationFile.Template();
-        Assert.Equal(new KdumpConfiguration(), ConfigurationFile.Parse(template, File));
+        Assert.Equivalent(new KdumpConfiguration(), ConfigurationFile.Parse(template, File));
         string[] keys = [.. template.Split('\n').Where(static l => l.StartsWith('#') && !l.StartsWith("# ", StringComparison.Ordinal))
             .Select(static l => l[1..])];
         Assert.Equal(ConfigurationKey.All.Count, keys.Length);
         KdumpConfiguration said = ConfigurationFile.Parse(string.Join('\n', keys.Where(static k => !k.StartsWith("fallback", StringComparison.Ordinal))), File);
-        Assert.Equal(new KdumpConfiguration() with { Target = said.Target, Modules = said.Modules }, said);
+        Assert.Equivalent(new KdumpConfiguration() with { Target = said.Target }, said);
         Assert.Equal("/var/crash", said.Targets[0].ToString());
         Assert.All(template.Split('\n'), static l => Assert.True(l.Length <= 110, l));
     }

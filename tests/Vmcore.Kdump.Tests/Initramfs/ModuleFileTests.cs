@@ -14,7 +14,8 @@ public sealed class ModuleFileTests
     {
         using TestTree tree = new TestTree().Bytes("/m/a.ko", s_module);
         ModuleFile module = ModuleFile.Read(new SystemRoot(tree.Root), "/m/a.ko");
-        Assert.Equal(("a.ko", s_module), (module.Name, module.Content.ToArray()));
+        Assert.Equal("a.ko", module.Name);
+        Assert.Equal(s_module, module.Content.ToArray());
     }
 
     [Fact]
@@ -26,7 +27,8 @@ public sealed class ModuleFileTests
         using TestTree tree = new TestTree().Bytes("/m/a.ko.gz", packed.ToArray());
         var root = new SystemRoot(tree.Root);
         ModuleFile module = ModuleFile.Read(root, "/m/a.ko.gz");
-        Assert.Equal(("a.ko", s_module), (module.Name, module.Content.ToArray()));
+        Assert.Equal("a.ko", module.Name);
+        Assert.Equal(s_module, module.Content.ToArray());
         tree.File("/sys/module/compression", "gzip\n");
         Assert.Equal("a.ko.gz", ModuleFile.Read(root, "/m/a.ko.gz").Name);
         tree.Delete("/sys/module/compression").Bytes("/m/a.ko.gz", packed.ToArray()[..100]);
