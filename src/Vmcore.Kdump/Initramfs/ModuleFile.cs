@@ -61,7 +61,10 @@ internal sealed class ModuleFile(string name, ReadOnlyMemory<byte> content)
             throw Damaged(path, e);
         }
 
-        return output.Length > Limit ? throw Damaged(path, null) : output.ToArray();
+        // The runtime takes the end of what is cut for the end of the data. Its length stands in the last four bytes (RFC 1952, section 2.3.1).
+        bool isWhole = output.Length <= Limit && content.Length >= 18
+            && BinaryPrimitives.ReadUInt32LittleEndian(content.AsSpan(content.Length - 4)) == output.Length;
+        return isWhole ? output.ToArray() : throw Damaged(path, null);
     }
 
     // Frame_Content_Size of RFC 8878, section 3.1.1.1: zstd(1) writes it for files.
