@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Cli.Kexec;
 using Vmcore.Kdump;
@@ -68,13 +69,8 @@ internal sealed class KdumpCommand : Command
                 return Unload(sysroot, isDryRun);
             case ["status"]:
                 return Status(KdumpState.Read(sysroot, executable), isJson);
-            case ["estimate"]:
-                return Estimate(sysroot, executable, isJson);
-            case ["test"] when parsed.GetValue(_crash):
-                return Crash(sysroot, executable, parsed.GetValue(_yes));
-            case ["test"]:
-                // A tree has no memory.
-                return Test(KdumpChecks.Run(sysroot, executable, sysroot.Length > 0 || parsed.GetValue(_quick) ? null : DumpEstimate.Input), isJson);
+            case ["estimate" or "test"] or ["prepare", { Length: > 0 }]:
+                return BeforeCrash(parsed, words, sysroot, executable);
             case ["install"]:
                 return Install(sysroot, executable, isDryRun);
             case ["remove"]:
@@ -83,12 +79,26 @@ internal sealed class KdumpCommand : Command
                 StandardStreams.RequireOutput();
                 Console.Out.Write(ConfigurationFile.Template());
                 return 0;
-            case ["prepare", { Length: > 0 } device]:
-                return Prepare(device, isDryRun, parsed.GetValue(_yes));
             default:
                 throw new KdumpException(words[0] == "prepare" ? "kdump prepare: found no device, expected one: 'vmcore kdump prepare /dev/vdb1'."
                     : $"kdump: found '{words[0]}', expected load, unload, status, estimate, test, install, remove, template or prepare.");
         }
+    }
+
+    // What nobody needs after a crash is in the larger executable, which ReaderProgram hands it to.
+    private int BeforeCrash(ParseResult parsed, string[] words, string sysroot, string executable)
+    {
+        if (!CodeFeature.IsIncluded)
+            return CodeFeature.Refuse($"kdump {words[0]}");
+        bool isJson = parsed.GetValue(_json), isSure = parsed.GetValue(_yes);
+        if (words is ["prepare", var device])
+            return Prepare(device, parsed.GetValue(_dryRun), isSure);
+        if (words[0] == "estimate")
+            return Estimate(sysroot, executable, isJson);
+        if (parsed.GetValue(_crash))
+            return Crash(sysroot, executable, isSure);
+        // A tree has no memory.
+        return Test(KdumpChecks.Run(sysroot, executable, sysroot.Length > 0 || parsed.GetValue(_quick) ? null : DumpEstimate.Input), isJson);
     }
 
     private int Load(string sysroot, string executable, bool isDryRun, bool isJson)
@@ -277,7 +287,7 @@ internal sealed class KdumpCommand : Command
     {
         string path = Environment.ProcessPath ?? "/usr/bin/vmcore";
         string small = Path.Combine(Path.GetDirectoryName(path) ?? "/", "vmcore");
-        return Path.GetFileName(path) == Code.CodeFeature.Program && File.Exists(small) ? small : path;
+        return Path.GetFileName(path) == CodeFeature.Program && File.Exists(small) ? small : path;
     }
 
     private static void Line(string text) => Console.Out.WriteLine(TerminalText.Clean(text));

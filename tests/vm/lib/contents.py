@@ -53,6 +53,10 @@ def write(case, folder, kernel, capture):
 def _kdump(case, inside, kernel):
     """For "vmcore kdump load": its configuration, and the modules as a package installs them, with depmod's lists of those that are here."""
     (inside / "kdump.conf").write_text("".join(line + "\n" for line in [*case["kdump"], "kernel = /data/in/vmlinuz"]))
+    # It has what is done before a crash; the smaller one hands that over.
+    reader = paths.executable(kernel.arch).with_name("vmcore-reader")
+    if reader.exists():
+        shutil.copy(reader, inside / "tools" / "vmcore-reader")
     (inside / "kdump-after").write_text(case["kdump-after"] + "\n")
     base = inside / "base"
     modules = base / "lib" / "modules" / kernel.release
