@@ -56,13 +56,14 @@ public sealed partial class KdumpCommandTests : IDisposable
     public void AWrongConfigurationIsNamedWithItsLine()
     {
         _tree.File("/etc/vmcore/kdump.conf", "target = console\nkeep = many\n");
-        Assert.Contains("/etc/vmcore/kdump.conf:2: keep: found 'many', expected a number from 0 to 1000", Run(1, "load", "--dry-run").Error, StringComparison.Ordinal);
+        string error = Run(1, "load", "--dry-run").Error;
+        Assert.Contains("/etc/vmcore/kdump.conf:2: keep: found 'many', expected a number from 0 to 1000", error, StringComparison.Ordinal);
         Assert.Contains("FAIL configuration: ", Run(1, "test").Output, StringComparison.Ordinal);
     }
 
     private ToolResult Run(int expected, params string[] words)
     {
-        ToolResult result = Tool.Run(Executable.Vmcore, ["kdump", .. words, "--sysroot", _tree.Root, "--executable", $"{_tree.Root}/usr/bin/vmcore"]);
+        ToolResult result = Tool.Run(Executable.Reader, ["kdump", .. words, "--sysroot", _tree.Root, "--executable", $"{_tree.Root}/usr/bin/vmcore"]);
         Assert.True(result.ExitCode == expected, $"{string.Join(' ', words)}: exit status {result.ExitCode}\n{result.Output}\n{result.Error}");
         return result;
     }
