@@ -79,7 +79,8 @@ public sealed class KdumpReloadTests : IDisposable
         start.Environment["VMCORE_OWN"] = $"{_folder}/own";
         start.Environment["VMCORE_PROGRAM"] = $"{_folder}/program";
         File.WriteAllText($"{_folder}/program", "#!/bin/sh\necho \"$@\" >>log\n");
-        File.SetUnixFileMode($"{_folder}/program", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode($"{_folder}/program", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         start.Environment["VMCORE_SETTINGS"] = $"{_folder}/none";
         return new(Process.Start(start)!);
     }
