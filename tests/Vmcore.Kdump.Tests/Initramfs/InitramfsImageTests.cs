@@ -54,7 +54,12 @@ public sealed class InitramfsImageTests
     public void CpioListsTheSame()
     {
         Assert.SkipUnless(File.Exists("/usr/bin/cpio") || File.Exists("/bin/cpio"), "cpio is not installed");
-        using Process cpio = Process.Start(new ProcessStartInfo("cpio", ["-t", "--quiet"]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        using Process cpio = Process.Start(new ProcessStartInfo("cpio", ["-t", "--quiet"]) 
+        {
+            UseShellExecute = false,
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+        })!;
         byte[] image = Image();
         cpio.StandardInput.BaseStream.Write(image);
         cpio.StandardInput.Close();

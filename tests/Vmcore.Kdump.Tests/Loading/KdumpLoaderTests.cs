@@ -1,6 +1,5 @@
 using Vmcore.Kdump.Configuration;
 using Vmcore.Kdump.Estimating;
-using Vmcore.Kdump.Initramfs;
 using Vmcore.Kdump.Installing;
 using Vmcore.Kdump.Loading;
 using Vmcore.Kexec;
@@ -28,7 +27,7 @@ public sealed class KdumpLoaderTests
         Assert.Single(calls.Log);
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(result.InitramfsFile));
         KdumpState status = KdumpState.Read(tree.Root, tree.Root + Program);
-        Assert.Equal((true, true, (bool?)true, null), (status.IsLoaded, status.IsOurs, status.IsCurrent, status.Problem));
+        Assert.Equal((true, true, true, null), (status.IsLoaded, status.IsOurs, status.IsCurrent, status.Problem));
 
         // Once more nothing is made anew; with another executable, module or configuration it is.
         Assert.False(new KdumpLoader(calls).Load(tree.Root, tree.Root + Program, isDryRun: false).IsNew);
