@@ -1,4 +1,5 @@
 using Vmcore.Cli.Dmesg;
+using Vmcore.Cli.Kdump;
 using Vmcore.Cli.Kexec;
 using Vmcore.Cli.Makedumpfile;
 
@@ -9,9 +10,11 @@ internal static class Program
 {
     private static int Main(string[] args)
     {
+        Init.RestartIfFirst();
         StandardStreams.Fill();
         StandardStreams.UsePlainWriters();
         StandardStreams.IgnoreFileSizeSignal();
+        Init.BecomeIfFirst();
         string name = CalledAs();
         if (name is not ("makedumpfile" or "kexec" or "vmcore-dmesg"))
         {

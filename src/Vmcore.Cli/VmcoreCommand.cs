@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Vmcore.Cli.Code;
 using Vmcore.Cli.Info;
+using Vmcore.Cli.Kdump;
 using Vmcore.Cli.Reader;
 
 namespace Vmcore.Cli;
@@ -37,6 +38,7 @@ internal static class VmcoreCommand
         };
         foreach (Command command in ReaderCommands.All())
             root.Add(command);
+        root.Add(new KdumpCommand());
         return root;
     }
 

@@ -15,7 +15,9 @@ internal static partial class ReaderProgram
     /// <param name="args">The command line.</param>
     internal static void TakeOver(string[] args)
     {
-        if (CodeFeature.IsIncluded || args.Length == 0 || (Array.IndexOf(s_commands, args[0]) < 0 && Array.IndexOf(args, "auto") < 0)
+        bool isMeant = args.Length > 0 && (Array.IndexOf(s_commands, args[0]) >= 0 || Array.IndexOf(args, "auto") >= 0
+            || args is ["kdump", "estimate" or "test" or "prepare", ..]);
+        if (CodeFeature.IsIncluded || !isMeant
             || Path.GetDirectoryName(Environment.ProcessPath) is not { } folder)
             return;
 

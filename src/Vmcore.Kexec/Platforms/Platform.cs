@@ -157,7 +157,8 @@ public abstract class Platform
     internal abstract ulong BounceBuffers(IReadOnlyList<string> words, IReadOnlyList<PhysicalRange> regions, ulong possibleEnd);
 }
 
-/// <summary>Numbers of the system calls of kexec.</summary>
+/// <summary>Numbers of system calls that the C library has no functions for.</summary>
 /// <param name="Load">kexec_load(2).</param>
 /// <param name="FileLoad">kexec_file_load(2).</param>
-public readonly record struct SystemCallNumbers(int Load, int FileLoad);
+/// <param name="LoadModule">finit_module(2).</param>
+public readonly record struct SystemCallNumbers(int Load, int FileLoad, int LoadModule);

@@ -87,6 +87,9 @@ internal sealed class SystemRoot
     /// <summary>Name of the folder in which the target of a symbolic link lies, for example the disk of a partition; null if it is none.</summary>
     public string? LinkFolder(string path) => Link(path) is { } target ? Path.GetFileName(Path.GetDirectoryName(target)) : null;
 
+    /// <summary>What a symbolic link says; null if it is none.</summary>
+    public string? LinkTarget(string path) => Link(path);
+
     private string? Link(string path)
     {
         try

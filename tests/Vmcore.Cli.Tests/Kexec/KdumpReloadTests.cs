@@ -59,6 +59,16 @@ public sealed class KdumpReloadTests : IDisposable
         Assert.False(File.Exists($"{_folder}/log"));
     }
 
+    /// <summary>What 'vmcore kdump load' loaded, it loads again, whatever else is installed.</summary>
+    [Fact]
+    public void OursIsLoadedByOurs()
+    {
+        File.WriteAllText($"{_folder}/loaded", "1\n");
+        File.WriteAllText($"{_folder}/own", "");
+        Assert.Equal(0, Run("").Wait());
+        Assert.Equal(["kdump load"], File.ReadAllLines($"{_folder}/log"));
+    }
+
     private Running Run(string reload)
     {
         var start = new ProcessStartInfo("sh", [Script(), "--now"]) { WorkingDirectory = _folder, UseShellExecute = false, RedirectStandardError = true };
@@ -66,6 +76,11 @@ public sealed class KdumpReloadTests : IDisposable
         start.Environment["VMCORE_SETTLE"] = "0.1";
         start.Environment["VMCORE_STATE"] = $"{_folder}/state";
         start.Environment["VMCORE_LOADED"] = $"{_folder}/loaded";
+        start.Environment["VMCORE_OWN"] = $"{_folder}/own";
+        start.Environment["VMCORE_PROGRAM"] = $"{_folder}/program";
+        File.WriteAllText($"{_folder}/program", "#!/bin/sh\necho \"$@\" >>log\n");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode($"{_folder}/program", UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         start.Environment["VMCORE_SETTINGS"] = $"{_folder}/none";
         return new(Process.Start(start)!);
     }

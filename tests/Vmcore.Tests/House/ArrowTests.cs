@@ -49,7 +49,9 @@ public sealed class ArrowTests
     {
         Assert.DoesNotContain("ProjectReference", File.ReadAllText(Path.Combine(SourceTree.Root, "src/Vmcore/Vmcore.csproj")), StringComparison.Ordinal);
         foreach (SourceFile file in SourceFile.All.Where(static f => f.Path.StartsWith("src/Vmcore.Kexec/", StringComparison.Ordinal)))
-            Assert.False(file.Usings.Any(static u => u.StartsWith("Vmcore.Cli", StringComparison.Ordinal)), $"{file}: the loader needs no command line");
+            Assert.False(file.Usings.Any(static u => u.Split('.') is ["Vmcore", "Cli" or "Kdump", ..]), $"{file}: the loader needs nothing above it");
+        foreach (SourceFile file in SourceFile.All.Where(static f => f.Path.StartsWith("src/Vmcore.Kdump/", StringComparison.Ordinal)))
+            Assert.False(file.Usings.Any(static u => u.StartsWith("Vmcore.Cli", StringComparison.Ordinal)), $"{file}: kdump needs no command line");
     }
 
     /// <summary>The sets of rooms each of which leads to every other.</summary>

@@ -1,5 +1,6 @@
 # Loads the crash kernel as the case says; run by first.sh, and by the udev rule in cases that have it.
 . /data/in/case.env
+[ -z "$KDUMP" ] || exec sh /data/in/kdump.sh
 out=/data/out
 set -- $LOADER
 case $1 in

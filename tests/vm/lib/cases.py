@@ -3,7 +3,7 @@ import dataclasses
 import pathlib
 import re
 
-LISTS = {"nvdimm", "namespace", "work", "dump", "expect", "qemu-dump"}
+LISTS = {"nvdimm", "namespace", "work", "dump", "expect", "qemu-dump", "kdump", "kdump-expect"}
 DEFAULTS = {
     "title": "",
     "kernel": "stock-6.1",
@@ -28,6 +28,8 @@ DEFAULTS = {
     "options": "no",
     "live": "",
     "ways": "",
+    "kdump-after": "",
+    "kdump-disk": "1G",
 }
 KEYS = set(DEFAULTS) | LISTS
 

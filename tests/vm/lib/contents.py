@@ -1,7 +1,8 @@
 """What the guest finds on its data disk, in /data/in: the kernel to load, the tools, the case."""
 import shutil
+import subprocess
 
-from . import cases, paths
+from . import cases, kernels, paths
 
 # Both kernels: without KVM on a busy host the timer interrupt may come too late for the kernel's check of the IO-APIC,
 # and the kernel would panic ("IO-APIC + timer doesn't work").
@@ -23,6 +24,8 @@ def write(case, folder, kernel, capture):
         (inside / "tools" / "vmcore").chmod(0o755)
         for name in ("kexec", "makedumpfile"):
             (inside / "tools" / name).symlink_to("vmcore")
+    if case["kdump"]:
+        _kdump(case, inside, kernel)
     for script in paths.GUEST.glob("*.sh"):
         shutil.copy(script, inside)
     words = {
@@ -37,6 +40,7 @@ def write(case, folder, kernel, capture):
         "STAY": "yes" if case["qemu-dump"] else "",
         "OPTIONS": "yes" if case.yes("options") else "",
         "LIVE": case["live"],
+        "KDUMP": "yes" if case["kdump"] else "",
         "LEAN": "yes" if case.yes("lean") else "",
     }
     (inside / "case.env").write_text("".join(f"{name}='{value}'\n" for name, value in words.items()))
@@ -44,6 +48,26 @@ def write(case, folder, kernel, capture):
     work = [line.split() for line in case["work"]]
     (inside / "work").write_text("".join(f"{kind} {cases.size(amount)}\n" for kind, amount in work))
     (inside / "dumps").write_text("".join(line + "\n" for line in case["dump"]))
+
+
+def _kdump(case, inside, kernel):
+    """For "vmcore kdump load": its configuration, and the modules as a package installs them, with depmod's lists of those that are here."""
+    (inside / "kdump.conf").write_text("".join(line + "\n" for line in [*case["kdump"], "kernel = /data/in/vmlinuz"]))
+    # It has what is done before a crash; the smaller one hands that over.
+    reader = paths.executable(kernel.arch).with_name("vmcore-reader")
+    if reader.exists():
+        shutil.copy(reader, inside / "tools" / "vmcore-reader")
+    (inside / "kdump-after").write_text(case["kdump-after"] + "\n")
+    base = inside / "base"
+    modules = base / "lib" / "modules" / kernel.release
+    for path in kernel.order(kernels.CAPTURE):
+        (modules / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(kernel.modules / path, modules / path)
+    for file in kernel.modules.glob("modules.[ob]*"):
+        shutil.copy(file, modules)
+    subprocess.run(["depmod", "-b", str(base), kernel.release], check=True, stderr=subprocess.DEVNULL)
+    shutil.move(modules, inside / "modules")
+    shutil.rmtree(base)
 
 
 def _namespace(line):

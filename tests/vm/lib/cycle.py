@@ -8,7 +8,7 @@ import subprocess
 import time
 import traceback
 
-from . import arch, cases, contents, initramfs, kernels, machine, paths, verdicts, ways
+from . import arch, cases, contents, initramfs, kdump, kernels, machine, paths, verdicts, ways
 
 SECONDS = float(os.environ.get("VMCORE_VM_SECONDS", "300"))
 
@@ -26,7 +26,7 @@ def run(case: cases.Case, folder: pathlib.Path, keep: bool):
     except Exception as error:  # one broken case must not end the others
         (folder / "traceback").write_text(traceback.format_exc())
         problems = [f"{type(error).__name__}: {error}"]
-    for name in ("data.img", "swap.img", "raw.img", "truth.img", "ram.mem", "qmp"):
+    for name in ("data.img", "swap.img", "raw.img", "truth.img", "ram.mem", "qmp", "dumps.img", "spare.img"):
         (folder / name).unlink(missing_ok=True)
     facts["seconds"] = round(time.monotonic() - started)
     facts["problems"] = problems
@@ -93,11 +93,15 @@ def _cycle(case, folder, facts):
 
     def panic(vm, line):
         vm.copy_memory("panic", ram=True)
+        facts["panic"] = time.monotonic()
 
     facts["end"] = vm.run({"VMRIG before the panic": before, "sysrq: Trigger a crash": panic}, SECONDS)
+    facts["seconds from panic to end"] = round(time.monotonic() - facts.pop("panic"), 1) if "panic" in facts else None
     serial = vm.log.read_text(errors="replace")
     facts["said"] = re.findall(r"VMRIG (.*)", serial)
     vm.collect()
+    if case["kdump"]:
+        kdump.collect(case, folder, facts)
     _page_flags(folder, kernel.arch.page)
     raw = re.search(r"VMRIG vmcore size=(\d+)", serial)
     if raw:
@@ -130,6 +134,8 @@ def _end(case, folder, facts):
     if case["corrupt"]:
         if facts["end"] != "guest-reset" or "capture kernel is up" in facts["said"]:
             problems.append(f"with a corrupted segment the machine did not reset: {facts['end']}")
+    elif case["kdump"]:
+        problems += kdump.judge(case, folder, facts)
     elif facts["end"] != "guest-shutdown" or "done" not in facts["said"]:
         problems.append(f"the capture kernel did not come to its end: {facts['end']}")
     return problems

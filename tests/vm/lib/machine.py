@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from . import apt, cases, devicetree, paths
+from . import apt, cases, devicetree, kdump, paths
 
 
 class Timeout(Exception):
@@ -63,7 +63,7 @@ class Machine:
             self._command += ["-bios", str(_efi(arch))]
         if case.yes("vmcoreinfo-device"):
             self._command += ["-device", "vmcoreinfo"]
-        for name in ("data", "raw", "truth", "swap"):
+        for name in ("data", "raw", "truth", "swap", *(kdump.DISKS if case["kdump"] else ())):
             self._command += [
                 "-drive", f"if=none,id={name},format=raw,file={folder / name}.img,cache=unsafe,discard=unmap,"
                           "detect-zeroes=unmap",
@@ -87,6 +87,8 @@ class Machine:
         for name, size in (("raw", 16 << 30), ("truth", 128 << 20), ("swap", 256 << 20)):
             with open(self.folder / f"{name}.img", "wb") as file:
                 file.truncate(size)
+        if self._case["kdump"]:
+            kdump.make_disks(self.folder, cases.size(self._case["kdump-disk"]))
         for path, size in zip(self.backing, self.nvdimms):
             with open(path, "wb") as file:
                 file.truncate(size)

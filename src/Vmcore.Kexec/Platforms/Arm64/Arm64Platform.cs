@@ -33,7 +33,7 @@ internal sealed class Arm64Platform : Platform
 
     /// <inheritdoc/>
     /// <remarks>Those of asm-generic/unistd.h.</remarks>
-    public override SystemCallNumbers SystemCalls => new(104, 294);
+    public override SystemCallNumbers SystemCalls => new(104, 294, 273);
 
     /// <inheritdoc/>
     public override IReadOnlyList<int> PageShifts { get; } = [12, 14, 16];

@@ -32,7 +32,7 @@ internal sealed class X86_64Platform : Platform
     public override ushort ElfMachine => 62;
 
     /// <inheritdoc/>
-    public override SystemCallNumbers SystemCalls => new(246, 320);
+    public override SystemCallNumbers SystemCalls => new(246, 320, 313);
 
     /// <inheritdoc/>
     public override IReadOnlyList<int> PageShifts { get; } = [12];
