@@ -9,7 +9,8 @@ internal static partial class ReaderProgram
 {
     // What the small one leaves out, and what it does without instructions and lines of the source.
     private static readonly string[] s_commands =
-        ["dis", "whatis", "slab", "files", "maps", "gcore", "exec", "print", "read", "vtop", "map", "triage", "report", "bt"];
+        ["dis", "whatis", "slab", "files", "maps", "gcore", "exec", "print", "read", "vtop", "map", "triage", "type", "verify",
+        "runq", "report", "bt"];
 
     /// <summary>Becomes the other executable, if that is there and the command line is for it; else returns.</summary>
     /// <param name="args">The command line.</param>

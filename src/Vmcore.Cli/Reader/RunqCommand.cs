@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Kernel.Scheduling;
 using Vmcore.Kernel.Tasks;
@@ -11,7 +12,8 @@ namespace Vmcore.Cli.Reader;
 internal static class RunqCommand
 {
     internal static Command Create() => new ReaderCommand("runq",
-        "Show for each CPU what ran and what waited to run, its clock, the soft lockup watchdog, and what RCU waited for.", Run);
+        "Show for each CPU what ran and what waited to run, its clock, the soft lockup watchdog, and what RCU waited for.",
+        static context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("runq") : Run(context));
 
     private static int Run(ReaderContext context)
     {

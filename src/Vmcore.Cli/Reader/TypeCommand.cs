@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.Findings;
 using Vmcore.Kernel.Types;
@@ -13,7 +14,8 @@ internal static class TypeCommand
         var names = new Argument<string[]>("NAME") { Description = "A type: 'struct page', page, gfp_t, 'enum zone_type'.", Arity = ArgumentArity.OneOrMore };
         var plain = new Option<bool>("--no-offsets") { Description = "The declaration alone, without offsets and sizes in bytes." };
         return new ReaderCommand("type", "Show the declaration of a type, with the offset and size of each member.",
-            context => Run(context, context.Parsed.GetRequiredValue(names), context.Parsed.GetValue(plain)), hasWords: true) { names, plain };
+            context => !CodeFeature.IsIncluded ? CodeFeature.Refuse("type")
+                : Run(context, context.Parsed.GetRequiredValue(names), context.Parsed.GetValue(plain)), hasWords: true) { names, plain };
     }
 
     private static int Run(ReaderContext context, string[] names, bool plain)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
+using Vmcore.Cli.Code;
 using Vmcore.Cli.Json;
 using Vmcore.IO;
 using Vmcore.Verification;
@@ -29,7 +30,7 @@ internal static class VerifyCommand
             Name,
             "Check that a dump is whole: headers, bitmaps, every page, no user data of pmem. Exit status: "
                 + "0 sound, 1 something is wrong with it, 2 it was not checked: it or the manifest cannot be read, or the command line is wrong.",
-            context => Run(context, context.Parsed.GetValue(manifest)));
+            context => !CodeFeature.IsIncluded ? CodeFeature.Refuse(Name) : Run(context, context.Parsed.GetValue(manifest)));
         command.Add(manifest);
         return command;
     }
