@@ -54,7 +54,7 @@ public sealed class InitramfsImageTests
     public void CpioListsTheSame()
     {
         Assert.SkipUnless(File.Exists("/usr/bin/cpio") || File.Exists("/bin/cpio"), "cpio is not installed");
-        using Process cpio = Process.Start(new ProcessStartInfo("cpio", ["-t", "--quiet"]) 
+        using Process cpio = Process.Start(new ProcessStartInfo("cpio", ["-t", "--quiet"])
         {
             UseShellExecute = false,
             RedirectStandardInput = true,
