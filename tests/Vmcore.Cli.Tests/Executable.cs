@@ -15,7 +15,8 @@ internal static class Executable
     internal static bool IsEmulated => Environment.GetEnvironmentVariable("VMCORE_EMULATED") == "arm64";
 
     /// <summary>Whether it is the managed one.</summary>
-    internal static bool IsManaged => !IsEmulated && (Environment.GetEnvironmentVariable("VMCORE_MANAGED") == "1" || !File.Exists(Path.Combine(NativeFolder, "vmcore")));
+    internal static bool IsManaged =>
+        !IsEmulated && (Environment.GetEnvironmentVariable("VMCORE_MANAGED") == "1" || !File.Exists(Path.Combine(NativeFolder, "vmcore")));
 
     /// <summary>The reader.</summary>
     internal static string Vmcore { get; } = Path.Combine(s_folder, "vmcore");
@@ -42,7 +43,7 @@ internal static class Executable
     private static string ManagedFolder()
     {
         string program = Path.Combine(AppContext.BaseDirectory, "Vmcore.Cli.dll");
-        return Scripts("managed", name => $"'{Environment.ProcessPath ?? "dotnet"}' exec '{program}' {(name.StartsWith("vmcore", StringComparison.Ordinal) && name != "vmcore-dmesg" ? "" : name)}");
+        return Scripts("managed", name => $"'{Environment.ProcessPath ?? "dotnet"}' exec '{program}' {(name is "vmcore" or "vmcore-reader" ? "" : name)}");
     }
 
     private static string EmulatedFolder() =>

@@ -16,10 +16,8 @@ internal static partial class ReaderProgram
     /// <param name="args">The command line.</param>
     internal static void TakeOver(string[] args)
     {
-        bool isMeant = args.Length > 0 && (Array.IndexOf(s_commands, args[0]) >= 0 || Array.IndexOf(args, "auto") >= 0
-            || args is ["kdump", "estimate" or "test" or "prepare", ..]);
-        if (CodeFeature.IsIncluded || !isMeant
-            || Path.GetDirectoryName(Environment.ProcessPath) is not { } folder)
+        bool isMeant = args.Length > 0 && (Array.IndexOf(s_commands, args[0]) >= 0 || Array.IndexOf(args, "auto") >= 0);
+        if (CodeFeature.IsIncluded || !isMeant || Path.GetDirectoryName(Environment.ProcessPath) is not { } folder)
             return;
 
         // What cannot be executed leaves everything as it was: the command says what is missing.

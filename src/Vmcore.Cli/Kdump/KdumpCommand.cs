@@ -85,11 +85,8 @@ internal sealed class KdumpCommand : Command
         }
     }
 
-    // What nobody needs after a crash is in the larger executable, which ReaderProgram hands it to.
     private int BeforeCrash(ParseResult parsed, string[] words, string sysroot, string executable)
     {
-        if (!CodeFeature.IsIncluded)
-            return CodeFeature.Refuse($"kdump {words[0]}");
         bool isJson = parsed.GetValue(_json), isSure = parsed.GetValue(_yes);
         if (words is ["prepare", var device])
             return Prepare(device, parsed.GetValue(_dryRun), isSure);

@@ -68,6 +68,8 @@ internal sealed class KallsymsImage
         if (!oldOrder)
             Offsets();
         image.Pad(Gap);
+        foreach (KernelSymbol anchor in symbols.Where(static s => s.Name is "init_uts_ns"))
+            image._keys[anchor.Name] = anchor.Address;
         return image;
     }
 

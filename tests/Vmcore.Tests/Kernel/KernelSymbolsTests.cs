@@ -247,14 +247,18 @@ public sealed class KernelSymbolsTests
     public void ADamagedRecordTakesItsGroupOnly()
     {
         List<KernelSymbol> original = SymbolsOfUniqueNames(20_000);
+
+        // Where the group of _stext is lost, another symbol that vmcoreinfo has proves the addresses.
+        original[^1] = original[^1] with { Name = "init_uts_ns" };
         KallsymsImage image = KallsymsImage.Build(original, KallsymsEncoding.BaseRelative, false);
-        Gen.Int[0x100, 0x10000].Sample(
+        Gen.OneOf(Gen.Int[1, 0x10000], Gen.Int[1, 0x800]).Sample(
             at =>
             {
                 // The length of some record becomes another one, or a token does.
                 byte[] bytes = image.Bytes;
                 bytes[image.OffsetOf("kallsyms_names") + at] ^= 1;
-                KernelSymbols symbols = KernelSymbols.TryLoad(image.Info(), MemoryOf(bytes), out _)!;
+                KernelSymbols? symbols = KernelSymbols.TryLoad(image.Info(), MemoryOf(bytes), out string? problem);
+                Assert.True(symbols is not null, problem);
                 foreach (KernelSymbol wrong in symbols.All().Except(original).Take(2))
                     Assert.True(symbols.All().Except(original).Count() == 1, $"{wrong} and others are wrong");
                 Assert.InRange(symbols.All().Count(), original.Count - 256, original.Count);

@@ -54,7 +54,8 @@ internal sealed class CreateDump(MakedumpfileOptions options, Messages messages)
         {
             DumpReport report = WriteLevel(dump, _options.Levels[i], progress, overwrite: i > 0, cancel.Token);
             // What has gone down a pipe cannot be taken back.
-            bool retry = report.End is DumpEnd.NoSpace or DumpEnd.FileTooLarge or DumpEnd.QuotaExceeded or DumpEnd.SizeLimit && i + 1 < _options.Levels.Count && !_options.Flattened;
+            bool isFull = report.End is DumpEnd.NoSpace or DumpEnd.FileTooLarge or DumpEnd.QuotaExceeded or DumpEnd.SizeLimit;
+            bool retry = isFull && i + 1 < _options.Levels.Count && !_options.Flattened;
             if (!retry)
             {
                 if (manifest is not null)

@@ -44,9 +44,11 @@ internal sealed class KallsymsAddresses
     /// <param name="memory">The kernel's memory.</param>
     /// <param name="count">Number of symbols.</param>
     /// <param name="knownIndex">Index of the known symbol.</param>
+    /// <param name="knownName">Its name.</param>
     /// <param name="knownAddress">Its address.</param>
     /// <param name="problem">Why there is no answer, or why some addresses are not known.</param>
-    public static KallsymsAddresses? TryRead(VmcoreInfo info, IVirtualMemory memory, int count, int knownIndex, ulong knownAddress, out string? problem)
+    public static KallsymsAddresses? TryRead(
+        VmcoreInfo info, IVirtualMemory memory, int count, int knownIndex, string knownName, ulong knownAddress, out string? problem)
     {
         if (info.Symbol("kallsyms_offsets") is { } offsetsAt)
         {
@@ -60,7 +62,7 @@ internal sealed class KallsymsAddresses
             if (Choose(info, memory, offsetsAt, knownIndex, offsets[knownIndex], knownAddress, out ulong origin) is { } encoding)
                 return new(encoding, offsets, [], origin, known);
 
-            problem = $"no known formula turns kallsyms_offsets[{knownIndex}] = {offsets[knownIndex]} into 0x{knownAddress:x}, the address of _stext";
+            problem = $"no known formula turns kallsyms_offsets[{knownIndex}] = {offsets[knownIndex]} into 0x{knownAddress:x}, the address of {knownName}";
             return null;
         }
 
@@ -75,7 +77,7 @@ internal sealed class KallsymsAddresses
             if (absolute[knownIndex] == knownAddress)
                 return new(KallsymsEncoding.Absolute, [], absolute, 0, known);
 
-            problem = $"kallsyms_addresses gives _stext the address 0x{absolute[knownIndex]:x}, vmcoreinfo 0x{knownAddress:x}";
+            problem = $"kallsyms_addresses gives {knownName} the address 0x{absolute[knownIndex]:x}, vmcoreinfo 0x{knownAddress:x}";
             return null;
         }
 

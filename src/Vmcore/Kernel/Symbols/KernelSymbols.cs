@@ -12,6 +12,9 @@ public sealed class KernelSymbols
 {
     private const int MinCount = 1_000;
 
+    // Symbols whose addresses vmcoreinfo gives too, on every machine. Source: kernel/vmcore_info.c.
+    private static readonly string[] s_anchors = ["_stext", "init_uts_ns", "node_online_map"];
+
     private readonly ISymbolTable _table;
     private readonly bool _ascending;
 
@@ -45,7 +48,7 @@ public sealed class KernelSymbols
     /// <summary>The symbols of a table that was made elsewhere, at their run-time addresses.</summary>
     internal static KernelSymbols Of(ISymbolTable table) => new(table, isWhole: true);
 
-    /// <summary>Decodes the symbols. They are accepted only if <c>_stext</c> comes out at the address that vmcoreinfo gives.</summary>
+    /// <summary>Decodes the symbols. They are accepted only if <c>_stext</c>, or where that is lost another one, comes out where vmcoreinfo has it.</summary>
     /// <param name="info">Says where the tables are.</param>
     /// <param name="memory">The kernel's memory; its text and read-only data are enough.</param>
     /// <param name="problem">One clause for the operator on why there are no symbols, or not all; null if there are.</param>
@@ -60,15 +63,15 @@ public sealed class KernelSymbols
             return null;
         }
 
-        Span<int> known = [-1];
-        decoded.Find(["_stext"], known);
-        if (known[0] < 0)
+        if (FindAnchor(info, place, decoded, namesProblem is not null) is not (var anchor, var anchorName, var anchorAddress))
         {
-            problem = namesProblem is null ? $"_stext is not among the {place.Count} symbols of kallsyms" : $"{namesProblem}, and _stext is not known";
+            problem = namesProblem is null ? $"_stext is not among the {place.Count} symbols of kallsyms"
+                : $"{namesProblem}, and none of {string.Join(", ", s_anchors)} is known";
             return null;
         }
 
-        if (KallsymsAddresses.TryRead(info, memory, place.Count, known[0], place.Stext, out string? addressesProblem) is not { } addresses)
+        if (KallsymsAddresses.TryRead(info, memory, place.Count, anchor, anchorName, anchorAddress, out string? addressesProblem)
+            is not { } addresses)
         {
             problem = addressesProblem;
             return null;
@@ -109,6 +112,22 @@ public sealed class KernelSymbols
         for (int i = 0; i < found.Length; i++)
             found[i] = query.Indexes[i + 1] is >= 0 and var index ? KallsymsAddresses.TryReadOne(info, memory, index, stext, place.Stext) : null;
         return found;
+    }
+
+    // Where records are damaged, that of _stext may be among them; the others are as good a proof.
+    private static (int Index, string Name, ulong Address)? FindAnchor(VmcoreInfo info, KallsymsPlace place, KallsymsNames names, bool isDamaged)
+    {
+        Span<int> found = [-1, -1, -1];
+        names.Find(s_anchors, found);
+        if (found[0] >= 0)
+            return (found[0], s_anchors[0], place.Stext);
+        for (int i = 1; i < found.Length && isDamaged; i++)
+        {
+            if (found[i] >= 0 && info.Symbol(s_anchors[i]) is { } address)
+                return (found[i], s_anchors[i], address);
+        }
+
+        return null;
     }
 
     private static KallsymsPlace? Locate(VmcoreInfo info, IVirtualMemory memory, out string? problem)
