@@ -25,6 +25,15 @@ public sealed class DumpConformanceTests
 
     public static TheoryData<string> Crashes() => [.. RealCrash.All];
 
+    // At the level that everybody uses all of them; at the others two, by turns, so that each meets each level with some crash: which pages
+    // stay has nothing to do with how they are compressed.
+    private static string[] Codecs(string crash, int level)
+    {
+        string[] all = ["", "-c", "-l", "-p", "-z"];
+        int turn = Array.IndexOf(s_levels, level) + (2 * Array.IndexOf(RealCrash.All.ToArray(), crash));
+        return level == 31 ? all : [all[turn % all.Length], all[(turn + 1) % all.Length]];
+    }
+
     [Theory]
     [MemberData(nameof(CrashesAndLevels))]
     public void EveryPageIsAsInTheVmcore(string name, int level)
@@ -35,7 +44,7 @@ public sealed class DumpConformanceTests
         using TemporaryFolder folder = new();
         string levelText = level.ToString(System.Globalization.CultureInfo.InvariantCulture);
         ulong[]? first = null;
-        foreach (string codec in (string[])["", "-c", "-l", "-p", "-z"])
+        foreach (string codec in Codecs(name, level))
         {
             string[] options = codec.Length > 0 ? [codec, "-d", levelText] : ["-d", levelText];
             ulong[] pages = CheckBothForms(options, crash, raw, metadata, (level & 32) == 0, folder);
