@@ -69,8 +69,15 @@ internal sealed class KdumpCommand : Command
                 return Unload(sysroot, isDryRun);
             case ["status"]:
                 return Status(KdumpState.Read(sysroot, executable), isJson);
-            case ["estimate" or "test"] or ["prepare", { Length: > 0 }]:
-                return BeforeCrash(parsed, words, sysroot, executable);
+            case ["estimate"]:
+                return Estimate(sysroot, executable, isJson);
+            case ["test"] when parsed.GetValue(_crash):
+                return Crash(sysroot, executable, parsed.GetValue(_yes));
+            case ["test"]:
+                // A tree has no memory.
+                return Test(KdumpChecks.Run(sysroot, executable, sysroot.Length > 0 || parsed.GetValue(_quick) ? null : DumpEstimate.Input), isJson);
+            case ["prepare", { Length: > 0 } device]:
+                return Prepare(device, isDryRun, parsed.GetValue(_yes));
             case ["install"]:
                 return Install(sysroot, executable, isDryRun);
             case ["remove"]:
@@ -83,19 +90,6 @@ internal sealed class KdumpCommand : Command
                 throw new KdumpException(words[0] == "prepare" ? "kdump prepare: found no device, expected one: 'vmcore kdump prepare /dev/vdb1'."
                     : $"kdump: found '{words[0]}', expected load, unload, status, estimate, test, install, remove, template or prepare.");
         }
-    }
-
-    private int BeforeCrash(ParseResult parsed, string[] words, string sysroot, string executable)
-    {
-        bool isJson = parsed.GetValue(_json), isSure = parsed.GetValue(_yes);
-        if (words is ["prepare", var device])
-            return Prepare(device, parsed.GetValue(_dryRun), isSure);
-        if (words[0] == "estimate")
-            return Estimate(sysroot, executable, isJson);
-        if (parsed.GetValue(_crash))
-            return Crash(sysroot, executable, isSure);
-        // A tree has no memory.
-        return Test(KdumpChecks.Run(sysroot, executable, sysroot.Length > 0 || parsed.GetValue(_quick) ? null : DumpEstimate.Input), isJson);
     }
 
     private int Load(string sysroot, string executable, bool isDryRun, bool isJson)

@@ -82,15 +82,13 @@ internal sealed class SystemRoot
     }
 
     /// <summary>Last component of what a symbolic link points to, for example the driver of a device; null if it is none.</summary>
-    public string? LinkName(string path) => Link(path) is { } target ? Path.GetFileName(target) : null;
+    public string? LinkName(string path) => LinkTarget(path) is { } target ? Path.GetFileName(target) : null;
 
     /// <summary>Name of the folder in which the target of a symbolic link lies, for example the disk of a partition; null if it is none.</summary>
-    public string? LinkFolder(string path) => Link(path) is { } target ? Path.GetFileName(Path.GetDirectoryName(target)) : null;
+    public string? LinkFolder(string path) => LinkTarget(path) is { } target ? Path.GetFileName(Path.GetDirectoryName(target)) : null;
 
     /// <summary>What a symbolic link says; null if it is none.</summary>
-    public string? LinkTarget(string path) => Link(path);
-
-    private string? Link(string path)
+    public string? LinkTarget(string path)
     {
         try
         {
