@@ -134,8 +134,7 @@ internal sealed class KdumpCommand : Command
     {
         if (isJson)
         {
-            JsonText.Write(new StatusAnswer(status), Console.Out);
-            Console.Out.Write('\n');
+            Json(new StatusAnswer(status));
         }
         else
         {
@@ -164,8 +163,7 @@ internal sealed class KdumpCommand : Command
         var forecast = KdumpForecast.Make(KdumpPlanner.Plan("", executable), DumpEstimate.Input);
         if (isJson)
         {
-            JsonText.Write(new ForecastAnswer(forecast), Console.Out);
-            Console.Out.Write('\n');
+            Json(new ForecastAnswer(forecast));
             return 0;
         }
 
@@ -188,8 +186,7 @@ internal sealed class KdumpCommand : Command
     {
         if (isJson)
         {
-            JsonText.Write(new ChecksAnswer(checks), Console.Out);
-            Console.Out.Write('\n');
+            Json(new ChecksAnswer(checks));
         }
         else
         {
@@ -279,6 +276,12 @@ internal sealed class KdumpCommand : Command
         string path = Environment.ProcessPath ?? "/usr/bin/vmcore";
         string small = Path.Combine(Path.GetDirectoryName(path) ?? "/", "vmcore");
         return Path.GetFileName(path) == CodeFeature.Program && File.Exists(small) ? small : path;
+    }
+
+    private static void Json(IJsonItem answer)
+    {
+        JsonText.Write(answer, Console.Out);
+        Console.Out.Write('\n');
     }
 
     private static void Line(string text) => Console.Out.WriteLine(TerminalText.Clean(text));

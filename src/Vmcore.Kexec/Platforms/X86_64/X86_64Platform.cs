@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Vmcore.Kernel.Identity;
 using Vmcore.Ranges;
 
 namespace Vmcore.Kexec;
@@ -119,7 +120,7 @@ internal sealed class X86_64Platform : Platform
     /// The RAM below 640 KiB, which any capture kernel needs for the start of other CPUs, of a kernel that may have put something there: one of before
     /// Linux 5.5 (arch/x86/kernel/crash.c: crash_reserve_low_1M), some of distributions excepted, whose empty pages are copied for nothing.
     /// </remarks>
-    internal override IReadOnlyList<PhysicalRange> CopiedAway(RunningSystem system) => !IsBeforeLowReserve(system.KernelRelease) ? [] :
+    internal override IReadOnlyList<PhysicalRange> CopiedAway(RunningSystem system) => !KernelRelease.IsBefore(system.KernelRelease, 5, 5) ? [] :
     [
         .. system.Iomem.SystemRam(system.PageShift).Intersect(Iomem.WholePages([new(0, E820Map.LowMemoryEnd)], system.PageShift))
             .Select(r => r.ToPhysical(system.PageShift)),
@@ -175,14 +176,6 @@ internal sealed class X86_64Platform : Platform
     /// <inheritdoc/>
     internal override ulong BounceBuffers(IReadOnlyList<string> words, IReadOnlyList<PhysicalRange> regions, ulong possibleEnd) =>
         X86BounceBuffers.Of(words, regions.Count == 0 ? 0 : regions.Max(static r => r.End), possibleEnd);
-
-    // A release that says nothing is taken for a new one.
-    private static bool IsBeforeLowReserve(string release)
-    {
-        string[] parts = release.Split('.', '-');
-        return parts.Length > 1 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int major)
-            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int minor) && (major < 5 || (major == 5 && minor < 5));
-    }
 
     // The segment of the kernel's text, which begins at this physical address; all zero if there is none.
     private static KcoreSegment TextAt(KcoreLayout kcore, ulong physical) =>
